@@ -1,0 +1,21 @@
+//! The HTTP kit: what every room's handlers are made of.
+//!
+//! Owns: the accept loop with its caps, problem+json in two languages, checked input, answers, request ids, access
+//! log, security headers, the Origin check, the OpenAPI base.
+//! Never: a route of a room, authentication, SQL.
+
+mod answer;
+mod input;
+mod layers;
+mod openapi;
+mod origin;
+mod problem;
+mod server;
+
+pub use answer::{Accepted, Created, NoContent, Okay};
+pub use input::{Check, FieldErrors, PageQuery, PathId, ValidJson, ValidQuery};
+pub use layers::{RequestId, wrap};
+pub use openapi::{Refusals, base_document};
+pub use origin::{Origins, allow_browser_origins, refuse_foreign_origins};
+pub use problem::{FieldError, Problem, ProblemBody, Suggestion};
+pub use server::{ClientAddr, Limits, serve};

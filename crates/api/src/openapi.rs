@@ -1,0 +1,55 @@
+use std::collections::BTreeMap;
+
+use utoipa::{
+    PartialSchema,
+    openapi::{
+        ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, RefOr, ResponseBuilder,
+        response::Response,
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+
+use crate::ProblemBody;
+
+/// The answers that every operation may give instead of its own: problem+json.
+#[derive(Debug)]
+pub struct Refusals;
+
+impl utoipa::IntoResponses for Refusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let problem = |description: &str| {
+            ResponseBuilder::new()
+                .description(description)
+                .content("application/problem+json", ContentBuilder::new().schema(Some(ProblemBody::schema())).build())
+                .build()
+                .into()
+        };
+        BTreeMap::from([
+            ("4XX".to_owned(), problem("The request is refused; `code` says why.")),
+            ("5XX".to_owned(), problem("We failed; trying again may help.")),
+        ])
+    }
+}
+
+/// The OpenAPI document before any room adds its routes.
+pub fn base_document(version: &str) -> OpenApi {
+    let mut document = OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("Noren")
+                .version(version)
+                .description(Some("One counter for several subscription services: identity, plans, ledger, inference."))
+                .build(),
+        )
+        .build();
+    let components = document.components.get_or_insert_with(Default::default);
+    let cookie = ApiKeyValue::with_description("noren_session", "The browser's session; __Host-noren_session behind https.");
+    components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .description(Some("The five-minute inference token of GET /billing/plan."))
+        .build();
+    components.add_security_scheme("inference_token", SecurityScheme::Http(bearer));
+    document
+}

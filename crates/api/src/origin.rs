@@ -1,0 +1,94 @@
+use std::sync::Arc;
+
+use axum::{
+    extract::Request,
+    http::{HeaderName, HeaderValue, Method, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use kernel::Text;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::Problem;
+
+/// The web origins that may use a listener with a browser's credentials. An empty list means nobody.
+#[derive(Clone, Debug)]
+pub struct Origins(Arc<[HeaderValue]>);
+
+impl Origins {
+    pub fn new(origins: impl IntoIterator<Item = String>) -> Self {
+        Self(origins.into_iter().filter_map(|origin| HeaderValue::try_from(origin).ok()).collect())
+    }
+
+    fn contains(&self, origin: &HeaderValue) -> bool {
+        self.0.contains(origin)
+    }
+}
+
+/// Refuses state-changing requests that a foreign page made a browser send (CSRF). Every browser sends `Origin` with
+/// them; a program sends neither header and brings no cookie by accident.
+pub async fn refuse_foreign_origins(origins: Origins, request: Request, next: Next) -> Response {
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let headers = request.headers();
+    let foreign = match headers.get(header::ORIGIN) {
+        Some(origin) => !origins.contains(origin),
+        None => headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none"),
+    };
+    if safe || !foreign {
+        return next.run(request).await;
+    }
+    Problem::new(
+        403,
+        "origin_not_allowed",
+        Text::new("このサイトからの操作は受け付けていません。", "Requests from this site are not accepted."),
+    )
+    .into_response()
+}
+
+/// Lets pages of these origins call a listener that is authenticated by a bearer token, never by cookies.
+pub fn allow_browser_origins(origins: &Origins) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins.0.iter().cloned()))
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::ACCEPT_LANGUAGE,
+            HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static("last-event-id"),
+        ])
+        .expose_headers([HeaderName::from_static("x-request-id"), header::RETRY_AFTER])
+        .max_age(std::time::Duration::from_secs(600))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, middleware::from_fn, routing::post};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_our_own_pages_may_change_something() {
+        let origins = Origins::new(["https://noren.example".to_owned()]);
+        let app = Router::new()
+            .route("/", post(|| async {}).get(|| async {}))
+            .layer(from_fn(move |request: Request, next: Next| refuse_foreign_origins(origins.clone(), request, next)));
+        for (method, header, value, status) in [
+            ("POST", "origin", "https://noren.example", 200),
+            ("POST", "x-none", "", 200),
+            ("POST", "origin", "https://evil.example", 403),
+            ("POST", "origin", "https://noren.example.evil.example", 403),
+            ("POST", "origin", "http://noren.example", 403),
+            ("POST", "origin", "https://noren.example:444", 403),
+            ("POST", "origin", "null", 403),
+            ("POST", "sec-fetch-site", "cross-site", 403),
+            ("POST", "sec-fetch-site", "same-site", 403),
+            ("GET", "origin", "https://evil.example", 200),
+        ] {
+            let request = Request::builder().method(method).uri("/").header(header, value).body(Body::empty()).unwrap();
+            let response = app.clone().oneshot(request).await.unwrap();
+            assert_eq!(response.status(), status, "{method} {header}: {value}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The database room: the pool, the transaction with its row-level scope, the one migrator, the private cluster.
+//!
+//! Owns: how a connection is made and handed back, which role and claims a transaction carries.
+//! Never: a table of another room, or a query that is not about the database itself.
+
+mod constraint;
+mod migrate;
+mod pool;
+mod scope;
+
+pub mod cluster;
+
+use kernel::{Clock, IdSource};
+
+pub use constraint::{OnConstraint, fault};
+pub use migrate::{MIGRATOR, MigrateError, migrate};
+pub use pool::{ConnectError, Db, PoolSize, Url, app_url};
+pub use scope::{Scope, Tx};
+
+/// What every use case needs: the database, the time and new ids.
+#[derive(Clone, Debug)]
+pub struct Ctx {
+    pub db: Db,
+    pub clock: Clock,
+    pub ids: IdSource,
+}
+
+impl Ctx {
+    pub fn new(db: Db, clock: Clock) -> Self {
+        Self { db, ids: IdSource::new(clock.clone()), clock }
+    }
+}

@@ -1,0 +1,202 @@
+use std::{str::FromStr, time::Duration};
+
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
+use sqlx::{
+    Connection, Executor, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+/// The application's login role: no owner, no BYPASSRLS, and without a scope it sees nothing.
+const APP_ROLE: &str = "noren_app";
+
+/// The oldest server that the migrations were written for.
+const OLDEST_SERVER: u32 = 150_000;
+
+/// A `postgres://` URL; it may hold a password, so it is never printed.
+pub type Url = SecretString;
+
+/// The application's pool.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pub(crate) pool: PgPool,
+}
+
+/// The most connections that one process opens.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolSize(pub u32);
+
+/// Why a pool could not be made; the message is for an operator's eyes.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("the database URL can't be read; expected postgres://user:password@host:port/name")]
+    BadUrl,
+    #[error("the database can't be reached: {0}")]
+    Unreachable(#[source] sqlx::Error),
+    #[error("PostgreSQL {found} is too old, 15 or newer is needed")]
+    TooOld { found: u32 },
+    #[error("the database's encoding is {0}, UTF8 is needed (createdb --encoding=UTF8)")]
+    NotUtf8(String),
+    #[error("the character type locale is {0}; Japanese search needs a UTF-8 one, such as C.UTF-8")]
+    NoUnicodeLocale(String),
+}
+
+impl Db {
+    /// Connects as the application role.
+    ///
+    /// # Errors
+    /// When the server is away, too old, or not in UTF-8.
+    pub async fn connect(url: &Url, size: PoolSize) -> Result<Self, ConnectError> {
+        let options = connect_options(url)?;
+        check_server(&options).await?;
+        let pool = PgPoolOptions::new()
+            .max_connections(size.0)
+            .acquire_timeout(Duration::from_secs(5))
+            // sqlx 0.9.0 can hand back a connection that is still inside a transaction when `begin` was
+            // dropped half way (sqlx#4385); the next borrower's writes would vanish with it
+            .after_release(|conn, _| {
+                Box::pin(async move {
+                    conn.execute("rollback").await?;
+                    Ok(true)
+                })
+            })
+            .connect_with(options)
+            .await
+            .map_err(ConnectError::Unreachable)?;
+        Ok(Self { pool })
+    }
+
+    /// Whether a statement gets through right now.
+    ///
+    /// # Errors
+    /// The database's own.
+    pub async fn ping(&self) -> sqlx::Result<()> {
+        self.pool.acquire().await?.ping().await
+    }
+
+    /// Waits until every borrowed connection is back, then closes them.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Open and idle connections, for the metrics.
+    pub fn connections(&self) -> (u32, usize) {
+        (self.pool.size(), self.pool.num_idle())
+    }
+}
+
+/// The application's URL when the operator gave only the owner's: same place, the app role, and a password
+/// derived from the owner's, so that every node derives the same one. Without a password (a private cluster
+/// behind its socket) the role has none either.
+///
+/// # Errors
+/// When the owner's URL can't be read.
+pub fn app_url(owner: &Url) -> Result<Url, ConnectError> {
+    let mut url = url::Url::parse(owner.expose_secret()).map_err(|_| ConnectError::BadUrl)?;
+    let password = derived_password(&url);
+    url.set_username(APP_ROLE).map_err(|()| ConnectError::BadUrl)?;
+    url.set_password(password.as_deref()).map_err(|()| ConnectError::BadUrl)?;
+    if url.query_pairs().any(|(key, _)| key == "user" || key == "password") {
+        return Err(ConnectError::BadUrl);
+    }
+    Ok(SecretString::from(String::from(url)))
+}
+
+/// Makes the roles of the house, which belong to the whole cluster. Safe to repeat, also by many nodes at once.
+pub(crate) async fn ensure_roles(conn: &mut PgConnection, owner: &Url) -> Result<(), sqlx::Error> {
+    let mut tx = conn.begin().await?;
+    // one key for all databases of the cluster: "noren roles"
+    sqlx::query("select pg_advisory_xact_lock(7814551023)").execute(&mut *tx).await?;
+    for role in ["anon", "authenticated", "service_role"] {
+        ensure_role(&mut tx, role, "nologin").await?;
+    }
+    ensure_role(&mut tx, "auditor", "login").await?;
+    ensure_role(&mut tx, APP_ROLE, "login noinherit").await?;
+    let url = url::Url::parse(owner.expose_secret()).map_err(sqlx::Error::config)?;
+    if let Some(password) = derived_password(&url) {
+        // role DDL takes no parameters; the password is hexadecimal digits only
+        let set = format!("alter role {APP_ROLE} password '{password}'");
+        sqlx::query(sqlx::AssertSqlSafe(set)).execute(&mut *tx).await?;
+    }
+    sqlx::query("grant anon, authenticated, service_role to noren_app").execute(&mut *tx).await?;
+    tx.commit().await
+}
+
+async fn ensure_role(conn: &mut PgConnection, role: &'static str, options: &'static str) -> Result<(), sqlx::Error> {
+    let known: bool = sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)")
+        .bind(role)
+        .fetch_one(&mut *conn)
+        .await?;
+    if !known {
+        let create = format!("create role {role} {options}");
+        sqlx::query(sqlx::AssertSqlSafe(create)).execute(conn).await?;
+    }
+    Ok(())
+}
+
+pub(crate) fn connect_options(url: &Url) -> Result<PgConnectOptions, ConnectError> {
+    let options = PgConnectOptions::from_str(url.expose_secret()).map_err(|_| ConnectError::BadUrl)?;
+    Ok(options.application_name("noren").options([
+        ("statement_timeout", "15s"),
+        ("lock_timeout", "10s"),
+        ("idle_in_transaction_session_timeout", "20s"),
+        // the hook above rolls back outside of transactions too, which would warn each time
+        ("client_min_messages", "error"),
+        ("timezone", "UTC"),
+    ]))
+}
+
+async fn check_server(options: &PgConnectOptions) -> Result<(), ConnectError> {
+    let connect = PgConnection::connect_with(options);
+    let mut conn = match tokio::time::timeout(Duration::from_secs(5), connect).await {
+        Ok(conn) => conn.map_err(ConnectError::Unreachable)?,
+        Err(_) => return Err(ConnectError::Unreachable(sqlx::Error::PoolTimedOut)),
+    };
+    let (version, encoding, ctype): (i32, String, String) = sqlx::query_as(
+        "select current_setting('server_version_num')::int, pg_encoding_to_char(encoding), datcollate::text
+         from pg_database where datname = current_database()",
+    )
+    .fetch_one(&mut conn)
+    .await
+    .map_err(ConnectError::Unreachable)?;
+    let found = u32::try_from(version).unwrap_or_default();
+    if found < OLDEST_SERVER {
+        return Err(ConnectError::TooOld { found: found / 10_000 });
+    }
+    if encoding != "UTF8" {
+        return Err(ConnectError::NotUtf8(encoding));
+    }
+    if matches!(ctype.as_str(), "C" | "POSIX") {
+        return Err(ConnectError::NoUnicodeLocale(ctype));
+    }
+    let _ = conn.close().await;
+    Ok(())
+}
+
+fn derived_password(owner: &url::Url) -> Option<String> {
+    let password = owner.password()?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(password.as_bytes()).ok()?;
+    mac.update(b"noren app role");
+    Some(hex::encode(mac.finalize().into_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_app_role_gets_a_password_only_when_the_owner_has_one() {
+        let derived = |url: &str| app_url(&SecretString::from(url)).map(|u| u.expose_secret().to_owned());
+        let with = derived("postgres://owner:secret@db.example:5433/noren?sslmode=require").unwrap();
+        assert!(with.starts_with("postgres://noren_app:") && !with.contains("secret"), "{with}");
+        assert!(with.ends_with("@db.example:5433/noren?sslmode=require"), "{with}");
+        assert_eq!(with, derived("postgres://owner:secret@db.example:5433/noren?sslmode=require").unwrap());
+        assert_eq!(
+            derived("postgres://postgres@localhost/noren?host=/run/pg").unwrap(),
+            "postgres://noren_app@localhost/noren?host=/run/pg"
+        );
+        assert!(derived("not a url").is_err());
+        assert!(derived("postgres://localhost/noren?user=root").is_err());
+    }
+}

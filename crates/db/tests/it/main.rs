@@ -1,0 +1,130 @@
+//! The database room on a real server.
+
+use db::Scope;
+use kernel::FaultKind;
+use sqlx::{Connection, Row};
+use uuid::Uuid;
+
+#[tokio::test]
+async fn a_connection_given_back_inside_a_transaction_is_rolled_back() {
+    let test = testkit::context().await;
+    // drop `begin` after each number of polls, as a client that hangs up does
+    for polls in 1..40 {
+        let mut begin = Box::pin(test.cx.db.begin(Scope::House("test")));
+        for _ in 0..polls {
+            if futures_poll(&mut begin).await.is_some() {
+                break;
+            }
+        }
+        drop(begin);
+        let mut tx = test.cx.db.begin(Scope::House("test")).await.unwrap();
+        sqlx::query("insert into identity.tenant (id, kind, created_at) values ($1, 'person', now())")
+            .bind(Uuid::from_u128(1000 + polls))
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+    let mut owner = test.database.owner().await;
+    let kept: i64 = sqlx::query_scalar("select count(*) from identity.tenant").fetch_one(&mut owner).await.unwrap();
+    assert_eq!(kept, 39, "an acknowledged write is there");
+}
+
+#[tokio::test]
+async fn without_a_scope_nothing_is_visible_and_with_one_only_its_own_rows() {
+    let test = testkit::context().await;
+    let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let mut house = test.cx.db.begin(Scope::House("test")).await.unwrap();
+    for tenant in [a, b] {
+        sqlx::query("insert into identity.tenant (id, kind, created_at) values ($1, 'person', now())")
+            .bind(tenant)
+            .execute(&mut *house)
+            .await
+            .unwrap();
+    }
+    house.commit().await.unwrap();
+
+    let mut tx = test.cx.db.begin(Scope::Tenant { tenant: a, user: None }).await.unwrap();
+    let seen: Vec<Uuid> = sqlx::query_scalar("select id from identity.tenant").fetch_all(&mut *tx).await.unwrap();
+    assert_eq!(seen, [a]);
+    let refused = sqlx::query("insert into ledger.account (id, tenant_id, unit, kind) values ($1, $2, 'chat', 'held')")
+        .bind(Uuid::from_u128(3))
+        .bind(b)
+        .execute(&mut *tx)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "42501", "no writing into another tenant");
+    tx.rollback().await.unwrap();
+
+    let app = db::app_url(test.database.owner_url()).unwrap();
+    let mut bare = sqlx::PgConnection::connect(secrecy::ExposeSecret::expose_secret(&app)).await.unwrap();
+    let refused = sqlx::query("select id from identity.tenant").fetch_all(&mut bare).await.unwrap_err();
+    assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "42501", "no role, no rows");
+}
+
+#[tokio::test]
+async fn every_table_is_under_forced_row_level_security_and_every_view_asks_as_its_reader() {
+    let test = testkit::context().await;
+    let mut owner = test.database.owner().await;
+    let open: Vec<String> = sqlx::query_scalar(
+        "select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+         where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'public')
+           and n.nspname not like 'pg_%' and not (c.relrowsecurity and c.relforcerowsecurity)",
+    )
+    .fetch_all(&mut owner)
+    .await
+    .unwrap();
+    assert_eq!(open, Vec::<String>::new());
+    let views: Vec<String> = sqlx::query_scalar(
+        "select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+         where c.relkind = 'v' and n.nspname = 'audit'
+           and not coalesce(c.reloptions @> array['security_invoker=true'], false)",
+    )
+    .fetch_all(&mut owner)
+    .await
+    .unwrap();
+    assert_eq!(views, Vec::<String>::new());
+    let app = sqlx::query("select rolsuper, rolbypassrls, rolcreaterole from pg_roles where rolname = 'noren_app'")
+        .fetch_one(&mut owner)
+        .await
+        .unwrap();
+    assert!(!app.get::<bool, _>(0) && !app.get::<bool, _>(1) && !app.get::<bool, _>(2));
+    let definers: Vec<String> = sqlx::query_scalar("select oid::regproc::text from pg_proc where prosecdef")
+        .fetch_all(&mut owner)
+        .await
+        .unwrap();
+    assert_eq!(definers, ["ledger.post_entries"], "each function with its owner's rights was reviewed");
+}
+
+#[tokio::test]
+async fn migrating_twice_and_from_two_nodes_at_once_is_harmless() {
+    let test = testkit::context().await;
+    let url = test.database.owner_url();
+    let (one, two) = tokio::join!(db::migrate(url), db::migrate(url));
+    one.unwrap();
+    two.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_told_from_a_bug() {
+    let away = db::Db::connect(
+        &secrecy::SecretString::from("postgres://nobody@127.0.0.1:1/none"),
+        db::PoolSize(1),
+    )
+    .await
+    .unwrap_err();
+    assert!(away.to_string().starts_with("the database can't be reached"), "{away}");
+    assert_eq!(db::fault(sqlx::Error::PoolTimedOut).kind, FaultKind::Unavailable);
+    assert_eq!(db::fault(sqlx::Error::RowNotFound).kind, FaultKind::Internal);
+}
+
+/// Polls a future once.
+async fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    std::future::poll_fn(|cx| {
+        std::task::Poll::Ready(match std::pin::Pin::new(&mut *future).poll(cx) {
+            std::task::Poll::Ready(output) => Some(output),
+            std::task::Poll::Pending => None,
+        })
+    })
+    .await
+}
