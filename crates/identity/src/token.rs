@@ -1,0 +1,170 @@
+mod store;
+
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::{header, request::Parts},
+};
+use chrono::{DateTime, Duration, Utc};
+use db::{Ctx, Scope};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use kernel::Fault;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{Error, Identity, Principal, TenantId, UserId};
+
+const ISSUER: &str = "noren";
+const AUDIENCE: &str = "inference";
+const LIFETIME: Duration = Duration::minutes(5);
+const PURPOSE: &str = "inference_token";
+
+/// A short signed pass from the account listener to the inference listener, which needs no database to check it.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct InferenceToken {
+    pub token: String,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Whoever holds a good inference token. As an extractor it refuses every other request (401).
+#[derive(Clone, Debug)]
+pub struct InferenceCaller {
+    pub principal: Principal,
+    /// The storefront that the token is for.
+    pub storefront: String,
+}
+
+/// The claims of RFC 7519 with the tenant and the storefront.
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: Option<Uuid>,
+    tid: Uuid,
+    sf: String,
+    iat: i64,
+    exp: i64,
+}
+
+/// The key that all nodes share.
+#[derive(Clone)]
+pub(crate) struct Keys {
+    sign: EncodingKey,
+    check: DecodingKey,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys(…)")
+    }
+}
+
+impl Keys {
+    pub(crate) async fn load(cx: &Ctx) -> Result<Self, Fault> {
+        let mut fresh = vec![0_u8; 32];
+        getrandom::fill(&mut fresh).map_err(|e| Fault::internal("no entropy for a key", e.to_string()))?;
+        let mut tx = cx.db.begin(Scope::House("the inference token's key")).await.map_err(db::fault)?;
+        store::insert_key(&mut tx, PURPOSE, &fresh, cx.clock.now()).await.map_err(db::fault)?;
+        let secret = store::key(&mut tx, PURPOSE).await.map_err(db::fault)?;
+        tx.commit().await.map_err(db::fault)?;
+        Ok(Self { sign: EncodingKey::from_secret(&secret), check: DecodingKey::from_secret(&secret) })
+    }
+}
+
+/// Makes a token for one storefront, good for five minutes.
+pub fn mint_inference_token(room: &Identity, principal: Principal, storefront: &str) -> Result<InferenceToken, Error> {
+    let now = room.cx.clock.now();
+    let expires_at = now + LIFETIME;
+    let claims = Claims {
+        iss: ISSUER.to_owned(),
+        aud: AUDIENCE.to_owned(),
+        sub: principal.user.map(|user| user.0),
+        tid: principal.tenant.0,
+        sf: storefront.to_owned(),
+        iat: now.timestamp(),
+        exp: expires_at.timestamp(),
+    };
+    let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &room.tokens.sign)
+        .map_err(|e| Fault::internal("a token can't be signed", e))?;
+    Ok(InferenceToken { token, expires_at })
+}
+
+fn check(room: &Identity, token: &str) -> Result<InferenceCaller, Error> {
+    let mut rules = Validation::new(Algorithm::HS256);
+    rules.set_issuer(&[ISSUER]);
+    rules.set_audience(&[AUDIENCE]);
+    rules.set_required_spec_claims(&["exp", "iss", "aud"]);
+    // the library asks the machine's clock; ours is asked below
+    rules.validate_exp = false;
+    let claims = jsonwebtoken::decode::<Claims>(token, &room.tokens.check, &rules)
+        .map_err(|_| Error::Unauthenticated)?
+        .claims;
+    let now = room.cx.clock.now().timestamp();
+    if claims.exp <= now || claims.exp > now + LIFETIME.num_seconds() + 60 {
+        return Err(Error::Unauthenticated);
+    }
+    Ok(InferenceCaller {
+        principal: Principal { tenant: TenantId(claims.tid), user: claims.sub.map(UserId) },
+        storefront: claims.sf,
+    })
+}
+
+impl<S> FromRequestParts<S> for InferenceCaller
+where
+    S: Send + Sync,
+    Identity: FromRef<S>,
+{
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = value.and_then(|value| value.strip_prefix("Bearer ")).ok_or(Error::Unauthenticated)?;
+        check(&Identity::from_ref(state), token.trim())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CookieStyle;
+
+    #[tokio::test]
+    async fn only_our_own_fresh_tokens_pass() {
+        let test = testkit::context().await;
+        let room = Identity::open(test.cx.clone(), CookieStyle::Https).await.unwrap();
+        let node = Identity::open(test.cx.clone(), CookieStyle::Https).await.unwrap();
+        let principal = Principal { tenant: test.cx.ids.new_id(), user: None };
+        let good = mint_inference_token(&room, principal, "misaki").unwrap().token;
+        let caller = check(&node, &good).unwrap();
+        assert_eq!((caller.principal, caller.storefront.as_str()), (principal, "misaki"), "another node shares the key");
+
+        let now = test.cx.clock.now().timestamp();
+        let claims = |f: &dyn Fn(&mut Claims)| {
+            let mut claims = Claims {
+                iss: ISSUER.into(), aud: AUDIENCE.into(), sub: None, tid: Uuid::nil(), sf: "misaki".into(), iat: now, exp: now + 300,
+            };
+            f(&mut claims);
+            claims
+        };
+        let sign = |alg, claims: &Claims, key: &EncodingKey| jsonwebtoken::encode(&Header::new(alg), claims, key).unwrap();
+        let own = &room.tokens.sign;
+        let mut forged = vec![
+            String::new(),
+            "x.y.z".to_owned(),
+            format!("{good}x"),
+            good.replacen("ey", "eY", 1),
+            sign(Algorithm::HS256, &claims(&|_| ()), &EncodingKey::from_secret(b"another")),
+            sign(Algorithm::HS512, &claims(&|_| ()), own),
+            sign(Algorithm::HS256, &claims(&|c| c.iss = "other".into()), own),
+            sign(Algorithm::HS256, &claims(&|c| c.aud = "account".into()), own),
+            sign(Algorithm::HS256, &claims(&|c| c.exp = now), own),
+            sign(Algorithm::HS256, &claims(&|c| c.exp = now + 86_400), own),
+        ];
+        let body = good.split('.').nth(1).unwrap();
+        forged.push(format!("eyJhbGciOiJub25lIn0.{body}.")); // {"alg":"none"}
+        for token in forged {
+            assert!(matches!(check(&room, &token), Err(Error::Unauthenticated)), "{token}");
+        }
+        test.time.advance(Duration::minutes(5));
+        assert!(check(&room, &good).is_err(), "it has expired");
+    }
+}
