@@ -15,7 +15,7 @@ create table ledger.account (
     constraint account_kind_known check (kind in ('issued', 'available', 'held', 'spent', 'expired'))
 );
 
--- One grant. `available` and `held` are caches of this lot's entries, kept by the trigger on entry alone:
+-- One grant. `available` to `expired` are caches of this lot's entries, kept by the trigger on entry alone:
 -- the application may not write them, and their checks are what makes overspending impossible.
 create table ledger.lot (
     id uuid primary key,
@@ -29,12 +29,15 @@ create table ledger.lot (
     expires_at timestamptz,
     available bigint not null default 0,
     held bigint not null default 0,
+    spent bigint not null default 0,
+    expired bigint not null default 0,
     constraint lot_whole unique (id, tenant_id, unit),
     constraint lot_amount_positive check (amount > 0),
     constraint lot_source_known check (source in ('paid', 'free')),
     constraint lot_expires_later check (expires_at > granted_at),
     constraint lot_never_below_zero check (available >= 0),
-    constraint lot_hold_never_below_zero check (held >= 0)
+    constraint lot_parts_never_below_zero check (held >= 0 and spent >= 0 and expired >= 0),
+    constraint lot_parts_are_the_whole check (available + held + spent + expired in (0, amount))
 );
 create index lot_open_idx on ledger.lot (tenant_id, unit) where available > 0 or held > 0;
 create index lot_due_idx on ledger.lot (expires_at) where available > 0;
@@ -101,11 +104,14 @@ begin
             using errcode = 'check_violation', constraint = 'transfer_balances';
     end if;
     update ledger.lot
-    set available = lot.available + moved.available, held = lot.held + moved.held
+    set available = lot.available + moved.available, held = lot.held + moved.held,
+        spent = lot.spent + moved.spent, expired = lot.expired + moved.expired
     from (
         select added.lot_id,
                coalesce(sum(added.amount) filter (where account.kind = 'available'), 0) as available,
-               coalesce(sum(added.amount) filter (where account.kind = 'held'), 0) as held
+               coalesce(sum(added.amount) filter (where account.kind = 'held'), 0) as held,
+               coalesce(sum(added.amount) filter (where account.kind = 'spent'), 0) as spent,
+               coalesce(sum(added.amount) filter (where account.kind = 'expired'), 0) as expired
         from added join ledger.account on account.id = added.account_id
         group by added.lot_id
     ) moved

@@ -1,0 +1,64 @@
+use api::{Check, FieldErrors, Okay, PageQuery, Refusals, ValidQuery};
+use axum::extract::State;
+use identity::Session;
+use kernel::Text;
+use serde::{Deserialize, Serialize};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{Balance, Error, Ledger, Movement, book};
+
+/// The account listener's routes.
+pub fn router(room: Ledger) -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(get_ledger)).with_state(room)
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct LedgerQuery {
+    /// The unit, such as `misaki.chat`.
+    #[param(max_length = 50)]
+    unit: String,
+    /// Transfers a page: 1 to 100, 20 unless said.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<i64>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+impl LedgerQuery {
+    fn page(&self) -> PageQuery {
+        PageQuery { limit: self.limit, cursor: self.cursor.clone() }
+    }
+}
+
+impl Check for LedgerQuery {
+    fn check(&self, errors: &mut FieldErrors) {
+        self.page().check(errors);
+        errors.require(
+            (1..=50).contains(&self.unit.len()),
+            "?unit",
+            "length",
+            Text::new("単位を指定してください。", "Please name a unit."),
+        );
+    }
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Statement {
+    balances: Vec<Balance>,
+    /// Entries of the newest transfers.
+    items: Vec<Movement>,
+    next_cursor: Option<String>,
+}
+
+/// Explains a balance: the sums and every movement behind them.
+#[utoipa::path(get, path = "/billing/ledger", operation_id = "get_ledger", tag = "ledger", params(LedgerQuery),
+    security(("session" = [])), responses((status = 200, body = Statement), Refusals))]
+async fn get_ledger(
+    State(room): State<Ledger>,
+    session: Session,
+    ValidQuery(query): ValidQuery<LedgerQuery>,
+) -> Result<Okay<Statement>, Error> {
+    let (balances, page) = book::statement(&room, session.principal, &query.unit, &query.page().request()).await?;
+    Ok(Okay(Statement { balances, items: page.items, next_cursor: page.next_cursor }))
+}

@@ -1,0 +1,128 @@
+mod store;
+
+use chrono::{DateTime, Utc};
+use db::{Ctx, Scope};
+use identity::TenantId;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{
+    Error, TransferId, account,
+    book::{self, Kind, Transfer, move_lines},
+};
+
+kernel::id!(
+    /// One grant.
+    LotId, "lot"
+);
+
+/// Whether value was paid for; the law treats the two differently, so lots never mix them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Paid,
+    Free,
+}
+
+impl Source {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Paid => "paid",
+            Self::Free => "free",
+        }
+    }
+}
+
+/// A grant to post. Its id is the transfer's and the lot's, so the same grant is posted once however often it is asked for.
+#[derive(Clone, Debug)]
+pub struct Grant<'a> {
+    pub id: Uuid,
+    pub tenant: TenantId,
+    pub unit: &'a str,
+    pub amount: i64,
+    pub source: Source,
+    /// Lower is used first; among equals, what expires first.
+    pub priority: i16,
+    pub reason: &'a str,
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// Posts a grant as a new lot, or finds that it was posted before.
+///
+/// # Errors
+/// `BadAmount` unless positive, `TransferMismatch` when the id was used for something else.
+pub async fn grant(conn: &mut PgConnection, cx: &Ctx, grant: &Grant<'_>) -> Result<LotId, Error> {
+    if grant.amount <= 0 {
+        return Err(Error::BadAmount);
+    }
+    let id = TransferId(grant.id);
+    account::lock(conn, grant.tenant, grant.unit).await?;
+    if let Some((tenant, unit, kind, amount)) = book::store::find_transfer(conn, id).await? {
+        let same = tenant == grant.tenant && unit == grant.unit && kind == Kind::Grant.as_str() && amount == grant.amount;
+        return if same { Ok(LotId(grant.id)) } else { Err(Error::TransferMismatch) };
+    }
+    let accounts = account::open(conn, cx, grant.tenant, grant.unit).await?;
+    let at = cx.clock.now();
+    store::insert(conn, grant, at).await?;
+    let transfer = Transfer {
+        id,
+        tenant: grant.tenant,
+        unit: grant.unit,
+        kind: Kind::Grant,
+        amount: grant.amount,
+        hold: None,
+        reference: grant.reason,
+        at,
+    };
+    book::post(conn, &transfer, &move_lines(LotId(grant.id), accounts.issued, accounts.available, grant.amount)).await?;
+    Ok(LotId(grant.id))
+}
+
+/// Writes off what is left of lots that have expired, at most `most` of them; returns how many it did.
+/// What is left is asked under the lock, so the same units are never written off twice.
+pub async fn expire_due(cx: &Ctx, most: i64) -> Result<usize, Error> {
+    let mut tx = cx.db.begin(Scope::House("expiry of lots")).await?;
+    let due = store::due(&mut tx, cx.clock.now(), most).await?;
+    tx.commit().await?;
+    let mut expired = 0;
+    for lot in due {
+        let mut tx = cx.db.begin(Scope::Tenant { tenant: lot.tenant.0, user: None }).await?;
+        account::lock(&mut tx, lot.tenant, &lot.unit).await?;
+        // asked again under the lock: a hold may have taken the rest, or another node been faster
+        let rest = store::available(&mut tx, lot.id).await?;
+        if rest > 0 {
+            let accounts = account::open(&mut tx, cx, lot.tenant, &lot.unit).await?;
+            let transfer = Transfer {
+                id: cx.ids.new_id(),
+                tenant: lot.tenant,
+                unit: &lot.unit,
+                kind: Kind::Expire,
+                amount: rest,
+                hold: None,
+                reference: &lot.reason,
+                at: cx.clock.now(),
+            };
+            book::post(&mut tx, &transfer, &move_lines(lot.id, accounts.available, accounts.expired, rest)).await?;
+            expired += 1;
+        }
+        tx.commit().await?;
+    }
+    Ok(expired)
+}
+
+/// Lots that can give, in the order in which they are used: priority, then what expires first, then the oldest.
+pub(crate) async fn open_lots(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    unit: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<(LotId, i64)>> {
+    store::open_lots(conn, tenant, unit, now).await
+}
+
+#[derive(Debug)]
+struct DueLot {
+    id: LotId,
+    tenant: TenantId,
+    unit: String,
+    reason: String,
+}

@@ -1,0 +1,61 @@
+use chrono::{DateTime, Utc};
+use identity::TenantId;
+use sqlx::PgConnection;
+
+use super::{DueLot, Grant};
+use crate::LotId;
+
+pub(super) async fn insert(conn: &mut PgConnection, grant: &Grant<'_>, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into ledger.lot (id, tenant_id, unit, amount, source, priority, reason, granted_at, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        grant.id,
+        grant.tenant as TenantId,
+        grant.unit,
+        grant.amount,
+        grant.source.as_str(),
+        grant.priority,
+        grant.reason,
+        now,
+        grant.expires_at,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+pub(super) async fn open_lots(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    unit: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<(LotId, i64)>> {
+    sqlx::query!(
+        r#"select id as "id: LotId", available from ledger.lot
+           where tenant_id = $1 and unit = $2 and available > 0 and (expires_at is null or expires_at > $3)
+           order by priority, expires_at nulls last, granted_at, id"#,
+        tenant as TenantId,
+        unit,
+        now,
+    )
+    .map(|row| (row.id, row.available))
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn due(conn: &mut PgConnection, now: DateTime<Utc>, most: i64) -> sqlx::Result<Vec<DueLot>> {
+    sqlx::query_as!(
+        DueLot,
+        r#"select id as "id: LotId", tenant_id as "tenant: TenantId", unit, reason from ledger.lot
+           where available > 0 and expires_at <= $1
+           order by expires_at limit $2"#,
+        now,
+        most,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn available(conn: &mut PgConnection, id: LotId) -> sqlx::Result<i64> {
+    sqlx::query_scalar!("select available from ledger.lot where id = $1", id as LotId).fetch_one(conn).await
+}
