@@ -1,1 +1,3 @@
 //! misaki
+
+pub mod phrase;

@@ -1,1 +1,11 @@
-//! sandbox
+//! Stand-ins for the services that the house buys from others, so that it can be tried and tested without them.
+//!
+//! They are part of the product, not of a test: `noren run --demo` serves them on a port of its own, and `noren`
+//! refuses to start in production with one of them configured. They never pretend to a person: whatever they answer
+//! is labelled by its model name, `sandbox-…`, which the web app shows.
+//!
+//! - [`model_router`]: an OpenAI-compatible model that answers by rule, and fails on request.
+
+mod model;
+
+pub use model::{MODELS, model_router, model_router_paced};

@@ -1,0 +1,110 @@
+//! What can be wrong with an answer.
+
+/// Why the bytes of a provider are no good answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// The provider itself reports a failure.
+    #[error("upstream failed: {message}")]
+    Upstream {
+        /// The provider's words. For logs, not for the person who waits: they may name accounts.
+        message: String,
+        /// The provider's code, or its type where it gives no code.
+        code: Option<String>,
+    },
+    /// The bytes aren't what the protocol promises.
+    #[error("upstream answer is garbled: {reason}")]
+    Garbled {
+        /// What was wrong, without the text of the answer.
+        reason: String,
+    },
+    /// The stream ended before the answer did.
+    #[error("upstream stream ended early")]
+    Truncated,
+}
+
+/// Codes of failures that the same request meets again, however often it is sent.
+const LASTING: [&str; 15] = [
+    "account_deactivated",
+    "authentication_error",
+    "billing_hard_limit_reached",
+    "content_filter",
+    "content_policy_violation",
+    "context_length_exceeded",
+    "insufficient_quota",
+    "invalid_api_key",
+    "invalid_request_error",
+    "invalid_type",
+    "invalid_value",
+    "model_not_found",
+    "not_found_error",
+    "permission_error",
+    "unsupported_parameter",
+];
+
+impl CodecError {
+    /// Makes a `Garbled` of a reason.
+    pub(crate) fn garbled(reason: impl Into<String>) -> Self {
+        Self::Garbled {
+            reason: reason.into(),
+        }
+    }
+
+    /// Tells whether the same request may succeed when it is sent again, to the same target or to another.
+    ///
+    /// Says nothing on whether sending it again is right: after the first piece of text it rarely is.
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::Garbled { .. } | Self::Truncated | Self::Upstream { code: None, .. } => true,
+            Self::Upstream {
+                code: Some(code), ..
+            } => match code.parse::<u16>() {
+                Ok(status) => matches!(status, 408 | 409 | 425 | 429) || status >= 500,
+                Err(_) => !LASTING.contains(&code.to_ascii_lowercase().as_str()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upstream(code: Option<&str>) -> CodecError {
+        CodecError::Upstream {
+            message: "no".into(),
+            code: code.map(Into::into),
+        }
+    }
+
+    #[test]
+    fn a_failure_that_would_repeat_is_not_retryable() {
+        for code in [
+            "invalid_api_key",
+            "Context_Length_Exceeded",
+            "insufficient_quota",
+            "400",
+            "401",
+            "404",
+        ] {
+            assert!(!upstream(Some(code)).retryable(), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_passing_failure_is_retryable() {
+        for code in [
+            "429",
+            "500",
+            "503",
+            "529",
+            "rate_limit_exceeded",
+            "server_error",
+            "overloaded",
+        ] {
+            assert!(upstream(Some(code)).retryable(), "{code}");
+        }
+        assert!(upstream(None).retryable());
+        assert!(CodecError::Truncated.retryable());
+        assert!(CodecError::garbled("x").retryable());
+    }
+}

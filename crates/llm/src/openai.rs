@@ -1,0 +1,347 @@
+//! The chat protocol of OpenAI, which vLLM, llama.cpp, Ollama and most others speak too.
+//!
+//! Reads generously (fields may be missing, null or unknown) and writes plainly (nothing that an older server refuses).
+
+mod stream;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::{ChatAnswer, ChatRequest, CodecError, Finish, Usage};
+
+pub use stream::StreamDecoder;
+
+/// How one server's protocol differs from the common one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Dialect {
+    /// Calls the limit `max_completion_tokens`, as OpenAI's reasoning models want it. Others know only `max_tokens`.
+    pub max_completion_tokens: bool,
+}
+
+impl Dialect {
+    /// Writes the body of a request in this dialect.
+    ///
+    /// A streamed request asks for usage, since without it a stream has to be billed by an estimate.
+    pub fn encode(self, request: &ChatRequest) -> Value {
+        let mut body = Map::new();
+        body.insert("model".into(), json!(request.model));
+        body.insert("messages".into(), json!(request.messages));
+        if let Some(limit) = request.max_tokens {
+            let name = if self.max_completion_tokens {
+                "max_completion_tokens"
+            } else {
+                "max_tokens"
+            };
+            body.insert(name.into(), json!(limit));
+        }
+        // By way of decimal text: widened directly, 0.7 would be sent as 0.699999988079071.
+        if let Some(value) = request
+            .temperature
+            .and_then(|t| t.to_string().parse::<f64>().ok())
+        {
+            body.insert("temperature".into(), json!(value));
+        }
+        body.insert("stream".into(), json!(request.stream));
+        if request.stream {
+            body.insert("stream_options".into(), json!({ "include_usage": true }));
+        }
+        Value::Object(body)
+    }
+}
+
+/// Writes the body of a request in the common dialect.
+pub fn encode(request: &ChatRequest) -> Value {
+    Dialect::default().encode(request)
+}
+
+/// Reads a whole answer, or the provider's report of a failure, which has the same place in a body of any status.
+pub fn decode(body: &[u8]) -> Result<ChatAnswer, CodecError> {
+    let text = std::str::from_utf8(body).map_err(|_| CodecError::garbled("not UTF-8"))?;
+    let wire: Wire = parse(text)?;
+    if let Some(error) = wire.error() {
+        return Err(error);
+    }
+    let usage = wire.usage();
+    let Some(choice) = wire.choices.into_iter().flatten().find(Choice::is_first) else {
+        return Err(CodecError::garbled("no choice"));
+    };
+    let finish = choice.finish().unwrap_or(Finish::Other);
+    let Some(message) = choice.message else {
+        return Err(CodecError::garbled("no message"));
+    };
+    Ok(ChatAnswer {
+        text: message.content.unwrap_or_default(),
+        model: wire.model.unwrap_or_default(),
+        usage,
+        finish,
+    })
+}
+
+fn parse(text: &str) -> Result<Wire, CodecError> {
+    // The category and place only: the parser's own words may quote the answer.
+    serde_json::from_str(text).map_err(|error| {
+        let kind = error.classify();
+        CodecError::garbled(format!("JSON {kind:?} error at column {}", error.column()))
+    })
+}
+
+/// A body or a chunk: the two differ in one field.
+#[derive(Debug, Deserialize)]
+struct Wire {
+    error: Option<Value>,
+    object: Option<Value>,
+    message: Option<Value>,
+    code: Option<Value>,
+    model: Option<String>,
+    choices: Option<Vec<Choice>>,
+    usage: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Choice {
+    index: Option<u64>,
+    message: Option<Content>,
+    delta: Option<Content>,
+    finish_reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Content {
+    content: Option<String>,
+}
+
+impl Wire {
+    fn error(&self) -> Option<CodecError> {
+        if let Some(error) = self.error.as_ref().filter(|error| !error.is_null()) {
+            let message = error
+                .get("message")
+                .and_then(Value::as_str)
+                .or_else(|| error.as_str())
+                .unwrap_or("no message");
+            let code = [error.get("code"), error.get("type")]
+                .into_iter()
+                .flatten()
+                .find_map(code_text);
+            return Some(CodecError::Upstream {
+                message: message.to_owned(),
+                code,
+            });
+        }
+        // Older vLLM puts the error itself where the answer would be.
+        if self.object.as_ref().and_then(Value::as_str) == Some("error") {
+            return Some(CodecError::Upstream {
+                message: self
+                    .message
+                    .as_ref()
+                    .and_then(Value::as_str)
+                    .unwrap_or("no message")
+                    .to_owned(),
+                code: self.code.as_ref().and_then(code_text),
+            });
+        }
+        None
+    }
+
+    /// Reads the usage; a count that is missing beside one that is there is zero, and none at all is no usage.
+    fn usage(&self) -> Option<Usage> {
+        let usage = self.usage.as_ref()?;
+        let input = usage.get("prompt_tokens").and_then(Value::as_u64);
+        let output = usage.get("completion_tokens").and_then(Value::as_u64);
+        if input.is_none() && output.is_none() {
+            return None;
+        }
+        let cached = usage
+            .pointer("/prompt_tokens_details/cached_tokens")
+            .and_then(Value::as_u64);
+        Some(Usage {
+            input: input.unwrap_or(0),
+            output: output.unwrap_or(0),
+            cached: cached.unwrap_or(0),
+        })
+    }
+}
+
+impl Choice {
+    /// Tells whether this is the one answer that was asked for.
+    fn is_first(&self) -> bool {
+        self.index.unwrap_or(0) == 0
+    }
+
+    fn finish(&self) -> Option<Finish> {
+        match self.finish_reason.as_deref() {
+            None | Some("") => None,
+            Some("stop" | "eos" | "end_turn") => Some(Finish::Stop),
+            Some("length" | "max_tokens") => Some(Finish::Length),
+            Some("tool_calls" | "function_call") => Some(Finish::ToolCalls),
+            Some("content_filter") => Some(Finish::ContentFilter),
+            Some(_) => Some(Finish::Other),
+        }
+    }
+}
+
+fn code_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Message;
+
+    fn request(stream: bool) -> ChatRequest {
+        ChatRequest {
+            model: "m".into(),
+            messages: vec![Message::system("s"), Message::user("こんばんは")],
+            max_tokens: Some(64),
+            temperature: Some(0.7),
+            stream,
+        }
+    }
+
+    #[test]
+    fn a_plain_request_is_written_plainly() {
+        assert_eq!(
+            encode(&request(false)),
+            json!({
+                "model": "m",
+                "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "こんばんは"}],
+                "max_tokens": 64, "temperature": 0.7, "stream": false,
+            })
+        );
+    }
+
+    #[test]
+    fn a_streamed_request_asks_for_usage() {
+        let body = encode(&request(true));
+        assert_eq!(body["stream_options"], json!({ "include_usage": true }));
+    }
+
+    #[test]
+    fn the_dialect_names_the_limit() {
+        let dialect = Dialect {
+            max_completion_tokens: true,
+        };
+        let body = dialect.encode(&request(false));
+        assert_eq!(body["max_completion_tokens"], json!(64));
+        assert_eq!(body.get("max_tokens"), None);
+    }
+
+    #[test]
+    fn what_was_not_asked_is_not_sent() {
+        let body = encode(&ChatRequest {
+            max_tokens: None,
+            temperature: None,
+            ..request(false)
+        });
+        assert_eq!(body.get("max_tokens"), None);
+        assert_eq!(body.get("temperature"), None);
+    }
+
+    #[test]
+    fn a_whole_answer_is_read() {
+        let body = json!({
+            "id": "x", "object": "chat.completion", "model": "m-1",
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": "はい", "refusal": null},
+                         "finish_reason": "stop", "logprobs": null}],
+            "usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4}},
+        });
+        assert_eq!(
+            decode(body.to_string().as_bytes()),
+            Ok(ChatAnswer {
+                text: "はい".into(),
+                model: "m-1".into(),
+                usage: Some(Usage {
+                    input: 9,
+                    output: 2,
+                    cached: 4
+                }),
+                finish: Finish::Stop,
+            })
+        );
+    }
+
+    #[test]
+    fn null_content_and_missing_usage_are_tolerated() {
+        let body = r#"{"choices":[{"message":{"content":null,"reasoning_content":"hm"},"finish_reason":"tool_calls"}]}"#;
+        assert_eq!(
+            decode(body.as_bytes()),
+            Ok(ChatAnswer {
+                text: String::new(),
+                model: String::new(),
+                usage: None,
+                finish: Finish::ToolCalls,
+            })
+        );
+    }
+
+    #[test]
+    fn zero_usage_is_usage_and_empty_usage_is_not() {
+        for (usage, want) in [
+            (
+                r#"{"prompt_tokens":0,"completion_tokens":0}"#,
+                Some(Usage::default()),
+            ),
+            ("{}", None),
+            ("null", None),
+        ] {
+            let body =
+                format!(r#"{{"choices":[{{"message":{{"content":"a"}}}}],"usage":{usage}}}"#);
+            assert_eq!(decode(body.as_bytes()).unwrap().usage, want, "{usage}");
+        }
+    }
+
+    #[test]
+    fn failures_of_every_shape_are_read() {
+        for (body, message, code) in [
+            (
+                r#"{"error":{"message":"slow down","type":"requests","code":"rate_limit_exceeded"}}"#,
+                "slow down",
+                Some("rate_limit_exceeded"),
+            ),
+            (
+                r#"{"error":{"message":"bad","type":"invalid_request_error","code":null}}"#,
+                "bad",
+                Some("invalid_request_error"),
+            ),
+            (
+                r#"{"error":{"message":"busy","code":503}}"#,
+                "busy",
+                Some("503"),
+            ),
+            (r#"{"error":"boom"}"#, "boom", None),
+            (
+                r#"{"object":"error","message":"too long","code":400}"#,
+                "too long",
+                Some("400"),
+            ),
+        ] {
+            let want = CodecError::Upstream {
+                message: message.into(),
+                code: code.map(Into::into),
+            };
+            assert_eq!(decode(body.as_bytes()), Err(want), "{body}");
+        }
+    }
+
+    #[test]
+    fn garbage_is_garbled_and_never_quoted() {
+        for body in [
+            &b"<html>secret</html>"[..],
+            b"",
+            b"{}",
+            b"[]",
+            br#"{"choices":[]}"#,
+            b"\xff",
+            br#"{"choices":["secret"]}"#,
+        ] {
+            let Err(CodecError::Garbled { reason }) = decode(body) else {
+                panic!("{body:?} was read");
+            };
+            assert!(!reason.contains("secret"), "{reason}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! 定型文: the phrases that Mama answers by herself, at once and for free.
+//!
+//! Owns the phrase set, its checks and the matching rules. Never reads a clock, a database or a random source, and
+//! never calls a model. The browser matches with the same rules (`web/src/storefronts/misaki/phrases.ts`); both are held
+//! together by `phrases/vectors.json`, so a change here is a change there and in the vectors.
+//!
+//! The rules, in their order:
+//!
+//! 0. **safety**: a phrase marked so matches anywhere in a text of any length, before everything else. Its Japanese
+//!    entries match as a part of the folded text, outside the words in `unless`. Its entries in ASCII match as whole
+//!    words, since "want to die" is no part of "want to diet". Told as `folded`.
+//! 1. **exact**: the trimmed text is an entry.
+//! 2. **folded**: the folded text is a folded entry.
+//! 3. **pattern**: the folded text is a pattern's literal text around one slot. The slot keeps its own spelling.
+//!
+//! Rules 1 to 3 are tried on texts of up to 200 characters. What folding means is told at [`fold()`].
+
+mod fold;
+mod set;
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use fold::fold;
+pub use set::{Phrase, PhraseError, PhraseSet, Reply, When};
+
+use fold::{Folded, is_sentence_mark, strip_slot, trim, words};
+use set::Pattern;
+
+/// The phrases of the house.
+pub const DEFAULT_JSON: &str = include_str!("../phrases/default.json");
+
+/// The longest text that is looked up, in characters; a longer one is a message for the model.
+const LONGEST_TEXT: usize = 200;
+/// The longest slot, in characters.
+const LONGEST_SLOT: usize = 20;
+
+/// Which rule has matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rule {
+    /// The text is an entry, letter by letter.
+    Exact,
+    /// The text is an entry but for width, kana, long vowels, punctuation and emoji.
+    Folded,
+    /// The text fits a pattern with a slot.
+    Pattern,
+}
+
+/// A phrase that answers a text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hit {
+    /// The phrase.
+    pub id: String,
+    /// Why it matched.
+    pub rule: Rule,
+    /// What Mama says.
+    pub reply: String,
+}
+
+/// A phrase set made ready to be asked.
+#[derive(Debug, Clone)]
+pub struct Matcher {
+    phrases: Vec<Phrase>,
+    safety: Vec<Safety>,
+    exact: HashMap<String, usize>,
+    folded: HashMap<String, usize>,
+    patterns: Vec<(usize, Pattern)>,
+}
+
+#[derive(Debug, Clone)]
+struct Safety {
+    phrase: usize,
+    parts: Vec<String>,
+    words: Vec<String>,
+    unless: Vec<String>,
+}
+
+impl Matcher {
+    /// Makes a checked set ready.
+    pub fn new(set: &PhraseSet) -> Self {
+        let mut matcher = Self {
+            phrases: set.phrases.clone(),
+            safety: Vec::new(),
+            exact: HashMap::new(),
+            folded: HashMap::new(),
+            patterns: Vec::new(),
+        };
+        for (index, phrase) in set.phrases.iter().enumerate() {
+            if phrase.safety {
+                let (ascii, other): (Vec<_>, Vec<_>) =
+                    phrase.matches.iter().partition(|entry| entry.is_ascii());
+                matcher.safety.push(Safety {
+                    phrase: index,
+                    parts: other.into_iter().map(|entry| fold(entry)).collect(),
+                    words: ascii.into_iter().map(|entry| words(entry)).collect(),
+                    unless: phrase.unless.iter().map(|text| fold(text)).collect(),
+                });
+                continue;
+            }
+            for entry in &phrase.matches {
+                matcher.exact.insert(trim(entry).to_owned(), index);
+                matcher.folded.insert(fold(entry), index);
+            }
+            for pattern in &phrase.patterns {
+                if let Ok(pattern) = Pattern::read(&phrase.id, pattern) {
+                    matcher.patterns.push((index, pattern));
+                }
+            }
+        }
+        matcher
+    }
+
+    /// Finds the phrase that answers a text.
+    ///
+    /// `hour` is the local hour of the person; `seed` chooses among replies, the same one for the same seed.
+    pub fn match_phrase(&self, text: &str, hour: u32, seed: &str) -> Option<Hit> {
+        let folded = fold(text);
+        if let Some(index) = self.safety(text, &folded) {
+            return self.hit(index, Rule::Folded, None, hour, seed);
+        }
+        if text.chars().count() > LONGEST_TEXT {
+            return None;
+        }
+        if let Some(&index) = self.exact.get(trim(text)) {
+            return self.hit(index, Rule::Exact, None, hour, seed);
+        }
+        if folded.is_empty() {
+            return None;
+        }
+        if let Some(&index) = self.folded.get(&folded) {
+            return self.hit(index, Rule::Folded, None, hour, seed);
+        }
+        let text = Folded::of(text);
+        self.patterns.iter().find_map(|(index, pattern)| {
+            let slot = pattern.slot_of(&text)?;
+            self.hit(
+                *index,
+                Rule::Pattern,
+                Some((&pattern.slot, &slot)),
+                hour,
+                seed,
+            )
+        })
+    }
+
+    fn safety(&self, text: &str, folded: &str) -> Option<usize> {
+        let spaced = words(text);
+        self.safety.iter().find_map(|safety| {
+            let masked = safety
+                .unless
+                .iter()
+                .fold(folded.to_owned(), |text, part| text.replace(part, "\0"));
+            let hit = safety.parts.iter().any(|part| masked.contains(part))
+                || safety.words.iter().any(|words| spaced.contains(words));
+            hit.then_some(safety.phrase)
+        })
+    }
+
+    fn hit(
+        &self,
+        index: usize,
+        rule: Rule,
+        slot: Option<(&str, &str)>,
+        hour: u32,
+        seed: &str,
+    ) -> Option<Hit> {
+        let phrase = self.phrases.get(index)?;
+        let band = When::of_hour(hour);
+        let fits: Vec<&Reply> = phrase
+            .replies
+            .iter()
+            .filter(|reply| reply.fits(band))
+            .collect();
+        let count = u32::try_from(fits.len()).ok().filter(|count| *count > 0)?;
+        let choice = fnv1a(&format!("{seed}:{}", phrase.id)) % count;
+        let reply = fits.get(usize::try_from(choice).ok()?)?;
+        Some(Hit {
+            id: phrase.id.clone(),
+            rule,
+            reply: match slot {
+                Some((name, value)) => reply.text.replace(&format!("{{{name}}}"), value),
+                None => reply.text.clone(),
+            },
+        })
+    }
+}
+
+impl Pattern {
+    /// Finds what stands in the slot, if the text fits.
+    fn slot_of(&self, text: &Folded) -> Option<String> {
+        let start = text.end_of_prefix(&self.before)?;
+        let end = text.start_of_suffix(&self.after)?;
+        if start >= end || text.parts_a_word(start) || text.parts_a_word(end) {
+            return None;
+        }
+        let slot = strip_slot(text.chars.get(start..end)?);
+        let fits =
+            (1..=LONGEST_SLOT).contains(&slot.len()) && !slot.iter().any(|c| is_sentence_mark(*c));
+        fits.then(|| slot.iter().collect())
+    }
+}
+
+fn fnv1a(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,352 @@
+//! The stand-in model: OpenAI's chat protocol, answered by rule.
+//!
+//! | in the last user message | what happens |
+//! |---|---|
+//! | `[fail]` | 500 before the first byte |
+//! | `[fail after 5]` | the connection breaks after 5 chunks |
+//! | `[stall]` | 3 chunks, then silence until the client leaves |
+//! | `[slow]` | one chunk each 400 ms |
+//! | `[garble]` | 2 chunks, then broken JSON |
+//! | `[429]` | 429 with `Retry-After: 2` |
+//! | `[long 300]` | exactly 300 chunks |
+//! | `[about]` | the answer ends by saying what it is |
+//!
+//! Tells combine (`[slow][long 300]`). The same question to the same model always has the same answer.
+//! `GET /sandbox/counters` tells what was really produced, for comparison with what was billed.
+
+mod answer;
+mod counters;
+mod tells;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use llm::{Message, Role, tokens};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use answer::Answer;
+use counters::{Counters, Work};
+use tells::Tells;
+
+/// The models that answer: for guests and free plans, for paid ones, and for the best; each says more than the last.
+pub const MODELS: [&str; 3] = ["sandbox-small", "sandbox-medium", "sandbox-large"];
+
+const PACE: Duration = Duration::from_millis(25);
+const SLOW_PACE: Duration = Duration::from_millis(400);
+/// A fixed birthday, since a stand-in without a clock answers the same each time.
+const CREATED: u64 = 1_767_225_600;
+/// Time for what was said before a break to leave the process, since a break drops what is still buffered.
+const LAST_WORDS: Duration = Duration::from_millis(5);
+const BODY_LIMIT: usize = 4 << 20;
+
+#[derive(Debug)]
+struct Model {
+    pace: Duration,
+    counters: Counters,
+}
+
+/// Makes the stand-in model at the pace of a real one: a chunk each 25 ms.
+pub fn model_router() -> Router {
+    model_router_paced(PACE)
+}
+
+/// Makes the stand-in model at another pace; zero for tests and load.
+pub fn model_router_paced(pace: Duration) -> Router {
+    Router::new()
+        .route("/v1/chat/completions", post(complete))
+        .route("/v1/models", get(list_models))
+        .route("/sandbox/counters", get(show_counters))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(Arc::new(Model {
+            pace,
+            counters: Counters::default(),
+        }))
+}
+
+#[derive(Debug, Deserialize)]
+struct Ask {
+    model: String,
+    messages: Vec<AskMessage>,
+    #[serde(default)]
+    stream: bool,
+    max_tokens: Option<u64>,
+    max_completion_tokens: Option<u64>,
+    stream_options: Option<StreamOptions>,
+}
+
+#[derive(Debug, Deserialize)]
+struct AskMessage {
+    role: String,
+    content: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct StreamOptions {
+    #[serde(default)]
+    include_usage: bool,
+}
+
+impl AskMessage {
+    /// Reads content given as text or as parts.
+    fn text(&self) -> String {
+        match &self.content {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Array(parts)) => parts
+                .iter()
+                .filter_map(|part| part.get("text").and_then(Value::as_str))
+                .collect(),
+            _ => String::new(),
+        }
+    }
+}
+
+async fn list_models() -> Response {
+    let data: Vec<Value> = MODELS
+        .iter()
+        .map(|id| json!({ "id": id, "object": "model", "created": CREATED, "owned_by": "sandbox" }))
+        .collect();
+    json_response(StatusCode::OK, &json!({ "object": "list", "data": data }))
+}
+
+async fn show_counters(State(model): State<Arc<Model>>) -> Response {
+    json_response(StatusCode::OK, &model.counters.view())
+}
+
+async fn complete(State(model): State<Arc<Model>>, body: Bytes) -> Response {
+    let work = Work::begin(Arc::clone(&model));
+    let ask: Ask = match serde_json::from_slice(&body) {
+        Ok(ask) => ask,
+        Err(_) => {
+            return refuse(
+                work,
+                StatusCode::BAD_REQUEST,
+                "malformed_body",
+                "the body is no chat request",
+            );
+        }
+    };
+    let Some(rank) = MODELS.iter().position(|id| *id == ask.model) else {
+        return refuse(
+            work,
+            StatusCode::NOT_FOUND,
+            "model_not_found",
+            "the model does not exist",
+        );
+    };
+    let Some(question) = ask
+        .messages
+        .iter()
+        .rfind(|m| m.role == "user")
+        .map(AskMessage::text)
+    else {
+        return refuse(
+            work,
+            StatusCode::BAD_REQUEST,
+            "no_user_message",
+            "there is no user message",
+        );
+    };
+    let tells = Tells::read(&question);
+    if tells.fail {
+        return refuse(
+            work,
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "server_error",
+            "failed as asked",
+        );
+    }
+    if tells.too_many {
+        let mut response = refuse(
+            work,
+            StatusCode::TOO_MANY_REQUESTS,
+            "rate_limit_exceeded",
+            "refused as asked",
+        );
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+        return response;
+    }
+
+    let input = tokens::estimate_messages(
+        &ask.messages
+            .iter()
+            .map(|m| Message::new(Role::User, m.text()))
+            .collect::<Vec<_>>(),
+    );
+    work.count_input(input);
+    let limit = ask.max_completion_tokens.or(ask.max_tokens);
+    let answer = answer::compose(&question, rank, &tells).limited(limit);
+    let pace = if tells.slow { SLOW_PACE } else { model.pace };
+    let job = Job {
+        model: ask.model,
+        answer,
+        tells,
+        input,
+        pace,
+    };
+    if ask.stream {
+        let usage = ask
+            .stream_options
+            .is_some_and(|options| options.include_usage);
+        job.stream(work, usage)
+    } else {
+        job.whole(work).await
+    }
+}
+
+/// Answers with an error of OpenAI's shape.
+fn refuse(mut work: Work, status: StatusCode, code: &str, message: &str) -> Response {
+    work.fail();
+    let kind = if status.is_server_error() {
+        "server_error"
+    } else {
+        "invalid_request_error"
+    };
+    let body =
+        json!({ "error": { "message": message, "type": kind, "param": null, "code": code } });
+    json_response(status, &body)
+}
+
+fn json_response(status: StatusCode, body: &Value) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/json")];
+    (status, headers, body.to_string()).into_response()
+}
+
+/// How the connection breaks when it is asked to.
+#[derive(Debug)]
+struct Broken;
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("broken as asked")
+    }
+}
+
+impl std::error::Error for Broken {}
+
+/// One answer on its way.
+struct Job {
+    model: String,
+    answer: Answer,
+    tells: Tells,
+    input: u64,
+    pace: Duration,
+}
+
+impl Job {
+    fn usage(&self, output: u64) -> Value {
+        json!({
+            "prompt_tokens": self.input,
+            "completion_tokens": output,
+            "total_tokens": self.input + output,
+            "prompt_tokens_details": { "cached_tokens": 0 },
+        })
+    }
+
+    fn chunk(&self, delta: &Value, finish: Option<&str>) -> String {
+        event(&json!({
+            "id": self.answer.id, "object": "chat.completion.chunk", "created": CREATED, "model": self.model,
+            "choices": [{ "index": 0, "delta": delta, "finish_reason": finish }],
+        }))
+    }
+
+    fn stream(self, mut work: Work, include_usage: bool) -> Response {
+        let stream = async_stream::stream! {
+            yield Ok(self.chunk(&json!({ "role": "assistant", "content": "" }), None));
+            for (index, piece) in self.answer.pieces.iter().enumerate() {
+                if self.tells.fail_after == Some(index) {
+                    tokio::time::sleep(LAST_WORDS).await;
+                    work.fail();
+                    yield Err(Broken);
+                    return;
+                }
+                if self.tells.stall && index == 3 {
+                    std::future::pending::<()>().await;
+                }
+                if self.tells.garble && index == 2 {
+                    work.fail();
+                    yield Ok("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"…\n\n".to_owned());
+                    yield Ok("data: [DONE]\n\n".to_owned());
+                    return;
+                }
+                tokio::time::sleep(self.pace).await;
+                work.count_chunk(piece);
+                yield Ok(self.chunk(&json!({ "content": piece }), None));
+            }
+            if self.tells.fail_after.is_some() {
+                tokio::time::sleep(LAST_WORDS).await;
+                work.fail();
+                yield Err(Broken);
+                return;
+            }
+            let output = work.output();
+            work.complete();
+            yield Ok(self.chunk(&json!({}), Some(self.answer.finish)));
+            if include_usage {
+                yield Ok(event(&json!({
+                    "id": self.answer.id, "object": "chat.completion.chunk", "created": CREATED, "model": self.model,
+                    "choices": [], "usage": self.usage(output),
+                })));
+            }
+            yield Ok("data: [DONE]\n\n".to_owned());
+        };
+        let headers = [
+            (header::CONTENT_TYPE, "text/event-stream"),
+            (header::CACHE_CONTROL, "no-cache"),
+        ];
+        (headers, Body::from_stream(stream)).into_response()
+    }
+
+    async fn whole(self, mut work: Work) -> Response {
+        for (index, piece) in self.answer.pieces.iter().enumerate() {
+            if self.tells.stall && index == 3 {
+                std::future::pending::<()>().await;
+            }
+            if self.tells.fail_after == Some(index) {
+                break;
+            }
+            tokio::time::sleep(self.pace).await;
+            work.count_chunk(piece);
+        }
+        let output = work.output();
+        let body = json!({
+            "id": self.answer.id, "object": "chat.completion", "created": CREATED, "model": self.model,
+            "choices": [{
+                "index": 0,
+                "message": { "role": "assistant", "content": self.answer.pieces.concat() },
+                "finish_reason": self.answer.finish,
+            }],
+            "usage": self.usage(output),
+        });
+        if self.tells.fail_after.is_some() {
+            work.fail();
+            let stream = async_stream::stream! {
+                yield Ok("{\"id\":".to_owned());
+                tokio::time::sleep(LAST_WORDS).await;
+                yield Err(Broken);
+            };
+            return Body::from_stream(stream).into_response();
+        }
+        if self.tells.garble {
+            work.fail();
+            let stream =
+                futures::stream::iter([Ok::<_, Infallible>("{\"choices\":[{\"message\":")]);
+            return Body::from_stream(stream).into_response();
+        }
+        work.complete();
+        json_response(StatusCode::OK, &body)
+    }
+}
+
+fn event(data: &Value) -> String {
+    format!("data: {data}\n\n")
+}
