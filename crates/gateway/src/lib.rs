@@ -1,1 +1,104 @@
-//! gateway
+//! The gateway: every model behind one door, metered, never losing a run.
+//!
+//! Owns: targets and routes, the provider's I/O, runs and their numbered events.
+//! Never: a persona, a price list for customers, the wire format of a provider (that is `llm`).
+//!
+//! A run belongs to the server. It is admitted in the caller's transaction, driven by a task of one node, and read by
+//! anyone who may see it; its events are durable before anyone sees them. It ends once, by its own task or, when that
+//! died, by any node's [`rescue`].
+
+mod error;
+mod http;
+mod provider;
+mod route;
+mod run;
+
+use std::{sync::Arc, time::Duration};
+
+use db::Ctx;
+use entitlement::Entitlement;
+use identity::Identity;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+pub use error::Error;
+pub use http::router;
+pub use route::{Price, Routes, Target};
+pub use run::{Admitted, RunId, RunView, StartRun, State, admit, cancel, get, launch, outputs, rescue};
+
+/// How long a node may be silent before its runs are given up for dead.
+pub const LEASE: chrono::Duration = chrono::Duration::seconds(15);
+
+/// The room with what it needs to work.
+#[derive(Clone, Debug, axum::extract::FromRef)]
+pub struct Gateway {
+    pub cx: Ctx,
+    pub identity: Identity,
+    pub entitlement: Entitlement,
+    #[from_ref(skip)]
+    routes: Arc<Routes>,
+    #[from_ref(skip)]
+    http: reqwest::Client,
+    #[from_ref(skip)]
+    node: Arc<Node>,
+}
+
+/// What this process drives right now.
+#[derive(Debug)]
+struct Node {
+    id: Uuid,
+    live: run::Live,
+    tasks: TaskTracker,
+    /// Given up: end what is under way.
+    abandon: CancellationToken,
+    patience: Patience,
+}
+
+/// How long an upstream may keep us waiting.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Until the connection stands.
+    pub connect: Duration,
+    /// Between two signs of life.
+    pub silence: Duration,
+    /// For the whole run.
+    pub run: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(5), silence: Duration::from_secs(30), run: Duration::from_secs(600) }
+    }
+}
+
+impl Gateway {
+    /// Opens the room.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made.
+    pub fn open(entitlement: Entitlement, routes: Routes, patience: Patience) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(patience.connect)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("noren/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        let cx = entitlement.cx.clone();
+        let node = Arc::new(Node {
+            id: cx.ids.new_id(),
+            live: run::Live::default(),
+            tasks: TaskTracker::new(),
+            abandon: CancellationToken::new(),
+            patience,
+        });
+        Ok(Self { identity: entitlement.identity.clone(), cx, entitlement, routes: Arc::new(routes), http, node })
+    }
+
+    /// Lets runs under way finish within `within`, then ends the rest with a reason.
+    pub async fn drain(&self, within: Duration) {
+        self.node.tasks.close();
+        if tokio::time::timeout(within, self.node.tasks.wait()).await.is_err() {
+            self.node.abandon.cancel();
+            let _ = tokio::time::timeout(Duration::from_secs(5), self.node.tasks.wait()).await;
+        }
+    }
+}

@@ -20,7 +20,7 @@ pub use error::Error;
 pub use http::{entered, router};
 pub use session::{CookieStyle, NewSession, RequestMeta, Session, guest, sign_out};
 pub use token::{InferenceCaller, InferenceToken, mint_inference_token};
-pub use user::{Me, NewUser, UserView, email_is_plausible, me, register, sign_in};
+pub use user::{Me, NewUser, UserView, email_is_plausible, me, register, sign_in, tenant_zone};
 
 kernel::id!(
     /// A person who signs in.

@@ -118,6 +118,11 @@ pub async fn me(room: &Identity, principal: Principal) -> Result<Me, Error> {
     Ok(Me { guest: user.is_none(), user, tenant: TenantView { id: principal.tenant, kind } })
 }
 
+/// The time zone (IANA name) in which a tenant's days and months begin.
+pub async fn tenant_zone(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<Option<String>> {
+    store::tenant_zone(conn, tenant).await
+}
+
 /// Whether a text can be an address: one `@` with something on both sides, no spaces, at most 254 characters
 /// (RFC 5321 §4.5.3.1). Whether it exists only a letter can tell.
 pub fn email_is_plausible(email: &str) -> bool {

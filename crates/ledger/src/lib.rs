@@ -22,7 +22,7 @@ pub use book::{Balance, Movement, balances};
 pub use error::Error;
 pub use hold::{Hold, HoldId, NewHold, hold, lapse_due, release, settle};
 pub use http::router;
-pub use lot::{Grant, LotId, Source, expire_due, grant};
+pub use lot::{Grant, LotId, Source, Stock, expire_due, grant, is_granted, stock};
 pub use verify::{Drift, verify};
 
 kernel::id!(

@@ -77,6 +77,25 @@ pub async fn grant(conn: &mut PgConnection, cx: &Ctx, grant: &Grant<'_>) -> Resu
     Ok(LotId(grant.id))
 }
 
+/// Whether a grant was posted.
+pub async fn is_granted(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<bool> {
+    store::exists(conn, LotId(id)).await
+}
+
+/// What the lots of a unit that have not expired were, are and gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stock {
+    pub granted: i64,
+    pub available: i64,
+    pub held: i64,
+    pub spent: i64,
+}
+
+/// The stock of a unit right now.
+pub async fn stock(conn: &mut PgConnection, tenant: TenantId, unit: &str, now: DateTime<Utc>) -> sqlx::Result<Stock> {
+    store::stock(conn, tenant, unit, now).await
+}
+
 /// Writes off what is left of lots that have expired, at most `most` of them; returns how many it did.
 /// What is left is asked under the lock, so the same units are never written off twice.
 pub async fn expire_due(cx: &Ctx, most: i64) -> Result<usize, Error> {

@@ -1,3 +1,53 @@
-//! misaki
+//! Snack Misaki: a small bar at night where someone listens.
+//!
+//! Owns: chats and their messages, the canned phrases (定型文), the persona.
+//! Never: which model answers (the plan and the gateway decide), what an answer costs, or the text of a run, which
+//! the gateway keeps.
 
+mod chat;
+mod error;
+mod http;
+mod persona;
 pub mod phrase;
+
+use std::sync::Arc;
+
+use db::Ctx;
+use gateway::Gateway;
+use identity::Identity;
+
+pub use chat::{ChatId, MessageId};
+pub use error::Error;
+pub use http::{account_router, inference_router};
+
+/// The storefront's name in plans, tokens and units.
+pub const STOREFRONT: &str = "misaki";
+
+/// The unit of one answer, and the key of its route in a plan.
+pub(crate) const CHAT: &str = "misaki.chat";
+
+/// The room with what it needs to work.
+#[derive(Clone, Debug, axum::extract::FromRef)]
+pub struct Misaki {
+    pub cx: Ctx,
+    pub identity: Identity,
+    pub gateway: Gateway,
+    #[from_ref(skip)]
+    phrases: Arc<phrase::Matcher>,
+}
+
+impl Misaki {
+    /// Opens the room with the phrases that come with it.
+    ///
+    /// # Errors
+    /// When the phrase set breaks its own rules.
+    pub fn open(gateway: Gateway) -> Result<Self, phrase::PhraseError> {
+        let set = phrase::PhraseSet::parse(phrase::DEFAULT_JSON)?;
+        Ok(Self {
+            cx: gateway.cx.clone(),
+            identity: gateway.identity.clone(),
+            gateway,
+            phrases: Arc::new(phrase::Matcher::new(&set)),
+        })
+    }
+}

@@ -88,3 +88,7 @@ pub(super) async fn find(conn: &mut PgConnection, id: UserId) -> sqlx::Result<Op
 pub(super) async fn tenant_kind(conn: &mut PgConnection, id: TenantId) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar!("select kind from identity.tenant where id = $1", id as TenantId).fetch_optional(conn).await
 }
+
+pub(super) async fn tenant_zone(conn: &mut PgConnection, id: TenantId) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!("select zone from identity.tenant where id = $1", id as TenantId).fetch_optional(conn).await
+}

@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use identity::TenantId;
 use sqlx::PgConnection;
 
-use super::{DueLot, Grant};
+use super::{DueLot, Grant, Stock};
 use crate::LotId;
 
 pub(super) async fn insert(conn: &mut PgConnection, grant: &Grant<'_>, now: DateTime<Utc>) -> sqlx::Result<()> {
@@ -58,4 +58,30 @@ pub(super) async fn due(conn: &mut PgConnection, now: DateTime<Utc>, most: i64) 
 
 pub(super) async fn available(conn: &mut PgConnection, id: LotId) -> sqlx::Result<i64> {
     sqlx::query_scalar!("select available from ledger.lot where id = $1", id as LotId).fetch_one(conn).await
+}
+
+pub(super) async fn exists(conn: &mut PgConnection, id: LotId) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select exists (select from ledger.lot where id = $1) as "exists!""#, id as LotId)
+        .fetch_one(conn)
+        .await
+}
+
+pub(super) async fn stock(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    unit: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Stock> {
+    sqlx::query_as!(
+        Stock,
+        r#"select coalesce(sum(amount), 0)::bigint as "granted!", coalesce(sum(available), 0)::bigint as "available!",
+                  coalesce(sum(held), 0)::bigint as "held!", coalesce(sum(spent), 0)::bigint as "spent!"
+           from ledger.lot
+           where tenant_id = $1 and unit = $2 and (expires_at is null or expires_at > $3)"#,
+        tenant as TenantId,
+        unit,
+        now,
+    )
+    .fetch_one(conn)
+    .await
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::fold::{fold, words};
 
 /// A set of phrases.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PhraseSet {
     /// The version of the form; 1.
@@ -17,7 +17,7 @@ pub struct PhraseSet {
 }
 
 /// One phrase: what people say, and what Mama answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Phrase {
     /// Its name, for logs and for the choice of a reply.
@@ -42,7 +42,7 @@ pub struct Phrase {
 }
 
 /// One possible answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reply {
     /// The time of day that it is for.
@@ -52,7 +52,7 @@ pub struct Reply {
 }
 
 /// A time of day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum When {
     /// Any hour.

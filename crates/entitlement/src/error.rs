@@ -1,0 +1,81 @@
+use api::{Problem, Suggestion};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use kernel::{Fault, Text};
+
+/// What entitlement refuses. Every refusal says when it would pass or what would make it pass.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the rate of {per_minute} a minute is used up")]
+    RateExceeded { per_minute: u32, retry_after_secs: u64, suggestion: Option<Suggestion> },
+    #[error("{concurrent} pieces of work are under way")]
+    ConcurrencyExceeded { concurrent: u32, suggestion: Option<Suggestion> },
+    #[error("the quota of {unit} is used up")]
+    QuotaExhausted { unit: String, resets_at: Option<DateTime<Utc>>, retry_after_secs: Option<u64>, suggestion: Option<Suggestion> },
+    #[error("no plan of this storefront applies")]
+    NoPlan,
+    #[error("the reservation is closed")]
+    ReservationClosed,
+    #[error(transparent)]
+    Identity(#[from] identity::Error),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+db::from_sqlx!(Error);
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::RateExceeded { per_minute, retry_after_secs, suggestion } => Problem::new(
+                429,
+                "rate_exceeded",
+                Text::owned(
+                    format!("1分に{per_minute}回までです。あと{retry_after_secs}秒お待ちください。"),
+                    format!("The limit is {per_minute} a minute. Please wait {retry_after_secs} seconds."),
+                ),
+            )
+            .with_retry_after(retry_after_secs)
+            .with_suggestion(suggestion),
+            Error::ConcurrencyExceeded { concurrent, suggestion } => Problem::new(
+                429,
+                "concurrency_exceeded",
+                Text::owned(
+                    format!("同時に進められるのは{concurrent}件までです。前の返事が終わってからお試しください。"),
+                    format!("Only {concurrent} at a time. Please wait for the answer under way."),
+                ),
+            )
+            .with_retry_after(1)
+            .with_suggestion(suggestion),
+            Error::QuotaExhausted { retry_after_secs, suggestion, .. } => {
+                let problem = Problem::new(
+                    402,
+                    "quota_exhausted",
+                    Text::new(
+                        "今回の期間の分を使い切りました。次の期間か、別のプランでお使いいただけます。",
+                        "This period's allowance is used up. It returns with the next period or a larger plan.",
+                    ),
+                )
+                .with_suggestion(suggestion);
+                match retry_after_secs {
+                    Some(seconds) => problem.with_retry_after(seconds),
+                    None => problem,
+                }
+            }
+            Error::NoPlan => {
+                Problem::new(404, "no_plan", Text::new("このお店のプランがありません。", "This storefront has no plan for you."))
+            }
+            Error::ReservationClosed => {
+                Problem::new(409, "reservation_closed", Text::new("この予約枠は終わっています。", "This reservation is closed already."))
+            }
+            Error::Identity(error) => error.into(),
+            Error::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        Problem::from(self).into_response()
+    }
+}

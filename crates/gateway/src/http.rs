@@ -1,0 +1,170 @@
+use std::time::Duration;
+
+use api::{Accepted, Check, FieldErrors, Okay, PathId, Refusals, ValidJson, ValidQuery};
+use axum::{
+    extract::State,
+    http::HeaderMap,
+    response::{
+        IntoResponse, Response,
+        sse::{KeepAlive, Sse},
+    },
+};
+use futures::StreamExt;
+use identity::InferenceCaller;
+use kernel::Text;
+use llm::{Message, Role};
+use serde::Deserialize;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{Error, Gateway, RunId, RunView, StartRun, admit, cancel, get, launch, run};
+
+/// The most characters of all messages together.
+const LONGEST_CHAT: usize = 100_000;
+
+/// The inference listener's routes.
+pub fn router(room: Gateway) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(start_run))
+        .routes(routes!(get_run))
+        .routes(routes!(get_run_events))
+        .routes(routes!(cancel_run))
+        .with_state(room)
+}
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+struct NewInference {
+    /// What for, such as `misaki.chat`; the plan decides which models that means.
+    #[schema(max_length = 50)]
+    route: String,
+    #[schema(min_items = 1, max_items = 200)]
+    messages: Vec<ChatMessage>,
+    #[schema(minimum = 1, maximum = 8192)]
+    max_tokens: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+struct ChatMessage {
+    role: ChatRole,
+    content: String,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum ChatRole {
+    System,
+    User,
+    Assistant,
+}
+
+impl Check for NewInference {
+    fn check(&self, errors: &mut FieldErrors) {
+        errors.length(&self.route, "/route", 1, 50);
+        errors.require(
+            (1..=200).contains(&self.messages.len()),
+            "/messages",
+            "length",
+            Text::new("1〜200件にしてください。", "Please send 1 to 200 messages."),
+        );
+        errors.require(
+            self.messages.iter().map(|message| message.content.len()).sum::<usize>() <= LONGEST_CHAT,
+            "/messages",
+            "length",
+            Text::new("会話が長すぎます。", "The conversation is too long."),
+        );
+        errors.require(
+            self.max_tokens.is_none_or(|most| (1..=8192).contains(&most)),
+            "/max_tokens",
+            "range",
+            Text::new("1〜8192で指定してください。", "Please use 1 to 8192."),
+        );
+    }
+}
+
+/// Starts a run; it goes on whether or not anyone listens.
+#[utoipa::path(post, path = "/inference", operation_id = "start_run", tag = "gateway", request_body = NewInference,
+    security(("inference_token" = [])), responses((status = 202, body = RunView), Refusals))]
+async fn start_run(
+    State(room): State<Gateway>,
+    caller: InferenceCaller,
+    ValidJson(body): ValidJson<NewInference>,
+) -> Result<Accepted<RunView>, Error> {
+    let messages = body.messages.into_iter().map(|message| Message::new(message.role.into(), message.content)).collect();
+    let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
+    let start = StartRun { purpose: body.route, messages, max_tokens: body.max_tokens };
+    let admitted = admit(&mut tx, &room, &caller, start).await?;
+    tx.commit().await?;
+    let id = admitted.id;
+    launch(&room, admitted);
+    Ok(Accepted(get(&room, caller.principal, id).await?))
+}
+
+impl From<ChatRole> for Role {
+    fn from(role: ChatRole) -> Self {
+        match role {
+            ChatRole::System => Self::System,
+            ChatRole::User => Self::User,
+            ChatRole::Assistant => Self::Assistant,
+        }
+    }
+}
+
+/// Tells where a run stands and what it has produced.
+#[utoipa::path(get, path = "/inference/{run}", operation_id = "get_run", tag = "gateway", params(("run" = RunId, Path)),
+    security(("inference_token" = [])), responses((status = 200, body = RunView), Refusals))]
+async fn get_run(State(room): State<Gateway>, caller: InferenceCaller, PathId(id): PathId<RunId>) -> Result<Okay<RunView>, Error> {
+    Ok(Okay(get(&room, caller.principal, id).await?))
+}
+
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Resume {
+    /// The number of the last event that was seen; as the header `Last-Event-ID`.
+    #[param(minimum = 0)]
+    starting_after: Option<i32>,
+}
+
+impl Check for Resume {
+    fn check(&self, errors: &mut FieldErrors) {
+        errors.require(
+            self.starting_after.is_none_or(|n| n >= 0),
+            "?starting_after",
+            "range",
+            Text::new("0以上で指定してください。", "Please use 0 or more."),
+        );
+    }
+}
+
+/// Streams a run's numbered events: `started`, `delta` …, `ended`. Any number of readers may follow, from any event on.
+#[utoipa::path(get, path = "/inference/{run}/events", operation_id = "stream_run", tag = "gateway",
+    params(("run" = RunId, Path), Resume), security(("inference_token" = [])),
+    responses((status = 200, content_type = "text/event-stream", body = String), Refusals))]
+async fn get_run_events(
+    State(room): State<Gateway>,
+    caller: InferenceCaller,
+    PathId(id): PathId<RunId>,
+    ValidQuery(resume): ValidQuery<Resume>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let seen = headers.get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|value| value.parse().ok());
+    let after = seen.or(resume.starting_after).unwrap_or(0);
+    let events = run::events(room, caller.principal, id, after).await?.map(|event| {
+        event.map(|event| {
+            axum::response::sse::Event::default()
+                .id(event.seq.to_string())
+                .event(event.kind.as_str())
+                .data(event.data.to_string())
+        })
+    });
+    let mut response =
+        Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)).text("ping")).into_response();
+    // a proxy that gathers events before passing them on would spoil the stream
+    response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// Asks a run to stop; one that has ended stays as it is.
+#[utoipa::path(post, path = "/inference/{run}/cancel", operation_id = "cancel_run", tag = "gateway",
+    params(("run" = RunId, Path)), security(("inference_token" = [])), responses((status = 200, body = RunView), Refusals))]
+async fn cancel_run(State(room): State<Gateway>, caller: InferenceCaller, PathId(id): PathId<RunId>) -> Result<Okay<RunView>, Error> {
+    Ok(Okay(cancel(&room, caller.principal, id).await?))
+}

@@ -1,0 +1,98 @@
+use std::{sync::Arc, time::Duration};
+
+use futures::Stream;
+use identity::Principal;
+use serde_json::Value;
+
+use super::{RunId, live::Feed, store};
+use crate::{Error, Gateway};
+
+/// How often a run of another node is looked at.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// One numbered event of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Event {
+    pub(crate) seq: i32,
+    pub(crate) kind: EventKind,
+    pub(crate) data: Value,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EventKind {
+    Started,
+    Delta,
+    Ended,
+}
+
+impl EventKind {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Delta => "delta",
+            Self::Ended => "ended",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Self {
+        match text {
+            "started" => Self::Started,
+            "ended" => Self::Ended,
+            _ => Self::Delta,
+        }
+    }
+}
+
+/// The events of a run after number `after`, from what is durable to the end; for any number of readers on any node.
+///
+/// # Errors
+/// `RunNotFound`, also for another tenant's.
+pub(crate) async fn events(
+    room: Gateway,
+    caller: Principal,
+    id: RunId,
+    after: i32,
+) -> Result<impl Stream<Item = Result<Event, Error>> + Send + 'static, Error> {
+    super::get(&room, caller, id).await?;
+    Ok(async_stream::try_stream! {
+        let mut last = after.max(0);
+        loop {
+            let feed = room.node.live.find(id);
+            let mut news = feed.as_ref().map(|feed| feed.subscribe());
+            let (fresh, ended) = fetch(&room, caller, id, last, feed.as_ref()).await?;
+            for event in fresh {
+                last = event.seq;
+                yield event;
+            }
+            if ended {
+                break;
+            }
+            match &mut news {
+                // subscribed before reading, so nothing between the two is missed
+                Some(news) => { let _ = news.wait_for(|newest| *newest > last).await; }
+                None => tokio::time::sleep(LOOK).await,
+            }
+        }
+    })
+}
+
+/// The events after `last` and whether the end is among what is durable.
+async fn fetch(
+    room: &Gateway,
+    caller: Principal,
+    id: RunId,
+    last: i32,
+    feed: Option<&Arc<Feed>>,
+) -> Result<(Vec<Event>, bool), Error> {
+    if let Some(feed) = feed {
+        let events = feed.after(last);
+        let ended = events.last().is_some_and(|event| event.kind == EventKind::Ended);
+        return Ok((events, ended));
+    }
+    let mut tx = room.cx.db.begin(caller.scope()).await?;
+    // the state first: a run that ends in between is then read again instead of cut short
+    let run = store::find(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
+    let events = store::events(&mut tx, id, last).await?;
+    tx.commit().await?;
+    Ok((events, run.state.is_ended()))
+}

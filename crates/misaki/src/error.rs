@@ -1,0 +1,63 @@
+use api::Problem;
+use axum::response::{IntoResponse, Response};
+use kernel::{Fault, Text};
+
+/// What the bar refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("no such chat")]
+    ChatNotFound,
+    #[error("the token is for another storefront")]
+    OtherStorefront,
+    #[error("the idempotency key was used for another message")]
+    KeyReused,
+    /// Someone else is saving the same message right now; ask again.
+    #[error("the message is being saved")]
+    Repeated,
+    #[error(transparent)]
+    Identity(#[from] identity::Error),
+    #[error(transparent)]
+    Gateway(#[from] gateway::Error),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+db::from_sqlx!(Error);
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::ChatNotFound => {
+                Problem::new(404, "chat_not_found", Text::new("この会話は見つかりません。", "This chat was not found."))
+            }
+            Error::OtherStorefront => Problem::new(
+                403,
+                "other_storefront",
+                Text::new("このお店の合言葉ではありません。", "This token is for another storefront."),
+            ),
+            Error::KeyReused => Problem::new(
+                422,
+                "idempotency_key_reused",
+                Text::new(
+                    "同じ Idempotency-Key で別の内容が送られました。",
+                    "This Idempotency-Key was used for another message.",
+                ),
+            ),
+            Error::Repeated => Problem::new(
+                409,
+                "request_in_flight",
+                Text::new("同じ送信を処理しています。", "The same request is being processed."),
+            )
+            .with_retry_after(1),
+            Error::Identity(error) => error.into(),
+            Error::Gateway(error) => error.into(),
+            Error::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        Problem::from(self).into_response()
+    }
+}
