@@ -37,7 +37,6 @@ pub struct Cluster {
     data: PathBuf,
     socket: PathBuf,
     user: Option<SystemUser>,
-    started_here: bool,
 }
 
 /// The unprivileged account that the server runs as when we are root, which PostgreSQL refuses to be.
@@ -74,12 +73,38 @@ impl Cluster {
         let dir = dir.canonicalize().map_err(|e| io_error(format!("{} can't be read", dir.display()), e))?;
         let user = if rustix::process::geteuid().is_root() { Some(unprivileged_user()?) } else { None };
         let home = home_of(&dir, user);
-        let cluster = Self { bin, data: home.join("pg"), socket: socket_dir(&home), user, started_here: false };
+        let cluster = Self { bin, data: home.join("pg"), socket: socket_dir(&home), user };
         cluster.prepare_dirs(&home)?;
         if !cluster.data.join("PG_VERSION").exists() {
             cluster.init()?;
         }
         cluster.run(durability)
+    }
+
+    /// Stops and removes the cluster of `dir` with everything in it; nothing else of `dir` is touched.
+    ///
+    /// # Errors
+    /// When files can't be removed.
+    pub fn remove(dir: &Path) -> Result<(), ClusterError> {
+        let Ok(dir) = dir.canonicalize() else { return Ok(()) };
+        let user = if rustix::process::geteuid().is_root() { Some(unprivileged_user()?) } else { None };
+        let home = home_of(&dir, user);
+        let data = home.join("pg");
+        if data.join("PG_VERSION").exists() {
+            let cluster =
+                Self { bin: find_binaries()?, data: data.clone(), socket: socket_dir(&home), user };
+            // one that does not run can't be stopped, which is just as well
+            let _ = cluster.pg("pg_ctl", &["stop", "-D", &text(&data), "-m", "immediate", "-w", "-s"]);
+        }
+        for path in [data, socket_dir(&home)] {
+            match fs::remove_dir_all(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(io_error(format!("{} can't be removed", path.display()), error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// The owner's URL.
@@ -93,15 +118,12 @@ impl Cluster {
         SecretString::from(format!("postgres://noren_owner@localhost/{database}?host={socket}"))
     }
 
-    /// Stops the cluster if this process started it; connections are closed, commits are kept.
+    /// Stops the cluster; connections are closed, commits are kept.
     ///
     /// # Errors
     /// When the server does not stop.
     pub fn stop(self) -> Result<(), ClusterError> {
-        if self.started_here {
-            self.pg("pg_ctl", &["stop", "-D", &text(&self.data), "-m", "fast", "-w", "-s"])?;
-        }
-        Ok(())
+        self.pg("pg_ctl", &["stop", "-D", &text(&self.data), "-m", "fast", "-w", "-s"])
     }
 
     fn prepare_dirs(&self, home: &Path) -> Result<(), ClusterError> {
@@ -134,7 +156,7 @@ impl Cluster {
         })
     }
 
-    fn run(mut self, durability: Durability) -> Result<Self, ClusterError> {
+    fn run(self, durability: Durability) -> Result<Self, ClusterError> {
         if self.pg("pg_ctl", &["status", "-D", &text(&self.data)]).is_err() {
             let fast = match durability {
                 Durability::Full => "",
@@ -158,7 +180,6 @@ impl Cluster {
                     }
                 },
             )?;
-            self.started_here = true;
         }
         self.ensure_database()?;
         Ok(self)

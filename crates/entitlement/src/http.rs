@@ -13,12 +13,11 @@ use crate::{
 };
 
 /// The account listener's routes.
-pub fn router(room: Entitlement) -> OpenApiRouter {
+pub fn router() -> OpenApiRouter<Entitlement> {
     OpenApiRouter::new()
         .routes(routes!(get_plan))
         .routes(routes!(list_plans))
         .routes(routes!(list_usage))
-        .with_state(room)
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]

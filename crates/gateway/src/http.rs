@@ -22,13 +22,12 @@ use crate::{Error, Gateway, RunId, RunView, StartRun, admit, cancel, get, launch
 const LONGEST_CHAT: usize = 100_000;
 
 /// The inference listener's routes.
-pub fn router(room: Gateway) -> OpenApiRouter {
+pub fn router() -> OpenApiRouter<Gateway> {
     OpenApiRouter::new()
         .routes(routes!(start_run))
         .routes(routes!(get_run))
         .routes(routes!(get_run_events))
         .routes(routes!(cancel_run))
-        .with_state(room)
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]

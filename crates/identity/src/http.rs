@@ -14,14 +14,13 @@ use crate::{
 };
 
 /// The account listener's routes.
-pub fn router(room: Identity) -> OpenApiRouter {
+pub fn router() -> OpenApiRouter<Identity> {
     OpenApiRouter::new()
         .routes(routes!(post_register))
         .routes(routes!(post_login))
         .routes(routes!(post_logout))
         .routes(routes!(post_guest))
         .routes(routes!(get_me))
-        .with_state(room)
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]

@@ -57,6 +57,12 @@ impl Identity {
         let tokens = Arc::new(token::Keys::load(&cx).await?);
         Ok(Self { cx, passwords: password::Hasher::new(), tokens, cookie })
     }
+
+    /// The password of a demo user. It comes from this house's own secret, so it is worth nothing in another house, nor in
+    /// this one to whoever was not shown it.
+    pub fn demo_password(&self, email: &str) -> String {
+        self.tokens.derive(&format!("demo:{email}"))
+    }
 }
 
 /// The caller of one request, with the tenant that it acts for.

@@ -8,7 +8,9 @@ use chrono::{DateTime, Duration, Utc};
 use db::{Ctx, Scope};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use kernel::Fault;
+use secrecy::{ExposeSecret, SecretSlice};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{Error, Identity, Principal, TenantId, UserId};
@@ -50,6 +52,7 @@ struct Claims {
 pub(crate) struct Keys {
     sign: EncodingKey,
     check: DecodingKey,
+    secret: SecretSlice<u8>,
 }
 
 impl std::fmt::Debug for Keys {
@@ -66,7 +69,19 @@ impl Keys {
         store::insert_key(&mut tx, PURPOSE, &fresh, cx.clock.now()).await.map_err(db::fault)?;
         let secret = store::key(&mut tx, PURPOSE).await.map_err(db::fault)?;
         tx.commit().await.map_err(db::fault)?;
-        Ok(Self { sign: EncodingKey::from_secret(&secret), check: DecodingKey::from_secret(&secret) })
+        Ok(Self {
+            sign: EncodingKey::from_secret(&secret),
+            check: DecodingKey::from_secret(&secret),
+            secret: secret.into(),
+        })
+    }
+
+    /// A secret of its own for one purpose, the same on every node.
+    pub(crate) fn derive(&self, purpose: &str) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.secret.expose_secret());
+        hash.update(purpose.as_bytes());
+        hex::encode(hash.finalize()).chars().take(16).collect()
     }
 }
 

@@ -8,8 +8,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{Balance, Error, Ledger, Movement, book};
 
 /// The account listener's routes.
-pub fn router(room: Ledger) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(get_ledger)).with_state(room)
+pub fn router() -> OpenApiRouter<Ledger> {
+    OpenApiRouter::new().routes(routes!(get_ledger))
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]

@@ -18,17 +18,16 @@ use crate::{
 };
 
 /// The account listener's routes: what was said before.
-pub fn account_router(room: Misaki) -> OpenApiRouter {
+pub fn account_router() -> OpenApiRouter<Misaki> {
     OpenApiRouter::new()
         .routes(routes!(get_phrases))
         .routes(routes!(list_chats))
         .routes(routes!(get_chat, delete_chat))
-        .with_state(room)
 }
 
 /// The inference listener's route: saying something.
-pub fn inference_router(room: Misaki) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(say)).with_state(room)
+pub fn inference_router() -> OpenApiRouter<Misaki> {
+    OpenApiRouter::new().routes(routes!(say))
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]

@@ -1,1 +1,32 @@
-fn main() {}
+//! The binary: wiring and subcommands. It makes the rooms, merges their routes onto two listeners, and knows no rule of
+//! its own.
+
+mod admin;
+mod cli;
+mod demo;
+mod front;
+mod house;
+mod models;
+mod run;
+mod sweep;
+mod web;
+
+use clap::Parser;
+
+fn main() -> std::process::ExitCode {
+    match run(cli::Cli::parse()) {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            let causes: String = error.chain().skip(1).map(|cause| format!("\n  because: {cause}")).collect();
+            eprintln!("noren: {error}{causes}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(cli: cli::Cli) -> anyhow::Result<()> {
+    // one TLS provider for every client; a second one would panic at run time
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    cli.execute().await
+}

@@ -1,1 +1,237 @@
-//! settings
+//! Settings: the embedded defaults, then one TOML file, then `NOREN__ROOM__FIELD` variables.
+//!
+//! The only room that reads the environment. Unknown names are refused, so that a misspelt setting is not silently
+//! without effect.
+
+use std::path::Path;
+
+use config::{Config, Environment, File, FileFormat};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// Everything that an operator can set.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub server: Server,
+    pub database: Database,
+    pub plans: Plans,
+    pub log: Log,
+    pub gateway: Gateway,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    pub account_url: String,
+    pub inference_url: String,
+    pub connections: usize,
+    pub connections_per_address: usize,
+    pub drain_seconds: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// `DATABASE_URL`: the owner's. None: the private cluster.
+    #[serde(skip)]
+    pub url: Option<SecretString>,
+    /// `DATABASE_APP_URL`: the application role's, derived from the owner's unless given.
+    #[serde(skip)]
+    pub app_url: Option<SecretString>,
+    pub connections: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plans {
+    pub file: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub filter: String,
+    pub format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Plain,
+    Json,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gateway {
+    pub silence_seconds: u64,
+    pub run_seconds: u64,
+    pub openai: OpenAi,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenAi {
+    pub base_url: String,
+    pub api_key: SecretString,
+    pub model: String,
+    pub input_nano_usd: i64,
+    pub output_nano_usd: i64,
+    pub streams: bool,
+}
+
+/// What is wrong with the settings, in words for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the settings can't be read: {0}")]
+    Unreadable(#[from] config::ConfigError),
+    #[error("{field} is not a URL: {text}")]
+    NotUrl { field: &'static str, text: String },
+    #[error(
+        "{field} is {text}: plain http is for this machine only (localhost). Put TLS in front and name the https URL"
+    )]
+    PlainHttp { field: &'static str, text: String },
+}
+
+impl Settings {
+    /// Reads the settings; `file` must exist when it is named.
+    ///
+    /// # Errors
+    /// With the name of the setting and what is wrong with it.
+    pub fn load(file: Option<&Path>) -> Result<Self, Error> {
+        let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        if let Some(file) = file {
+            builder = builder.add_source(File::from(file).format(FileFormat::Toml));
+        }
+        let environment = Environment::with_prefix("NOREN").prefix_separator("__").separator("__").try_parsing(true);
+        let mut settings: Self = builder.add_source(environment).build()?.try_deserialize()?;
+        settings.database.url = secret("DATABASE_URL");
+        settings.database.app_url = secret("DATABASE_APP_URL");
+        check_public_url("server.account_url", &settings.server.account_url)?;
+        check_public_url("server.inference_url", &settings.server.inference_url)?;
+        check_upstream_url("gateway.openai.base_url", &settings.gateway.openai.base_url)?;
+        Ok(settings)
+    }
+
+    /// The effective values, one `room.field = value` a line, secrets masked.
+    pub fn describe(&self) -> String {
+        let openai = &self.gateway.openai;
+        let lines = [
+            ("server.account_url", quoted(&self.server.account_url)),
+            ("server.inference_url", quoted(&self.server.inference_url)),
+            ("server.connections", self.server.connections.to_string()),
+            ("server.connections_per_address", self.server.connections_per_address.to_string()),
+            ("server.drain_seconds", self.server.drain_seconds.to_string()),
+            ("database.url (DATABASE_URL)", masked(self.database.url.as_ref())),
+            ("database.app_url (DATABASE_APP_URL)", masked(self.database.app_url.as_ref())),
+            ("database.connections", self.database.connections.to_string()),
+            ("plans.file", quoted(&self.plans.file)),
+            ("log.filter", quoted(&self.log.filter)),
+            ("log.format", format!("{:?}", self.log.format).to_lowercase()),
+            ("gateway.silence_seconds", self.gateway.silence_seconds.to_string()),
+            ("gateway.run_seconds", self.gateway.run_seconds.to_string()),
+            ("gateway.openai.base_url", quoted(&openai.base_url)),
+            ("gateway.openai.api_key", masked(Some(&openai.api_key))),
+            ("gateway.openai.model", quoted(&openai.model)),
+            ("gateway.openai.input_nano_usd", openai.input_nano_usd.to_string()),
+            ("gateway.openai.output_nano_usd", openai.output_nano_usd.to_string()),
+            ("gateway.openai.streams", openai.streams.to_string()),
+        ];
+        lines.iter().fold(String::new(), |text, (name, value)| text + name + " = " + value + "\n")
+    }
+
+    /// What a production set-up still lacks, in words.
+    pub fn missing_for_production(&self) -> Vec<&'static str> {
+        let mut missing = Vec::new();
+        if self.server.account_url.is_empty() || self.server.inference_url.is_empty() {
+            missing.push("server.account_url and server.inference_url: the https URLs that people reach the listeners at");
+        }
+        if self.gateway.openai.base_url.is_empty() {
+            missing.push("gateway.openai.base_url and api_key: a model that answers");
+        }
+        if self.database.url.is_none() {
+            missing.push("DATABASE_URL: a database with backups (the private cluster is on this disk only)");
+        }
+        missing
+    }
+}
+
+fn secret(name: &str) -> Option<SecretString> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).map(SecretString::from)
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{text}\"")
+}
+
+fn masked(secret: Option<&SecretString>) -> String {
+    match secret {
+        Some(secret) if !secret.expose_secret().is_empty() => "(set)".to_owned(),
+        _ => "(not set)".to_owned(),
+    }
+}
+
+fn check_public_url(field: &'static str, text: &str) -> Result<(), Error> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    let url = parse(field, text)?;
+    let here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    if url.scheme() == "https" || here { Ok(()) } else { Err(Error::PlainHttp { field, text: text.to_owned() }) }
+}
+
+fn check_upstream_url(field: &'static str, text: &str) -> Result<(), Error> {
+    if text.is_empty() { Ok(()) } else { parse(field, text).map(drop) }
+}
+
+fn parse(field: &'static str, text: &str) -> Result<Url, Error> {
+    let not_url = || Error::NotUrl { field, text: text.to_owned() };
+    let url = Url::parse(text).map_err(|_| not_url())?;
+    if matches!(url.scheme(), "http" | "https") && url.host().is_some() { Ok(url) } else { Err(not_url()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(toml: &str) -> Result<Settings, Error> {
+        let dir = std::env::temp_dir().join(format!("noren-settings-{}-{}", std::process::id(), toml.len()));
+        std::fs::write(&dir, toml).unwrap();
+        let loaded = Settings::load(Some(&dir));
+        std::fs::remove_file(&dir).unwrap();
+        loaded
+    }
+
+    #[test]
+    fn defaults_are_whole_and_secrets_stay_masked() {
+        let settings = load("[gateway.openai]\nbase_url = \"https://api.example/v1\"\napi_key = \"sk-canary\"").unwrap();
+        let text = settings.describe();
+        assert!(text.contains("gateway.openai.api_key = (set)") && !text.contains("canary"), "{text}");
+        assert!(!format!("{settings:?}").contains("canary"));
+        for line in DEFAULTS.lines().filter_map(|line| line.split_once(" = ").filter(|_| !line.starts_with('#'))) {
+            assert!(text.contains(&format!(".{} ", line.0)) || text.contains(&format!(".{}=", line.0)), "{}", line.0);
+        }
+    }
+
+    #[test]
+    fn mistakes_are_told_by_name() {
+        for (toml, why) in [
+            ("[server]\naccount_ulr = \"x\"", "account_ulr"),
+            ("[server]\naccount_url = \"x\"", "server.account_url is not a URL"),
+            ("[server]\naccount_url = \"ftp://noren.example\"", "not a URL"),
+            ("[server]\naccount_url = \"http://noren.example\"", "plain http is for this machine only"),
+            ("[gateway.openai]\nbase_url = \"api.openai.com\"", "gateway.openai.base_url is not a URL"),
+            ("[server]\nconnections = \"many\"", "many"),
+            ("[server", "can't be read"),
+        ] {
+            let error = load(toml).unwrap_err().to_string();
+            assert!(error.contains(why), "{toml}: {error}");
+        }
+        assert!(Settings::load(Some(Path::new("/nowhere.toml"))).is_err());
+        load("[server]\naccount_url = \"http://localhost:8080\"").unwrap();
+    }
+}

@@ -1,0 +1,141 @@
+use std::{
+    io::{Write, stdout},
+    net::SocketAddr,
+    path::PathBuf,
+};
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use settings::{LogFormat, Settings};
+
+use crate::{admin, house, run};
+
+/// Several subscription services behind one counter.
+#[derive(Debug, Parser)]
+#[command(name = "noren", version, about)]
+pub(crate) struct Cli {
+    /// A TOML file with settings; NOREN__ROOM__FIELD variables override it.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Everything in one process: database (private unless DATABASE_URL), migrations, both listeners, background work.
+    Run(RunArgs),
+    /// One listener only, on the database of DATABASE_URL.
+    Serve(ServeArgs),
+    /// Background work only, on the database of DATABASE_URL.
+    Work,
+    /// Brings the database of DATABASE_URL up to date.
+    Migrate,
+    /// Recomputes the books from their entries and fails on a single unit of drift.
+    Verify(DataArgs),
+    /// Prints the effective settings with secrets masked and what production still lacks.
+    Check,
+    /// Prints the OpenAPI document.
+    Openapi,
+    /// Plans and their versions.
+    #[command(subcommand)]
+    Plans(admin::PlansCommand),
+    /// People who sign in.
+    #[command(subcommand)]
+    Users(admin::UsersCommand),
+    /// Removes the private cluster of a data directory with everything in it.
+    Reset(DataArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Where the private cluster lives.
+    #[arg(long, default_value = "var", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Identity, billing, storefront data, web app. Port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "HOST:PORT")]
+    pub(crate) account: SocketAddr,
+    /// Messages, runs. Port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8081", value_name = "HOST:PORT")]
+    pub(crate) inference: SocketAddr,
+    /// With demo users, and a stand-in model unless a real one is configured.
+    #[arg(long, overrides_with = "no_demo")]
+    pub(crate) demo: bool,
+    /// Without them; the default.
+    #[arg(long)]
+    pub(crate) no_demo: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Which listener.
+    #[arg(long, value_name = "LISTENER")]
+    pub(crate) only: Listener,
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Listener {
+    Account,
+    Inference,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DataArgs {
+    /// The data directory whose private cluster is meant; DATABASE_URL comes first.
+    #[arg(long, default_value = "var", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+}
+
+impl Cli {
+    pub(crate) async fn execute(self) -> Result<()> {
+        if let Command::Openapi = self.command {
+            return say(&house::openapi()?);
+        }
+        let settings = Settings::load(self.config.as_deref())?;
+        let format = match settings.log.format {
+            LogFormat::Plain => telemetry::Format::Plain,
+            LogFormat::Json => telemetry::Format::Json,
+        };
+        telemetry::start_logging(&settings.log.filter, format)
+            .map_err(|error| anyhow::anyhow!("log.filter can't be used: {error}"))?;
+        match self.command {
+            Command::Run(args) => run::everything(settings, args).await,
+            Command::Serve(args) => run::one_listener(settings, &args).await,
+            Command::Work => run::work(settings).await,
+            Command::Migrate => {
+                let url = settings.database.url.context("DATABASE_URL is not set")?;
+                db::migrate(&url).await.context("the database could not be brought up to date")
+            }
+            Command::Verify(args) => admin::verify(&settings, &args.data).await,
+            Command::Check => {
+                let missing = settings.missing_for_production();
+                let mut text = settings.describe();
+                if missing.is_empty() {
+                    text += "\nready for production\n";
+                } else {
+                    text += "\nmissing for production:\n";
+                    for what in missing {
+                        text = text + "- " + what + "\n";
+                    }
+                }
+                say(&text)
+            }
+            Command::Openapi => say(&house::openapi()?),
+            Command::Plans(command) => admin::plans(&settings, command).await,
+            Command::Users(command) => admin::users(&settings, command).await,
+            Command::Reset(args) => {
+                db::cluster::Cluster::remove(&args.data)?;
+                say("the private cluster is gone\n")
+            }
+        }
+    }
+}
+
+/// Writes to standard output, which is for results; logs go to standard error.
+pub(crate) fn say(text: &str) -> Result<()> {
+    let mut out = stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush().context("standard output is closed")
+}

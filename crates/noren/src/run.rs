@@ -1,0 +1,273 @@
+use std::{fs, io::ErrorKind, net::SocketAddr, path::Path, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use axum::Router;
+use db::{
+    Ctx, Db, Url,
+    cluster::{Cluster, Durability},
+};
+use gateway::{Patience, Routes};
+use kernel::{Clock, Text};
+use settings::Settings;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    admin,
+    cli::{Listener, RunArgs, ServeArgs, say},
+    demo,
+    front::{Front, Readiness},
+    house::{House, PublicUrls},
+    models,
+    sweep::sweep,
+};
+
+/// Database, migrations, both listeners and background work in one process, until a signal says stop.
+pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> {
+    // what is cheap to find out comes first: a taken port should not cost the start of a cluster
+    let account = bind(args.account, "--account").await?;
+    let inference = bind(args.inference, "--inference").await?;
+    let urls = PublicUrls {
+        account: public_url(&settings.server.account_url, account.local_addr()?),
+        inference: public_url(&settings.server.inference_url, inference.local_addr()?),
+    };
+    let plans = admin::read_plans(Path::new(&settings.plans.file))?;
+    let database = Database::open(&settings, &args.data)?;
+    let served = async {
+        db::migrate(&database.url).await.context("the database could not be brought up to date")?;
+        let cx = Ctx::new(admin::connect(&settings, &database.url).await?, Clock::system());
+        let demo = args.demo && !args.no_demo;
+        let stop = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let routes = routes(&settings, demo, &tasks, &stop).await?;
+        let readiness = readiness(&settings, &urls, &routes);
+        let house = House::open(cx.clone(), urls.clone(), &plans, routes, patience(&settings)).await?;
+        if demo {
+            demo::seed(&house).await.context("the demo users can't be made")?;
+        }
+        let front = Front { db: cx.db.clone(), metrics: telemetry::Metrics::start()?, demo, readiness: readiness.into() };
+
+        let addresses = (account.local_addr()?, inference.local_addr()?);
+        let limits = limits(&settings);
+        tasks.spawn(api::serve(account, house.account(front.clone()), limits, stop.clone()));
+        tasks.spawn(api::serve(inference, house.inference(front), limits, stop.clone()));
+        tasks.spawn(sweep(house.gateway.clone(), stop.clone()));
+        announce(&house, &urls, addresses, &database, demo)?;
+        until_told_to_stop().await?;
+        stop_all(&settings, &house, &cx.db, stop, tasks).await;
+        Ok(())
+    }
+    .await;
+    database.close()?;
+    served
+}
+
+/// One listener on an existing database.
+pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result<()> {
+    let owner = settings.database.url.clone().context("DATABASE_URL is not set")?;
+    let listener = bind(args.listen, "--listen").await?;
+    let address = listener.local_addr()?;
+    let urls = PublicUrls {
+        account: public_url(&settings.server.account_url, address),
+        inference: public_url(&settings.server.inference_url, address),
+    };
+    let (needed, name) = match args.only {
+        Listener::Account => (&settings.server.inference_url, "server.inference_url"),
+        Listener::Inference => (&settings.server.account_url, "server.account_url"),
+    };
+    if needed.is_empty() {
+        bail!("{name} is not set; this process does not serve that listener, so it can't know its address");
+    }
+    let plans = admin::read_plans(Path::new(&settings.plans.file))?;
+    let cx = Ctx::new(admin::connect(&settings, &owner).await?, Clock::system());
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let routes = routes(&settings, false, &tasks, &stop).await?;
+    let readiness = readiness(&settings, &urls, &routes);
+    let house = House::open(cx.clone(), urls, &plans, routes, patience(&settings)).await?;
+    let front =
+        Front { db: cx.db.clone(), metrics: telemetry::Metrics::start()?, demo: false, readiness: readiness.into() };
+    let app: Router = match args.only {
+        Listener::Account => house.account(front),
+        Listener::Inference => house.inference(front),
+    };
+    tasks.spawn(api::serve(listener, app, limits(&settings), stop.clone()));
+    say(&format!("{}\n", serde_json::json!({ "ready": true, "listen": format!("http://{address}") })))?;
+    until_told_to_stop().await?;
+    stop_all(&settings, &house, &cx.db, stop, tasks).await;
+    Ok(())
+}
+
+/// Background work on an existing database.
+pub(crate) async fn work(settings: Settings) -> Result<()> {
+    let owner = settings.database.url.clone().context("DATABASE_URL is not set")?;
+    let cx = Ctx::new(admin::connect(&settings, &owner).await?, Clock::system());
+    let plans = admin::read_plans(Path::new(&settings.plans.file))?;
+    let urls = PublicUrls { account: settings.server.account_url.clone(), inference: settings.server.inference_url.clone() };
+    let house = House::open(cx.clone(), urls, &plans, Routes::default(), patience(&settings)).await?;
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    tasks.spawn(sweep(house.gateway.clone(), stop.clone()));
+    say(&format!("{}\n", serde_json::json!({ "ready": true })))?;
+    until_told_to_stop().await?;
+    stop_all(&settings, &house, &cx.db, stop, tasks).await;
+    Ok(())
+}
+
+/// The database of this process: the operator's, or a private cluster under a data directory that it alone uses.
+struct Database {
+    url: Url,
+    private: Option<(Cluster, fs::File)>,
+}
+
+impl Database {
+    fn open(settings: &Settings, data: &Path) -> Result<Self> {
+        if let Some(url) = settings.database.url.clone() {
+            return Ok(Self { url, private: None });
+        }
+        fs::create_dir_all(data).with_context(|| format!("{} can't be made", data.display()))?;
+        let path = data.join("noren.lock");
+        let lock = fs::File::create(&path).with_context(|| format!("{} can't be written", path.display()))?;
+        if lock.try_lock().is_err() {
+            bail!("another noren runs on {}", data.display());
+        }
+        let cluster = Cluster::start(data, Durability::Full).context("the private cluster does not start")?;
+        Ok(Self { url: cluster.url(), private: Some((cluster, lock)) })
+    }
+
+    /// The URL without its password.
+    fn shown(&self) -> String {
+        let shown = url::Url::parse(secrecy::ExposeSecret::expose_secret(&self.url)).map(|mut url| {
+            let _ = url.set_password(None);
+            url.to_string()
+        });
+        shown.unwrap_or_default()
+    }
+
+    fn close(self) -> Result<()> {
+        if let Some((cluster, lock)) = self.private {
+            cluster.stop()?;
+            drop(lock);
+        }
+        Ok(())
+    }
+}
+
+async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            bail!("{address} is taken by another program; choose another with {flag} HOST:PORT")
+        }
+        Err(error) => Err(error).with_context(|| format!("{address} can't be listened on")),
+    }
+}
+
+fn public_url(configured: &str, bound: SocketAddr) -> String {
+    if configured.is_empty() {
+        format!("http://localhost:{}", bound.port())
+    } else {
+        configured.trim_end_matches('/').to_owned()
+    }
+}
+
+/// The models that answer: the configured server, or the stand-in where this is a demo, or none.
+async fn routes(settings: &Settings, demo: bool, tasks: &TaskTracker, stop: &CancellationToken) -> Result<Routes> {
+    if !settings.gateway.openai.base_url.is_empty() {
+        return Ok(models::openai(&settings.gateway.openai).await);
+    }
+    if !demo {
+        tracing::warn!("no model is configured: set gateway.openai.base_url, or start with --demo for a stand-in");
+        return Ok(Routes::default());
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.context("the stand-in model has no port")?;
+    let base_url = format!("http://{}/v1", listener.local_addr()?);
+    let limits = api::Limits {
+        connections: 4096,
+        per_address: 4096,
+        header_timeout: Duration::from_secs(300),
+        drain: Duration::from_secs(1),
+    };
+    tasks.spawn(api::serve(listener, sandbox::model_router(), limits, stop.child_token()));
+    Ok(models::stand_ins(&base_url))
+}
+
+fn patience(settings: &Settings) -> Patience {
+    Patience {
+        silence: Duration::from_secs(settings.gateway.silence_seconds),
+        run: Duration::from_secs(settings.gateway.run_seconds),
+        ..Patience::default()
+    }
+}
+
+fn limits(settings: &Settings) -> api::Limits {
+    api::Limits {
+        connections: settings.server.connections,
+        per_address: settings.server.connections_per_address,
+        header_timeout: Duration::from_secs(10),
+        drain: Duration::from_secs(settings.server.drain_seconds),
+    }
+}
+
+fn readiness(settings: &Settings, urls: &PublicUrls, routes: &Routes) -> Vec<Readiness> {
+    let step = |id, ready, ja, en| Readiness { id, ready, text: Text::new(ja, en) };
+    vec![
+        step("database", settings.database.url.is_some(), "データベース（バックアップ付き）", "A database with backups"),
+        step("https", urls.account.starts_with("https://"), "HTTPS のドメイン", "A domain with HTTPS"),
+        step(
+            "model",
+            !settings.gateway.openai.base_url.is_empty() && !routes.is_empty(),
+            "応答するモデル",
+            "A model that answers",
+        ),
+        step("mail", false, "メール（準備中）", "Mail (coming)"),
+        step("stripe", false, "Stripe（準備中）", "Stripe (coming)"),
+        step("backup", false, "バックアップ（準備中）", "Backups (coming)"),
+    ]
+}
+
+/// One JSON line for programs on standard output, and for eyes the same on standard error.
+fn announce(
+    house: &House,
+    urls: &PublicUrls,
+    (account, inference): (SocketAddr, SocketAddr),
+    database: &Database,
+    demo: bool,
+) -> Result<()> {
+    let line = serde_json::json!({
+        "ready": true,
+        "account": format!("http://{account}"),
+        "inference": format!("http://{inference}"),
+        "database": database.shown(),
+    });
+    say(&format!("{line}\n"))?;
+    eprintln!("\n  暖簾 Noren\n  {}\n", urls.account);
+    if demo {
+        for login in demo::logins(&house.identity) {
+            eprintln!("  demo: {}  {}", login.email, login.password);
+        }
+        eprintln!("\n  stop: ctrl-c   reset: make reset\n");
+    }
+    Ok(())
+}
+
+async fn until_told_to_stop() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result?,
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping");
+    Ok(())
+}
+
+/// No new requests; what is open finishes within the drain time, runs too; then the rest is ended with a reason.
+async fn stop_all(settings: &Settings, house: &House, db: &Db, stop: CancellationToken, tasks: TaskTracker) {
+    let drain = Duration::from_secs(settings.server.drain_seconds);
+    tasks.close();
+    stop.cancel();
+    house.gateway.drain(drain).await;
+    let _ = tokio::time::timeout(drain + Duration::from_secs(2), tasks.wait()).await;
+    db.close().await;
+}
