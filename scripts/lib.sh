@@ -59,7 +59,7 @@ node_modules() {
     if [ -d "$dir/node_modules" ] && unchanged "$stamp" "$hash"; then
         return
     fi
-    (cd "$dir" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+    (cd "$dir" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) || return
     remember "$stamp" "$hash"
 }
 
@@ -70,6 +70,6 @@ web_dist() {
     if [ -f web/dist/index.html ] && unchanged web-dist "$hash"; then
         return
     fi
-    (cd web && npm run --silent build)
+    (cd web && npm run --silent build) || return
     remember web-dist "$hash"
 }

@@ -2,11 +2,17 @@
 
 use std::{env, path::Path};
 
-#[expect(clippy::print_stdout, reason = "this is how a build script speaks to cargo")]
 fn main() {
     let built = Path::new("../../web/dist");
-    let dist = if built.join("index.html").exists() { "../../web/dist" } else { "assets/unbuilt" };
+    let dist = if built.join("index.html").exists() {
+        "../../web/dist"
+    } else {
+        "assets/unbuilt"
+    };
     println!("cargo:rerun-if-changed=../../web/dist");
-    println!("cargo:rustc-env=NOREN_WEB_INDEX={}/{dist}/index.html", env::var("CARGO_MANIFEST_DIR").unwrap_or_default());
+    println!(
+        "cargo:rustc-env=NOREN_WEB_INDEX={}/{dist}/index.html",
+        env::var("CARGO_MANIFEST_DIR").unwrap_or_default()
+    );
     memory_serve::load_directory(dist);
 }

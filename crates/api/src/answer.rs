@@ -53,10 +53,17 @@ fn json(status: StatusCode, value: &impl Serialize) -> Response {
             let mut response = Response::new(Body::from(body));
             *response.status_mut() = status;
             let headers = response.headers_mut();
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             response
         }
-        Err(error) => Problem::from(kernel::Fault::internal("an answer can't be written as JSON", error)).into_response(),
+        Err(error) => Problem::from(kernel::Fault::internal(
+            "an answer can't be written as JSON",
+            error,
+        ))
+        .into_response(),
     }
 }

@@ -28,7 +28,11 @@ impl FieldErrors {
     /// Adds an error unless `ok`.
     pub fn require(&mut self, ok: bool, pointer: &str, code: &'static str, text: Text) {
         if !ok {
-            self.0.push(FieldError { pointer: pointer.to_owned(), code, text });
+            self.0.push(FieldError {
+                pointer: pointer.to_owned(),
+                code,
+                text,
+            });
         }
     }
 
@@ -39,12 +43,19 @@ impl FieldErrors {
             (min..=max).contains(&length),
             pointer,
             "length",
-            Text::owned(format!("{min}〜{max}文字で入力してください。"), format!("Please use {min} to {max} characters.")),
+            Text::owned(
+                format!("{min}〜{max}文字で入力してください。"),
+                format!("Please use {min} to {max} characters."),
+            ),
         );
     }
 
     fn into_result<T>(self, value: T) -> Result<T, Problem> {
-        if self.0.is_empty() { Ok(value) } else { Err(invalid_input(self.0)) }
+        if self.0.is_empty() {
+            Ok(value)
+        } else {
+            Err(invalid_input(self.0))
+        }
     }
 }
 
@@ -64,12 +75,18 @@ where
             return Err(Problem::new(
                 415,
                 "unsupported_media_type",
-                Text::new("Content-Type は application/json にしてください。", "Send the body as application/json."),
+                Text::new(
+                    "Content-Type は application/json にしてください。",
+                    "Send the body as application/json.",
+                ),
             ));
         }
         let body = read_body(request, BODY_LIMIT).await?;
         if has_nul_escape(&body) {
-            return Err(malformed("NUL文字は使えません。", "The text contains a NUL character."));
+            return Err(malformed(
+                "NUL文字は使えません。",
+                "The text contains a NUL character.",
+            ));
         }
         let mut reader = serde_json::Deserializer::from_slice(&body);
         let value: T = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
@@ -78,13 +95,18 @@ where
                 invalid_input(vec![FieldError {
                     pointer,
                     code: "type",
-                    text: Text::new("値の形式が正しくありません。", "The value has the wrong form."),
+                    text: Text::new(
+                        "値の形式が正しくありません。",
+                        "The value has the wrong form.",
+                    ),
                 }])
             } else {
                 malformed("JSONとして読めません。", "The body is not valid JSON.")
             }
         })?;
-        reader.end().map_err(|_| malformed("JSONとして読めません。", "The body is not valid JSON."))?;
+        reader
+            .end()
+            .map_err(|_| malformed("JSONとして読めません。", "The body is not valid JSON."))?;
         let mut errors = FieldErrors::default();
         value.check(&mut errors);
         errors.into_result(value).map(Self)
@@ -108,11 +130,17 @@ where
             invalid_input(vec![FieldError {
                 pointer: "?".to_owned(),
                 code: "type",
-                text: Text::new("検索条件の形式が正しくありません。", "A query parameter has the wrong form."),
+                text: Text::new(
+                    "検索条件の形式が正しくありません。",
+                    "A query parameter has the wrong form.",
+                ),
             }])
         })?;
         if query.contains("%00") {
-            return Err(malformed("NUL文字は使えません。", "The text contains a NUL character."));
+            return Err(malformed(
+                "NUL文字は使えません。",
+                "The text contains a NUL character.",
+            ));
         }
         let mut errors = FieldErrors::default();
         value.check(&mut errors);
@@ -132,7 +160,9 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| Problem::not_found())?;
+        let Path(text) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Problem::not_found())?;
         text.parse().map(Self).map_err(|_| Problem::not_found())
     }
 }
@@ -153,7 +183,10 @@ impl PageQuery {
     pub fn request(&self) -> PageRequest {
         PageRequest {
             limit: self.limit.unwrap_or(20).clamp(1, 100),
-            after: self.cursor.as_deref().and_then(|text| Cursor::decode(text).ok()),
+            after: self
+                .cursor
+                .as_deref()
+                .and_then(|text| Cursor::decode(text).ok()),
         }
     }
 }
@@ -167,10 +200,15 @@ impl Check for PageQuery {
             Text::new("1〜100で指定してください。", "Please use 1 to 100."),
         );
         errors.require(
-            self.cursor.as_deref().is_none_or(|text| Cursor::decode(text).is_ok()),
+            self.cursor
+                .as_deref()
+                .is_none_or(|text| Cursor::decode(text).is_ok()),
             "?cursor",
             "cursor",
-            Text::new("続きの位置が正しくありません。最初から読み直してください。", "This is not a cursor of ours. Please start from the first page."),
+            Text::new(
+                "続きの位置が正しくありません。最初から読み直してください。",
+                "This is not a cursor of ours. Please start from the first page.",
+            ),
         );
     }
 }
@@ -180,7 +218,10 @@ async fn read_body(request: Request, limit: usize) -> Result<Vec<u8>, Problem> {
         Problem::new(
             413,
             "body_too_large",
-            Text::owned(format!("本文が大きすぎます。{}KBまでにしてください。", limit / 1024), format!("The body is too large; the limit is {} kB.", limit / 1024)),
+            Text::owned(
+                format!("本文が大きすぎます。{}KBまでにしてください。", limit / 1024),
+                format!("The body is too large; the limit is {} kB.", limit / 1024),
+            ),
         )
     };
     let declared: Option<usize> = request
@@ -191,21 +232,32 @@ async fn read_body(request: Request, limit: usize) -> Result<Vec<u8>, Problem> {
     if declared.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
-    match tokio::time::timeout(BODY_DEADLINE, axum::body::to_bytes(request.into_body(), limit)).await {
+    match tokio::time::timeout(
+        BODY_DEADLINE,
+        axum::body::to_bytes(request.into_body(), limit),
+    )
+    .await
+    {
         Ok(Ok(body)) => Ok(body.into()),
         Ok(Err(error)) if is_limit(&error) => Err(too_large()),
-        Ok(Err(_)) => Err(malformed("本文が途中で切れました。", "The body ended early.")),
+        Ok(Err(_)) => Err(malformed(
+            "本文が途中で切れました。",
+            "The body ended early.",
+        )),
         Err(_) => Err(Problem::new(
             408,
             "body_too_slow",
-            Text::new("本文が届くのを待ちきれませんでした。", "The body took too long to arrive."),
+            Text::new(
+                "本文が届くのを待ちきれませんでした。",
+                "The body took too long to arrive.",
+            ),
         )),
     }
 }
 
 fn is_limit(error: &axum::Error) -> bool {
     std::iter::successors(std::error::Error::source(error), |&e| e.source())
-        .any(|e| e.is::<http_body_util::LengthLimitError>())
+        .any(<dyn std::error::Error + 'static>::is::<http_body_util::LengthLimitError>)
 }
 
 fn is_json(headers: &http::HeaderMap) -> bool {
@@ -234,19 +286,25 @@ fn has_nul_escape(body: &[u8]) -> bool {
 
 fn pointer_of(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
-    path.iter().fold(String::new(), |pointer, segment| match segment {
-        Segment::Seq { index } => format!("{pointer}/{index}"),
-        Segment::Map { key } => format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")),
-        Segment::Enum { variant } => format!("{pointer}/{variant}"),
-        Segment::Unknown => pointer,
-    })
+    path.iter()
+        .fold(String::new(), |pointer, segment| match segment {
+            Segment::Seq { index } => format!("{pointer}/{index}"),
+            Segment::Map { key } => {
+                format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
+            }
+            Segment::Enum { variant } => format!("{pointer}/{variant}"),
+            Segment::Unknown => pointer,
+        })
 }
 
 fn invalid_input(fields: Vec<FieldError>) -> Problem {
     Problem::new(
         422,
         "invalid_input",
-        Text::new("入力に直すところがあります。", "Some of the input needs another look."),
+        Text::new(
+            "入力に直すところがあります。",
+            "Some of the input needs another look.",
+        ),
     )
     .with_fields(fields)
 }
@@ -272,36 +330,78 @@ mod tests {
         }
     }
 
-    async fn read(content_type: &str, body: impl Into<Body>) -> Result<String, (u16, &'static str, Option<String>)> {
-        let request = Request::builder().header(header::CONTENT_TYPE, content_type).body(body.into()).unwrap();
+    async fn read(
+        content_type: &str,
+        body: impl Into<Body>,
+    ) -> Result<String, (u16, &'static str, Option<String>)> {
+        let request = Request::builder()
+            .header(header::CONTENT_TYPE, content_type)
+            .body(body.into())
+            .unwrap();
         match ValidJson::<Note>::from_request(request, &()).await {
             Ok(ValidJson(note)) => Ok(note.text),
-            Err(p) => Err((p.status.as_u16(), p.code, p.fields.first().map(|f| f.pointer.clone()))),
+            Err(p) => Err((
+                p.status.as_u16(),
+                p.code,
+                p.fields.first().map(|f| f.pointer.clone()),
+            )),
         }
     }
 
     #[tokio::test]
     async fn bodies_are_taken_or_refused_with_a_reason() {
         let json = "application/json; charset=utf-8";
-        assert_eq!(read(json, r#"{"text":"暖簾"}"#).await, Ok("暖簾".to_owned()));
-        assert_eq!(read(json, r#"{"text":"\\u0"}"#).await, Ok("\\u0".to_owned()));
+        assert_eq!(
+            read(json, r#"{"text":"暖簾"}"#).await,
+            Ok("暖簾".to_owned())
+        );
+        assert_eq!(
+            read(json, r#"{"text":"\\u0"}"#).await,
+            Ok("\\u0".to_owned())
+        );
         let field = |pointer: &str| Err((422, "invalid_input", Some(pointer.to_owned())));
         assert_eq!(read(json, r#"{"text":""}"#).await, field("/text"));
-        assert_eq!(read(json, r#"{"text":"ああああああ"}"#).await, field("/text"));
+        assert_eq!(
+            read(json, r#"{"text":"ああああああ"}"#).await,
+            field("/text")
+        );
         assert_eq!(read(json, r#"{"text":1}"#).await, field("/text"));
         let bad = Err((400, "malformed_body", None));
         for body in [
-            r#"{"text":"a"#, r#"{"text":"\u0000"}"#, r#"{"text":"\\\u0000"}"#, r#"{"text":"\ud800"}"#, "", r#"{"text":"a"} x"#,
-            "{\"text\":\"a\u{0}\"}", &format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000)),
+            r#"{"text":"a"#,
+            r#"{"text":"\u0000"}"#,
+            r#"{"text":"\\\u0000"}"#,
+            r#"{"text":"\ud800"}"#,
+            "",
+            r#"{"text":"a"} x"#,
+            "{\"text\":\"a\u{0}\"}",
+            &format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000)),
         ] {
             let got = read(json, body.to_owned()).await;
-            assert!(got == bad || matches!(got, Err((422, ..))), "{body:.40}: {got:?}");
+            assert!(
+                got == bad || matches!(got, Err((422, ..))),
+                "{body:.40}: {got:?}"
+            );
         }
         assert_eq!(read(json, b"{\"text\":\"\xff\"}".to_vec()).await, bad);
-        assert_eq!(read("text/plain", r#"{"text":"a"}"#).await, Err((415, "unsupported_media_type", None)));
+        assert_eq!(
+            read("text/plain", r#"{"text":"a"}"#).await,
+            Err((415, "unsupported_media_type", None))
+        );
         let big = format!(r#"{{"text":"{}"}}"#, "a".repeat(BODY_LIMIT));
-        assert_eq!(read(json, big.clone()).await, Err((413, "body_too_large", None)));
-        let stream = futures::stream::iter(big.into_bytes().chunks(1000).map(|c| Ok::<_, std::io::Error>(c.to_vec())).collect::<Vec<_>>());
-        assert_eq!(read(json, Body::from_stream(stream)).await, Err((413, "body_too_large", None)));
+        assert_eq!(
+            read(json, big.clone()).await,
+            Err((413, "body_too_large", None))
+        );
+        let stream = futures::stream::iter(
+            big.into_bytes()
+                .chunks(1000)
+                .map(|c| Ok::<_, std::io::Error>(c.to_vec()))
+                .collect::<Vec<_>>(),
+        );
+        assert_eq!(
+            read(json, Body::from_stream(stream)).await,
+            Err((413, "body_too_large", None))
+        );
     }
 }

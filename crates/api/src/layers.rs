@@ -35,7 +35,11 @@ pub fn wrap(router: Router, ids: IdSource) -> Router {
 
 async fn observe(mut request: Request, next: Next, id: RequestId) -> Response {
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or("(none)", MatchedPath::as_str).to_owned();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("(none)", MatchedPath::as_str)
+        .to_owned();
     let span = tracing::info_span!("request", id = id.0);
     request.extensions_mut().insert(id.clone());
     let started = Instant::now();
@@ -44,10 +48,16 @@ async fn observe(mut request: Request, next: Next, id: RequestId) -> Response {
 
     let seconds = started.elapsed().as_secs_f64();
     let status = response.status().as_u16();
-    let labels = [("method", method.to_string()), ("route", route.clone()), ("status", status.to_string())];
+    let labels = [
+        ("method", method.to_string()),
+        ("route", route.clone()),
+        ("status", status.to_string()),
+    ];
     metrics::counter!("http_requests_total", &labels).increment(1);
     metrics::histogram!("http_request_duration_seconds", "route" => route.clone()).record(seconds);
-    span.in_scope(|| tracing::info!(%method, route, status, ms = started.elapsed().as_millis(), "answered"));
+    span.in_scope(
+        || tracing::info!(%method, route, status, ms = started.elapsed().as_millis(), "answered"),
+    );
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -62,16 +72,26 @@ fn secure(response: &mut Response) {
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "strict-origin-when-cross-origin"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), geolocation=(), microphone=()",
+        ),
         (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"),
     ];
     for (name, value) in fixed {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
-        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'",
+        ));
 }
 
 /// Turns a [`Problem`] into its body, and a bare refusal of the framework into a problem.
@@ -81,9 +101,13 @@ async fn answer_in_shape(request: Request, next: Next) -> Response {
         .get(header::ACCEPT_LANGUAGE)
         .and_then(|value| value.to_str().ok())
         .map_or(Lang::default(), Lang::from_accept_language);
-    let id = request.extensions().get::<RequestId>().map_or_else(String::new, |id| id.0.clone());
+    let id = request
+        .extensions()
+        .get::<RequestId>()
+        .map_or_else(String::new, |id| id.0.clone());
     let result = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-    let mut response = result.unwrap_or_else(|_| Problem::from(Fault::broken("a handler panicked")).into_response());
+    let mut response = result
+        .unwrap_or_else(|_| Problem::from(Fault::broken("a handler panicked")).into_response());
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         return render(problem, &response, lang, id);
     }
@@ -94,7 +118,9 @@ async fn answer_in_shape(request: Request, next: Next) -> Response {
 }
 
 fn framework_refusal(response: &Response) -> Option<Problem> {
-    if response.headers().contains_key(header::CONTENT_TYPE) && response.status() != http::StatusCode::BAD_REQUEST {
+    if response.headers().contains_key(header::CONTENT_TYPE)
+        && response.status() != http::StatusCode::BAD_REQUEST
+    {
         return None;
     }
     match response.status().as_u16() {
@@ -104,7 +130,11 @@ fn framework_refusal(response: &Response) -> Option<Problem> {
             "method_not_allowed",
             Text::new("この操作はできません。", "This can't be done here."),
         )),
-        400 => Some(Problem::new(400, "malformed_request", Text::new("リクエストを読めません。", "The request can't be read."))),
+        400 => Some(Problem::new(
+            400,
+            "malformed_request",
+            Text::new("リクエストを読めません。", "The request can't be read."),
+        )),
         _ => None,
     }
 }
@@ -128,9 +158,15 @@ fn render(problem: Problem, before: &Response, lang: Lang, request_id: String) -
     *response.headers_mut() = before.headers().clone();
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(lang.as_str()));
+    headers.insert(
+        header::CONTENT_LANGUAGE,
+        HeaderValue::from_static(lang.as_str()),
+    );
     if let Some(seconds) = body.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -139,7 +175,10 @@ fn render(problem: Problem, before: &Response, lang: Lang, request_id: String) -
 
 /// Runs what changes something in a task of its own: a client that hangs up drops the answer, not the work.
 async fn finish_what_changes_something(request: Request, next: Next) -> Response {
-    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+    if matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    ) {
         return next.run(request).await;
     }
     match tokio::spawn(next.run(request).in_current_span()).await {
@@ -157,36 +196,78 @@ mod tests {
 
     use super::*;
 
+    fn panic_with(text: &str) {
+        panic!("{text}");
+    }
+
     async fn answer(request: Request<Body>) -> (u16, http::HeaderMap, serde_json::Value) {
         let app = Router::new()
-            .route("/panic", get(|| async { if true { panic!("secret text") } }))
-            .route("/fault", post(|| async { Problem::from(Fault::broken("secret text")) }))
-            .route("/slow-down", get(|| async { Problem::new(429, "rate_exceeded", Text::new("待って", "wait")).with_retry_after(7) }));
+            .route("/panic", get(|| async { panic_with("secret text") }))
+            .route(
+                "/fault",
+                post(|| async { Problem::from(Fault::broken("secret text")) }),
+            )
+            .route(
+                "/slow-down",
+                get(|| async {
+                    Problem::new(429, "rate_exceeded", Text::new("待って", "wait"))
+                        .with_retry_after(7)
+                }),
+            );
         let app = wrap(app, IdSource::new(Clock::system()));
         let response = app.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, 100_000).await.unwrap();
-        (parts.status.as_u16(), parts.headers, serde_json::from_slice(&bytes).unwrap())
+        (
+            parts.status.as_u16(),
+            parts.headers,
+            serde_json::from_slice(&bytes).unwrap(),
+        )
     }
 
     #[tokio::test]
     async fn every_refusal_is_a_problem_in_the_callers_language() {
-        let get = |path: &str| Request::builder().uri(path).header("accept-language", "en").body(Body::empty()).unwrap();
+        let get = |path: &str| {
+            Request::builder()
+                .uri(path)
+                .header("accept-language", "en")
+                .body(Body::empty())
+                .unwrap()
+        };
         let (status, headers, body) = answer(get("/slow-down")).await;
-        assert_eq!((status, headers["retry-after"].to_str().unwrap()), (429, "7"));
-        assert_eq!((body["code"].as_str(), body["detail"].as_str()), (Some("rate_exceeded"), Some("wait")));
+        assert_eq!(
+            (status, headers["retry-after"].to_str().unwrap()),
+            (429, "7")
+        );
+        assert_eq!(
+            (body["code"].as_str(), body["detail"].as_str()),
+            (Some("rate_exceeded"), Some("wait"))
+        );
         assert_eq!(headers["content-type"], "application/problem+json");
-        assert_eq!(headers["x-request-id"].to_str().unwrap(), body["request_id"]);
+        assert_eq!(
+            headers["x-request-id"].to_str().unwrap(),
+            body["request_id"]
+        );
         assert_eq!(headers["x-content-type-options"], "nosniff");
 
         assert_eq!(answer(get("/nowhere")).await.2["code"], "not_found");
         assert_eq!(answer(get("/fault")).await.2["code"], "method_not_allowed");
-        for request in [get("/panic"), Request::post("/fault").body(Body::empty()).unwrap()] {
+        for request in [
+            get("/panic"),
+            Request::post("/fault").body(Body::empty()).unwrap(),
+        ] {
             let (status, _, body) = answer(request).await;
             assert_eq!((status, body["code"].as_str()), (500, Some("internal")));
             assert!(!body.to_string().contains("secret"), "{body}");
         }
-        let ja = answer(Request::builder().uri("/nowhere").body(Body::empty()).unwrap()).await.2;
+        let ja = answer(
+            Request::builder()
+                .uri("/nowhere")
+                .body(Body::empty())
+                .unwrap(),
+        )
+        .await
+        .2;
         assert!(ja["detail"].as_str().unwrap().contains("見つかりません"));
     }
 }

@@ -20,13 +20,24 @@ impl utoipa::IntoResponses for Refusals {
         let problem = |description: &str| {
             ResponseBuilder::new()
                 .description(description)
-                .content("application/problem+json", ContentBuilder::new().schema(Some(ProblemBody::schema())).build())
+                .content(
+                    "application/problem+json",
+                    ContentBuilder::new()
+                        .schema(Some(ProblemBody::schema()))
+                        .build(),
+                )
                 .build()
                 .into()
         };
         BTreeMap::from([
-            ("4XX".to_owned(), problem("The request is refused; `code` says why.")),
-            ("5XX".to_owned(), problem("We failed; trying again may help.")),
+            (
+                "4XX".to_owned(),
+                problem("The request is refused; `code` says why."),
+            ),
+            (
+                "5XX".to_owned(),
+                problem("We failed; trying again may help."),
+            ),
         ])
     }
 }
@@ -43,12 +54,17 @@ pub fn base_document(version: &str) -> OpenApi {
         )
         .build();
     let components = document.components.get_or_insert_with(Default::default);
-    let cookie = ApiKeyValue::with_description("noren_session", "The browser's session; __Host-noren_session behind https.");
+    let cookie = ApiKeyValue::with_description(
+        "noren_session",
+        "The browser's session; __Host-noren_session behind https.",
+    );
     components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("JWT")
-        .description(Some("The five-minute inference token of GET /billing/plan."))
+        .description(Some(
+            "The five-minute inference token of GET /billing/plan.",
+        ))
         .build();
     components.add_security_scheme("inference_token", SecurityScheme::Http(bearer));
     document

@@ -17,7 +17,12 @@ pub struct Origins(Arc<[HeaderValue]>);
 
 impl Origins {
     pub fn new(origins: impl IntoIterator<Item = String>) -> Self {
-        Self(origins.into_iter().filter_map(|origin| HeaderValue::try_from(origin).ok()).collect())
+        Self(
+            origins
+                .into_iter()
+                .filter_map(|origin| HeaderValue::try_from(origin).ok())
+                .collect(),
+        )
     }
 
     fn contains(&self, origin: &HeaderValue) -> bool {
@@ -28,11 +33,16 @@ impl Origins {
 /// Refuses state-changing requests that a foreign page made a browser send (CSRF). Every browser sends `Origin` with
 /// them; a program sends neither header and brings no cookie by accident.
 pub async fn refuse_foreign_origins(origins: Origins, request: Request, next: Next) -> Response {
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let safe = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
     let headers = request.headers();
     let foreign = match headers.get(header::ORIGIN) {
         Some(origin) => !origins.contains(origin),
-        None => headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none"),
+        None => headers
+            .get("sec-fetch-site")
+            .is_some_and(|site| site != "same-origin" && site != "none"),
     };
     if safe || !foreign {
         return next.run(request).await;
@@ -40,7 +50,10 @@ pub async fn refuse_foreign_origins(origins: Origins, request: Request, next: Ne
     Problem::new(
         403,
         "origin_not_allowed",
-        Text::new("このサイトからの操作は受け付けていません。", "Requests from this site are not accepted."),
+        Text::new(
+            "このサイトからの操作は受け付けていません。",
+            "Requests from this site are not accepted.",
+        ),
     )
     .into_response()
 }
@@ -58,7 +71,7 @@ pub fn allow_browser_origins(origins: &Origins) -> CorsLayer {
             HeaderName::from_static("last-event-id"),
         ])
         .expose_headers([HeaderName::from_static("x-request-id"), header::RETRY_AFTER])
-        .max_age(std::time::Duration::from_secs(600))
+        .max_age(std::time::Duration::from_mins(10))
 }
 
 #[cfg(test)]
@@ -73,7 +86,9 @@ mod tests {
         let origins = Origins::new(["https://noren.example".to_owned()]);
         let app = Router::new()
             .route("/", post(|| async {}).get(|| async {}))
-            .layer(from_fn(move |request: Request, next: Next| refuse_foreign_origins(origins.clone(), request, next)));
+            .layer(from_fn(move |request: Request, next: Next| {
+                refuse_foreign_origins(origins.clone(), request, next)
+            }));
         for (method, header, value, status) in [
             ("POST", "origin", "https://noren.example", 200),
             ("POST", "x-none", "", 200),
@@ -86,7 +101,12 @@ mod tests {
             ("POST", "sec-fetch-site", "same-site", 403),
             ("GET", "origin", "https://evil.example", 200),
         ] {
-            let request = Request::builder().method(method).uri("/").header(header, value).body(Body::empty()).unwrap();
+            let request = Request::builder()
+                .method(method)
+                .uri("/")
+                .header(header, value)
+                .body(Body::empty())
+                .unwrap();
             let response = app.clone().oneshot(request).await.unwrap();
             assert_eq!(response.status(), status, "{method} {header}: {value}");
         }

@@ -74,7 +74,14 @@ impl Problem {
     }
 
     pub fn not_found() -> Self {
-        Self::new(404, "not_found", Text::new("見つかりませんでした。URLをお確かめください。", "There is nothing here. Please check the address."))
+        Self::new(
+            404,
+            "not_found",
+            Text::new(
+                "見つかりませんでした。URLをお確かめください。",
+                "There is nothing here. Please check the address.",
+            ),
+        )
     }
 
     pub fn with_fields(mut self, fields: Vec<FieldError>) -> Self {
@@ -134,5 +141,6 @@ impl IntoResponse for Problem {
 
 /// An error and its causes in one line.
 fn chain(error: &dyn Error) -> String {
-    std::iter::successors(error.source(), |&e| e.source()).fold(error.to_string(), |all, cause| format!("{all}: {cause}"))
+    std::iter::successors(error.source(), |&e| e.source())
+        .fold(error.to_string(), |all, cause| format!("{all}: {cause}"))
 }

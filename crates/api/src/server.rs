@@ -10,7 +10,10 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use tokio::{net::{TcpListener, TcpStream}, sync::Semaphore};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The address that a request came from, as the socket says; no header can change it.
@@ -71,12 +74,24 @@ pub async fn serve(listener: TcpListener, app: Router, limits: Limits, stop: Can
     }
     drop(listener);
     tasks.close();
-    if tokio::time::timeout(limits.drain, tasks.wait()).await.is_err() {
-        tracing::warn!(open = tasks.len(), "some connections outlived the drain time");
+    if tokio::time::timeout(limits.drain, tasks.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            open = tasks.len(),
+            "some connections outlived the drain time"
+        );
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, app: Router, limits: Limits, stop: CancellationToken) {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    app: Router,
+    limits: Limits,
+    stop: CancellationToken,
+) {
     // small streamed chunks would otherwise wait 40 ms for the client's acknowledgement
     let _ = stream.set_nodelay(true);
     let app = app.layer(Extension(ClientAddr(peer.ip())));
@@ -110,7 +125,10 @@ impl Addresses {
             return None;
         }
         *count += 1;
-        Some(Place { addresses: Arc::clone(self), address: peer.ip() })
+        Some(Place {
+            addresses: Arc::clone(self),
+            address: peer.ip(),
+        })
     }
 }
 
@@ -123,7 +141,11 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut open = self.addresses.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self
+            .addresses
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {
@@ -144,8 +166,15 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let app = Router::new().route("/", get(|Extension(ClientAddr(ip)): Extension<ClientAddr>| async move { ip.to_string() }));
-        (address, stop.clone(), tokio::spawn(serve(listener, app, limits, stop)))
+        let app = Router::new().route(
+            "/",
+            get(|Extension(ClientAddr(ip)): Extension<ClientAddr>| async move { ip.to_string() }),
+        );
+        (
+            address,
+            stop.clone(),
+            tokio::spawn(serve(listener, app, limits, stop)),
+        )
     }
 
     const LIMITS: Limits = Limits {
@@ -159,13 +188,22 @@ mod tests {
     async fn slow_heads_are_cut_and_addresses_are_capped() {
         let (address, stop, task) = start(LIMITS).await;
         let mut slow = TcpStream::connect(address).await.unwrap();
-        slow.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n").await.unwrap();
+        slow.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n")
+            .await
+            .unwrap();
         let _second = TcpStream::connect(address).await.unwrap();
         let mut third = TcpStream::connect(address).await.unwrap();
         let mut answer = Vec::new();
-        assert_eq!(third.read_to_end(&mut answer).await.unwrap_or(0), 0, "the third of an address is closed");
+        assert_eq!(
+            third.read_to_end(&mut answer).await.unwrap_or(0),
+            0,
+            "the third of an address is closed"
+        );
         slow.read_to_end(&mut answer).await.unwrap();
-        assert!(!answer.starts_with(b"HTTP/1.1 200"), "an unfinished head gets no answer");
+        assert!(
+            !answer.starts_with(b"HTTP/1.1 200"),
+            "an unfinished head gets no answer"
+        );
         stop.cancel();
         task.await.unwrap();
     }
@@ -174,7 +212,10 @@ mod tests {
     async fn stopping_waits_for_open_requests() {
         let (address, stop, task) = start(LIMITS).await;
         let mut client = TcpStream::connect(address).await.unwrap();
-        client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        client
+            .write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .await
+            .unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
         assert!(answer.ends_with("127.0.0.1"), "{answer}");

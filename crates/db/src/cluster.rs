@@ -54,12 +54,17 @@ pub enum ClusterError {
          postgresql-15 postgresql-15-postgis-3) or set DATABASE_URL"
     )]
     NoServer,
-    #[error("we are root and PostgreSQL refuses to be, but there is no user postgres or nobody to run it as")]
+    #[error(
+        "we are root and PostgreSQL refuses to be, but there is no user postgres or nobody to run it as"
+    )]
     NoUser,
     #[error("{what}: {source}")]
     Io { what: String, source: io::Error },
     #[error("{program} failed:\n{output}")]
-    Program { program: &'static str, output: String },
+    Program {
+        program: &'static str,
+        output: String,
+    },
 }
 
 impl Cluster {
@@ -69,11 +74,23 @@ impl Cluster {
     /// When there is no server to use, or it does not start; with its own words.
     pub fn start(dir: &Path, durability: Durability) -> Result<Self, ClusterError> {
         let bin = find_binaries()?;
-        fs::create_dir_all(dir).map_err(|e| io_error(format!("{} can't be made", dir.display()), e))?;
-        let dir = dir.canonicalize().map_err(|e| io_error(format!("{} can't be read", dir.display()), e))?;
-        let user = if rustix::process::geteuid().is_root() { Some(unprivileged_user()?) } else { None };
+        fs::create_dir_all(dir)
+            .map_err(|e| io_error(format!("{} can't be made", dir.display()), e))?;
+        let dir = dir
+            .canonicalize()
+            .map_err(|e| io_error(format!("{} can't be read", dir.display()), e))?;
+        let user = if rustix::process::geteuid().is_root() {
+            Some(unprivileged_user()?)
+        } else {
+            None
+        };
         let home = home_of(&dir, user);
-        let cluster = Self { bin, data: home.join("pg"), socket: socket_dir(&home), user };
+        let cluster = Self {
+            bin,
+            data: home.join("pg"),
+            socket: socket_dir(&home),
+            user,
+        };
         cluster.prepare_dirs(&home)?;
         if !cluster.data.join("PG_VERSION").exists() {
             cluster.init()?;
@@ -86,20 +103,36 @@ impl Cluster {
     /// # Errors
     /// When files can't be removed.
     pub fn remove(dir: &Path) -> Result<(), ClusterError> {
-        let Ok(dir) = dir.canonicalize() else { return Ok(()) };
-        let user = if rustix::process::geteuid().is_root() { Some(unprivileged_user()?) } else { None };
+        let Ok(dir) = dir.canonicalize() else {
+            return Ok(());
+        };
+        let user = if rustix::process::geteuid().is_root() {
+            Some(unprivileged_user()?)
+        } else {
+            None
+        };
         let home = home_of(&dir, user);
         let data = home.join("pg");
         if data.join("PG_VERSION").exists() {
-            let cluster =
-                Self { bin: find_binaries()?, data: data.clone(), socket: socket_dir(&home), user };
+            let cluster = Self {
+                bin: find_binaries()?,
+                data: data.clone(),
+                socket: socket_dir(&home),
+                user,
+            };
             // one that does not run can't be stopped, which is just as well
-            let _ = cluster.pg("pg_ctl", &["stop", "-D", &text(&data), "-m", "immediate", "-w", "-s"]);
+            let _ = cluster.pg(
+                "pg_ctl",
+                &["stop", "-D", &text(&data), "-m", "immediate", "-w", "-s"],
+            );
         }
         for path in [data, socket_dir(&home)] {
             match fs::remove_dir_all(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(io_error(format!("{} can't be removed", path.display()), error));
+                    return Err(io_error(
+                        format!("{} can't be removed", path.display()),
+                        error,
+                    ));
                 }
                 _ => {}
             }
@@ -114,8 +147,12 @@ impl Cluster {
 
     /// The owner's URL of another database in this cluster.
     pub fn url_of(&self, database: &str) -> Url {
-        let socket: String = url::form_urlencoded::byte_serialize(self.socket.as_os_str().as_encoded_bytes()).collect();
-        SecretString::from(format!("postgres://noren_owner@localhost/{database}?host={socket}"))
+        let socket: String =
+            url::form_urlencoded::byte_serialize(self.socket.as_os_str().as_encoded_bytes())
+                .collect();
+        SecretString::from(format!(
+            "postgres://noren_owner@localhost/{database}?host={socket}"
+        ))
     }
 
     /// Stops the cluster; connections are closed, commits are kept.
@@ -123,19 +160,28 @@ impl Cluster {
     /// # Errors
     /// When the server does not stop.
     pub fn stop(self) -> Result<(), ClusterError> {
-        self.pg("pg_ctl", &["stop", "-D", &text(&self.data), "-m", "fast", "-w", "-s"])
+        self.pg(
+            "pg_ctl",
+            &["stop", "-D", &text(&self.data), "-m", "fast", "-w", "-s"],
+        )
     }
 
     fn prepare_dirs(&self, home: &Path) -> Result<(), ClusterError> {
         for path in [home, &self.data, &self.socket] {
-            fs::create_dir_all(path).map_err(|e| io_error(format!("{} can't be made", path.display()), e))?;
+            fs::create_dir_all(path)
+                .map_err(|e| io_error(format!("{} can't be made", path.display()), e))?;
         }
         for path in [&self.data, &self.socket] {
-            fs::set_permissions(path, fs::Permissions::from_mode(0o700))
-                .map_err(|e| io_error(format!("{} can't be closed to others", path.display()), e))?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(|e| {
+                io_error(format!("{} can't be closed to others", path.display()), e)
+            })?;
             if let Some(user) = self.user {
-                std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid))
-                    .map_err(|e| io_error(format!("{} can't be given to the server's user", path.display()), e))?;
+                std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid)).map_err(|e| {
+                    io_error(
+                        format!("{} can't be given to the server's user", path.display()),
+                        e,
+                    )
+                })?;
             }
         }
         Ok(())
@@ -146,7 +192,13 @@ impl Cluster {
         self.pg(
             "initdb",
             &[
-                "-D", &text(&self.data), "-U", "noren_owner", "--locale=C.UTF-8", "--encoding=UTF8", "--auth=trust",
+                "-D",
+                &text(&self.data),
+                "-U",
+                "noren_owner",
+                "--locale=C.UTF-8",
+                "--encoding=UTF8",
+                "--auth=trust",
                 "--no-instructions",
             ],
         )
@@ -157,29 +209,49 @@ impl Cluster {
     }
 
     fn run(self, durability: Durability) -> Result<Self, ClusterError> {
-        if self.pg("pg_ctl", &["status", "-D", &text(&self.data)]).is_err() {
+        if self
+            .pg("pg_ctl", &["status", "-D", &text(&self.data)])
+            .is_err()
+        {
             let fast = match durability {
                 Durability::Full => "",
-                Durability::Throwaway => "-c fsync=off -c synchronous_commit=off -c full_page_writes=off",
+                Durability::Throwaway => {
+                    "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+                }
             };
             let options = format!(
                 "-k '{}' -c listen_addresses='' -c max_connections=300 -c shared_buffers=256MB -c jit=off {fast}",
                 self.socket.display()
             );
             let log = text(&self.data.join("server.log"));
-            self.pg("pg_ctl", &["start", "-D", &text(&self.data), "-w", "-s", "-l", &log, "-o", &options]).map_err(
-                |error| {
-                    let tail = fs::read_to_string(&log).unwrap_or_default();
-                    let tail: Vec<&str> = tail.lines().rev().take(8).collect();
-                    match error {
-                        ClusterError::Program { program, output } => ClusterError::Program {
-                            program,
-                            output: tail.into_iter().rev().fold(output, |all, line| all + "\n" + line),
-                        },
-                        other => other,
-                    }
-                },
-            )?;
+            self.pg(
+                "pg_ctl",
+                &[
+                    "start",
+                    "-D",
+                    &text(&self.data),
+                    "-w",
+                    "-s",
+                    "-l",
+                    &log,
+                    "-o",
+                    &options,
+                ],
+            )
+            .map_err(|error| {
+                let tail = fs::read_to_string(&log).unwrap_or_default();
+                let tail: Vec<&str> = tail.lines().rev().take(8).collect();
+                match error {
+                    ClusterError::Program { program, output } => ClusterError::Program {
+                        program,
+                        output: tail
+                            .into_iter()
+                            .rev()
+                            .fold(output, |all, line| all + "\n" + line),
+                    },
+                    other => other,
+                }
+            })?;
         }
         self.ensure_database()?;
         Ok(self)
@@ -189,7 +261,16 @@ impl Cluster {
         let socket = text(&self.socket);
         let found = self.output(
             "psql",
-            &["-h", &socket, "-U", "noren_owner", "-d", "postgres", "-XAtc", "select 1 from pg_database where datname = 'noren'"],
+            &[
+                "-h",
+                &socket,
+                "-U",
+                "noren_owner",
+                "-d",
+                "postgres",
+                "-XAtc",
+                "select 1 from pg_database where datname = 'noren'",
+            ],
         )?;
         if found.trim() == "1" {
             return Ok(());
@@ -203,14 +284,24 @@ impl Cluster {
 
     fn output(&self, program: &'static str, args: &[&str]) -> Result<String, ClusterError> {
         let mut command = Command::new(self.bin.join(program));
-        command.args(args).stdin(Stdio::null()).env("LC_ALL", "C.UTF-8").current_dir("/");
+        command
+            .args(args)
+            .stdin(Stdio::null())
+            .env("LC_ALL", "C.UTF-8")
+            .current_dir("/");
         if let Some(user) = self.user {
             command.uid(user.uid).gid(user.gid);
         }
         // pg_ctl's server inherits our pipes and would keep them open, so output goes through a file
         let log = tempfile(program)?;
-        let out = log.1.try_clone().map_err(|e| io_error("a log can't be opened".to_owned(), e))?;
-        let err = log.1.try_clone().map_err(|e| io_error("a log can't be opened".to_owned(), e))?;
+        let out = log
+            .1
+            .try_clone()
+            .map_err(|e| io_error("a log can't be opened".to_owned(), e))?;
+        let err = log
+            .1
+            .try_clone()
+            .map_err(|e| io_error("a log can't be opened".to_owned(), e))?;
         let status = command
             .stdout(out)
             .stderr(err)
@@ -219,23 +310,33 @@ impl Cluster {
             .map_err(|e| io_error(format!("{program} can't be run"), e))?;
         let output = fs::read_to_string(&log.0).unwrap_or_default();
         let _ = fs::remove_file(&log.0);
-        if status.success() { Ok(output) } else { Err(ClusterError::Program { program, output }) }
+        if status.success() {
+            Ok(output)
+        } else {
+            Err(ClusterError::Program { program, output })
+        }
     }
 }
 
 /// The directory of the newest server's programs.
 fn find_binaries() -> Result<PathBuf, ClusterError> {
-    let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().filter_map(|entry| {
-        let major: u32 = entry.file_name().to_str()?.parse().ok()?;
-        Some((major, entry.path().join("bin")))
-    });
+    let installed = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let major: u32 = entry.file_name().to_str()?.parse().ok()?;
+            Some((major, entry.path().join("bin")))
+        });
     let on_path = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
         .filter_map(|dir| Some((major_of(&dir.join("postgres"))?, dir)))
         .collect::<Vec<_>>();
     on_path
         .into_iter()
         .chain(installed)
-        .filter(|(major, bin)| *major >= OLDEST_MAJOR && PROGRAMS.iter().all(|program| bin.join(program).exists()))
+        .filter(|(major, bin)| {
+            *major >= OLDEST_MAJOR && PROGRAMS.iter().all(|program| bin.join(program).exists())
+        })
         .max_by_key(|(major, _)| *major)
         .map(|(_, bin)| bin)
         .ok_or(ClusterError::NoServer)
@@ -244,18 +345,32 @@ fn find_binaries() -> Result<PathBuf, ClusterError> {
 fn major_of(postgres: &Path) -> Option<u32> {
     let output = Command::new(postgres).arg("--version").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
-    text.split_whitespace().nth(2)?.split('.').next()?.parse().ok()
+    text.split_whitespace()
+        .nth(2)?
+        .split('.')
+        .next()?
+        .parse()
+        .ok()
 }
 
 fn unprivileged_user() -> Result<SystemUser, ClusterError> {
-    let passwd = fs::read_to_string("/etc/passwd").map_err(|e| io_error("/etc/passwd can't be read".to_owned(), e))?;
-    ["postgres", "nobody"].iter().find_map(|name| user_in(&passwd, name)).ok_or(ClusterError::NoUser)
+    let passwd = fs::read_to_string("/etc/passwd")
+        .map_err(|e| io_error("/etc/passwd can't be read".to_owned(), e))?;
+    ["postgres", "nobody"]
+        .iter()
+        .find_map(|name| user_in(&passwd, name))
+        .ok_or(ClusterError::NoUser)
 }
 
 fn user_in(passwd: &str, name: &str) -> Option<SystemUser> {
-    let line = passwd.lines().find(|line| line.split(':').next() == Some(name))?;
+    let line = passwd
+        .lines()
+        .find(|line| line.split(':').next() == Some(name))?;
     let mut fields = line.split(':').skip(2);
-    Some(SystemUser { uid: fields.next()?.parse().ok()?, gid: fields.next()?.parse().ok()? })
+    Some(SystemUser {
+        uid: fields.next()?.parse().ok()?,
+        gid: fields.next()?.parse().ok()?,
+    })
 }
 
 /// Where the cluster lives: in `dir`, or, when the server's user may not walk there (such as below /root),
@@ -273,15 +388,26 @@ fn others_may_walk(dir: &Path) -> bool {
 
 fn socket_dir(home: &Path) -> PathBuf {
     let near = home.join("sock");
-    if near.as_os_str().len() <= LONGEST_SOCKET_DIR { near } else { std::env::temp_dir().join(format!("noren-{}", short_hash(home))) }
+    if near.as_os_str().len() <= LONGEST_SOCKET_DIR {
+        near
+    } else {
+        std::env::temp_dir().join(format!("noren-{}", short_hash(home)))
+    }
 }
 
 fn short_hash(path: &Path) -> String {
-    hex::encode(Sha256::digest(path.as_os_str().as_encoded_bytes())).chars().take(16).collect()
+    hex::encode(Sha256::digest(path.as_os_str().as_encoded_bytes()))
+        .chars()
+        .take(16)
+        .collect()
 }
 
 fn tempfile(program: &str) -> Result<(PathBuf, fs::File), ClusterError> {
-    let path = std::env::temp_dir().join(format!("noren-{program}-{}-{:?}.log", std::process::id(), std::thread::current().id()));
+    let path = std::env::temp_dir().join(format!(
+        "noren-{program}-{}-{:?}.log",
+        std::process::id(),
+        std::thread::current().id()
+    ));
     let file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -304,7 +430,8 @@ mod tests {
 
     #[test]
     fn a_server_user_is_read_from_the_password_file() {
-        let passwd = "root:x:0:0:root:/root:/bin/sh\npostgres:x:107:113:,,,:/var/lib/postgresql:/bin/bash\n";
+        let passwd =
+            "root:x:0:0:root:/root:/bin/sh\npostgres:x:107:113:,,,:/var/lib/postgresql:/bin/bash\n";
         let user = user_in(passwd, "postgres").unwrap();
         assert_eq!((user.uid, user.gid), (107, 113));
         assert!(user_in(passwd, "post").is_none());
@@ -312,7 +439,10 @@ mod tests {
 
     #[test]
     fn a_long_path_gets_a_short_socket() {
-        assert_eq!(socket_dir(Path::new("/srv/noren/var")), Path::new("/srv/noren/var/sock"));
+        assert_eq!(
+            socket_dir(Path::new("/srv/noren/var")),
+            Path::new("/srv/noren/var/sock")
+        );
         let long = PathBuf::from(format!("/{}", "x".repeat(120)));
         assert!(socket_dir(&long).as_os_str().len() <= LONGEST_SOCKET_DIR);
     }

@@ -3,15 +3,25 @@ use kernel::Fault;
 /// Turns a named constraint into a typed answer: the database decides uniqueness, so there is no race.
 pub trait OnConstraint<T> {
     /// Replaces a violation of the constraint `name` by `refusal`; every other error passes through `E::from`.
-    fn on_constraint<E: From<sqlx::Error>>(self, name: &str, refusal: impl FnOnce() -> E) -> Result<T, E>;
+    fn on_constraint<E: From<sqlx::Error>>(
+        self,
+        name: &str,
+        refusal: impl FnOnce() -> E,
+    ) -> Result<T, E>;
 }
 
 impl<T> OnConstraint<T> for Result<T, sqlx::Error> {
-    fn on_constraint<E: From<sqlx::Error>>(self, name: &str, refusal: impl FnOnce() -> E) -> Result<T, E> {
-        self.map_err(|error| match error.as_database_error().and_then(|e| e.constraint()) {
-            Some(broken) if broken == name => refusal(),
-            _ => E::from(error),
-        })
+    fn on_constraint<E: From<sqlx::Error>>(
+        self,
+        name: &str,
+        refusal: impl FnOnce() -> E,
+    ) -> Result<T, E> {
+        self.map_err(
+            |error| match error.as_database_error().and_then(|e| e.constraint()) {
+                Some(broken) if broken == name => refusal(),
+                _ => E::from(error),
+            },
+        )
     }
 }
 
@@ -37,7 +47,10 @@ pub fn fault(error: sqlx::Error) -> Fault {
 fn is_unavailable(code: &str) -> bool {
     code.starts_with("08")
         || code.starts_with("53")
-        || matches!(code, "57P01" | "57P02" | "57P03" | "57014" | "25006" | "40001" | "40P01" | "55P03")
+        || matches!(
+            code,
+            "57P01" | "57P02" | "57P03" | "57014" | "25006" | "40001" | "40P01" | "55P03"
+        )
 }
 
 /// Lets a room's error enum take a database error through [`kernel::Fault`], so that `?` works on statements.

@@ -27,6 +27,10 @@ pub struct Ctx {
 
 impl Ctx {
     pub fn new(db: Db, clock: Clock) -> Self {
-        Self { db, ids: IdSource::new(clock.clone()), clock }
+        Self {
+            db,
+            ids: IdSource::new(clock.clone()),
+            clock,
+        }
     }
 }

@@ -8,7 +8,10 @@ use crate::{
 };
 
 /// The one linear history of the schema, inside the binary.
-pub static MIGRATOR: Migrator = Migrator { locking: false, ..sqlx::migrate!("../../migrations") };
+pub static MIGRATOR: Migrator = Migrator {
+    locking: false,
+    ..sqlx::migrate!("../../migrations")
+};
 
 /// Why the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +32,17 @@ pub enum MigrateError {
 /// When the owner can't connect, may not create roles, or a migration fails.
 pub async fn migrate(owner: &Url) -> Result<(), MigrateError> {
     let mut options = connect_options(owner)?;
-    options = options.options([("statement_timeout", "0"), ("lock_timeout", "30s"), ("client_min_messages", "warning")]);
-    let mut conn = PgConnection::connect_with(&options).await.map_err(ConnectError::Unreachable)?;
-    ensure_roles(&mut conn, owner).await.map_err(MigrateError::Roles)?;
+    options = options.options([
+        ("statement_timeout", "0"),
+        ("lock_timeout", "30s"),
+        ("client_min_messages", "warning"),
+    ]);
+    let mut conn = PgConnection::connect_with(&options)
+        .await
+        .map_err(ConnectError::Unreachable)?;
+    ensure_roles(&mut conn, owner)
+        .await
+        .map_err(MigrateError::Roles)?;
     // a waiting advisory lock would hold a snapshot open and block CREATE INDEX CONCURRENTLY, so ask again instead
     while !try_lock(&mut conn).await? {
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -42,5 +53,7 @@ pub async fn migrate(owner: &Url) -> Result<(), MigrateError> {
 }
 
 async fn try_lock(conn: &mut PgConnection) -> sqlx::Result<bool> {
-    sqlx::query_scalar("select pg_try_advisory_lock(7814551024)").fetch_one(conn).await
+    sqlx::query_scalar("select pg_try_advisory_lock(7814551024)")
+        .fetch_one(conn)
+        .await
 }

@@ -95,9 +95,14 @@ impl Db {
 pub fn app_url(owner: &Url) -> Result<Url, ConnectError> {
     let mut url = url::Url::parse(owner.expose_secret()).map_err(|_| ConnectError::BadUrl)?;
     let password = derived_password(&url);
-    url.set_username(APP_ROLE).map_err(|()| ConnectError::BadUrl)?;
-    url.set_password(password.as_deref()).map_err(|()| ConnectError::BadUrl)?;
-    if url.query_pairs().any(|(key, _)| key == "user" || key == "password") {
+    url.set_username(APP_ROLE)
+        .map_err(|()| ConnectError::BadUrl)?;
+    url.set_password(password.as_deref())
+        .map_err(|()| ConnectError::BadUrl)?;
+    if url
+        .query_pairs()
+        .any(|(key, _)| key == "user" || key == "password")
+    {
         return Err(ConnectError::BadUrl);
     }
     Ok(SecretString::from(String::from(url)))
@@ -107,7 +112,9 @@ pub fn app_url(owner: &Url) -> Result<Url, ConnectError> {
 pub(crate) async fn ensure_roles(conn: &mut PgConnection, owner: &Url) -> Result<(), sqlx::Error> {
     let mut tx = conn.begin().await?;
     // one key for all databases of the cluster: "noren roles"
-    sqlx::query("select pg_advisory_xact_lock(7814551023)").execute(&mut *tx).await?;
+    sqlx::query("select pg_advisory_xact_lock(7814551023)")
+        .execute(&mut *tx)
+        .await?;
     for role in ["anon", "authenticated", "service_role"] {
         ensure_role(&mut tx, role, "nologin").await?;
     }
@@ -117,26 +124,37 @@ pub(crate) async fn ensure_roles(conn: &mut PgConnection, owner: &Url) -> Result
     if let Some(password) = derived_password(&url) {
         // role DDL takes no parameters; the password is hexadecimal digits only
         let set = format!("alter role {APP_ROLE} password '{password}'");
-        sqlx::query(sqlx::AssertSqlSafe(set)).execute(&mut *tx).await?;
+        sqlx::query(sqlx::AssertSqlSafe(set))
+            .execute(&mut *tx)
+            .await?;
     }
-    sqlx::query("grant anon, authenticated, service_role to noren_app").execute(&mut *tx).await?;
+    sqlx::query("grant anon, authenticated, service_role to noren_app")
+        .execute(&mut *tx)
+        .await?;
     tx.commit().await
 }
 
-async fn ensure_role(conn: &mut PgConnection, role: &'static str, options: &'static str) -> Result<(), sqlx::Error> {
+async fn ensure_role(
+    conn: &mut PgConnection,
+    role: &'static str,
+    options: &'static str,
+) -> Result<(), sqlx::Error> {
     let known: bool = sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)")
         .bind(role)
         .fetch_one(&mut *conn)
         .await?;
     if !known {
         let create = format!("create role {role} {options}");
-        sqlx::query(sqlx::AssertSqlSafe(create)).execute(conn).await?;
+        sqlx::query(sqlx::AssertSqlSafe(create))
+            .execute(conn)
+            .await?;
     }
     Ok(())
 }
 
 pub(crate) fn connect_options(url: &Url) -> Result<PgConnectOptions, ConnectError> {
-    let options = PgConnectOptions::from_str(url.expose_secret()).map_err(|_| ConnectError::BadUrl)?;
+    let options =
+        PgConnectOptions::from_str(url.expose_secret()).map_err(|_| ConnectError::BadUrl)?;
     Ok(options.application_name("noren").options([
         ("statement_timeout", "15s"),
         ("lock_timeout", "10s"),
@@ -162,7 +180,9 @@ async fn check_server(options: &PgConnectOptions) -> Result<(), ConnectError> {
     .map_err(ConnectError::Unreachable)?;
     let found = u32::try_from(version).unwrap_or_default();
     if found < OLDEST_SERVER {
-        return Err(ConnectError::TooOld { found: found / 10_000 });
+        return Err(ConnectError::TooOld {
+            found: found / 10_000,
+        });
     }
     if encoding != "UTF8" {
         return Err(ConnectError::NotUtf8(encoding));
@@ -187,11 +207,22 @@ mod tests {
 
     #[test]
     fn the_app_role_gets_a_password_only_when_the_owner_has_one() {
-        let derived = |url: &str| app_url(&SecretString::from(url)).map(|u| u.expose_secret().to_owned());
-        let with = derived("postgres://owner:secret@db.example:5433/noren?sslmode=require").unwrap();
-        assert!(with.starts_with("postgres://noren_app:") && !with.contains("secret"), "{with}");
-        assert!(with.ends_with("@db.example:5433/noren?sslmode=require"), "{with}");
-        assert_eq!(with, derived("postgres://owner:secret@db.example:5433/noren?sslmode=require").unwrap());
+        let derived =
+            |url: &str| app_url(&SecretString::from(url)).map(|u| u.expose_secret().to_owned());
+        let with =
+            derived("postgres://owner:secret@db.example:5433/noren?sslmode=require").unwrap();
+        assert!(
+            with.starts_with("postgres://noren_app:") && !with.contains("secret"),
+            "{with}"
+        );
+        assert!(
+            with.ends_with("@db.example:5433/noren?sslmode=require"),
+            "{with}"
+        );
+        assert_eq!(
+            with,
+            derived("postgres://owner:secret@db.example:5433/noren?sslmode=require").unwrap()
+        );
         assert_eq!(
             derived("postgres://postgres@localhost/noren?host=/run/pg").unwrap(),
             "postgres://noren_app@localhost/noren?host=/run/pg"

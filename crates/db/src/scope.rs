@@ -36,7 +36,10 @@ async fn enter(conn: &mut PgConnection, scope: Scope) -> sqlx::Result<()> {
         ),
         Scope::House(reason) => {
             tracing::trace!(reason, "house scope");
-            ("service_role", serde_json::json!({ "role": "service_role" }))
+            (
+                "service_role",
+                serde_json::json!({ "role": "service_role" }),
+            )
         }
     };
     sqlx::query("select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)")

@@ -7,11 +7,23 @@ use kernel::{Fault, Text};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the rate of {per_minute} a minute is used up")]
-    RateExceeded { per_minute: u32, retry_after_secs: u64, suggestion: Option<Suggestion> },
+    RateExceeded {
+        per_minute: u32,
+        retry_after_secs: u64,
+        suggestion: Option<Suggestion>,
+    },
     #[error("{concurrent} pieces of work are under way")]
-    ConcurrencyExceeded { concurrent: u32, suggestion: Option<Suggestion> },
+    ConcurrencyExceeded {
+        concurrent: u32,
+        suggestion: Option<Suggestion>,
+    },
     #[error("the quota of {unit} is used up")]
-    QuotaExhausted { unit: String, resets_at: Option<DateTime<Utc>>, retry_after_secs: Option<u64>, suggestion: Option<Suggestion> },
+    QuotaExhausted {
+        unit: String,
+        resets_at: Option<DateTime<Utc>>,
+        retry_after_secs: Option<u64>,
+        suggestion: Option<Suggestion>,
+    },
     #[error("no plan of this storefront applies")]
     NoPlan,
     #[error("the reservation is closed")]

@@ -22,7 +22,12 @@ pub(crate) struct Period {
 /// Posts what the plan grants for the running period, unless it was posted; a lot ends with its period.
 ///
 /// The grant's id comes from tenant, plan, unit and period, so a period grants once however often and wherever it is asked.
-pub(crate) async fn ensure(conn: &mut PgConnection, cx: &Ctx, tenant: TenantId, plan: &Plan) -> Result<(), Error> {
+pub(crate) async fn ensure(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    tenant: TenantId,
+    plan: &Plan,
+) -> Result<(), Error> {
     let zone = zone_of(conn, tenant).await?;
     for periodic in &plan.terms.grants {
         let period = period(periodic.every, cx.clock.now(), zone)?;
@@ -36,7 +41,11 @@ pub(crate) async fn ensure(conn: &mut PgConnection, cx: &Ctx, tenant: TenantId, 
             tenant,
             unit: &periodic.unit,
             amount: i64::from(periodic.amount),
-            source: if plan.terms.price_yen > 0 { Source::Paid } else { Source::Free },
+            source: if plan.terms.price_yen > 0 {
+                Source::Paid
+            } else {
+                Source::Free
+            },
             priority: 0,
             reason: &reason,
             expires_at: Some(period.end),
@@ -56,16 +65,28 @@ pub(crate) async fn resets_at(
 ) -> Result<Option<DateTime<Utc>>, Error> {
     let zone = zone_of(conn, tenant).await?;
     let grant = plan.terms.grants.iter().find(|grant| grant.unit == unit);
-    grant.map(|grant| Ok(period(grant.every, cx.clock.now(), zone)?.end)).transpose()
+    grant
+        .map(|grant| Ok(period(grant.every, cx.clock.now(), zone)?.end))
+        .transpose()
 }
 
 async fn zone_of(conn: &mut PgConnection, tenant: TenantId) -> Result<Tz, Error> {
-    let name = identity::tenant_zone(conn, tenant).await?.ok_or(Error::NoPlan)?;
-    Ok(name.parse().map_err(|e| Fault::internal("a tenant's time zone is unknown", e))?)
+    let name = identity::tenant_zone(conn, tenant)
+        .await?
+        .ok_or(Error::NoPlan)?;
+    Ok(name
+        .parse()
+        .map_err(|e| Fault::internal("a tenant's time zone is unknown", e))?)
 }
 
 fn grant_id(tenant: TenantId, plan: &Plan, grant: &PeriodicGrant, period: Period) -> Uuid {
-    let name = format!("{}:{}:{}:{}", plan.storefront, plan.id, grant.unit, period.start.timestamp());
+    let name = format!(
+        "{}:{}:{}:{}",
+        plan.storefront,
+        plan.id,
+        grant.unit,
+        period.start.timestamp()
+    );
     Uuid::new_v5(&tenant.0, name.as_bytes())
 }
 
@@ -76,10 +97,16 @@ fn period(every: Every, now: DateTime<Utc>, zone: Tz) -> Result<Period, Fault> {
         Every::Day => (Some(today), today.checked_add_days(Days::new(1))),
         Every::Month => {
             let first = today.with_day(1);
-            (first, first.and_then(|first| first.checked_add_months(Months::new(1))))
+            (
+                first,
+                first.and_then(|first| first.checked_add_months(Months::new(1))),
+            )
         }
     };
-    match (first.and_then(|day| midnight(day, zone)), next.and_then(|day| midnight(day, zone))) {
+    match (
+        first.and_then(|day| midnight(day, zone)),
+        next.and_then(|day| midnight(day, zone)),
+    ) {
         (Some(start), Some(end)) => Ok(Period { start, end }),
         _ => Err(Fault::broken("the calendar has no such day")),
     }
@@ -88,14 +115,22 @@ fn period(every: Every, now: DateTime<Utc>, zone: Tz) -> Result<Period, Fault> {
 /// The first instant of a day; where the clocks skip midnight, the first that exists.
 fn midnight(day: NaiveDate, zone: Tz) -> Option<DateTime<Utc>> {
     let start = day.and_time(NaiveTime::MIN);
-    (0..4).find_map(|hour| zone.from_local_datetime(&(start + chrono::Duration::hours(hour))).earliest()).map(|at| at.to_utc())
+    (0..4)
+        .find_map(|hour| {
+            zone.from_local_datetime(&(start + chrono::Duration::hours(hour)))
+                .earliest()
+        })
+        .map(|at| at.to_utc())
 }
 
 /// A refusal of the ledger that our own input rules out.
 pub(crate) fn unexpected(error: ledger::Error) -> Error {
     match error {
         ledger::Error::Fault(fault) => Error::Fault(fault),
-        other => Error::Fault(Fault::internal("the ledger refused what was checked before", other)),
+        other => Error::Fault(Fault::internal(
+            "the ledger refused what was checked before",
+            other,
+        )),
     }
 }
 
@@ -110,16 +145,59 @@ mod tests {
     #[test]
     fn periods_follow_the_tenants_own_calendar() {
         for (every, now, zone, start, end) in [
-            (Every::Day, "2026-11-20T14:59:59Z", "Asia/Tokyo", "2026-11-19T15:00:00Z", "2026-11-20T15:00:00Z"),
-            (Every::Day, "2026-11-20T15:00:00Z", "Asia/Tokyo", "2026-11-20T15:00:00Z", "2026-11-21T15:00:00Z"),
-            (Every::Month, "2028-02-29T14:59:59Z", "Asia/Tokyo", "2028-01-31T15:00:00Z", "2028-02-29T15:00:00Z"),
-            (Every::Month, "2026-12-31T16:00:00Z", "Asia/Tokyo", "2026-12-31T15:00:00Z", "2027-01-31T15:00:00Z"),
-            (Every::Day, "2026-03-08T12:00:00Z", "America/New_York", "2026-03-08T05:00:00Z", "2026-03-09T04:00:00Z"),
+            (
+                Every::Day,
+                "2026-11-20T14:59:59Z",
+                "Asia/Tokyo",
+                "2026-11-19T15:00:00Z",
+                "2026-11-20T15:00:00Z",
+            ),
+            (
+                Every::Day,
+                "2026-11-20T15:00:00Z",
+                "Asia/Tokyo",
+                "2026-11-20T15:00:00Z",
+                "2026-11-21T15:00:00Z",
+            ),
+            (
+                Every::Month,
+                "2028-02-29T14:59:59Z",
+                "Asia/Tokyo",
+                "2028-01-31T15:00:00Z",
+                "2028-02-29T15:00:00Z",
+            ),
+            (
+                Every::Month,
+                "2026-12-31T16:00:00Z",
+                "Asia/Tokyo",
+                "2026-12-31T15:00:00Z",
+                "2027-01-31T15:00:00Z",
+            ),
+            (
+                Every::Day,
+                "2026-03-08T12:00:00Z",
+                "America/New_York",
+                "2026-03-08T05:00:00Z",
+                "2026-03-09T04:00:00Z",
+            ),
             // clocks go from 00:00 to 01:00 on this day
-            (Every::Day, "2026-09-06T12:00:00Z", "America/Santiago", "2026-09-06T04:00:00Z", "2026-09-07T03:00:00Z"),
+            (
+                Every::Day,
+                "2026-09-06T12:00:00Z",
+                "America/Santiago",
+                "2026-09-06T04:00:00Z",
+                "2026-09-07T03:00:00Z",
+            ),
         ] {
             let got = period(every, at(now), zone.parse().unwrap()).unwrap();
-            assert_eq!(got, Period { start: at(start), end: at(end) }, "{every:?} {now} {zone}");
+            assert_eq!(
+                got,
+                Period {
+                    start: at(start),
+                    end: at(end)
+                },
+                "{every:?} {now} {zone}"
+            );
         }
     }
 }

@@ -49,7 +49,10 @@ struct UsageQuery {
 
 impl UsageQuery {
     fn page(&self) -> PageQuery {
-        PageQuery { limit: self.limit, cursor: self.cursor.clone() }
+        PageQuery {
+            limit: self.limit,
+            cursor: self.cursor.clone(),
+        }
     }
 }
 
@@ -141,10 +144,16 @@ async fn get_plan(
     session: Session,
     ValidQuery(query): ValidQuery<StorefrontQuery>,
 ) -> Result<Okay<PlanView>, Error> {
-    Ok(Okay(view(&room, session.principal, query.storefront).await?))
+    Ok(Okay(
+        view(&room, session.principal, query.storefront).await?,
+    ))
 }
 
-async fn view(room: &Entitlement, caller: Principal, storefront: String) -> Result<PlanView, Error> {
+async fn view(
+    room: &Entitlement,
+    caller: Principal,
+    storefront: String,
+) -> Result<PlanView, Error> {
     let cx = &room.cx;
     let mut tx = cx.db.begin(caller.scope()).await?;
     let plan = plan_of(&mut tx, &*room.catalogue.read().await, caller, &storefront).await?;
@@ -171,7 +180,10 @@ async fn view(room: &Entitlement, caller: Principal, storefront: String) -> Resu
         expires_at: None,
         limits: plan.terms.limits,
         quotas,
-        inference: Inference { url: room.inference_url.to_string(), token },
+        inference: Inference {
+            url: room.inference_url.to_string(),
+            token,
+        },
     })
 }
 
@@ -185,7 +197,11 @@ async fn list_plans(
     let catalogue = room.catalogue.read().await;
     let items = catalogue
         .of(&query.storefront)
-        .map(|plan| PlanOffer { summary: summary(plan), limits: plan.terms.limits, grants: plan.terms.grants.clone() })
+        .map(|plan| PlanOffer {
+            summary: summary(plan),
+            limits: plan.terms.limits,
+            grants: plan.terms.grants.clone(),
+        })
         .collect();
     Ok(Okay(PlanOffers { items }))
 }
@@ -198,5 +214,13 @@ async fn list_usage(
     session: Session,
     ValidQuery(query): ValidQuery<UsageQuery>,
 ) -> Result<Okay<Page<UsageRow>>, Error> {
-    Ok(Okay(usage::list(&room, session.principal, &query.storefront, &query.page().request()).await?))
+    Ok(Okay(
+        usage::list(
+            &room,
+            session.principal,
+            &query.storefront,
+            &query.page().request(),
+        )
+        .await?,
+    ))
 }

@@ -18,7 +18,10 @@ use tokio::sync::RwLock;
 
 pub use error::Error;
 pub use http::router;
-pub use plan::{Catalogue, Every, Plan, PlanFile, PlanFileError, PlanVersionId, Terms, apply, assign, list, plan_of};
+pub use plan::{
+    Catalogue, Every, Plan, PlanFile, PlanFileError, PlanVersionId, Terms, apply, assign, list,
+    plan_of,
+};
 pub use reservation::{Reservation, ReservationId, Work, lapse_due, renew, reserve, settle};
 pub use usage::{Outcome, Usage, UsageRow};
 

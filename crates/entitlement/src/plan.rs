@@ -112,14 +112,20 @@ impl PlanFile {
         let mut ids = HashSet::new();
         let mut defaults = HashSet::new();
         for plan in &file.plan {
-            let wrong = |what| PlanFileError::Plan { plan: format!("{}/{}", plan.storefront, plan.id), what };
+            let wrong = |what| PlanFileError::Plan {
+                plan: format!("{}/{}", plan.storefront, plan.id),
+                what,
+            };
             if !is_name(&plan.storefront) || !is_name(&plan.id) {
                 return Err(wrong("storefront and id are lower-case letters"));
             }
             if !ids.insert((&plan.storefront, &plan.id)) {
                 return Err(wrong("there are two of them"));
             }
-            if plan.default_for.is_some_and(|audience| !defaults.insert((&plan.storefront, audience))) {
+            if plan
+                .default_for
+                .is_some_and(|audience| !defaults.insert((&plan.storefront, audience)))
+            {
                 return Err(wrong("another plan is the default for the same audience"));
             }
             if plan.default_for.is_some() && plan.price_yen > 0 {
@@ -128,8 +134,14 @@ impl PlanFile {
             if plan.limits.per_minute == 0 || plan.limits.concurrent == 0 {
                 return Err(wrong("a limit of 0 would admit nothing"));
             }
-            if plan.grants.iter().any(|grant| grant.amount == 0 || !is_unit(&grant.unit)) {
-                return Err(wrong("a grant needs an amount above 0 and a unit such as misaki.chat"));
+            if plan
+                .grants
+                .iter()
+                .any(|grant| grant.amount == 0 || !is_unit(&grant.unit))
+            {
+                return Err(wrong(
+                    "a grant needs an amount above 0 and a unit such as misaki.chat",
+                ));
             }
         }
         Ok(file)
@@ -142,7 +154,10 @@ fn is_name(text: &str) -> bool {
 
 fn is_unit(text: &str) -> bool {
     text.split_once('.').is_some_and(|(room, what)| {
-        is_name(room) && !what.is_empty() && what.len() <= 30 && what.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        is_name(room)
+            && !what.is_empty()
+            && what.len() <= 30
+            && what.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
     })
 }
 
@@ -157,19 +172,27 @@ impl Catalogue {
     /// When the database is away or holds terms that this version can't read.
     pub async fn load(cx: &Ctx) -> Result<Self, Error> {
         let mut tx = cx.db.begin(Scope::House("plan catalogue")).await?;
-        let plans = store::newest(&mut tx).await?.into_iter().map(StoredPlan::read).collect::<Result<_, _>>()?;
+        let plans = store::newest(&mut tx)
+            .await?
+            .into_iter()
+            .map(StoredPlan::read)
+            .collect::<Result<_, _>>()?;
         tx.commit().await?;
         Ok(Self(plans))
     }
 
     /// The plans of one storefront, cheapest first.
     pub fn of<'a>(&'a self, storefront: &'a str) -> impl Iterator<Item = &'a Plan> {
-        self.0.iter().filter(move |plan| plan.storefront == storefront)
+        self.0
+            .iter()
+            .filter(move |plan| plan.storefront == storefront)
     }
 
     /// The plan of whoever has no subscription.
     fn default_for(&self, storefront: &str, audience: Audience) -> Option<&Plan> {
-        self.0.iter().find(|plan| plan.storefront == storefront && plan.terms.default_for == Some(audience))
+        self.0
+            .iter()
+            .find(|plan| plan.storefront == storefront && plan.terms.default_for == Some(audience))
     }
 
     /// The cheapest other plan of which `better` holds.
@@ -186,7 +209,11 @@ impl Catalogue {
 pub async fn apply(cx: &Ctx, file: &PlanFile) -> Result<Vec<Plan>, Error> {
     let mut tx = cx.db.begin(Scope::House("plans apply")).await?;
     store::lock(&mut tx).await?;
-    let newest: Vec<Plan> = store::newest(&mut tx).await?.into_iter().map(StoredPlan::read).collect::<Result<_, _>>()?;
+    let newest: Vec<Plan> = store::newest(&mut tx)
+        .await?
+        .into_iter()
+        .map(StoredPlan::read)
+        .collect::<Result<_, _>>()?;
     let mut made = Vec::new();
     for entry in &file.plan {
         let terms = Terms {
@@ -197,7 +224,9 @@ pub async fn apply(cx: &Ctx, file: &PlanFile) -> Result<Vec<Plan>, Error> {
             grants: entry.grants.clone(),
             routes: entry.routes.clone(),
         };
-        let before = newest.iter().find(|plan| plan.storefront == entry.storefront && plan.id == entry.id);
+        let before = newest
+            .iter()
+            .find(|plan| plan.storefront == entry.storefront && plan.id == entry.id);
         if before.is_some_and(|plan| plan.terms == terms) {
             continue;
         }
@@ -220,14 +249,19 @@ pub async fn list(cx: &Ctx) -> Result<Vec<(Plan, DateTime<Utc>)>, Error> {
     let mut tx = cx.db.begin(Scope::House("plans list")).await?;
     let rows = store::all(&mut tx).await?;
     tx.commit().await?;
-    rows.into_iter().map(|(plan, at)| Ok((plan.read()?, at))).collect()
+    rows.into_iter()
+        .map(|(plan, at)| Ok((plan.read()?, at)))
+        .collect()
 }
 
 /// Puts a tenant on the newest version of a plan, by the operator's hand.
 pub async fn assign(cx: &Ctx, tenant: TenantId, storefront: &str, plan: &str) -> Result<(), Error> {
     let mut tx = cx.db.begin(Scope::House("plans assign")).await?;
     let newest = store::newest(&mut tx).await?;
-    let found = newest.into_iter().find(|row| row.storefront == storefront && row.plan == plan).ok_or(Error::NoPlan)?;
+    let found = newest
+        .into_iter()
+        .find(|row| row.storefront == storefront && row.plan == plan)
+        .ok_or(Error::NoPlan)?;
     store::enrol(&mut tx, tenant, storefront, found.id, cx.clock.now()).await?;
     tx.commit().await?;
     Ok(())
@@ -243,8 +277,15 @@ pub async fn plan_of(
     if let Some(row) = store::enrolled(conn, caller.tenant, storefront).await? {
         return Ok(row.read()?);
     }
-    let audience = if caller.user.is_some() { Audience::User } else { Audience::Guest };
-    catalogue.default_for(storefront, audience).cloned().ok_or(Error::NoPlan)
+    let audience = if caller.user.is_some() {
+        Audience::User
+    } else {
+        Audience::Guest
+    };
+    catalogue
+        .default_for(storefront, audience)
+        .cloned()
+        .ok_or(Error::NoPlan)
 }
 
 #[derive(Debug)]
@@ -258,8 +299,15 @@ struct StoredPlan {
 
 impl StoredPlan {
     fn read(self) -> Result<Plan, Fault> {
-        let terms = serde_json::from_value(self.terms).map_err(|e| Fault::internal("a plan's terms can't be read", e))?;
-        Ok(Plan { version_id: self.id, storefront: self.storefront, id: self.plan, version: self.version, terms })
+        let terms = serde_json::from_value(self.terms)
+            .map_err(|e| Fault::internal("a plan's terms can't be read", e))?;
+        Ok(Plan {
+            version_id: self.id,
+            storefront: self.storefront,
+            id: self.plan,
+            version: self.version,
+            terms,
+        })
     }
 }
 
@@ -273,12 +321,24 @@ mod tests {
         for (from, to, why) in [
             ("price_yen = 980", "price_yen = -1", "can't be read"),
             ("price_yen = 980", "price = 980", "can't be read"),
-            ("id = \"vip\"", "id = \"paid\"", "misaki/paid: there are two"),
+            (
+                "id = \"vip\"",
+                "id = \"paid\"",
+                "misaki/paid: there are two",
+            ),
             ("id = \"vip\"", "id = \"V I P\"", "lower-case"),
             ("amount = 3000", "amount = 0", "misaki/vip: a grant needs"),
-            ("unit = \"misaki.chat\", amount = 3000", "unit = \"chat\", amount = 3000", "a unit such as"),
+            (
+                "unit = \"misaki.chat\", amount = 3000",
+                "unit = \"chat\", amount = 3000",
+                "a unit such as",
+            ),
             ("per_minute = 30", "per_minute = 0", "would admit nothing"),
-            ("price_yen = 980", "price_yen = 980\ndefault_for = \"user\"", "another plan is the default"),
+            (
+                "price_yen = 980",
+                "price_yen = 980\ndefault_for = \"user\"",
+                "another plan is the default",
+            ),
             ("every = \"day\"", "every = \"week\"", "can't be read"),
         ] {
             let broken = crate::DEFAULT_PLANS.replacen(from, to, 1);

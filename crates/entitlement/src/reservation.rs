@@ -79,8 +79,11 @@ pub async fn reserve(
             return Err(Error::QuotaExhausted {
                 unit: work.unit.to_owned(),
                 resets_at,
-                retry_after_secs: resets_at.and_then(|at| u64::try_from((at - now).num_seconds() + 1).ok()),
-                suggestion: suggest(&catalogue, &plan, |terms| granted(terms, work.unit) > granted(&plan.terms, work.unit)),
+                retry_after_secs: resets_at
+                    .and_then(|at| u64::try_from((at - now).num_seconds() + 1).ok()),
+                suggestion: suggest(&catalogue, &plan, |terms| {
+                    granted(terms, work.unit) > granted(&plan.terms, work.unit)
+                }),
             });
         }
         Err(error) => return Err(grant::unexpected(error)),
@@ -94,21 +97,38 @@ pub async fn reserve(
 ///
 /// # Errors
 /// `ReservationClosed` when it ended before.
-pub async fn settle(conn: &mut PgConnection, cx: &Ctx, id: ReservationId, used: &Usage) -> Result<(), Error> {
+pub async fn settle(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    id: ReservationId,
+    used: &Usage,
+) -> Result<(), Error> {
     let now = cx.clock.now();
-    let state = if used.amount > 0 { "settled" } else { "released" };
+    let state = if used.amount > 0 {
+        "settled"
+    } else {
+        "released"
+    };
     let Some(closed) = store::close(conn, id, state, now).await? else {
         return Err(Error::ReservationClosed);
     };
     let hold = HoldId(id.0);
-    let ended = if used.amount > 0 { ledger::settle(conn, cx, hold, used.amount).await } else { ledger::release(conn, cx, hold).await };
+    let ended = if used.amount > 0 {
+        ledger::settle(conn, cx, hold, used.amount).await
+    } else {
+        ledger::release(conn, cx, hold).await
+    };
     ended.map_err(grant::unexpected)?;
     usage::store::insert(conn, id, &closed, used, now).await?;
     Ok(())
 }
 
 /// Says that the work is alive.
-pub async fn renew(conn: &mut PgConnection, id: ReservationId, lease_until: DateTime<Utc>) -> sqlx::Result<()> {
+pub async fn renew(
+    conn: &mut PgConnection,
+    id: ReservationId,
+    lease_until: DateTime<Utc>,
+) -> sqlx::Result<()> {
     store::renew(conn, id, lease_until).await
 }
 
@@ -120,9 +140,20 @@ pub async fn lapse_due(cx: &Ctx, grace: Duration, most: i64) -> Result<usize, Er
     tx.commit().await?;
     let mut lapsed = 0;
     for (id, tenant) in due {
-        let mut tx = cx.db.begin(Scope::Tenant { tenant: tenant.0, user: None }).await?;
-        if store::close(&mut tx, id, "lapsed", cx.clock.now()).await?.is_some() {
-            ledger::release(&mut tx, cx, HoldId(id.0)).await.map_err(grant::unexpected)?;
+        let mut tx = cx
+            .db
+            .begin(Scope::Tenant {
+                tenant: tenant.0,
+                user: None,
+            })
+            .await?;
+        if store::close(&mut tx, id, "lapsed", cx.clock.now())
+            .await?
+            .is_some()
+        {
+            ledger::release(&mut tx, cx, HoldId(id.0))
+                .await
+                .map_err(grant::unexpected)?;
             lapsed += 1;
         }
         tx.commit().await?;
@@ -148,20 +179,32 @@ pub(crate) struct Closed {
     pub(crate) reference: String,
 }
 
-fn check_limits(load: &Load, plan: &Plan, catalogue: &Catalogue, now: DateTime<Utc>) -> Result<(), Error> {
+fn check_limits(
+    load: &Load,
+    plan: &Plan,
+    catalogue: &Catalogue,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
     let limits = plan.terms.limits;
     if load.open >= i64::from(limits.concurrent) {
         return Err(Error::ConcurrencyExceeded {
             concurrent: limits.concurrent,
-            suggestion: suggest(catalogue, plan, |terms| terms.limits.concurrent > limits.concurrent),
+            suggestion: suggest(catalogue, plan, |terms| {
+                terms.limits.concurrent > limits.concurrent
+            }),
         });
     }
     if load.last_minute >= i64::from(limits.per_minute) {
         let free_at = load.oldest.unwrap_or(now) + Duration::seconds(60);
         return Err(Error::RateExceeded {
             per_minute: limits.per_minute,
-            retry_after_secs: u64::try_from((free_at - now).num_milliseconds()).unwrap_or_default().div_ceil(1000).max(1),
-            suggestion: suggest(catalogue, plan, |terms| terms.limits.per_minute > limits.per_minute),
+            retry_after_secs: u64::try_from((free_at - now).num_milliseconds())
+                .unwrap_or_default()
+                .div_ceil(1000)
+                .max(1),
+            suggestion: suggest(catalogue, plan, |terms| {
+                terms.limits.per_minute > limits.per_minute
+            }),
         });
     }
     Ok(())
@@ -172,16 +215,36 @@ fn granted(terms: &Terms, unit: &str) -> u64 {
         .grants
         .iter()
         .filter(|grant| grant.unit == unit)
-        .map(|grant| u64::from(grant.amount) * if grant.every == crate::Every::Day { 30 } else { 1 })
+        .map(|grant| {
+            u64::from(grant.amount)
+                * if grant.every == crate::Every::Day {
+                    30
+                } else {
+                    1
+                }
+        })
         .sum()
 }
 
-fn suggest(catalogue: &Catalogue, plan: &Plan, better: impl Fn(&Terms) -> bool) -> Option<Suggestion> {
+fn suggest(
+    catalogue: &Catalogue,
+    plan: &Plan,
+    better: impl Fn(&Terms) -> bool,
+) -> Option<Suggestion> {
     let found = catalogue.cheapest(plan, better)?;
-    let url = if found.terms.price_yen == 0 { "/sign-up" } else { "/account" };
-    Some(Suggestion { plan: found.id.clone(), title: found.terms.title.clone(), url: url.to_owned() })
+    let url = if found.terms.price_yen == 0 {
+        "/sign-up"
+    } else {
+        "/account"
+    };
+    Some(Suggestion {
+        plan: found.id.clone(),
+        title: found.terms.title.clone(),
+        url: url.to_owned(),
+    })
 }
 
 fn metrics_admitted(storefront: &str) {
-    metrics::counter!("entitlement_admitted_total", "storefront" => storefront.to_owned()).increment(1);
+    metrics::counter!("entitlement_admitted_total", "storefront" => storefront.to_owned())
+        .increment(1);
 }

@@ -67,5 +67,8 @@ pub(crate) async fn list(
     let mut tx = room.cx.db.begin(caller.scope()).await?;
     let rows = store::list(&mut tx, caller.tenant, storefront, page).await?;
     tx.commit().await?;
-    Ok(Page::from_rows(rows, page, |row| Cursor { at: row.at, id: row.id }))
+    Ok(Page::from_rows(rows, page, |row| Cursor {
+        at: row.at,
+        id: row.id,
+    }))
 }

@@ -22,13 +22,18 @@ db::from_sqlx!(Error);
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::RunNotFound => {
-                Problem::new(404, "run_not_found", Text::new("この返事は見つかりません。", "This run was not found."))
-            }
+            Error::RunNotFound => Problem::new(
+                404,
+                "run_not_found",
+                Text::new("この返事は見つかりません。", "This run was not found."),
+            ),
             Error::RouteNotFound => Problem::new(
                 404,
                 "route_not_found",
-                Text::new("ご利用のプランにこの経路はありません。", "Your plan has no such route."),
+                Text::new(
+                    "ご利用のプランにこの経路はありません。",
+                    "Your plan has no such route.",
+                ),
             ),
             Error::ModelNotConfigured(route) => {
                 tracing::warn!(route, "no model is configured");

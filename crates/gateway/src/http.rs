@@ -65,13 +65,18 @@ impl Check for NewInference {
             Text::new("1〜200件にしてください。", "Please send 1 to 200 messages."),
         );
         errors.require(
-            self.messages.iter().map(|message| message.content.len()).sum::<usize>() <= LONGEST_CHAT,
+            self.messages
+                .iter()
+                .map(|message| message.content.len())
+                .sum::<usize>()
+                <= LONGEST_CHAT,
             "/messages",
             "length",
             Text::new("会話が長すぎます。", "The conversation is too long."),
         );
         errors.require(
-            self.max_tokens.is_none_or(|most| (1..=8192).contains(&most)),
+            self.max_tokens
+                .is_none_or(|most| (1..=8192).contains(&most)),
             "/max_tokens",
             "range",
             Text::new("1〜8192で指定してください。", "Please use 1 to 8192."),
@@ -87,9 +92,17 @@ async fn start_run(
     caller: InferenceCaller,
     ValidJson(body): ValidJson<NewInference>,
 ) -> Result<Accepted<RunView>, Error> {
-    let messages = body.messages.into_iter().map(|message| Message::new(message.role.into(), message.content)).collect();
+    let messages = body
+        .messages
+        .into_iter()
+        .map(|message| Message::new(message.role.into(), message.content))
+        .collect();
     let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
-    let start = StartRun { purpose: body.route, messages, max_tokens: body.max_tokens };
+    let start = StartRun {
+        purpose: body.route,
+        messages,
+        max_tokens: body.max_tokens,
+    };
     let admitted = admit(&mut tx, &room, &caller, start).await?;
     tx.commit().await?;
     let id = admitted.id;
@@ -110,7 +123,11 @@ impl From<ChatRole> for Role {
 /// Tells where a run stands and what it has produced.
 #[utoipa::path(get, path = "/inference/{run}", operation_id = "get_run", tag = "gateway", params(("run" = RunId, Path)),
     security(("inference_token" = [])), responses((status = 200, body = RunView), Refusals))]
-async fn get_run(State(room): State<Gateway>, caller: InferenceCaller, PathId(id): PathId<RunId>) -> Result<Okay<RunView>, Error> {
+async fn get_run(
+    State(room): State<Gateway>,
+    caller: InferenceCaller,
+    PathId(id): PathId<RunId>,
+) -> Result<Okay<RunView>, Error> {
     Ok(Okay(get(&room, caller.principal, id).await?))
 }
 
@@ -144,26 +161,43 @@ async fn get_run_events(
     ValidQuery(resume): ValidQuery<Resume>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let seen = headers.get("last-event-id").and_then(|value| value.to_str().ok()).and_then(|value| value.parse().ok());
+    let seen = headers
+        .get("last-event-id")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse().ok());
     let after = seen.or(resume.starting_after).unwrap_or(0);
-    let events = run::events(room, caller.principal, id, after).await?.map(|event| {
-        event.map(|event| {
-            axum::response::sse::Event::default()
-                .id(event.seq.to_string())
-                .event(event.kind.as_str())
-                .data(event.data.to_string())
-        })
-    });
-    let mut response =
-        Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)).text("ping")).into_response();
+    let events = run::events(room, caller.principal, id, after)
+        .await?
+        .map(|event| {
+            event.map(|event| {
+                axum::response::sse::Event::default()
+                    .id(event.seq.to_string())
+                    .event(event.kind.as_str())
+                    .data(event.data.to_string())
+            })
+        });
+    let mut response = Sse::new(events)
+        .keep_alive(
+            KeepAlive::new()
+                .interval(Duration::from_secs(15))
+                .text("ping"),
+        )
+        .into_response();
     // a proxy that gathers events before passing them on would spoil the stream
-    response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
+    response.headers_mut().insert(
+        "x-accel-buffering",
+        axum::http::HeaderValue::from_static("no"),
+    );
     Ok(response)
 }
 
 /// Asks a run to stop; one that has ended stays as it is.
 #[utoipa::path(post, path = "/inference/{run}/cancel", operation_id = "cancel_run", tag = "gateway",
     params(("run" = RunId, Path)), security(("inference_token" = [])), responses((status = 200, body = RunView), Refusals))]
-async fn cancel_run(State(room): State<Gateway>, caller: InferenceCaller, PathId(id): PathId<RunId>) -> Result<Okay<RunView>, Error> {
+async fn cancel_run(
+    State(room): State<Gateway>,
+    caller: InferenceCaller,
+    PathId(id): PathId<RunId>,
+) -> Result<Okay<RunView>, Error> {
     Ok(Okay(cancel(&room, caller.principal, id).await?))
 }

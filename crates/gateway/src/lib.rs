@@ -24,7 +24,9 @@ use uuid::Uuid;
 pub use error::Error;
 pub use http::router;
 pub use route::{Price, Routes, Target};
-pub use run::{Admitted, RunId, RunView, StartRun, State, admit, cancel, get, launch, outputs, rescue};
+pub use run::{
+    Admitted, RunId, RunView, StartRun, State, admit, cancel, get, launch, outputs, rescue,
+};
 
 /// How long a node may be silent before its runs are given up for dead.
 pub const LEASE: chrono::Duration = chrono::Duration::seconds(15);
@@ -67,7 +69,11 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(5), silence: Duration::from_secs(30), run: Duration::from_secs(600) }
+        Self {
+            connect: Duration::from_secs(5),
+            silence: Duration::from_secs(30),
+            run: Duration::from_mins(10),
+        }
     }
 }
 
@@ -76,7 +82,11 @@ impl Gateway {
     ///
     /// # Errors
     /// When no HTTP client can be made.
-    pub fn open(entitlement: Entitlement, routes: Routes, patience: Patience) -> Result<Self, reqwest::Error> {
+    pub fn open(
+        entitlement: Entitlement,
+        routes: Routes,
+        patience: Patience,
+    ) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .connect_timeout(patience.connect)
             .redirect(reqwest::redirect::Policy::none())
@@ -90,13 +100,23 @@ impl Gateway {
             abandon: CancellationToken::new(),
             patience,
         });
-        Ok(Self { identity: entitlement.identity.clone(), cx, entitlement, routes: Arc::new(routes), http, node })
+        Ok(Self {
+            identity: entitlement.identity.clone(),
+            cx,
+            entitlement,
+            routes: Arc::new(routes),
+            http,
+            node,
+        })
     }
 
     /// Lets runs under way finish within `within`, then ends the rest with a reason.
     pub async fn drain(&self, within: Duration) {
         self.node.tasks.close();
-        if tokio::time::timeout(within, self.node.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(within, self.node.tasks.wait())
+            .await
+            .is_err()
+        {
             self.node.abandon.cancel();
             let _ = tokio::time::timeout(Duration::from_secs(5), self.node.tasks.wait()).await;
         }

@@ -26,7 +26,11 @@ pub(crate) enum ProviderError {
 }
 
 /// Opens a chat at an OpenAI-compatible target. Once this returns the upstream has accepted the request.
-pub(crate) async fn open(http: &reqwest::Client, target: &Target, request: &ChatRequest) -> Result<Events, ProviderError> {
+pub(crate) async fn open(
+    http: &reqwest::Client,
+    target: &Target,
+    request: &ChatRequest,
+) -> Result<Events, ProviderError> {
     let url = format!("{}/chat/completions", target.base_url.trim_end_matches('/'));
     let mut call = http.post(url).json(&openai::encode(request));
     if let Some(key) = &target.api_key {
@@ -36,7 +40,11 @@ pub(crate) async fn open(http: &reqwest::Client, target: &Target, request: &Chat
     if !response.status().is_success() {
         return Err(refusal(response).await);
     }
-    if request.stream { Ok(Box::pin(streamed(response))) } else { whole(response).await }
+    if request.stream {
+        Ok(Box::pin(streamed(response)))
+    } else {
+        whole(response).await
+    }
 }
 
 async fn refusal(response: reqwest::Response) -> ProviderError {
@@ -46,7 +54,10 @@ async fn refusal(response: reqwest::Response) -> ProviderError {
         Err(CodecError::Upstream { message, .. }) => message,
         _ => "(no error object)".to_owned(),
     };
-    ProviderError::Refused { status, message: message.chars().take(300).collect() }
+    ProviderError::Refused {
+        status,
+        message: message.chars().take(300).collect(),
+    }
 }
 
 async fn whole(response: reqwest::Response) -> Result<Events, ProviderError> {
@@ -54,11 +65,16 @@ async fn whole(response: reqwest::Response) -> Result<Events, ProviderError> {
     let answer = openai::decode(&body)?;
     let mut events = vec![Ok(StreamEvent::Text(answer.text))];
     events.extend(answer.usage.map(|usage| Ok(StreamEvent::Usage(usage))));
-    events.extend([Ok(StreamEvent::Finish(answer.finish)), Ok(StreamEvent::Done)]);
+    events.extend([
+        Ok(StreamEvent::Finish(answer.finish)),
+        Ok(StreamEvent::Done),
+    ]);
     Ok(Box::pin(stream::iter(events)))
 }
 
-fn streamed(response: reqwest::Response) -> impl Stream<Item = Result<StreamEvent, ProviderError>> + Send {
+fn streamed(
+    response: reqwest::Response,
+) -> impl Stream<Item = Result<StreamEvent, ProviderError>> + Send {
     async_stream::try_stream! {
         let mut bytes = response.bytes_stream();
         let mut decoder = openai::StreamDecoder::new();
@@ -83,7 +99,10 @@ async fn read(response: reqwest::Response, limit: usize) -> Result<Vec<u8>, Prov
     while let Some(chunk) = bytes.next().await {
         body.extend_from_slice(&chunk.map_err(ProviderError::Cut)?);
         if body.len() > limit {
-            return Err(CodecError::Garbled { reason: "the answer is too large".to_owned() }.into());
+            return Err(CodecError::Garbled {
+                reason: "the answer is too large".to_owned(),
+            }
+            .into());
         }
     }
     Ok(body)

@@ -29,7 +29,10 @@ impl Price {
     pub(crate) fn of(&self, usage: Usage) -> NanoUsd {
         let input = NanoUsd::of_tokens(usage.input, self.input);
         let output = NanoUsd::of_tokens(usage.output, self.output);
-        input.zip(output).and_then(|(input, output)| input.checked_add(output)).unwrap_or(NanoUsd(i64::MAX))
+        input
+            .zip(output)
+            .and_then(|(input, output)| input.checked_add(output))
+            .unwrap_or(NanoUsd(i64::MAX))
     }
 }
 
@@ -59,9 +62,30 @@ mod tests {
 
     #[test]
     fn cost_is_the_sum_of_both_sides() {
-        let price = Price { input: NanoUsd(150_000), output: NanoUsd(600_000) };
-        assert_eq!(price.of(Usage { input: 1000, output: 500, cached: 0 }), NanoUsd(450_000));
-        assert_eq!(price.of(Usage::default()), NanoUsd(0), "an explicit zero stays zero");
-        assert_eq!(price.of(Usage { input: u64::MAX, output: 0, cached: 0 }), NanoUsd(i64::MAX));
+        let price = Price {
+            input: NanoUsd(150_000),
+            output: NanoUsd(600_000),
+        };
+        assert_eq!(
+            price.of(Usage {
+                input: 1000,
+                output: 500,
+                cached: 0
+            }),
+            NanoUsd(450_000)
+        );
+        assert_eq!(
+            price.of(Usage::default()),
+            NanoUsd(0),
+            "an explicit zero stays zero"
+        );
+        assert_eq!(
+            price.of(Usage {
+                input: u64::MAX,
+                output: 0,
+                cached: 0
+            }),
+            NanoUsd(i64::MAX)
+        );
     }
 }

@@ -36,7 +36,9 @@ pub struct StartRun {
 }
 
 /// Where a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum State {
@@ -118,9 +120,16 @@ pub async fn admit(
         lease_until: now + LEASE,
     };
     let reservation = reserve(conn, &room.entitlement, caller.principal, &work).await?;
-    let route = reservation.plan.terms.routes.get(&start.purpose).ok_or(Error::RouteNotFound)?;
+    let route = reservation
+        .plan
+        .terms
+        .routes
+        .get(&start.purpose)
+        .ok_or(Error::RouteNotFound)?;
     let targets = room.routes.targets(route).to_vec();
-    let first = targets.first().ok_or_else(|| Error::ModelNotConfigured(route.clone()))?;
+    let first = targets
+        .first()
+        .ok_or_else(|| Error::ModelNotConfigured(route.clone()))?;
     let row = store::NewRun {
         id,
         tenant: caller.principal.tenant,
@@ -140,14 +149,23 @@ pub async fn admit(
         temperature: None,
         stream: first.streams,
     };
-    Ok(Admitted { id, tenant: caller.principal.tenant, reservation: reservation.id, targets, request })
+    Ok(Admitted {
+        id,
+        tenant: caller.principal.tenant,
+        reservation: reservation.id,
+        targets,
+        request,
+    })
 }
 
 /// Starts the task that drives an admitted run.
 pub fn launch(room: &Gateway, run: Admitted) {
     let progress = room.node.live.enter(run.id);
     let room = room.clone();
-    room.node.tasks.clone().spawn(drive::drive(room, run, progress));
+    room.node
+        .tasks
+        .clone()
+        .spawn(drive::drive(room, run, progress));
 }
 
 /// A run of the caller's tenant.

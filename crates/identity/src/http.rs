@@ -10,7 +10,8 @@ use serde::Deserialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    Error, Identity, Me, NewSession, NewUser, RequestMeta, Session, email_is_plausible, guest, me, register, sign_in, sign_out,
+    Error, Identity, Me, NewSession, NewUser, RequestMeta, Session, email_is_plausible, guest, me,
+    register, sign_in, sign_out,
 };
 
 /// The account listener's routes.
@@ -68,7 +69,12 @@ async fn post_register(
     meta: RequestMeta,
     ValidJson(body): ValidJson<Register>,
 ) -> Result<Response, Error> {
-    let new = NewUser { email: body.email, password: body.password, display_name: body.display_name, locale: body.locale };
+    let new = NewUser {
+        email: body.email,
+        password: body.password,
+        display_name: body.display_name,
+        locale: body.locale,
+    };
     let opened = register(&room, new, before, &meta).await?;
     entered(&room, StatusCode::CREATED, &opened).await
 }
@@ -89,7 +95,11 @@ async fn post_login(
 /// Signs out; without a session nothing happens.
 #[utoipa::path(post, path = "/auth/logout", operation_id = "logout", tag = "identity", security(("session" = [])),
     responses((status = 204, description = "Signed out."), Refusals))]
-async fn post_logout(State(room): State<Identity>, session: Option<Session>, meta: RequestMeta) -> Result<Response, Error> {
+async fn post_logout(
+    State(room): State<Identity>,
+    session: Option<Session>,
+    meta: RequestMeta,
+) -> Result<Response, Error> {
     if let Some(session) = session {
         sign_out(&room, session, &meta).await?;
     }
@@ -99,7 +109,11 @@ async fn post_logout(State(room): State<Identity>, session: Option<Session>, met
 /// Comes in as a guest; with a live session nothing changes.
 #[utoipa::path(post, path = "/auth/guest", operation_id = "enter_as_guest", tag = "identity",
     responses((status = 200, description = "There was a session.", body = Me), (status = 201, body = Me), Refusals))]
-async fn post_guest(State(room): State<Identity>, before: Option<Session>, meta: RequestMeta) -> Result<Response, Error> {
+async fn post_guest(
+    State(room): State<Identity>,
+    before: Option<Session>,
+    meta: RequestMeta,
+) -> Result<Response, Error> {
     if let Some(session) = before {
         return Ok(Okay(me(&room, session.principal).await?).into_response());
     }
@@ -115,14 +129,19 @@ async fn get_me(State(room): State<Identity>, session: Session) -> Result<Okay<M
 }
 
 /// The answer to someone who just came in: who they are, and the cookie.
-pub async fn entered(room: &Identity, status: StatusCode, opened: &NewSession) -> Result<Response, Error> {
+pub async fn entered(
+    room: &Identity,
+    status: StatusCode,
+    opened: &NewSession,
+) -> Result<Response, Error> {
     let mut response = Okay(me(room, opened.session.principal).await?).into_response();
     *response.status_mut() = status;
     with_cookie(response, &room.cookie.set(&opened.token))
 }
 
 fn with_cookie(mut response: Response, cookie: &str) -> Result<Response, Error> {
-    let value = HeaderValue::from_str(cookie).map_err(|e| Fault::internal("a cookie can't be written", e))?;
+    let value = HeaderValue::from_str(cookie)
+        .map_err(|e| Fault::internal("a cookie can't be written", e))?;
     response.headers_mut().append(header::SET_COOKIE, value);
     Ok(response)
 }
@@ -132,10 +151,18 @@ fn check_email(email: &str, errors: &mut FieldErrors) {
         email_is_plausible(email),
         "/email",
         "email",
-        Text::new("メールアドレスの形で入力してください。", "Please enter an e-mail address."),
+        Text::new(
+            "メールアドレスの形で入力してください。",
+            "Please enter an e-mail address.",
+        ),
     );
 }
 
 fn check_password(password: &SecretString, errors: &mut FieldErrors) {
-    errors.length(secrecy::ExposeSecret::expose_secret(password), "/password", 8, 128);
+    errors.length(
+        secrecy::ExposeSecret::expose_secret(password),
+        "/password",
+        8,
+        128,
+    );
 }

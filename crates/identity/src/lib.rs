@@ -55,7 +55,12 @@ impl Identity {
     /// When the database is away.
     pub async fn open(cx: Ctx, cookie: CookieStyle) -> Result<Self, Fault> {
         let tokens = Arc::new(token::Keys::load(&cx).await?);
-        Ok(Self { cx, passwords: password::Hasher::new(), tokens, cookie })
+        Ok(Self {
+            cx,
+            passwords: password::Hasher::new(),
+            tokens,
+            cookie,
+        })
     }
 
     /// The password of a demo user. It comes from this house's own secret, so it is worth nothing in another house, nor in
@@ -76,11 +81,15 @@ pub struct Principal {
 impl Principal {
     /// The row-level scope of this caller.
     pub fn scope(&self) -> Scope {
-        Scope::Tenant { tenant: self.tenant.0, user: self.user.map(|user| user.0) }
+        Scope::Tenant {
+            tenant: self.tenant.0,
+            user: self.user.map(|user| user.0),
+        }
     }
 
     fn actor(&self) -> String {
-        self.user.map_or_else(|| format!("guest:{}", self.tenant), |user| user.to_string())
+        self.user
+            .map_or_else(|| format!("guest:{}", self.tenant), |user| user.to_string())
     }
 }
 
@@ -89,4 +98,3 @@ impl From<Principal> for Scope {
         principal.scope()
     }
 }
-

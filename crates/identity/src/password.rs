@@ -23,7 +23,9 @@ pub(crate) struct Hasher {
 
 impl Hasher {
     pub(crate) fn new() -> Self {
-        Self { turns: Arc::new(Semaphore::new(PARALLEL)) }
+        Self {
+            turns: Arc::new(Semaphore::new(PARALLEL)),
+        }
     }
 
     /// The PHC string of a password, with a fresh salt.
@@ -39,15 +41,22 @@ impl Hasher {
 
     /// Whether the password belongs to `hash`. Without a hash the same work is done for nothing, so that the time
     /// taken does not tell whether an account exists.
-    pub(crate) async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, Error> {
+    pub(crate) async fn verify(
+        &self,
+        password: SecretString,
+        hash: Option<String>,
+    ) -> Result<bool, Error> {
         self.in_turn(move || {
             let Some(hash) = hash else {
                 let _ = Argon2::default().hash_password(password.expose_secret().as_bytes());
                 return Ok(false);
             };
-            let parsed = PasswordHash::new(&hash)
-                .map_err(|e| Fault::internal("a stored password hash can't be read", e.to_string()))?;
-            Ok(Argon2::default().verify_password(password.expose_secret().as_bytes(), &parsed).is_ok())
+            let parsed = PasswordHash::new(&hash).map_err(|e| {
+                Fault::internal("a stored password hash can't be read", e.to_string())
+            })?;
+            Ok(Argon2::default()
+                .verify_password(password.expose_secret().as_bytes(), &parsed)
+                .is_ok())
         })
         .await
     }
@@ -78,10 +87,23 @@ mod tests {
     async fn only_the_right_password_fits_and_salts_differ() {
         let hasher = Hasher::new();
         let hash = hasher.hash("correct horse".into()).await.unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
         assert_ne!(hash, hasher.hash("correct horse".into()).await.unwrap());
-        assert!(hasher.verify("correct horse".into(), Some(hash.clone())).await.unwrap());
-        assert!(!hasher.verify("correct house".into(), Some(hash)).await.unwrap());
+        assert!(
+            hasher
+                .verify("correct horse".into(), Some(hash.clone()))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !hasher
+                .verify("correct house".into(), Some(hash))
+                .await
+                .unwrap()
+        );
         assert!(!hasher.verify("correct horse".into(), None).await.unwrap());
     }
 }

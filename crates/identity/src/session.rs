@@ -64,12 +64,21 @@ impl CookieStyle {
 
     /// The `Set-Cookie` value that opens a session.
     pub(crate) fn set(self, token: &str) -> String {
-        format!("{}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={}{}", self.name(), LIFETIME.num_seconds(), self.secure())
+        format!(
+            "{}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={}{}",
+            self.name(),
+            LIFETIME.num_seconds(),
+            self.secure()
+        )
     }
 
     /// The `Set-Cookie` value that forgets it.
     pub(crate) fn clear(self) -> String {
-        format!("{}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{}", self.name(), self.secure())
+        format!(
+            "{}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{}",
+            self.name(),
+            self.secure()
+        )
     }
 
     fn read(self, headers: &HeaderMap) -> Option<&str> {
@@ -98,7 +107,15 @@ pub async fn sign_out(room: &Identity, session: Session, meta: &RequestMeta) -> 
     let cx = &room.cx;
     let mut tx = cx.db.begin(Scope::House("sign-out")).await?;
     store::revoke(&mut tx, session.id, cx.clock.now()).await?;
-    audit::record(&mut tx, cx, meta, session.principal, "session.end", &session.id.to_string()).await?;
+    audit::record(
+        &mut tx,
+        cx,
+        meta,
+        session.principal,
+        "session.end",
+        &session.id.to_string(),
+    )
+    .await?;
     tx.commit().await?;
     Ok(())
 }
@@ -111,7 +128,10 @@ pub(crate) async fn open(
     meta: &RequestMeta,
 ) -> Result<NewSession, Error> {
     let token = new_token()?;
-    let session = Session { id: cx.ids.new_id(), principal };
+    let session = Session {
+        id: cx.ids.new_id(),
+        principal,
+    };
     let now = cx.clock.now();
     store::insert(
         conn,
@@ -126,12 +146,24 @@ pub(crate) async fn open(
         },
     )
     .await?;
-    audit::record(conn, cx, meta, principal, "session.start", &session.id.to_string()).await?;
+    audit::record(
+        conn,
+        cx,
+        meta,
+        principal,
+        "session.start",
+        &session.id.to_string(),
+    )
+    .await?;
     Ok(NewSession { session, token })
 }
 
 /// Ends the session that a new one replaces.
-pub(crate) async fn replace(conn: &mut PgConnection, cx: &Ctx, session: Session) -> Result<(), Error> {
+pub(crate) async fn replace(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    session: Session,
+) -> Result<(), Error> {
     store::revoke(conn, session.id, cx.clock.now()).await?;
     Ok(())
 }
@@ -156,7 +188,10 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let room = Identity::from_ref(state);
-        let token = room.cookie.read(&parts.headers).ok_or(Error::Unauthenticated)?;
+        let token = room
+            .cookie
+            .read(&parts.headers)
+            .ok_or(Error::Unauthenticated)?;
         let mut tx = room.cx.db.begin(Scope::House("whose session")).await?;
         let session = store::find_live(&mut tx, &hash(token), room.cx.clock.now()).await?;
         tx.commit().await?;
@@ -185,9 +220,17 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestMeta {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let user_agent = parts
+            .headers
+            .get(header::USER_AGENT)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
         Ok(Self {
-            request_id: parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default(),
+            request_id: parts
+                .extensions
+                .get::<RequestId>()
+                .map(|id| id.0.clone())
+                .unwrap_or_default(),
             user_agent: user_agent.chars().take(200).collect(),
         })
     }
@@ -196,7 +239,8 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestMeta {
 /// 256 random bits for a cookie.
 fn new_token() -> Result<String, Fault> {
     let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes).map_err(|e| Fault::internal("no entropy for a session", e.to_string()))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|e| Fault::internal("no entropy for a session", e.to_string()))?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
@@ -211,10 +255,23 @@ mod tests {
     #[test]
     fn the_cookie_is_closed_to_scripts_and_read_from_among_others() {
         let set = CookieStyle::Https.set("t0ken");
-        assert!(set.starts_with("__Host-noren_session=t0ken; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000"), "{set}");
-        assert!(set.ends_with("; Secure") && !set.contains("Domain"), "{set}");
+        assert!(
+            set.starts_with(
+                "__Host-noren_session=t0ken; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000"
+            ),
+            "{set}"
+        );
+        assert!(
+            set.ends_with("; Secure") && !set.contains("Domain"),
+            "{set}"
+        );
         let mut headers = HeaderMap::new();
-        headers.append(header::COOKIE, "a=1; noren_session=x; __Host-noren_session=y".parse().unwrap());
+        headers.append(
+            header::COOKIE,
+            "a=1; noren_session=x; __Host-noren_session=y"
+                .parse()
+                .unwrap(),
+        );
         assert_eq!(CookieStyle::Https.read(&headers), Some("y"));
         assert_eq!(CookieStyle::PlainHttp.read(&headers), Some("x"));
     }

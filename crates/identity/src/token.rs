@@ -64,9 +64,16 @@ impl std::fmt::Debug for Keys {
 impl Keys {
     pub(crate) async fn load(cx: &Ctx) -> Result<Self, Fault> {
         let mut fresh = vec![0_u8; 32];
-        getrandom::fill(&mut fresh).map_err(|e| Fault::internal("no entropy for a key", e.to_string()))?;
-        let mut tx = cx.db.begin(Scope::House("the inference token's key")).await.map_err(db::fault)?;
-        store::insert_key(&mut tx, PURPOSE, &fresh, cx.clock.now()).await.map_err(db::fault)?;
+        getrandom::fill(&mut fresh)
+            .map_err(|e| Fault::internal("no entropy for a key", e.to_string()))?;
+        let mut tx = cx
+            .db
+            .begin(Scope::House("the inference token's key"))
+            .await
+            .map_err(db::fault)?;
+        store::insert_key(&mut tx, PURPOSE, &fresh, cx.clock.now())
+            .await
+            .map_err(db::fault)?;
         let secret = store::key(&mut tx, PURPOSE).await.map_err(db::fault)?;
         tx.commit().await.map_err(db::fault)?;
         Ok(Self {
@@ -86,7 +93,11 @@ impl Keys {
 }
 
 /// Makes a token for one storefront, good for five minutes.
-pub fn mint_inference_token(room: &Identity, principal: Principal, storefront: &str) -> Result<InferenceToken, Error> {
+pub fn mint_inference_token(
+    room: &Identity,
+    principal: Principal,
+    storefront: &str,
+) -> Result<InferenceToken, Error> {
     let now = room.cx.clock.now();
     let expires_at = now + LIFETIME;
     let claims = Claims {
@@ -118,7 +129,10 @@ fn check(room: &Identity, token: &str) -> Result<InferenceCaller, Error> {
         return Err(Error::Unauthenticated);
     }
     Ok(InferenceCaller {
-        principal: Principal { tenant: TenantId(claims.tid), user: claims.sub.map(UserId) },
+        principal: Principal {
+            tenant: TenantId(claims.tid),
+            user: claims.sub.map(UserId),
+        },
         storefront: claims.sf,
     })
 }
@@ -131,8 +145,13 @@ where
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = value.and_then(|value| value.strip_prefix("Bearer ")).ok_or(Error::Unauthenticated)?;
+        let value = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let token = value
+            .and_then(|value| value.strip_prefix("Bearer "))
+            .ok_or(Error::Unauthenticated)?;
         check(&Identity::from_ref(state), token.trim())
     }
 }
@@ -145,39 +164,71 @@ mod tests {
     #[tokio::test]
     async fn only_our_own_fresh_tokens_pass() {
         let test = testkit::context().await;
-        let room = Identity::open(test.cx.clone(), CookieStyle::Https).await.unwrap();
-        let node = Identity::open(test.cx.clone(), CookieStyle::Https).await.unwrap();
-        let principal = Principal { tenant: test.cx.ids.new_id(), user: None };
-        let good = mint_inference_token(&room, principal, "misaki").unwrap().token;
+        let room = Identity::open(test.cx.clone(), CookieStyle::Https)
+            .await
+            .unwrap();
+        let node = Identity::open(test.cx.clone(), CookieStyle::Https)
+            .await
+            .unwrap();
+        let principal = Principal {
+            tenant: test.cx.ids.new_id(),
+            user: None,
+        };
+        let good = mint_inference_token(&room, principal, "misaki")
+            .unwrap()
+            .token;
         let caller = check(&node, &good).unwrap();
-        assert_eq!((caller.principal, caller.storefront.as_str()), (principal, "misaki"), "another node shares the key");
+        assert_eq!(
+            (caller.principal, caller.storefront.as_str()),
+            (principal, "misaki"),
+            "another node shares the key"
+        );
 
         let now = test.cx.clock.now().timestamp();
         let claims = |f: &dyn Fn(&mut Claims)| {
             let mut claims = Claims {
-                iss: ISSUER.into(), aud: AUDIENCE.into(), sub: None, tid: Uuid::nil(), sf: "misaki".into(), iat: now, exp: now + 300,
+                iss: ISSUER.into(),
+                aud: AUDIENCE.into(),
+                sub: None,
+                tid: Uuid::nil(),
+                sf: "misaki".into(),
+                iat: now,
+                exp: now + 300,
             };
             f(&mut claims);
             claims
         };
-        let sign = |alg, claims: &Claims, key: &EncodingKey| jsonwebtoken::encode(&Header::new(alg), claims, key).unwrap();
+        let sign = |alg, claims: &Claims, key: &EncodingKey| {
+            jsonwebtoken::encode(&Header::new(alg), claims, key).unwrap()
+        };
         let own = &room.tokens.sign;
         let mut forged = vec![
             String::new(),
             "x.y.z".to_owned(),
             format!("{good}x"),
             good.replacen("ey", "eY", 1),
-            sign(Algorithm::HS256, &claims(&|_| ()), &EncodingKey::from_secret(b"another")),
+            sign(
+                Algorithm::HS256,
+                &claims(&|_| ()),
+                &EncodingKey::from_secret(b"another"),
+            ),
             sign(Algorithm::HS512, &claims(&|_| ()), own),
             sign(Algorithm::HS256, &claims(&|c| c.iss = "other".into()), own),
-            sign(Algorithm::HS256, &claims(&|c| c.aud = "account".into()), own),
+            sign(
+                Algorithm::HS256,
+                &claims(&|c| c.aud = "account".into()),
+                own,
+            ),
             sign(Algorithm::HS256, &claims(&|c| c.exp = now), own),
             sign(Algorithm::HS256, &claims(&|c| c.exp = now + 86_400), own),
         ];
         let body = good.split('.').nth(1).unwrap();
         forged.push(format!("eyJhbGciOiJub25lIn0.{body}.")); // {"alg":"none"}
         for token in forged {
-            assert!(matches!(check(&room, &token), Err(Error::Unauthenticated)), "{token}");
+            assert!(
+                matches!(check(&room, &token), Err(Error::Unauthenticated)),
+                "{token}"
+            );
         }
         test.time.advance(Duration::minutes(5));
         assert!(check(&room, &good).is_err(), "it has expired");

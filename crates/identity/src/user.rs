@@ -6,7 +6,9 @@ use secrecy::SecretString;
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::{Error, Identity, NewSession, Principal, RequestMeta, Session, TenantId, UserId, audit, session};
+use crate::{
+    Error, Identity, NewSession, Principal, RequestMeta, Session, TenantId, UserId, audit, session,
+};
 
 /// Who someone is when they register. The address is taken as folded: trimmed and in lower case.
 #[derive(Debug)]
@@ -47,7 +49,12 @@ pub struct TenantView {
 ///
 /// A guest becomes the user: the guest's tenant turns into the personal one, so chats and what is left of the
 /// quota stay where they are. The guest's session ends.
-pub async fn register(room: &Identity, new: NewUser, guest: Option<Session>, meta: &RequestMeta) -> Result<NewSession, Error> {
+pub async fn register(
+    room: &Identity,
+    new: NewUser,
+    guest: Option<Session>,
+    meta: &RequestMeta,
+) -> Result<NewSession, Error> {
     let cx = &room.cx;
     let email = fold_email(&new.email);
     let hash = room.passwords.hash(new.password).await?;
@@ -55,8 +62,21 @@ pub async fn register(room: &Identity, new: NewUser, guest: Option<Session>, met
         .display_name
         .map(|name| name.trim().to_owned())
         .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| email.split('@').next().unwrap_or_default().chars().take(50).collect());
-    let user = UserView { id: cx.ids.new_id(), email, display_name, locale: new.locale };
+        .unwrap_or_else(|| {
+            email
+                .split('@')
+                .next()
+                .unwrap_or_default()
+                .chars()
+                .take(50)
+                .collect()
+        });
+    let user = UserView {
+        id: cx.ids.new_id(),
+        email,
+        display_name,
+        locale: new.locale,
+    };
 
     let mut tx = cx.db.begin(Scope::House("registration")).await?;
     store::insert(&mut tx, &user, &hash, cx.clock.now())
@@ -70,8 +90,19 @@ pub async fn register(room: &Identity, new: NewUser, guest: Option<Session>, met
         None => new_tenant(&mut tx, cx).await?,
     };
     store::insert_owner(&mut tx, tenant, user.id, cx.clock.now()).await?;
-    let principal = Principal { tenant, user: Some(user.id) };
-    audit::record(&mut tx, cx, meta, principal, "user.register", &user.id.to_string()).await?;
+    let principal = Principal {
+        tenant,
+        user: Some(user.id),
+    };
+    audit::record(
+        &mut tx,
+        cx,
+        meta,
+        principal,
+        "user.register",
+        &user.id.to_string(),
+    )
+    .await?;
     let opened = session::open(&mut tx, cx, principal, meta).await?;
     tx.commit().await?;
     Ok(opened)
@@ -100,8 +131,16 @@ pub async fn sign_in(
     if let Some(before) = before {
         session::replace(&mut tx, cx, before).await?;
     }
-    let opened =
-        session::open(&mut tx, cx, Principal { tenant: known.tenant, user: Some(known.user) }, meta).await?;
+    let opened = session::open(
+        &mut tx,
+        cx,
+        Principal {
+            tenant: known.tenant,
+            user: Some(known.user),
+        },
+        meta,
+    )
+    .await?;
     tx.commit().await?;
     Ok(opened)
 }
@@ -113,13 +152,25 @@ pub async fn me(room: &Identity, principal: Principal) -> Result<Me, Error> {
         Some(id) => store::find(&mut tx, id).await?,
         None => None,
     };
-    let kind = store::tenant_kind(&mut tx, principal.tenant).await?.ok_or(Error::Unauthenticated)?;
+    let kind = store::tenant_kind(&mut tx, principal.tenant)
+        .await?
+        .ok_or(Error::Unauthenticated)?;
     tx.commit().await?;
-    Ok(Me { guest: user.is_none(), user, tenant: TenantView { id: principal.tenant, kind } })
+    Ok(Me {
+        guest: user.is_none(),
+        user,
+        tenant: TenantView {
+            id: principal.tenant,
+            kind,
+        },
+    })
 }
 
 /// The time zone (IANA name) in which a tenant's days and months begin.
-pub async fn tenant_zone(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<Option<String>> {
+pub async fn tenant_zone(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+) -> sqlx::Result<Option<String>> {
     store::tenant_zone(conn, tenant).await
 }
 
@@ -130,7 +181,9 @@ pub fn email_is_plausible(email: &str) -> bool {
     let parts = email.split_once('@');
     email.len() <= 254
         && !email.chars().any(|c| c.is_whitespace() || c.is_control())
-        && parts.is_some_and(|(local, domain)| !local.is_empty() && domain.len() >= 2 && !domain.contains('@'))
+        && parts.is_some_and(|(local, domain)| {
+            !local.is_empty() && domain.len() >= 2 && !domain.contains('@')
+        })
 }
 
 /// A personal tenant.

@@ -24,7 +24,10 @@ impl Clock {
     /// The current instant in UTC.
     pub fn now(&self) -> DateTime<Utc> {
         match &self.0 {
-            #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the system")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this is the one place that asks the system"
+            )]
             Source::System => Utc::now().trunc_subsecs(6),
             Source::Manual(clock) => *clock.0.lock().unwrap_or_else(PoisonError::into_inner),
         }

@@ -22,17 +22,35 @@ pub enum FaultKind {
 
 impl Fault {
     /// An internal fault; `context` says what was being done.
-    pub fn internal(context: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind: FaultKind::Internal, context, source: Some(source.into()) }
+    pub fn internal(
+        context: &'static str,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            kind: FaultKind::Internal,
+            context,
+            source: Some(source.into()),
+        }
     }
 
     /// A fault that may pass by itself.
-    pub fn unavailable(context: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind: FaultKind::Unavailable, context, source: Some(source.into()) }
+    pub fn unavailable(
+        context: &'static str,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            kind: FaultKind::Unavailable,
+            context,
+            source: Some(source.into()),
+        }
     }
 
     /// A state that the code rules out.
     pub fn broken(context: &'static str) -> Self {
-        Self { kind: FaultKind::Internal, context, source: None }
+        Self {
+            kind: FaultKind::Internal,
+            context,
+            source: None,
+        }
     }
 }

@@ -37,7 +37,10 @@ pub struct IdParseError {
 /// Reads `prefix_<32 lower-case hex digits>`.
 pub fn parse_prefixed(prefix: &'static str, text: &str) -> Result<Uuid, IdParseError> {
     let error = IdParseError { expected: prefix };
-    let Some(digits) = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')) else {
+    let Some(digits) = text
+        .strip_prefix(prefix)
+        .and_then(|rest| rest.strip_prefix('_'))
+    else {
         return Err(error);
     };
     if digits.len() != 32 || digits.bytes().any(|b| b.is_ascii_uppercase()) {
@@ -111,7 +114,15 @@ mod tests {
         let id: Uuid = IdSource::new(Clock::system()).new_id();
         let text = format!("run_{}", id.simple());
         assert_eq!(parse_prefixed("run", &text).unwrap(), id);
-        for bad in ["", "run", "run_", "chat_0190", &text.to_uppercase(), &format!("{text}0"), "run_\u{0}"] {
+        for bad in [
+            "",
+            "run",
+            "run_",
+            "chat_0190",
+            &text.to_uppercase(),
+            &format!("{text}0"),
+            "run_\u{0}",
+        ] {
             assert!(parse_prefixed("run", bad).is_err(), "{bad:?}");
         }
         assert!(parse_prefixed("chat", &text).is_err());

@@ -14,7 +14,9 @@ impl NanoUsd {
     /// The cost of `tokens` at a price per 1,000 tokens, rounded up to the next nano-dollar; `None` on overflow.
     pub fn of_tokens(tokens: u64, per_thousand: NanoUsd) -> Option<Self> {
         let product = i128::from(tokens).checked_mul(i128::from(per_thousand.0))?;
-        i64::try_from((product + 999).div_euclid(1000)).ok().map(Self)
+        i64::try_from((product + 999).div_euclid(1000))
+            .ok()
+            .map(Self)
     }
 
     pub fn checked_add(self, other: Self) -> Option<Self> {

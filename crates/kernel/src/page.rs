@@ -21,16 +21,30 @@ pub struct Page<T> {
 
 impl<T> Page<T> {
     /// Makes a page from up to `limit + 1` rows; the extra row only says that there is more.
-    pub fn from_rows(mut rows: Vec<T>, request: &PageRequest, cursor: impl Fn(&T) -> Cursor) -> Self {
+    pub fn from_rows(
+        mut rows: Vec<T>,
+        request: &PageRequest,
+        cursor: impl Fn(&T) -> Cursor,
+    ) -> Self {
         let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next_cursor = if more { rows.last().map(|row| cursor(row).encode()) } else { None };
-        Self { items: rows, next_cursor }
+        let next_cursor = if more {
+            rows.last().map(|row| cursor(row).encode())
+        } else {
+            None
+        };
+        Self {
+            items: rows,
+            next_cursor,
+        }
     }
 
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
-        Page { items: self.items.into_iter().map(f).collect(), next_cursor: self.next_cursor }
+        Page {
+            items: self.items.into_iter().map(f).collect(),
+            next_cursor: self.next_cursor,
+        }
     }
 }
 
@@ -56,8 +70,11 @@ impl Cursor {
     }
 
     pub fn decode(text: &str) -> Result<Self, BadCursor> {
-        let bytes: [u8; 24] =
-            URL_SAFE_NO_PAD.decode(text).map_err(|_| BadCursor)?.try_into().map_err(|_| BadCursor)?;
+        let bytes: [u8; 24] = URL_SAFE_NO_PAD
+            .decode(text)
+            .map_err(|_| BadCursor)?
+            .try_into()
+            .map_err(|_| BadCursor)?;
         let (time, id) = bytes.split_at(8);
         let micros = i64::from_be_bytes(time.try_into().map_err(|_| BadCursor)?);
         Ok(Self {
@@ -72,12 +89,18 @@ mod tests {
     use super::*;
 
     fn cursor(n: i64) -> Cursor {
-        Cursor { at: DateTime::from_timestamp_micros(n).unwrap(), id: Uuid::from_u128(7) }
+        Cursor {
+            at: DateTime::from_timestamp_micros(n).unwrap(),
+            id: Uuid::from_u128(7),
+        }
     }
 
     #[test]
     fn cursors_read_back_and_refuse_rubbish() {
-        assert_eq!(Cursor::decode(&cursor(1_700_000_000_123_456).encode()).unwrap(), cursor(1_700_000_000_123_456));
+        assert_eq!(
+            Cursor::decode(&cursor(1_700_000_000_123_456).encode()).unwrap(),
+            cursor(1_700_000_000_123_456)
+        );
         for bad in ["", "x", "////", &"A".repeat(31), &"A".repeat(33)] {
             assert!(Cursor::decode(bad).is_err(), "{bad:?}");
         }
@@ -85,10 +108,16 @@ mod tests {
 
     #[test]
     fn a_page_knows_whether_there_is_more() {
-        let request = PageRequest { limit: 2, after: None };
+        let request = PageRequest {
+            limit: 2,
+            after: None,
+        };
         let full = Page::from_rows(vec![3, 2, 1], &request, |n| cursor(*n));
         assert_eq!(full.items, [3, 2]);
         assert_eq!(full.next_cursor, Some(cursor(2).encode()));
-        assert_eq!(Page::from_rows(vec![2, 1], &request, |n| cursor(*n)).next_cursor, None);
+        assert_eq!(
+            Page::from_rows(vec![2, 1], &request, |n| cursor(*n)).next_cursor,
+            None
+        );
     }
 }

@@ -13,11 +13,17 @@ pub struct Text {
 
 impl Text {
     pub const fn new(ja: &'static str, en: &'static str) -> Self {
-        Self { ja: Cow::Borrowed(ja), en: Cow::Borrowed(en) }
+        Self {
+            ja: Cow::Borrowed(ja),
+            en: Cow::Borrowed(en),
+        }
     }
 
     pub fn owned(ja: String, en: String) -> Self {
-        Self { ja: Cow::Owned(ja), en: Cow::Owned(en) }
+        Self {
+            ja: Cow::Owned(ja),
+            en: Cow::Owned(en),
+        }
     }
 
     pub fn get(&self, lang: Lang) -> &str {
@@ -43,7 +49,11 @@ impl Lang {
         value
             .split(',')
             .find_map(|part| {
-                let tag = part.trim().split([';', '-', '_']).next().unwrap_or_default();
+                let tag = part
+                    .trim()
+                    .split([';', '-', '_'])
+                    .next()
+                    .unwrap_or_default();
                 if tag.eq_ignore_ascii_case("ja") {
                     Some(Self::Ja)
                 } else if tag.eq_ignore_ascii_case("en") {

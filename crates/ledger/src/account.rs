@@ -15,7 +15,11 @@ pub(crate) struct Accounts {
 
 /// Takes the lock of this tenant and unit until the transaction ends. The key is a hash, so two may share a lock, which
 /// costs a wait and nothing else.
-pub(crate) async fn lock(conn: &mut PgConnection, tenant: TenantId, unit: &str) -> sqlx::Result<()> {
+pub(crate) async fn lock(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    unit: &str,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "select pg_advisory_xact_lock(hashtextextended($1, 0))",
         format!("ledger:{tenant}:{unit}")
@@ -26,7 +30,12 @@ pub(crate) async fn lock(conn: &mut PgConnection, tenant: TenantId, unit: &str) 
 }
 
 /// The accounts, made if this is the first grant. Call it under [`lock`].
-pub(crate) async fn open(conn: &mut PgConnection, cx: &Ctx, tenant: TenantId, unit: &str) -> sqlx::Result<Accounts> {
+pub(crate) async fn open(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    tenant: TenantId,
+    unit: &str,
+) -> sqlx::Result<Accounts> {
     if let Some(accounts) = find(conn, tenant, unit).await? {
         return Ok(accounts);
     }
@@ -51,7 +60,11 @@ pub(crate) async fn open(conn: &mut PgConnection, cx: &Ctx, tenant: TenantId, un
 }
 
 /// The accounts, if there ever was a grant.
-pub(crate) async fn find(conn: &mut PgConnection, tenant: TenantId, unit: &str) -> sqlx::Result<Option<Accounts>> {
+pub(crate) async fn find(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    unit: &str,
+) -> sqlx::Result<Option<Accounts>> {
     sqlx::query!(
         r#"select (array_agg(id) filter (where kind = 'issued'))[1] as "issued!",
                   (array_agg(id) filter (where kind = 'available'))[1] as "available!",

@@ -59,11 +59,26 @@ pub(crate) fn move_lines(lot: LotId, from: Uuid, to: Uuid, amount: i64) -> Vec<L
     if amount == 0 {
         return Vec::new();
     }
-    vec![Line { account: from, lot, amount: -amount }, Line { account: to, lot, amount }]
+    vec![
+        Line {
+            account: from,
+            lot,
+            amount: -amount,
+        },
+        Line {
+            account: to,
+            lot,
+            amount,
+        },
+    ]
 }
 
 /// Posts a transfer and its lines.
-pub(crate) async fn post(conn: &mut PgConnection, transfer: &Transfer<'_>, lines: &[Line]) -> sqlx::Result<()> {
+pub(crate) async fn post(
+    conn: &mut PgConnection,
+    transfer: &Transfer<'_>,
+    lines: &[Line],
+) -> sqlx::Result<()> {
     store::insert_transfer(conn, transfer).await?;
     store::insert_lines(conn, transfer, &merged(lines)).await
 }
@@ -72,7 +87,10 @@ pub(crate) async fn post(conn: &mut PgConnection, transfer: &Transfer<'_>, lines
 fn merged(lines: &[Line]) -> Vec<Line> {
     let mut merged: Vec<Line> = Vec::with_capacity(lines.len());
     for line in lines {
-        match merged.iter_mut().find(|seen| seen.account == line.account && seen.lot == line.lot) {
+        match merged
+            .iter_mut()
+            .find(|seen| seen.account == line.account && seen.lot == line.lot)
+        {
             Some(seen) => seen.amount += line.amount,
             None => merged.push(*line),
         }
@@ -107,7 +125,11 @@ pub struct Movement {
 }
 
 /// The balances of one unit, as sums over all entries.
-pub async fn balances(conn: &mut PgConnection, tenant: TenantId, unit: &str) -> sqlx::Result<Vec<Balance>> {
+pub async fn balances(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    unit: &str,
+) -> sqlx::Result<Vec<Balance>> {
     store::balances(conn, tenant, unit).await
 }
 
@@ -121,9 +143,18 @@ pub(crate) async fn statement(
     let mut tx = room.cx.db.begin(caller.scope()).await?;
     let balances = store::balances(&mut tx, caller.tenant, unit).await?;
     let transfers = store::transfers(&mut tx, caller.tenant, unit, page).await?;
-    let transfers = Page::from_rows(transfers, page, |row| Cursor { at: row.1, id: row.0.0 });
+    let transfers = Page::from_rows(transfers, page, |row| Cursor {
+        at: row.1,
+        id: row.0.0,
+    });
     let ids: Vec<Uuid> = transfers.items.iter().map(|row| row.0.0).collect();
     let items = store::movements(&mut tx, &ids).await?;
     tx.commit().await?;
-    Ok((balances, Page { items, next_cursor: transfers.next_cursor }))
+    Ok((
+        balances,
+        Page {
+            items,
+            next_cursor: transfers.next_cursor,
+        },
+    ))
 }

@@ -24,15 +24,33 @@ db::from_sqlx!(Error);
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::Insufficient { .. } => Problem::new(402, "quota_exhausted", Text::new("残りがありません。", "There is nothing left.")),
-            Error::BadAmount => Problem::new(422, "bad_amount", Text::new("数量が正しくありません。", "The amount is not right.")),
+            Error::Insufficient { .. } => Problem::new(
+                402,
+                "quota_exhausted",
+                Text::new("残りがありません。", "There is nothing left."),
+            ),
+            Error::BadAmount => Problem::new(
+                422,
+                "bad_amount",
+                Text::new("数量が正しくありません。", "The amount is not right."),
+            ),
             Error::TransferMismatch => Problem::new(
                 409,
                 "transfer_mismatch",
-                Text::new("同じ番号で別の移動が記録済みです。", "This id belongs to another movement."),
+                Text::new(
+                    "同じ番号で別の移動が記録済みです。",
+                    "This id belongs to another movement.",
+                ),
             ),
             Error::HoldNotFound => Problem::not_found(),
-            Error::HoldClosed => Problem::new(409, "hold_closed", Text::new("この取り置きは終わっています。", "This hold is closed already.")),
+            Error::HoldClosed => Problem::new(
+                409,
+                "hold_closed",
+                Text::new(
+                    "この取り置きは終わっています。",
+                    "This hold is closed already.",
+                ),
+            ),
             Error::Fault(fault) => fault.into(),
         }
     }

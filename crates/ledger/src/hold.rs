@@ -86,10 +86,14 @@ pub async fn hold(conn: &mut PgConnection, cx: &Ctx, new: &NewHold<'_>) -> Resul
     account::lock(conn, new.tenant, new.unit).await?;
     let lots = lot::open_lots(conn, new.tenant, new.unit, now).await?;
     let parts = take(&lots, new.amount)?;
-    let accounts = account::find(conn, new.tenant, new.unit).await?.ok_or(Error::Insufficient { available: 0 })?;
+    let accounts = account::find(conn, new.tenant, new.unit)
+        .await?
+        .ok_or(Error::Insufficient { available: 0 })?;
     store::insert(conn, new, now).await?;
-    let lines: Vec<Line> =
-        parts.iter().flat_map(|(lot, amount)| move_lines(*lot, accounts.available, accounts.held, *amount)).collect();
+    let lines: Vec<Line> = parts
+        .iter()
+        .flat_map(|(lot, amount)| move_lines(*lot, accounts.available, accounts.held, *amount))
+        .collect();
     let transfer = Transfer {
         id: TransferId(new.id.0),
         tenant: new.tenant,
@@ -127,7 +131,13 @@ pub async fn lapse_due(cx: &Ctx, most: i64) -> Result<usize, Error> {
     tx.commit().await?;
     let mut lapsed = 0;
     for (id, tenant) in due {
-        let mut tx = cx.db.begin(Scope::Tenant { tenant: tenant.0, user: None }).await?;
+        let mut tx = cx
+            .db
+            .begin(Scope::Tenant {
+                tenant: tenant.0,
+                user: None,
+            })
+            .await?;
         match end(&mut tx, cx, id, End::Lapsed).await {
             Ok(()) => {
                 tx.commit().await?;
@@ -153,7 +163,9 @@ async fn end(conn: &mut PgConnection, cx: &Ctx, id: HoldId, end: End) -> Result<
     if !store::close(conn, id, end.state(), used, now).await? {
         return Err(Error::HoldClosed);
     }
-    let accounts = account::find(conn, hold.tenant, &hold.unit).await?.ok_or(Error::HoldNotFound)?;
+    let accounts = account::find(conn, hold.tenant, &hold.unit)
+        .await?
+        .ok_or(Error::HoldNotFound)?;
     let parts = store::parts(conn, id, now).await?;
     let transfer = Transfer {
         id: TransferId(Uuid::new_v5(&id.0, b"end")),
@@ -185,9 +197,18 @@ fn closing_lines(accounts: &Accounts, parts: &[Part], used: i64) -> Vec<Line> {
     for part in parts {
         let spent = left.min(part.amount);
         left -= spent;
-        let home = if part.lot_expired { accounts.expired } else { accounts.available };
+        let home = if part.lot_expired {
+            accounts.expired
+        } else {
+            accounts.available
+        };
         lines.extend(move_lines(part.lot, accounts.held, accounts.spent, spent));
-        lines.extend(move_lines(part.lot, accounts.held, home, part.amount - spent));
+        lines.extend(move_lines(
+            part.lot,
+            accounts.held,
+            home,
+            part.amount - spent,
+        ));
     }
     lines
 }
@@ -205,7 +226,9 @@ fn take(lots: &[(LotId, i64)], amount: i64) -> Result<Vec<(LotId, i64)>, Error> 
         left -= part;
     }
     if left > 0 {
-        return Err(Error::Insufficient { available: amount - left });
+        return Err(Error::Insufficient {
+            available: amount - left,
+        });
     }
     Ok(parts)
 }
@@ -223,25 +246,63 @@ mod tests {
         let lots = [(lot(1), 2), (lot(2), 3)];
         assert_eq!(take(&lots, 1).unwrap(), [(lot(1), 1)]);
         assert_eq!(take(&lots, 4).unwrap(), [(lot(1), 2), (lot(2), 2)]);
-        assert!(matches!(take(&lots, 6), Err(Error::Insufficient { available: 5 })));
-        assert!(matches!(take(&[], 1), Err(Error::Insufficient { available: 0 })));
-        assert!(matches!(take(&lots, i64::MAX), Err(Error::Insufficient { available: 5 })));
+        assert!(matches!(
+            take(&lots, 6),
+            Err(Error::Insufficient { available: 5 })
+        ));
+        assert!(matches!(
+            take(&[], 1),
+            Err(Error::Insufficient { available: 0 })
+        ));
+        assert!(matches!(
+            take(&lots, i64::MAX),
+            Err(Error::Insufficient { available: 5 })
+        ));
     }
 
     #[test]
     fn what_was_not_used_goes_back_to_its_own_lot() {
         let id = Uuid::from_u128;
-        let accounts = Accounts { issued: id(10), available: id(11), held: id(12), spent: id(13), expired: id(14) };
-        let parts =
-            [Part { lot: lot(1), amount: 2, lot_expired: true }, Part { lot: lot(2), amount: 3, lot_expired: false }];
+        let accounts = Accounts {
+            issued: id(10),
+            available: id(11),
+            held: id(12),
+            spent: id(13),
+            expired: id(14),
+        };
+        let parts = [
+            Part {
+                lot: lot(1),
+                amount: 2,
+                lot_expired: true,
+            },
+            Part {
+                lot: lot(2),
+                amount: 3,
+                lot_expired: false,
+            },
+        ];
         let sums = |used: i64| {
             let lines = closing_lines(&accounts, &parts, used);
             let sum = |account: Uuid, lot: LotId| -> i64 {
-                lines.iter().filter(|l| l.account == account && l.lot == lot).map(|l| l.amount).sum()
+                lines
+                    .iter()
+                    .filter(|l| l.account == account && l.lot == lot)
+                    .map(|l| l.amount)
+                    .sum()
             };
             assert_eq!(lines.iter().map(|l| l.amount).sum::<i64>(), 0);
-            assert_eq!((sum(accounts.held, lot(1)), sum(accounts.held, lot(2))), (-2, -3), "nothing stays held");
-            [sum(accounts.spent, lot(1)), sum(accounts.spent, lot(2)), sum(accounts.expired, lot(1)), sum(accounts.available, lot(2))]
+            assert_eq!(
+                (sum(accounts.held, lot(1)), sum(accounts.held, lot(2))),
+                (-2, -3),
+                "nothing stays held"
+            );
+            [
+                sum(accounts.spent, lot(1)),
+                sum(accounts.spent, lot(2)),
+                sum(accounts.expired, lot(1)),
+                sum(accounts.available, lot(2)),
+            ]
         };
         assert_eq!(sums(0), [0, 0, 2, 3]);
         assert_eq!(sums(1), [1, 0, 1, 3]);

@@ -27,7 +27,10 @@ struct LedgerQuery {
 
 impl LedgerQuery {
     fn page(&self) -> PageQuery {
-        PageQuery { limit: self.limit, cursor: self.cursor.clone() }
+        PageQuery {
+            limit: self.limit,
+            cursor: self.cursor.clone(),
+        }
     }
 }
 
@@ -59,6 +62,16 @@ async fn get_ledger(
     session: Session,
     ValidQuery(query): ValidQuery<LedgerQuery>,
 ) -> Result<Okay<Statement>, Error> {
-    let (balances, page) = book::statement(&room, session.principal, &query.unit, &query.page().request()).await?;
-    Ok(Okay(Statement { balances, items: page.items, next_cursor: page.next_cursor }))
+    let (balances, page) = book::statement(
+        &room,
+        session.principal,
+        &query.unit,
+        &query.page().request(),
+    )
+    .await?;
+    Ok(Okay(Statement {
+        balances,
+        items: page.items,
+        next_cursor: page.next_cursor,
+    }))
 }

@@ -57,8 +57,15 @@ pub async fn grant(conn: &mut PgConnection, cx: &Ctx, grant: &Grant<'_>) -> Resu
     let id = TransferId(grant.id);
     account::lock(conn, grant.tenant, grant.unit).await?;
     if let Some((tenant, unit, kind, amount)) = book::store::find_transfer(conn, id).await? {
-        let same = tenant == grant.tenant && unit == grant.unit && kind == Kind::Grant.as_str() && amount == grant.amount;
-        return if same { Ok(LotId(grant.id)) } else { Err(Error::TransferMismatch) };
+        let same = tenant == grant.tenant
+            && unit == grant.unit
+            && kind == Kind::Grant.as_str()
+            && amount == grant.amount;
+        return if same {
+            Ok(LotId(grant.id))
+        } else {
+            Err(Error::TransferMismatch)
+        };
     }
     let accounts = account::open(conn, cx, grant.tenant, grant.unit).await?;
     let at = cx.clock.now();
@@ -73,7 +80,17 @@ pub async fn grant(conn: &mut PgConnection, cx: &Ctx, grant: &Grant<'_>) -> Resu
         reference: grant.reason,
         at,
     };
-    book::post(conn, &transfer, &move_lines(LotId(grant.id), accounts.issued, accounts.available, grant.amount)).await?;
+    book::post(
+        conn,
+        &transfer,
+        &move_lines(
+            LotId(grant.id),
+            accounts.issued,
+            accounts.available,
+            grant.amount,
+        ),
+    )
+    .await?;
     Ok(LotId(grant.id))
 }
 
@@ -92,7 +109,12 @@ pub struct Stock {
 }
 
 /// The stock of a unit right now.
-pub async fn stock(conn: &mut PgConnection, tenant: TenantId, unit: &str, now: DateTime<Utc>) -> sqlx::Result<Stock> {
+pub async fn stock(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    unit: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Stock> {
     store::stock(conn, tenant, unit, now).await
 }
 
@@ -104,7 +126,13 @@ pub async fn expire_due(cx: &Ctx, most: i64) -> Result<usize, Error> {
     tx.commit().await?;
     let mut expired = 0;
     for lot in due {
-        let mut tx = cx.db.begin(Scope::Tenant { tenant: lot.tenant.0, user: None }).await?;
+        let mut tx = cx
+            .db
+            .begin(Scope::Tenant {
+                tenant: lot.tenant.0,
+                user: None,
+            })
+            .await?;
         account::lock(&mut tx, lot.tenant, &lot.unit).await?;
         // asked again under the lock: a hold may have taken the rest, or another node been faster
         let rest = store::available(&mut tx, lot.id).await?;
@@ -120,7 +148,12 @@ pub async fn expire_due(cx: &Ctx, most: i64) -> Result<usize, Error> {
                 reference: &lot.reason,
                 at: cx.clock.now(),
             };
-            book::post(&mut tx, &transfer, &move_lines(lot.id, accounts.available, accounts.expired, rest)).await?;
+            book::post(
+                &mut tx,
+                &transfer,
+                &move_lines(lot.id, accounts.available, accounts.expired, rest),
+            )
+            .await?;
             expired += 1;
         }
         tx.commit().await?;

@@ -18,7 +18,10 @@ pub struct Drift {
 ///
 /// Reads one snapshot, so it may run beside the work.
 pub async fn verify(cx: &Ctx) -> Result<Vec<Drift>, Error> {
-    let mut tx = cx.db.begin(Scope::House("verification of the books")).await?;
+    let mut tx = cx
+        .db
+        .begin(Scope::House("verification of the books"))
+        .await?;
     let drifts = sqlx::query_as!(
         Drift,
         r#"

@@ -108,7 +108,11 @@ struct Row {
 /// Takes in a message: a canned phrase answers at once and free, everything else becomes a run.
 ///
 /// Message, admission and run commit together or not at all; the same key again returns the first answer.
-pub(crate) async fn say(room: &Misaki, caller: &InferenceCaller, saying: &Saying) -> Result<Said, Error> {
+pub(crate) async fn say(
+    room: &Misaki,
+    caller: &InferenceCaller,
+    saying: &Saying,
+) -> Result<Said, Error> {
     if caller.storefront != STOREFRONT {
         return Err(Error::OtherStorefront);
     }
@@ -117,7 +121,9 @@ pub(crate) async fn say(room: &Misaki, caller: &InferenceCaller, saying: &Saying
         // the same request won the race by a moment: its answer is ours
         Err(Error::Repeated) => {
             let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
-            let said = said_before(&mut tx, key, saying).await?.ok_or(Error::Repeated)?;
+            let said = said_before(&mut tx, key, saying)
+                .await?
+                .ok_or(Error::Repeated)?;
             tx.commit().await?;
             Ok(said)
         }
@@ -125,21 +131,32 @@ pub(crate) async fn say(room: &Misaki, caller: &InferenceCaller, saying: &Saying
     }
 }
 
-async fn try_say(room: &Misaki, caller: &InferenceCaller, saying: &Saying, key: Uuid) -> Result<Said, Error> {
+async fn try_say(
+    room: &Misaki,
+    caller: &InferenceCaller,
+    saying: &Saying,
+    key: Uuid,
+) -> Result<Said, Error> {
     let cx = &room.cx;
     let mut tx = cx.db.begin(caller.principal.scope()).await?;
     if let Some(said) = said_before(&mut tx, key, saying).await? {
         return Ok(said);
     }
     let now = cx.clock.now();
-    let chat = match saying.chat {
-        Some(id) => store::lock(&mut tx, id).await?.ok_or(Error::ChatNotFound)?,
-        None => {
-            let id = cx.ids.new_id();
-            let title: String = saying.text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(TITLE_CHARS).collect();
-            store::insert(&mut tx, id, caller.principal.tenant, &title, now).await?;
-            id
-        }
+    let chat = if let Some(id) = saying.chat {
+        store::lock(&mut tx, id).await?.ok_or(Error::ChatNotFound)?
+    } else {
+        let id = cx.ids.new_id();
+        let title: String = saying
+            .text
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .chars()
+            .take(TITLE_CHARS)
+            .collect();
+        store::insert(&mut tx, id, caller.principal.tenant, &title, now).await?;
+        id
     };
     let seq = store::last_seq(&mut tx, chat).await? + 1;
     let hour = now.with_timezone(&chrono_tz::Asia::Tokyo).hour();
@@ -164,7 +181,10 @@ async fn try_say(room: &Misaki, caller: &InferenceCaller, saying: &Saying, key: 
         id: cx.ids.new_id(),
         seq: seq + 1,
         role: "assistant".to_owned(),
-        text: hit.as_ref().map(|hit| hit.reply.clone()).unwrap_or_default(),
+        text: hit
+            .as_ref()
+            .map(|hit| hit.reply.clone())
+            .unwrap_or_default(),
         phrase_id: hit.as_ref().map(|hit| hit.id.clone()),
         phrase_rule: hit.as_ref().map(|hit| rule_name(hit.rule).to_owned()),
         run: admitted.as_ref().map(|run| run.id),
@@ -199,7 +219,11 @@ async fn ask(
     let earlier = earlier
         .into_iter()
         .map(|(row, run)| {
-            let role = if row.role == "user" { Role::User } else { Role::Assistant };
+            let role = if row.role == "user" {
+                Role::User
+            } else {
+                Role::Assistant
+            };
             (role, run.map_or(row.text, |run| run.output))
         })
         .collect();
@@ -212,9 +236,15 @@ async fn ask(
 }
 
 /// The answer that this key had before.
-async fn said_before(conn: &mut PgConnection, key: Uuid, saying: &Saying) -> Result<Option<Said>, Error> {
+async fn said_before(
+    conn: &mut PgConnection,
+    key: Uuid,
+    saying: &Saying,
+) -> Result<Option<Said>, Error> {
     let mut rows = store::by_key(conn, key).await?.into_iter();
-    let (Some(user), Some(assistant)) = (rows.next(), rows.next()) else { return Ok(None) };
+    let (Some(user), Some(assistant)) = (rows.next(), rows.next()) else {
+        return Ok(None);
+    };
     if user.text != saying.text || saying.chat.is_some_and(|chat| chat != user.chat) {
         return Err(Error::KeyReused);
     }
@@ -225,17 +255,28 @@ async fn said(conn: &mut PgConnection, user: Row, assistant: Row) -> Result<Said
     let chat = user.chat;
     let mut views = views(conn, vec![user, assistant]).await?.into_iter();
     match (views.next(), views.next()) {
-        (Some(user), Some(assistant)) => Ok(Said { chat, user, assistant }),
+        (Some(user), Some(assistant)) => Ok(Said {
+            chat,
+            user,
+            assistant,
+        }),
         _ => Err(kernel::Fault::broken("two messages have two views").into()),
     }
 }
 
 /// The caller's chats, the one used last first.
-pub(crate) async fn list(room: &Misaki, caller: Principal, page: &PageRequest) -> Result<Page<ChatSummary>, Error> {
+pub(crate) async fn list(
+    room: &Misaki,
+    caller: Principal,
+    page: &PageRequest,
+) -> Result<Page<ChatSummary>, Error> {
     let mut tx = room.cx.db.begin(caller.scope()).await?;
     let rows = store::list(&mut tx, caller.tenant, page).await?;
     tx.commit().await?;
-    Ok(Page::from_rows(rows, page, |chat| Cursor { at: chat.updated_at, id: chat.id.0 }))
+    Ok(Page::from_rows(rows, page, |chat| Cursor {
+        at: chat.updated_at,
+        id: chat.id.0,
+    }))
 }
 
 /// One chat of the caller's.
@@ -253,16 +294,31 @@ pub(crate) async fn delete(room: &Misaki, caller: Principal, id: ChatId) -> Resu
     let mut tx = room.cx.db.begin(caller.scope()).await?;
     let found = store::delete(&mut tx, id).await?;
     tx.commit().await?;
-    if found { Ok(()) } else { Err(Error::ChatNotFound) }
+    if found {
+        Ok(())
+    } else {
+        Err(Error::ChatNotFound)
+    }
 }
 
 async fn views(conn: &mut PgConnection, rows: Vec<Row>) -> Result<Vec<MessageView>, Error> {
-    Ok(with_runs(conn, rows).await?.into_iter().map(|(row, run)| view(row, run)).collect())
+    Ok(with_runs(conn, rows)
+        .await?
+        .into_iter()
+        .map(|(row, run)| view(row, run))
+        .collect())
 }
 
-async fn with_runs(conn: &mut PgConnection, rows: Vec<Row>) -> Result<Vec<(Row, Option<RunView>)>, Error> {
+async fn with_runs(
+    conn: &mut PgConnection,
+    rows: Vec<Row>,
+) -> Result<Vec<(Row, Option<RunView>)>, Error> {
     let ids: Vec<RunId> = rows.iter().filter_map(|row| row.run).collect();
-    let runs = if ids.is_empty() { Vec::new() } else { outputs(conn, &ids).await? };
+    let runs = if ids.is_empty() {
+        Vec::new()
+    } else {
+        outputs(conn, &ids).await?
+    };
     Ok(rows
         .into_iter()
         .map(|row| {
@@ -277,9 +333,17 @@ fn view(row: Row, run: Option<RunView>) -> MessageView {
         id: row.id,
         role: row.role,
         at: row.created_at,
-        canned: row.phrase_id.zip(row.phrase_rule).map(|(id, rule)| CannedView { id, rule }),
+        canned: row
+            .phrase_id
+            .zip(row.phrase_rule)
+            .map(|(id, rule)| CannedView { id, rule }),
         text: run.as_ref().map_or(row.text, |run| run.output.clone()),
-        run: run.map(|run| MessageRun { id: run.id, state: run.state, reason: run.reason, model: Some(run.model) }),
+        run: run.map(|run| MessageRun {
+            id: run.id,
+            state: run.state,
+            reason: run.reason,
+            model: Some(run.model),
+        }),
     }
 }
 

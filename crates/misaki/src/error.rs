@@ -27,13 +27,18 @@ db::from_sqlx!(Error);
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::ChatNotFound => {
-                Problem::new(404, "chat_not_found", Text::new("この会話は見つかりません。", "This chat was not found."))
-            }
+            Error::ChatNotFound => Problem::new(
+                404,
+                "chat_not_found",
+                Text::new("この会話は見つかりません。", "This chat was not found."),
+            ),
             Error::OtherStorefront => Problem::new(
                 403,
                 "other_storefront",
-                Text::new("このお店の合言葉ではありません。", "This token is for another storefront."),
+                Text::new(
+                    "このお店の合言葉ではありません。",
+                    "This token is for another storefront.",
+                ),
             ),
             Error::KeyReused => Problem::new(
                 422,
@@ -46,7 +51,10 @@ impl From<Error> for Problem {
             Error::Repeated => Problem::new(
                 409,
                 "request_in_flight",
-                Text::new("同じ送信を処理しています。", "The same request is being processed."),
+                Text::new(
+                    "同じ送信を処理しています。",
+                    "The same request is being processed.",
+                ),
             )
             .with_retry_after(1),
             Error::Identity(error) => error.into(),

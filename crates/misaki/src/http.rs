@@ -1,4 +1,7 @@
-use api::{Accepted, Check, FieldErrors, NoContent, Okay, PageQuery, PathId, Refusals, ValidJson, ValidQuery};
+use api::{
+    Accepted, Check, FieldErrors, NoContent, Okay, PageQuery, PathId, Refusals, ValidJson,
+    ValidQuery,
+};
 use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -69,18 +72,43 @@ async fn say(
     headers: HeaderMap,
     ValidJson(body): ValidJson<NewMessage>,
 ) -> Result<Response, Error> {
-    let key = idempotency_key(&headers).unwrap_or_else(|| room.cx.ids.new_id::<uuid::Uuid>().to_string());
-    let saying = Saying { chat: body.chat_id, text: body.text.trim().to_owned(), lang: body.locale, key };
-    let Said { chat, user, assistant } = chat::say(&room, &caller, &saying).await?;
+    let key =
+        idempotency_key(&headers).unwrap_or_else(|| room.cx.ids.new_id::<uuid::Uuid>().to_string());
+    let saying = Saying {
+        chat: body.chat_id,
+        text: body.text.trim().to_owned(),
+        lang: body.locale,
+        key,
+    };
+    let Said {
+        chat,
+        user,
+        assistant,
+    } = chat::say(&room, &caller, &saying).await?;
     let run_id = assistant.run.as_ref().map(|run| run.id);
     let kind = if run_id.is_some() { "run" } else { "canned" };
-    let answer = Answer { kind, chat_id: chat, user, assistant, run_id };
-    Ok(if run_id.is_some() { Accepted(answer).into_response() } else { Okay(answer).into_response() })
+    let answer = Answer {
+        kind,
+        chat_id: chat,
+        user,
+        assistant,
+        run_id,
+    };
+    Ok(if run_id.is_some() {
+        Accepted(answer).into_response()
+    } else {
+        Okay(answer).into_response()
+    })
 }
 
 /// The key as a structured-field string, with or without its quotes.
 fn idempotency_key(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get("idempotency-key")?.to_str().ok()?.trim().trim_matches('"');
+    let value = headers
+        .get("idempotency-key")?
+        .to_str()
+        .ok()?
+        .trim()
+        .trim_matches('"');
     (1..=200).contains(&value.len()).then(|| value.to_owned())
 }
 
@@ -88,17 +116,30 @@ fn idempotency_key(headers: &HeaderMap) -> Option<String> {
 #[utoipa::path(get, path = "/api/misaki/phrases", operation_id = "get_phrases", tag = "misaki",
     responses((status = 200, body = phrase::PhraseSet), (status = 304, description = "Unchanged."), Refusals))]
 async fn get_phrases(headers: HeaderMap) -> Response {
-    let etag = format!("\"{}\"", hex::encode(Sha256::digest(phrase::DEFAULT_JSON)).get(..16).unwrap_or_default());
-    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == etag.as_bytes());
+    let etag = format!(
+        "\"{}\"",
+        hex::encode(Sha256::digest(phrase::DEFAULT_JSON))
+            .get(..16)
+            .unwrap_or_default()
+    );
+    let known = headers
+        .get(header::IF_NONE_MATCH)
+        .is_some_and(|value| value.as_bytes() == etag.as_bytes());
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        ([(header::CONTENT_TYPE, "application/json")], phrase::DEFAULT_JSON).into_response()
+        (
+            [(header::CONTENT_TYPE, "application/json")],
+            phrase::DEFAULT_JSON,
+        )
+            .into_response()
     };
     if let Ok(value) = HeaderValue::from_str(&etag) {
         response.headers_mut().insert(header::ETAG, value);
     }
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }
 
@@ -110,13 +151,19 @@ async fn list_chats(
     session: Session,
     ValidQuery(page): ValidQuery<PageQuery>,
 ) -> Result<Okay<Page<ChatSummary>>, Error> {
-    Ok(Okay(chat::list(&room, session.principal, &page.request()).await?))
+    Ok(Okay(
+        chat::list(&room, session.principal, &page.request()).await?,
+    ))
 }
 
 /// One chat with its messages.
 #[utoipa::path(get, path = "/api/misaki/chats/{chat}", operation_id = "get_chat", tag = "misaki",
     params(("chat" = ChatId, Path)), security(("session" = [])), responses((status = 200, body = ChatView), Refusals))]
-async fn get_chat(State(room): State<Misaki>, session: Session, PathId(id): PathId<ChatId>) -> Result<Okay<ChatView>, Error> {
+async fn get_chat(
+    State(room): State<Misaki>,
+    session: Session,
+    PathId(id): PathId<ChatId>,
+) -> Result<Okay<ChatView>, Error> {
     Ok(Okay(chat::get(&room, session.principal, id).await?))
 }
 
@@ -124,7 +171,11 @@ async fn get_chat(State(room): State<Misaki>, session: Session, PathId(id): Path
 #[utoipa::path(delete, path = "/api/misaki/chats/{chat}", operation_id = "delete_chat", tag = "misaki",
     params(("chat" = ChatId, Path)), security(("session" = [])),
     responses((status = 204, description = "Removed."), Refusals))]
-async fn delete_chat(State(room): State<Misaki>, session: Session, PathId(id): PathId<ChatId>) -> Result<NoContent, Error> {
+async fn delete_chat(
+    State(room): State<Misaki>,
+    session: Session,
+    PathId(id): PathId<ChatId>,
+) -> Result<NoContent, Error> {
     chat::delete(&room, session.principal, id).await?;
     Ok(NoContent)
 }

@@ -59,8 +59,15 @@ mod tests {
             (Role::Assistant, String::new()),
         ];
         let messages = conversation(Lang::Ja, earlier, "えっと");
-        let shape: Vec<(Role, usize)> = messages.iter().skip(1).map(|m| (m.role, m.content.chars().count())).collect();
-        assert_eq!(shape, [(Role::Assistant, 2_000), (Role::User, 1), (Role::User, 3)]);
+        let shape: Vec<(Role, usize)> = messages
+            .iter()
+            .skip(1)
+            .map(|m| (m.role, m.content.chars().count()))
+            .collect();
+        assert_eq!(
+            shape,
+            [(Role::Assistant, 2_000), (Role::User, 1), (Role::User, 3)]
+        );
         assert_eq!(messages[0].role, Role::System);
     }
 }

@@ -1,8 +1,14 @@
-use std::{io::Read, path::{Path, PathBuf}};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use db::{Ctx, Db, PoolSize, Url, cluster::{Cluster, Durability}};
+use db::{
+    Ctx, Db, PoolSize, Url,
+    cluster::{Cluster, Durability},
+};
 use entitlement::PlanFile;
 use identity::{CookieStyle, Identity, NewUser, RequestMeta, TenantId};
 use kernel::{Clock, Lang};
@@ -17,7 +23,11 @@ pub(crate) enum PlansCommand {
     /// Makes a new version of each plan of FILE that differs from its newest one.
     Apply { file: PathBuf },
     /// Puts a tenant on the newest version of a plan.
-    Assign { tenant: TenantId, storefront: String, plan: String },
+    Assign {
+        tenant: TenantId,
+        storefront: String,
+        plan: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -43,7 +53,11 @@ pub(crate) async fn connect(settings: &Settings, owner: &Url) -> Result<Db> {
 }
 
 async fn context(settings: &Settings) -> Result<Ctx> {
-    let owner = settings.database.url.as_ref().context("DATABASE_URL is not set")?;
+    let owner = settings
+        .database
+        .url
+        .as_ref()
+        .context("DATABASE_URL is not set")?;
     Ok(Ctx::new(connect(settings, owner).await?, Clock::system()))
 }
 
@@ -59,7 +73,10 @@ pub(crate) async fn verify(settings: &Settings, data: &Path) -> Result<()> {
         return say("the books are right\n");
     }
     for drift in &drifts {
-        say(&format!("{}: {} should be {} and is {}\n", drift.rule, drift.place, drift.expected, drift.found))?;
+        say(&format!(
+            "{}: {} should be {} and is {}\n",
+            drift.rule, drift.place, drift.expected, drift.found
+        ))?;
     }
     bail!("{} places don't agree", drifts.len())
 }
@@ -85,13 +102,20 @@ pub(crate) async fn plans(settings: &Settings, command: PlansCommand) -> Result<
         PlansCommand::Apply { file } => {
             let made = entitlement::apply(&cx, &read_plans(&file)?).await?;
             for plan in &made {
-                say(&format!("{}/{} is now v{}\n", plan.storefront, plan.id, plan.version))?;
+                say(&format!(
+                    "{}/{} is now v{}\n",
+                    plan.storefront, plan.id, plan.version
+                ))?;
             }
             if made.is_empty() {
                 say("nothing differs\n")?;
             }
         }
-        PlansCommand::Assign { tenant, storefront, plan } => {
+        PlansCommand::Assign {
+            tenant,
+            storefront,
+            plan,
+        } => {
             entitlement::assign(&cx, tenant, &storefront, &plan).await?;
             say(&format!("{tenant} is on {storefront}/{plan}\n"))?;
         }
@@ -100,23 +124,41 @@ pub(crate) async fn plans(settings: &Settings, command: PlansCommand) -> Result<
 }
 
 pub(crate) async fn users(settings: &Settings, command: UsersCommand) -> Result<()> {
-    let UsersCommand::Create { email, display_name, locale } = command;
+    let UsersCommand::Create {
+        email,
+        display_name,
+        locale,
+    } = command;
     let identity = Identity::open(context(settings).await?, CookieStyle::Https).await?;
     if !identity::email_is_plausible(&email) {
         bail!("{email} is not an e-mail address");
     }
     let mut password = String::new();
-    std::io::stdin().take(1000).read_to_string(&mut password).context("the password can't be read")?;
+    std::io::stdin()
+        .take(1000)
+        .read_to_string(&mut password)
+        .context("the password can't be read")?;
     let password = password.trim_end_matches(['\r', '\n']);
     if !(8..=128).contains(&password.chars().count()) {
         bail!("a password has 8 to 128 characters");
     }
-    let meta = RequestMeta { request_id: "req_cli".to_owned(), user_agent: "noren".to_owned() };
-    let new = NewUser { email, password: password.into(), display_name, locale };
+    let meta = RequestMeta {
+        request_id: "req_cli".to_owned(),
+        user_agent: "noren".to_owned(),
+    };
+    let new = NewUser {
+        email,
+        password: password.into(),
+        display_name,
+        locale,
+    };
     let opened = identity::register(&identity, new, None, &meta).await?;
     identity::sign_out(&identity, opened.session, &meta).await?;
     let principal = opened.session.principal;
-    say(&format!("{}\n", serde_json::json!({ "user": principal.user, "tenant": principal.tenant })))
+    say(&format!(
+        "{}\n",
+        serde_json::json!({ "user": principal.user, "tenant": principal.tenant })
+    ))
 }
 
 /// The plans of a file, or those that come with the binary.
@@ -124,6 +166,7 @@ pub(crate) fn read_plans(file: &Path) -> Result<PlanFile> {
     if file.as_os_str().is_empty() {
         return Ok(PlanFile::parse(entitlement::DEFAULT_PLANS)?);
     }
-    let text = std::fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("{} can't be read", file.display()))?;
     PlanFile::parse(&text).with_context(|| format!("{} is not a plan file", file.display()))
 }

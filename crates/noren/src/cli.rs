@@ -106,7 +106,9 @@ impl Cli {
             Command::Work => run::work(settings).await,
             Command::Migrate => {
                 let url = settings.database.url.context("DATABASE_URL is not set")?;
-                db::migrate(&url).await.context("the database could not be brought up to date")
+                db::migrate(&url)
+                    .await
+                    .context("the database could not be brought up to date")
             }
             Command::Verify(args) => admin::verify(&settings, &args.data).await,
             Command::Check => {

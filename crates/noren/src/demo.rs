@@ -62,14 +62,22 @@ pub(crate) fn logins(identity: &Identity) -> Vec<Login> {
         .into_iter()
         .filter_map(|role| {
             let email = role.email()?;
-            Some(Login { r#as: role, email, password: identity.demo_password(email), title: role.title() })
+            Some(Login {
+                r#as: role,
+                email,
+                password: identity.demo_password(email),
+                title: role.title(),
+            })
         })
         .collect()
 }
 
 /// Makes the demo users that are missing and puts them on their plans.
 pub(crate) async fn seed(house: &House) -> Result<()> {
-    let meta = RequestMeta { request_id: "req_seed".to_owned(), user_agent: "noren".to_owned() };
+    let meta = RequestMeta {
+        request_id: "req_seed".to_owned(),
+        user_agent: "noren".to_owned(),
+    };
     for role in Role::USERS {
         let Some(email) = role.email() else { continue };
         let new = NewUser {
@@ -100,7 +108,16 @@ pub(crate) async fn enter(
     meta: &RequestMeta,
 ) -> Result<NewSession, Error> {
     match role.email() {
-        Some(email) => identity::sign_in(identity, email, identity.demo_password(email).into(), before, meta).await,
+        Some(email) => {
+            identity::sign_in(
+                identity,
+                email,
+                identity.demo_password(email).into(),
+                before,
+                meta,
+            )
+            .await
+        }
         None => identity::guest(identity, meta).await,
     }
 }

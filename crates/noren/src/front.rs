@@ -44,12 +44,17 @@ pub(crate) struct Readiness {
 
 /// Both listeners' routes.
 pub(crate) fn router() -> OpenApiRouter<Front> {
-    OpenApiRouter::new().routes(routes!(health)).routes(routes!(ready)).routes(routes!(metrics))
+    OpenApiRouter::new()
+        .routes(routes!(health))
+        .routes(routes!(ready))
+        .routes(routes!(metrics))
 }
 
 /// The account listener's routes.
 pub(crate) fn account_router() -> OpenApiRouter<Counter> {
-    OpenApiRouter::new().routes(routes!(get_house)).routes(routes!(demo_sign_in))
+    OpenApiRouter::new()
+        .routes(routes!(get_house))
+        .routes(routes!(demo_sign_in))
 }
 
 /// The document itself, which is the one route that it does not list.
@@ -57,7 +62,12 @@ pub(crate) fn document(document: &OpenApi) -> Router {
     let body: Arc<str> = serde_json::to_string(document).unwrap_or_default().into();
     Router::new().route(
         "/openapi.json",
-        get(move || async move { ([(header::CONTENT_TYPE, "application/json")], body.to_string()) }),
+        get(move || async move {
+            (
+                [(header::CONTENT_TYPE, "application/json")],
+                body.to_string(),
+            )
+        }),
     )
 }
 
@@ -95,8 +105,13 @@ struct Ready {
 async fn metrics(State(front): State<Front>) -> Response {
     let (open, idle) = front.db.connections();
     ::metrics::gauge!("database_connections_open").set(f64::from(open));
-    ::metrics::gauge!("database_connections_idle").set(f64::from(u32::try_from(idle).unwrap_or(u32::MAX)));
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], front.metrics.render()).into_response()
+    ::metrics::gauge!("database_connections_idle")
+        .set(f64::from(u32::try_from(idle).unwrap_or(u32::MAX)));
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        front.metrics.render(),
+    )
+        .into_response()
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -127,7 +142,11 @@ async fn get_house(State(counter): State<Counter>) -> Okay<HouseView> {
         name: "Noren",
         version: env!("CARGO_PKG_VERSION"),
         demo: front.demo,
-        demo_logins: if front.demo { demo::logins(&identity) } else { Vec::new() },
+        demo_logins: if front.demo {
+            demo::logins(&identity)
+        } else {
+            Vec::new()
+        },
         storefronts: vec![
             storefront("misaki", true),
             storefront("webgpt", false),

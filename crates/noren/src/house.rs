@@ -48,10 +48,19 @@ impl House {
         routes: Routes,
         patience: Patience,
     ) -> Result<Self> {
-        let style = if urls.account.starts_with("https://") { CookieStyle::Https } else { CookieStyle::PlainHttp };
+        let style = if urls.account.starts_with("https://") {
+            CookieStyle::Https
+        } else {
+            CookieStyle::PlainHttp
+        };
         let identity = Identity::open(cx.clone(), style).await?;
         for plan in entitlement::apply(&cx, plans).await? {
-            tracing::info!(storefront = plan.storefront, plan = plan.id, version = plan.version, "a plan has a new version");
+            tracing::info!(
+                storefront = plan.storefront,
+                plan = plan.id,
+                version = plan.version,
+                "a plan has a new version"
+            );
         }
         let entitlement = Entitlement {
             cx: cx.clone(),
@@ -59,40 +68,59 @@ impl House {
             catalogue: Arc::new(RwLock::new(Catalogue::load(&cx).await?)),
             inference_url: urls.inference.as_str().into(),
         };
-        let gateway = Gateway::open(entitlement.clone(), routes, patience).context("no HTTP client can be made")?;
+        let gateway = Gateway::open(entitlement.clone(), routes, patience)
+            .context("no HTTP client can be made")?;
         let misaki = Misaki::open(gateway.clone()).context("the built-in phrases are broken")?;
-        Ok(Self { ledger: Ledger { cx, identity: identity.clone() }, identity, entitlement, gateway, misaki, urls })
+        Ok(Self {
+            ledger: Ledger {
+                cx,
+                identity: identity.clone(),
+            },
+            identity,
+            entitlement,
+            gateway,
+            misaki,
+            urls,
+        })
     }
 
     /// What the account listener answers.
     pub(crate) fn account(&self, front: Front) -> Router {
-        let counter = Counter { identity: self.identity.clone(), front: front.clone() };
-        let (routes, document) = OpenApiRouter::with_openapi(base_document(env!("CARGO_PKG_VERSION")))
-            .merge(front::router().with_state(front))
-            .merge(front::account_router().with_state(counter))
-            .merge(identity::router().with_state(self.identity.clone()))
-            .merge(ledger::router().with_state(self.ledger.clone()))
-            .merge(entitlement::router().with_state(self.entitlement.clone()))
-            .merge(misaki::account_router().with_state(self.misaki.clone()))
-            .split_for_parts();
+        let counter = Counter {
+            identity: self.identity.clone(),
+            front: front.clone(),
+        };
+        let (routes, document) =
+            OpenApiRouter::with_openapi(base_document(env!("CARGO_PKG_VERSION")))
+                .merge(front::router().with_state(front))
+                .merge(front::account_router().with_state(counter))
+                .merge(identity::router().with_state(self.identity.clone()))
+                .merge(ledger::router().with_state(self.ledger.clone()))
+                .merge(entitlement::router().with_state(self.entitlement.clone()))
+                .merge(misaki::account_router().with_state(self.misaki.clone()))
+                .split_for_parts();
         let own = origins(&self.urls.account);
         let routes = routes
             .merge(front::document(&document))
             .merge(web::assets())
             .fallback_service(web::pages(&self.urls.inference))
-            .layer(from_fn(move |request: Request, next: Next| api::refuse_foreign_origins(own.clone(), request, next)));
+            .layer(from_fn(move |request: Request, next: Next| {
+                api::refuse_foreign_origins(own.clone(), request, next)
+            }));
         api::wrap(routes, self.identity.cx.ids.clone())
     }
 
     /// What the inference listener answers.
     pub(crate) fn inference(&self, front: Front) -> Router {
-        let (routes, document) = OpenApiRouter::with_openapi(base_document(env!("CARGO_PKG_VERSION")))
-            .merge(front::router().with_state(front))
-            .merge(gateway::router().with_state(self.gateway.clone()))
-            .merge(misaki::inference_router().with_state(self.misaki.clone()))
-            .split_for_parts();
-        let routes =
-            routes.merge(front::document(&document)).layer(api::allow_browser_origins(&origins(&self.urls.account)));
+        let (routes, document) =
+            OpenApiRouter::with_openapi(base_document(env!("CARGO_PKG_VERSION")))
+                .merge(front::router().with_state(front))
+                .merge(gateway::router().with_state(self.gateway.clone()))
+                .merge(misaki::inference_router().with_state(self.misaki.clone()))
+                .split_for_parts();
+        let routes = routes
+            .merge(front::document(&document))
+            .layer(api::allow_browser_origins(&origins(&self.urls.account)));
         api::wrap(routes, self.identity.cx.ids.clone())
     }
 }
@@ -118,9 +146,18 @@ pub(crate) fn openapi() -> Result<String> {
 /// The origins whose pages are our own: the public one, and on a single machine every name of it.
 fn origins(public: &str) -> Origins {
     let url = url::Url::parse(public).ok();
-    let here = url.as_ref().is_some_and(|url| matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")));
+    let here = url
+        .as_ref()
+        .is_some_and(|url| matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")));
     let own = url.as_ref().map(|url| url.origin().ascii_serialization());
-    let port = url.and_then(|url| url.port_or_known_default()).filter(|_| here);
+    let port = url
+        .and_then(|url| url.port_or_known_default())
+        .filter(|_| here);
     let names = ["localhost", "127.0.0.1", "[::1]"];
-    Origins::new(own.into_iter().chain(port.into_iter().flat_map(|port| names.map(|name| format!("http://{name}:{port}")))))
+    Origins::new(
+        own.into_iter().chain(
+            port.into_iter()
+                .flat_map(|port| names.map(|name| format!("http://{name}:{port}"))),
+        ),
+    )
 }

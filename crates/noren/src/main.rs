@@ -17,7 +17,9 @@ fn main() -> std::process::ExitCode {
     match run(cli::Cli::parse()) {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
-            let causes: String = error.chain().skip(1).map(|cause| format!("\n  because: {cause}")).collect();
+            let causes = error.chain().skip(1).fold(String::new(), |all, cause| {
+                format!("{all}\n  because: {cause}")
+            });
             eprintln!("noren: {error}{causes}");
             std::process::ExitCode::FAILURE
         }

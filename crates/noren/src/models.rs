@@ -9,19 +9,29 @@ use settings::OpenAi;
 /// The routes that the plans name.
 const ROUTES: [&str; 3] = ["misaki-small", "misaki-medium", "misaki-large"];
 /// The stand-in models for them, with made-up prices so that costs can be seen.
-const STAND_INS: [(&str, i64, i64); 3] =
-    [("sandbox-small", 100_000, 400_000), ("sandbox-medium", 250_000, 1_000_000), ("sandbox-large", 3_000_000, 15_000_000)];
+const STAND_INS: [(&str, i64, i64); 3] = [
+    ("sandbox-small", 100_000, 400_000),
+    ("sandbox-medium", 250_000, 1_000_000),
+    ("sandbox-large", 3_000_000, 15_000_000),
+];
 
 /// Routes to the configured OpenAI-compatible server.
 pub(crate) async fn openai(settings: &OpenAi) -> Routes {
-    let model = if settings.model.is_empty() { first_model(settings).await } else { settings.model.clone() };
+    let model = if settings.model.is_empty() {
+        first_model(settings).await
+    } else {
+        settings.model.clone()
+    };
     tracing::info!(base_url = settings.base_url, model, "models");
     let key = settings.api_key.expose_secret();
     let target = Target {
         base_url: settings.base_url.clone(),
         api_key: (!key.is_empty()).then(|| SecretString::from(key)),
         model,
-        price: Price { input: NanoUsd(settings.input_nano_usd), output: NanoUsd(settings.output_nano_usd) },
+        price: Price {
+            input: NanoUsd(settings.input_nano_usd),
+            output: NanoUsd(settings.output_nano_usd),
+        },
         streams: settings.streams,
     };
     Routes::new(ROUTES.map(|route| (route.to_owned(), vec![target.clone()])))
@@ -33,10 +43,18 @@ pub(crate) fn stand_ins(base_url: &str) -> Routes {
         base_url: base_url.to_owned(),
         api_key: None,
         model: model.to_owned(),
-        price: Price { input: NanoUsd(input), output: NanoUsd(output) },
+        price: Price {
+            input: NanoUsd(input),
+            output: NanoUsd(output),
+        },
         streams: true,
     });
-    Routes::new(ROUTES.into_iter().zip(targets).map(|(route, target)| (route.to_owned(), vec![target])))
+    Routes::new(
+        ROUTES
+            .into_iter()
+            .zip(targets)
+            .map(|(route, target)| (route.to_owned(), vec![target])),
+    )
 }
 
 /// The first model that the server lists, since small servers have just one; a usual name if it lists none.
@@ -61,7 +79,9 @@ async fn list_models(settings: &OpenAi) -> reqwest::Result<Option<String>> {
         id: String,
     }
     let url = format!("{}/models", settings.base_url.trim_end_matches('/'));
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_secs(5))
+        .build()?;
     let mut call = client.get(url);
     if !settings.api_key.expose_secret().is_empty() {
         call = call.bearer_auth(settings.api_key.expose_secret());

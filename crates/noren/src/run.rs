@@ -37,23 +37,52 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
     let plans = admin::read_plans(Path::new(&settings.plans.file))?;
     let database = Database::open(&settings, &args.data)?;
     let served = async {
-        db::migrate(&database.url).await.context("the database could not be brought up to date")?;
-        let cx = Ctx::new(admin::connect(&settings, &database.url).await?, Clock::system());
+        db::migrate(&database.url)
+            .await
+            .context("the database could not be brought up to date")?;
+        let cx = Ctx::new(
+            admin::connect(&settings, &database.url).await?,
+            Clock::system(),
+        );
         let demo = args.demo && !args.no_demo;
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let routes = routes(&settings, demo, &tasks, &stop).await?;
         let readiness = readiness(&settings, &urls, &routes);
-        let house = House::open(cx.clone(), urls.clone(), &plans, routes, patience(&settings)).await?;
+        let house = House::open(
+            cx.clone(),
+            urls.clone(),
+            &plans,
+            routes,
+            patience(&settings),
+        )
+        .await?;
         if demo {
-            demo::seed(&house).await.context("the demo users can't be made")?;
+            demo::seed(&house)
+                .await
+                .context("the demo users can't be made")?;
         }
-        let front = Front { db: cx.db.clone(), metrics: telemetry::Metrics::start()?, demo, readiness: readiness.into() };
+        let front = Front {
+            db: cx.db.clone(),
+            metrics: telemetry::Metrics::start()?,
+            demo,
+            readiness: readiness.into(),
+        };
 
         let addresses = (account.local_addr()?, inference.local_addr()?);
         let limits = limits(&settings);
-        tasks.spawn(api::serve(account, house.account(front.clone()), limits, stop.clone()));
-        tasks.spawn(api::serve(inference, house.inference(front), limits, stop.clone()));
+        tasks.spawn(api::serve(
+            account,
+            house.account(front.clone()),
+            limits,
+            stop.clone(),
+        ));
+        tasks.spawn(api::serve(
+            inference,
+            house.inference(front),
+            limits,
+            stop.clone(),
+        ));
         tasks.spawn(sweep(house.gateway.clone(), stop.clone()));
         announce(&house, &urls, addresses, &database, demo)?;
         until_told_to_stop().await?;
@@ -67,7 +96,11 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
 
 /// One listener on an existing database.
 pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result<()> {
-    let owner = settings.database.url.clone().context("DATABASE_URL is not set")?;
+    let owner = settings
+        .database
+        .url
+        .clone()
+        .context("DATABASE_URL is not set")?;
     let listener = bind(args.listen, "--listen").await?;
     let address = listener.local_addr()?;
     let urls = PublicUrls {
@@ -79,7 +112,9 @@ pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result
         Listener::Inference => (&settings.server.account_url, "server.account_url"),
     };
     if needed.is_empty() {
-        bail!("{name} is not set; this process does not serve that listener, so it can't know its address");
+        bail!(
+            "{name} is not set; this process does not serve that listener, so it can't know its address"
+        );
     }
     let plans = admin::read_plans(Path::new(&settings.plans.file))?;
     let cx = Ctx::new(admin::connect(&settings, &owner).await?, Clock::system());
@@ -87,14 +122,21 @@ pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result
     let routes = routes(&settings, false, &tasks, &stop).await?;
     let readiness = readiness(&settings, &urls, &routes);
     let house = House::open(cx.clone(), urls, &plans, routes, patience(&settings)).await?;
-    let front =
-        Front { db: cx.db.clone(), metrics: telemetry::Metrics::start()?, demo: false, readiness: readiness.into() };
+    let front = Front {
+        db: cx.db.clone(),
+        metrics: telemetry::Metrics::start()?,
+        demo: false,
+        readiness: readiness.into(),
+    };
     let app: Router = match args.only {
         Listener::Account => house.account(front),
         Listener::Inference => house.inference(front),
     };
     tasks.spawn(api::serve(listener, app, limits(&settings), stop.clone()));
-    say(&format!("{}\n", serde_json::json!({ "ready": true, "listen": format!("http://{address}") })))?;
+    say(&format!(
+        "{}\n",
+        serde_json::json!({ "ready": true, "listen": format!("http://{address}") })
+    ))?;
     until_told_to_stop().await?;
     stop_all(&settings, &house, &cx.db, stop, tasks).await;
     Ok(())
@@ -102,11 +144,25 @@ pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result
 
 /// Background work on an existing database.
 pub(crate) async fn work(settings: Settings) -> Result<()> {
-    let owner = settings.database.url.clone().context("DATABASE_URL is not set")?;
+    let owner = settings
+        .database
+        .url
+        .clone()
+        .context("DATABASE_URL is not set")?;
     let cx = Ctx::new(admin::connect(&settings, &owner).await?, Clock::system());
     let plans = admin::read_plans(Path::new(&settings.plans.file))?;
-    let urls = PublicUrls { account: settings.server.account_url.clone(), inference: settings.server.inference_url.clone() };
-    let house = House::open(cx.clone(), urls, &plans, Routes::default(), patience(&settings)).await?;
+    let urls = PublicUrls {
+        account: settings.server.account_url.clone(),
+        inference: settings.server.inference_url.clone(),
+    };
+    let house = House::open(
+        cx.clone(),
+        urls,
+        &plans,
+        Routes::default(),
+        patience(&settings),
+    )
+    .await?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     tasks.spawn(sweep(house.gateway.clone(), stop.clone()));
     say(&format!("{}\n", serde_json::json!({ "ready": true })))?;
@@ -128,20 +184,26 @@ impl Database {
         }
         fs::create_dir_all(data).with_context(|| format!("{} can't be made", data.display()))?;
         let path = data.join("noren.lock");
-        let lock = fs::File::create(&path).with_context(|| format!("{} can't be written", path.display()))?;
+        let lock = fs::File::create(&path)
+            .with_context(|| format!("{} can't be written", path.display()))?;
         if lock.try_lock().is_err() {
             bail!("another noren runs on {}", data.display());
         }
-        let cluster = Cluster::start(data, Durability::Full).context("the private cluster does not start")?;
-        Ok(Self { url: cluster.url(), private: Some((cluster, lock)) })
+        let cluster =
+            Cluster::start(data, Durability::Full).context("the private cluster does not start")?;
+        Ok(Self {
+            url: cluster.url(),
+            private: Some((cluster, lock)),
+        })
     }
 
     /// The URL without its password.
     fn shown(&self) -> String {
-        let shown = url::Url::parse(secrecy::ExposeSecret::expose_secret(&self.url)).map(|mut url| {
-            let _ = url.set_password(None);
-            url.to_string()
-        });
+        let shown =
+            url::Url::parse(secrecy::ExposeSecret::expose_secret(&self.url)).map(|mut url| {
+                let _ = url.set_password(None);
+                url.to_string()
+            });
         shown.unwrap_or_default()
     }
 
@@ -173,23 +235,37 @@ fn public_url(configured: &str, bound: SocketAddr) -> String {
 }
 
 /// The models that answer: the configured server, or the stand-in where this is a demo, or none.
-async fn routes(settings: &Settings, demo: bool, tasks: &TaskTracker, stop: &CancellationToken) -> Result<Routes> {
+async fn routes(
+    settings: &Settings,
+    demo: bool,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> Result<Routes> {
     if !settings.gateway.openai.base_url.is_empty() {
         return Ok(models::openai(&settings.gateway.openai).await);
     }
     if !demo {
-        tracing::warn!("no model is configured: set gateway.openai.base_url, or start with --demo for a stand-in");
+        tracing::warn!(
+            "no model is configured: set gateway.openai.base_url, or start with --demo for a stand-in"
+        );
         return Ok(Routes::default());
     }
-    let listener = TcpListener::bind("127.0.0.1:0").await.context("the stand-in model has no port")?;
+    let listener = TcpListener::bind("127.0.0.1:0")
+        .await
+        .context("the stand-in model has no port")?;
     let base_url = format!("http://{}/v1", listener.local_addr()?);
     let limits = api::Limits {
         connections: 4096,
         per_address: 4096,
-        header_timeout: Duration::from_secs(300),
+        header_timeout: Duration::from_mins(5),
         drain: Duration::from_secs(1),
     };
-    tasks.spawn(api::serve(listener, sandbox::model_router(), limits, stop.child_token()));
+    tasks.spawn(api::serve(
+        listener,
+        sandbox::model_router(),
+        limits,
+        stop.child_token(),
+    ));
     Ok(models::stand_ins(&base_url))
 }
 
@@ -211,10 +287,24 @@ fn limits(settings: &Settings) -> api::Limits {
 }
 
 fn readiness(settings: &Settings, urls: &PublicUrls, routes: &Routes) -> Vec<Readiness> {
-    let step = |id, ready, ja, en| Readiness { id, ready, text: Text::new(ja, en) };
+    let step = |id, ready, ja, en| Readiness {
+        id,
+        ready,
+        text: Text::new(ja, en),
+    };
     vec![
-        step("database", settings.database.url.is_some(), "データベース（バックアップ付き）", "A database with backups"),
-        step("https", urls.account.starts_with("https://"), "HTTPS のドメイン", "A domain with HTTPS"),
+        step(
+            "database",
+            settings.database.url.is_some(),
+            "データベース（バックアップ付き）",
+            "A database with backups",
+        ),
+        step(
+            "https",
+            urls.account.starts_with("https://"),
+            "HTTPS のドメイン",
+            "A domain with HTTPS",
+        ),
         step(
             "model",
             !settings.gateway.openai.base_url.is_empty() && !routes.is_empty(),
@@ -223,7 +313,12 @@ fn readiness(settings: &Settings, urls: &PublicUrls, routes: &Routes) -> Vec<Rea
         ),
         step("mail", false, "メール（準備中）", "Mail (coming)"),
         step("stripe", false, "Stripe（準備中）", "Stripe (coming)"),
-        step("backup", false, "バックアップ（準備中）", "Backups (coming)"),
+        step(
+            "backup",
+            false,
+            "バックアップ（準備中）",
+            "Backups (coming)",
+        ),
     ]
 }
 
@@ -263,7 +358,13 @@ async fn until_told_to_stop() -> Result<()> {
 }
 
 /// No new requests; what is open finishes within the drain time, runs too; then the rest is ended with a reason.
-async fn stop_all(settings: &Settings, house: &House, db: &Db, stop: CancellationToken, tasks: TaskTracker) {
+async fn stop_all(
+    settings: &Settings,
+    house: &House,
+    db: &Db,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+) {
     let drain = Duration::from_secs(settings.server.drain_seconds);
     tasks.close();
     stop.cancel();

@@ -11,7 +11,9 @@ use memory_serve::CacheControl;
 const INDEX: &str = include_str!(env!("NOREN_WEB_INDEX"));
 
 /// First parts of the paths that the web app knows. Every other path is answered 404, with the app's own page for it.
-const PAGES: [&str; 9] = ["", "sign-in", "sign-up", "account", "misaki", "webgpt", "genai", "narai", "legal"];
+const PAGES: [&str; 9] = [
+    "", "sign-in", "sign-up", "account", "misaki", "webgpt", "genai", "narai", "legal",
+];
 
 /// Scripts, styles and images; their names change with their content, so they may be kept for ever.
 #[expect(unused_qualifications, reason = "in code that the macro writes")]
@@ -30,18 +32,33 @@ pub(crate) fn pages(inference_url: &str) -> MethodRouter {
         "default-src 'self'; connect-src 'self' {inference_url}; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
          script-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     );
-    let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'self'"));
+    let policy =
+        HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'self'"));
     any(move |request: Request| async move { page(&request, policy) })
 }
 
 fn page(request: &Request, policy: HeaderValue) -> Response {
     let wants_page = matches!(*request.method(), Method::GET | Method::HEAD)
-        && request.headers().get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("text/html"));
+        && request
+            .headers()
+            .get(header::ACCEPT)
+            .and_then(|v| v.to_str().ok())
+            .is_some_and(|v| v.contains("text/html"));
     if !wants_page {
         return StatusCode::NOT_FOUND.into_response();
     }
-    let first = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
-    let status = if PAGES.contains(&first) { StatusCode::OK } else { StatusCode::NOT_FOUND };
+    let first = request
+        .uri()
+        .path()
+        .trim_start_matches('/')
+        .split('/')
+        .next()
+        .unwrap_or_default();
+    let status = if PAGES.contains(&first) {
+        StatusCode::OK
+    } else {
+        StatusCode::NOT_FOUND
+    };
     let mut response = (status, Html(INDEX)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);

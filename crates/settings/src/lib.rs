@@ -107,7 +107,10 @@ impl Settings {
         if let Some(file) = file {
             builder = builder.add_source(File::from(file).format(FileFormat::Toml));
         }
-        let environment = Environment::with_prefix("NOREN").prefix_separator("__").separator("__").try_parsing(true);
+        let environment = Environment::with_prefix("NOREN")
+            .prefix_separator("__")
+            .separator("__")
+            .try_parsing(true);
         let mut settings: Self = builder.add_source(environment).build()?.try_deserialize()?;
         settings.database.url = secret("DATABASE_URL");
         settings.database.app_url = secret("DATABASE_APP_URL");
@@ -124,24 +127,53 @@ impl Settings {
             ("server.account_url", quoted(&self.server.account_url)),
             ("server.inference_url", quoted(&self.server.inference_url)),
             ("server.connections", self.server.connections.to_string()),
-            ("server.connections_per_address", self.server.connections_per_address.to_string()),
-            ("server.drain_seconds", self.server.drain_seconds.to_string()),
-            ("database.url (DATABASE_URL)", masked(self.database.url.as_ref())),
-            ("database.app_url (DATABASE_APP_URL)", masked(self.database.app_url.as_ref())),
-            ("database.connections", self.database.connections.to_string()),
+            (
+                "server.connections_per_address",
+                self.server.connections_per_address.to_string(),
+            ),
+            (
+                "server.drain_seconds",
+                self.server.drain_seconds.to_string(),
+            ),
+            (
+                "database.url (DATABASE_URL)",
+                masked(self.database.url.as_ref()),
+            ),
+            (
+                "database.app_url (DATABASE_APP_URL)",
+                masked(self.database.app_url.as_ref()),
+            ),
+            (
+                "database.connections",
+                self.database.connections.to_string(),
+            ),
             ("plans.file", quoted(&self.plans.file)),
             ("log.filter", quoted(&self.log.filter)),
-            ("log.format", format!("{:?}", self.log.format).to_lowercase()),
-            ("gateway.silence_seconds", self.gateway.silence_seconds.to_string()),
+            (
+                "log.format",
+                format!("{:?}", self.log.format).to_lowercase(),
+            ),
+            (
+                "gateway.silence_seconds",
+                self.gateway.silence_seconds.to_string(),
+            ),
             ("gateway.run_seconds", self.gateway.run_seconds.to_string()),
             ("gateway.openai.base_url", quoted(&openai.base_url)),
             ("gateway.openai.api_key", masked(Some(&openai.api_key))),
             ("gateway.openai.model", quoted(&openai.model)),
-            ("gateway.openai.input_nano_usd", openai.input_nano_usd.to_string()),
-            ("gateway.openai.output_nano_usd", openai.output_nano_usd.to_string()),
+            (
+                "gateway.openai.input_nano_usd",
+                openai.input_nano_usd.to_string(),
+            ),
+            (
+                "gateway.openai.output_nano_usd",
+                openai.output_nano_usd.to_string(),
+            ),
             ("gateway.openai.streams", openai.streams.to_string()),
         ];
-        lines.iter().fold(String::new(), |text, (name, value)| text + name + " = " + value + "\n")
+        lines.iter().fold(String::new(), |text, (name, value)| {
+            text + name + " = " + value + "\n"
+        })
     }
 
     /// What a production set-up still lacks, in words.
@@ -154,14 +186,19 @@ impl Settings {
             missing.push("gateway.openai.base_url and api_key: a model that answers");
         }
         if self.database.url.is_none() {
-            missing.push("DATABASE_URL: a database with backups (the private cluster is on this disk only)");
+            missing.push(
+                "DATABASE_URL: a database with backups (the private cluster is on this disk only)",
+            );
         }
         missing
     }
 }
 
 fn secret(name: &str) -> Option<SecretString> {
-    std::env::var(name).ok().filter(|value| !value.is_empty()).map(SecretString::from)
+    std::env::var(name)
+        .ok()
+        .filter(|value| !value.is_empty())
+        .map(SecretString::from)
 }
 
 fn quoted(text: &str) -> String {
@@ -181,17 +218,35 @@ fn check_public_url(field: &'static str, text: &str) -> Result<(), Error> {
     }
     let url = parse(field, text)?;
     let here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-    if url.scheme() == "https" || here { Ok(()) } else { Err(Error::PlainHttp { field, text: text.to_owned() }) }
+    if url.scheme() == "https" || here {
+        Ok(())
+    } else {
+        Err(Error::PlainHttp {
+            field,
+            text: text.to_owned(),
+        })
+    }
 }
 
 fn check_upstream_url(field: &'static str, text: &str) -> Result<(), Error> {
-    if text.is_empty() { Ok(()) } else { parse(field, text).map(drop) }
+    if text.is_empty() {
+        Ok(())
+    } else {
+        parse(field, text).map(drop)
+    }
 }
 
 fn parse(field: &'static str, text: &str) -> Result<Url, Error> {
-    let not_url = || Error::NotUrl { field, text: text.to_owned() };
+    let not_url = || Error::NotUrl {
+        field,
+        text: text.to_owned(),
+    };
     let url = Url::parse(text).map_err(|_| not_url())?;
-    if matches!(url.scheme(), "http" | "https") && url.host().is_some() { Ok(url) } else { Err(not_url()) }
+    if matches!(url.scheme(), "http" | "https") && url.host().is_some() {
+        Ok(url)
+    } else {
+        Err(not_url())
+    }
 }
 
 #[cfg(test)]
@@ -199,7 +254,11 @@ mod tests {
     use super::*;
 
     fn load(toml: &str) -> Result<Settings, Error> {
-        let dir = std::env::temp_dir().join(format!("noren-settings-{}-{}", std::process::id(), toml.len()));
+        let dir = std::env::temp_dir().join(format!(
+            "noren-settings-{}-{}",
+            std::process::id(),
+            toml.len()
+        ));
         std::fs::write(&dir, toml).unwrap();
         let loaded = Settings::load(Some(&dir));
         std::fs::remove_file(&dir).unwrap();
@@ -208,12 +267,25 @@ mod tests {
 
     #[test]
     fn defaults_are_whole_and_secrets_stay_masked() {
-        let settings = load("[gateway.openai]\nbase_url = \"https://api.example/v1\"\napi_key = \"sk-canary\"").unwrap();
+        let settings = load(
+            "[gateway.openai]\nbase_url = \"https://api.example/v1\"\napi_key = \"sk-canary\"",
+        )
+        .unwrap();
         let text = settings.describe();
-        assert!(text.contains("gateway.openai.api_key = (set)") && !text.contains("canary"), "{text}");
+        assert!(
+            text.contains("gateway.openai.api_key = (set)") && !text.contains("canary"),
+            "{text}"
+        );
         assert!(!format!("{settings:?}").contains("canary"));
-        for line in DEFAULTS.lines().filter_map(|line| line.split_once(" = ").filter(|_| !line.starts_with('#'))) {
-            assert!(text.contains(&format!(".{} ", line.0)) || text.contains(&format!(".{}=", line.0)), "{}", line.0);
+        for line in DEFAULTS
+            .lines()
+            .filter_map(|line| line.split_once(" = ").filter(|_| !line.starts_with('#')))
+        {
+            assert!(
+                text.contains(&format!(".{} ", line.0)) || text.contains(&format!(".{}=", line.0)),
+                "{}",
+                line.0
+            );
         }
     }
 
@@ -221,10 +293,22 @@ mod tests {
     fn mistakes_are_told_by_name() {
         for (toml, why) in [
             ("[server]\naccount_ulr = \"x\"", "account_ulr"),
-            ("[server]\naccount_url = \"x\"", "server.account_url is not a URL"),
-            ("[server]\naccount_url = \"ftp://noren.example\"", "not a URL"),
-            ("[server]\naccount_url = \"http://noren.example\"", "plain http is for this machine only"),
-            ("[gateway.openai]\nbase_url = \"api.openai.com\"", "gateway.openai.base_url is not a URL"),
+            (
+                "[server]\naccount_url = \"x\"",
+                "server.account_url is not a URL",
+            ),
+            (
+                "[server]\naccount_url = \"ftp://noren.example\"",
+                "not a URL",
+            ),
+            (
+                "[server]\naccount_url = \"http://noren.example\"",
+                "plain http is for this machine only",
+            ),
+            (
+                "[gateway.openai]\nbase_url = \"api.openai.com\"",
+                "gateway.openai.base_url is not a URL",
+            ),
             ("[server]\nconnections = \"many\"", "many"),
             ("[server", "can't be read"),
         ] {

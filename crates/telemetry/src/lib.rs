@@ -16,12 +16,24 @@ pub enum Format {
 ///
 /// # Errors
 /// When the filter can't be read or logging was started before.
-pub fn start_logging(filter: &str, format: Format) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+pub fn start_logging(
+    filter: &str,
+    format: Format,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let registry = tracing_subscriber::registry().with(EnvFilter::try_new(filter)?);
     match format {
-        Format::Plain => registry.with(fmt::layer().with_writer(std::io::stderr).with_target(false)).try_init()?,
+        Format::Plain => registry
+            .with(fmt::layer().with_writer(std::io::stderr).with_target(false))
+            .try_init()?,
         Format::Json => {
-            registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()?;
+            registry
+                .with(
+                    fmt::layer()
+                        .json()
+                        .flatten_event(true)
+                        .with_writer(std::io::stderr),
+                )
+                .try_init()?;
         }
     }
     Ok(())
@@ -37,7 +49,9 @@ impl Metrics {
     /// # Errors
     /// When collecting was started before.
     pub fn start() -> Result<Self, BuildError> {
-        let seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+        let seconds = [
+            0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+        ];
         PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &seconds)?
             .install_recorder()

@@ -21,12 +21,20 @@ impl TestDatabase {
     /// When there is no database server to be had.
     pub async fn create() -> Self {
         let server = server();
-        let mut conn = PgConnection::connect(server.expose_secret()).await.expect("the test server answers");
+        let mut conn = PgConnection::connect(server.expose_secret())
+            .await
+            .expect("the test server answers");
         let template = ensure_template(&mut conn, &server).await;
         let name = format!("t_{}", uuid::Uuid::new_v4().simple());
-        run(&mut conn, format!("create database {name} template {template}")).await;
+        run(
+            &mut conn,
+            format!("create database {name} template {template}"),
+        )
+        .await;
         conn.close().await.expect("the connection closes");
-        Self { owner: with_database(&server, &name) }
+        Self {
+            owner: with_database(&server, &name),
+        }
     }
 
     /// The owner's URL.
@@ -40,7 +48,9 @@ impl TestDatabase {
     /// When the database is gone.
     pub async fn connect(&self) -> Db {
         let url = db::app_url(&self.owner).expect("the owner's URL is good");
-        Db::connect(&url, PoolSize(8)).await.expect("the app role connects")
+        Db::connect(&url, PoolSize(8))
+            .await
+            .expect("the app role connects")
     }
 
     /// A connection of the owner, for looking behind the scenes.
@@ -48,7 +58,9 @@ impl TestDatabase {
     /// # Panics
     /// When the database is gone.
     pub async fn owner(&self) -> PgConnection {
-        PgConnection::connect(self.owner.expose_secret()).await.expect("the owner connects")
+        PgConnection::connect(self.owner.expose_secret())
+            .await
+            .expect("the owner connects")
     }
 }
 
@@ -60,32 +72,49 @@ fn server() -> Url {
     fs::create_dir_all(&dir).expect("target can be written");
     let lock = fs::File::create(dir.join("lock")).expect("the lock file can be made");
     lock.lock().expect("the lock can be had");
-    Cluster::start(&dir, Durability::Throwaway).expect("the test cluster starts").url()
+    Cluster::start(&dir, Durability::Throwaway)
+        .expect("the test cluster starts")
+        .url()
 }
 
 async fn ensure_template(conn: &mut PgConnection, server: &Url) -> String {
     let fingerprint = MIGRATOR.iter().fold(0_u64, |hash, migration| {
-        migration.checksum.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+        migration.checksum.iter().fold(hash, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        })
     });
     let template = format!("template_{fingerprint:016x}");
-    sqlx::query("select pg_advisory_lock(7814551025)").execute(&mut *conn).await.expect("the lock can be had");
-    let ready: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1 and datistemplate)")
-        .bind(&template)
-        .fetch_one(&mut *conn)
+    sqlx::query("select pg_advisory_lock(7814551025)")
+        .execute(&mut *conn)
         .await
-        .expect("the catalog can be read");
+        .expect("the lock can be had");
+    let ready: bool = sqlx::query_scalar(
+        "select exists (select from pg_database where datname = $1 and datistemplate)",
+    )
+    .bind(&template)
+    .fetch_one(&mut *conn)
+    .await
+    .expect("the catalog can be read");
     if !ready {
         run(conn, format!("drop database if exists {template}")).await;
         run(conn, format!("create database {template}")).await;
-        db::migrate(&with_database(server, &template)).await.expect("the migrations apply");
+        db::migrate(&with_database(server, &template))
+            .await
+            .expect("the migrations apply");
         run(conn, format!("alter database {template} is_template true")).await;
     }
-    sqlx::query("select pg_advisory_unlock(7814551025)").execute(conn).await.expect("the lock is given back");
+    sqlx::query("select pg_advisory_unlock(7814551025)")
+        .execute(conn)
+        .await
+        .expect("the lock is given back");
     template
 }
 
 async fn run(conn: &mut PgConnection, statement: String) {
-    sqlx::query(AssertSqlSafe(statement.clone())).execute(conn).await.unwrap_or_else(|e| panic!("{statement}: {e}"));
+    sqlx::query(AssertSqlSafe(statement.clone()))
+        .execute(conn)
+        .await
+        .unwrap_or_else(|e| panic!("{statement}: {e}"));
 }
 
 fn with_database(server: &Url, name: &str) -> Url {

@@ -7,5 +7,9 @@ use secrecy::ExposeSecret;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::io::Result<()> {
     let database = testkit::TestDatabase::create().await;
-    writeln!(std::io::stdout(), "{}", database.owner_url().expose_secret())
+    writeln!(
+        std::io::stdout(),
+        "{}",
+        database.owner_url().expose_secret()
+    )
 }

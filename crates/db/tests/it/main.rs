@@ -18,15 +18,20 @@ async fn a_connection_given_back_inside_a_transaction_is_rolled_back() {
         }
         drop(begin);
         let mut tx = test.cx.db.begin(Scope::House("test")).await.unwrap();
-        sqlx::query("insert into identity.tenant (id, kind, created_at) values ($1, 'person', now())")
-            .bind(Uuid::from_u128(1000 + polls))
-            .execute(&mut *tx)
-            .await
-            .unwrap();
+        sqlx::query(
+            "insert into identity.tenant (id, kind, created_at) values ($1, 'person', now())",
+        )
+        .bind(Uuid::from_u128(1000 + polls))
+        .execute(&mut *tx)
+        .await
+        .unwrap();
         tx.commit().await.unwrap();
     }
     let mut owner = test.database.owner().await;
-    let kept: i64 = sqlx::query_scalar("select count(*) from identity.tenant").fetch_one(&mut owner).await.unwrap();
+    let kept: i64 = sqlx::query_scalar("select count(*) from identity.tenant")
+        .fetch_one(&mut owner)
+        .await
+        .unwrap();
     assert_eq!(kept, 39, "an acknowledged write is there");
 }
 
@@ -36,30 +41,58 @@ async fn without_a_scope_nothing_is_visible_and_with_one_only_its_own_rows() {
     let (a, b) = (Uuid::from_u128(1), Uuid::from_u128(2));
     let mut house = test.cx.db.begin(Scope::House("test")).await.unwrap();
     for tenant in [a, b] {
-        sqlx::query("insert into identity.tenant (id, kind, created_at) values ($1, 'person', now())")
-            .bind(tenant)
-            .execute(&mut *house)
-            .await
-            .unwrap();
+        sqlx::query(
+            "insert into identity.tenant (id, kind, created_at) values ($1, 'person', now())",
+        )
+        .bind(tenant)
+        .execute(&mut *house)
+        .await
+        .unwrap();
     }
     house.commit().await.unwrap();
 
-    let mut tx = test.cx.db.begin(Scope::Tenant { tenant: a, user: None }).await.unwrap();
-    let seen: Vec<Uuid> = sqlx::query_scalar("select id from identity.tenant").fetch_all(&mut *tx).await.unwrap();
-    assert_eq!(seen, [a]);
-    let refused = sqlx::query("insert into ledger.account (id, tenant_id, unit, kind) values ($1, $2, 'chat', 'held')")
-        .bind(Uuid::from_u128(3))
-        .bind(b)
-        .execute(&mut *tx)
+    let mut tx = test
+        .cx
+        .db
+        .begin(Scope::Tenant {
+            tenant: a,
+            user: None,
+        })
         .await
-        .unwrap_err();
-    assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "42501", "no writing into another tenant");
+        .unwrap();
+    let seen: Vec<Uuid> = sqlx::query_scalar("select id from identity.tenant")
+        .fetch_all(&mut *tx)
+        .await
+        .unwrap();
+    assert_eq!(seen, [a]);
+    let refused = sqlx::query(
+        "insert into ledger.account (id, tenant_id, unit, kind) values ($1, $2, 'chat', 'held')",
+    )
+    .bind(Uuid::from_u128(3))
+    .bind(b)
+    .execute(&mut *tx)
+    .await
+    .unwrap_err();
+    assert_eq!(
+        refused.as_database_error().unwrap().code().unwrap(),
+        "42501",
+        "no writing into another tenant"
+    );
     tx.rollback().await.unwrap();
 
     let app = db::app_url(test.database.owner_url()).unwrap();
-    let mut bare = sqlx::PgConnection::connect(secrecy::ExposeSecret::expose_secret(&app)).await.unwrap();
-    let refused = sqlx::query("select id from identity.tenant").fetch_all(&mut bare).await.unwrap_err();
-    assert_eq!(refused.as_database_error().unwrap().code().unwrap(), "42501", "no role, no rows");
+    let mut bare = sqlx::PgConnection::connect(secrecy::ExposeSecret::expose_secret(&app))
+        .await
+        .unwrap();
+    let refused = sqlx::query("select id from identity.tenant")
+        .fetch_all(&mut bare)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused.as_database_error().unwrap().code().unwrap(),
+        "42501",
+        "no role, no rows"
+    );
 }
 
 #[tokio::test]
@@ -84,16 +117,23 @@ async fn every_table_is_under_forced_row_level_security_and_every_view_asks_as_i
     .await
     .unwrap();
     assert_eq!(views, Vec::<String>::new());
-    let app = sqlx::query("select rolsuper, rolbypassrls, rolcreaterole from pg_roles where rolname = 'noren_app'")
-        .fetch_one(&mut owner)
-        .await
-        .unwrap();
+    let app = sqlx::query(
+        "select rolsuper, rolbypassrls, rolcreaterole from pg_roles where rolname = 'noren_app'",
+    )
+    .fetch_one(&mut owner)
+    .await
+    .unwrap();
     assert!(!app.get::<bool, _>(0) && !app.get::<bool, _>(1) && !app.get::<bool, _>(2));
-    let definers: Vec<String> = sqlx::query_scalar("select oid::regproc::text from pg_proc where prosecdef")
-        .fetch_all(&mut owner)
-        .await
-        .unwrap();
-    assert_eq!(definers, ["ledger.post_entries"], "each function with its owner's rights was reviewed");
+    let definers: Vec<String> =
+        sqlx::query_scalar("select oid::regproc::text from pg_proc where prosecdef")
+            .fetch_all(&mut owner)
+            .await
+            .unwrap();
+    assert_eq!(
+        definers,
+        ["ledger.post_entries"],
+        "each function with its owner's rights was reviewed"
+    );
 }
 
 #[tokio::test]
@@ -113,9 +153,19 @@ async fn a_database_that_is_away_is_told_from_a_bug() {
     )
     .await
     .unwrap_err();
-    assert!(away.to_string().starts_with("the database can't be reached"), "{away}");
-    assert_eq!(db::fault(sqlx::Error::PoolTimedOut).kind, FaultKind::Unavailable);
-    assert_eq!(db::fault(sqlx::Error::RowNotFound).kind, FaultKind::Internal);
+    assert!(
+        away.to_string()
+            .starts_with("the database can't be reached"),
+        "{away}"
+    );
+    assert_eq!(
+        db::fault(sqlx::Error::PoolTimedOut).kind,
+        FaultKind::Unavailable
+    );
+    assert_eq!(
+        db::fault(sqlx::Error::RowNotFound).kind,
+        FaultKind::Internal
+    );
 }
 
 /// Polls a future once.

@@ -6,7 +6,10 @@ use super::{Plan, PlanVersionId, StoredPlan, Terms};
 
 /// Keeps two nodes from making the same version at once.
 pub(super) async fn lock(conn: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('entitlement:plans', 0))").execute(conn).await.map(drop)
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('entitlement:plans', 0))")
+        .execute(conn)
+        .await
+        .map(drop)
 }
 
 pub(super) async fn newest(conn: &mut PgConnection) -> sqlx::Result<Vec<StoredPlan>> {
@@ -18,7 +21,11 @@ pub(super) async fn newest(conn: &mut PgConnection) -> sqlx::Result<Vec<StoredPl
     )
     .fetch_all(conn)
     .await?;
-    rows.sort_by_key(|row| row.terms.get("price_yen").and_then(serde_json::Value::as_u64));
+    rows.sort_by_key(|row| {
+        row.terms
+            .get("price_yen")
+            .and_then(serde_json::Value::as_u64)
+    });
     Ok(rows)
 }
 
@@ -28,15 +35,24 @@ pub(super) async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<(StoredPlan
            from entitlement.plan_version order by storefront, plan, version"#,
     )
     .map(|row| {
-        let plan =
-            StoredPlan { id: row.id, storefront: row.storefront, plan: row.plan, version: row.version, terms: row.terms };
+        let plan = StoredPlan {
+            id: row.id,
+            storefront: row.storefront,
+            plan: row.plan,
+            version: row.version,
+            terms: row.terms,
+        };
         (plan, row.created_at)
     })
     .fetch_all(conn)
     .await
 }
 
-pub(super) async fn insert(conn: &mut PgConnection, plan: &Plan, now: DateTime<Utc>) -> sqlx::Result<()> {
+pub(super) async fn insert(
+    conn: &mut PgConnection,
+    plan: &Plan,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into entitlement.plan_version (id, storefront, plan, version, terms, created_at)
          values ($1, $2, $3, $4, $5, $6)",

@@ -6,11 +6,18 @@ use super::{Closed, Load, Work};
 use crate::ReservationId;
 
 /// The line in which all admissions of a tenant at a storefront stand, until the transaction ends.
-pub(super) async fn lock(conn: &mut PgConnection, tenant: TenantId, storefront: &str) -> sqlx::Result<()> {
-    sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1, 0))", format!("entitlement:{tenant}:{storefront}"))
-        .execute(conn)
-        .await
-        .map(drop)
+pub(super) async fn lock(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    storefront: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtextextended($1, 0))",
+        format!("entitlement:{tenant}:{storefront}")
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 pub(super) async fn load(
@@ -79,7 +86,11 @@ pub(super) async fn close(
     .await
 }
 
-pub(super) async fn renew(conn: &mut PgConnection, id: ReservationId, lease_until: DateTime<Utc>) -> sqlx::Result<()> {
+pub(super) async fn renew(
+    conn: &mut PgConnection,
+    id: ReservationId,
+    lease_until: DateTime<Utc>,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "update entitlement.reservation set lease_until = $2 where id = $1 and state = 'open'",
         id as ReservationId,

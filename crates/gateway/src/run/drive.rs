@@ -36,7 +36,9 @@ pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
     let verdict = driver.generate().await;
     match driver.finish(verdict).await {
         Ok(()) => {}
-        Err(error) => tracing::error!(run = %id, %error, "a run could not be ended; it will be rescued"),
+        Err(error) => {
+            tracing::error!(run = %id, %error, "a run could not be ended; it will be rescued");
+        }
     }
     room.node.live.leave(id);
 }
@@ -104,7 +106,10 @@ impl Driver<'_> {
             Err(verdict) => return verdict,
         };
         self.model.clone_from(&target.model);
-        let started = self.event(EventKind::Started, json!({ "run_id": self.run.id, "model": self.model }));
+        let started = self.event(
+            EventKind::Started,
+            json!({ "run_id": self.run.id, "model": self.model }),
+        );
         match self.write(vec![started]).await {
             Ok(Kept::Go) => {}
             Ok(Kept::Stop) => return Verdict::Stopped,
@@ -121,7 +126,10 @@ impl Driver<'_> {
             let mut request = self.run.request.clone();
             request.model.clone_from(&target.model);
             request.stream = target.streams;
-            let call = timeout(self.room.node.patience.silence, provider::open(&self.room.http, target, &request));
+            let call = timeout(
+                self.room.node.patience.silence,
+                provider::open(&self.room.http, target, &request),
+            );
             let mut call = std::pin::pin!(call);
             let mut beat = interval(HEARTBEAT);
             beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -200,7 +208,11 @@ impl Driver<'_> {
     }
 
     /// Takes in one item of the upstream; says how the run ends if it was the last.
-    fn take(&mut self, next: Option<Result<StreamEvent, ProviderError>>, batch: &mut String) -> Option<Verdict> {
+    fn take(
+        &mut self,
+        next: Option<Result<StreamEvent, ProviderError>>,
+        batch: &mut String,
+    ) -> Option<Verdict> {
         match next {
             Some(Ok(StreamEvent::Text(text))) => {
                 // Postgres can't store NUL, and nobody can read it
@@ -222,7 +234,11 @@ impl Driver<'_> {
 
     fn event(&mut self, kind: EventKind, data: serde_json::Value) -> Event {
         self.seq += 1;
-        Event { seq: self.seq, kind, data }
+        Event {
+            seq: self.seq,
+            kind,
+            data,
+        }
     }
 
     /// Makes events durable and renews the lease, then shows them. A database that is away is waited for as long as the
@@ -250,12 +266,26 @@ impl Driver<'_> {
         let cx = &self.room.cx;
         let lease_until = cx.clock.now() + LEASE;
         let mut tx = cx.db.begin(self.scope()).await?;
-        let touched = store::touch(&mut tx, self.run.id, self.seq, &self.model, lease_until, cx.clock.now()).await?;
-        let Some(cancel_requested) = touched else { return Ok(Kept::Fenced) };
+        let touched = store::touch(
+            &mut tx,
+            self.run.id,
+            self.seq,
+            &self.model,
+            lease_until,
+            cx.clock.now(),
+        )
+        .await?;
+        let Some(cancel_requested) = touched else {
+            return Ok(Kept::Fenced);
+        };
         store::insert_events(&mut tx, self.run.id, self.run.tenant, events).await?;
         renew(&mut tx, self.run.reservation, lease_until).await?;
         tx.commit().await?;
-        Ok(if cancel_requested { Kept::Stop } else { Kept::Go })
+        Ok(if cancel_requested {
+            Kept::Stop
+        } else {
+            Kept::Go
+        })
     }
 
     /// Ends the run: its last event, its usage and the ledger commit together.
@@ -265,11 +295,21 @@ impl Driver<'_> {
             return Ok(());
         }
         let usage = self.usage.unwrap_or_else(|| llm::Usage {
-            input: if self.output.is_empty() { 0 } else { tokens::estimate_messages(&self.run.request.messages) },
+            input: if self.output.is_empty() {
+                0
+            } else {
+                tokens::estimate_messages(&self.run.request.messages)
+            },
             output: tokens::estimate(&self.output),
             cached: 0,
         });
-        let price = self.run.targets.iter().find(|t| t.model == self.model).map(|t| t.price).unwrap_or_default();
+        let price = self
+            .run
+            .targets
+            .iter()
+            .find(|t| t.model == self.model)
+            .map(|t| t.price)
+            .unwrap_or_default();
         let ending = Ending {
             id: self.run.id,
             tenant: self.run.tenant,
@@ -306,7 +346,10 @@ impl Driver<'_> {
     }
 
     fn scope(&self) -> Scope {
-        Scope::Tenant { tenant: self.run.tenant.0, user: None }
+        Scope::Tenant {
+            tenant: self.run.tenant.0,
+            user: None,
+        }
     }
 }
 
@@ -368,7 +411,12 @@ fn of_error(error: &ProviderError) -> Verdict {
 }
 
 /// The run that a rescue ends; see [`super::rescue`].
-pub(super) fn lost(id: RunId, tenant: identity::TenantId, last_event: i32, model: &str) -> Ending<'_> {
+pub(super) fn lost(
+    id: RunId,
+    tenant: identity::TenantId,
+    last_event: i32,
+    model: &str,
+) -> Ending<'_> {
     Ending {
         id,
         tenant,

@@ -58,14 +58,21 @@ impl Feed {
     /// Shows events that have become durable.
     pub(crate) fn publish(&self, events: &[Event]) {
         let Some(last) = events.last() else { return };
-        self.events.write().unwrap_or_else(PoisonError::into_inner).extend_from_slice(events);
+        self.events
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(events);
         self.newest.send_replace(last.seq);
     }
 
     /// The events after number `after`.
     pub(crate) fn after(&self, after: i32) -> Vec<Event> {
         let events = self.events.read().unwrap_or_else(PoisonError::into_inner);
-        events.iter().filter(|event| event.seq > after).cloned().collect()
+        events
+            .iter()
+            .filter(|event| event.seq > after)
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<i32> {

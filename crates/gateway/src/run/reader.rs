@@ -86,7 +86,9 @@ async fn fetch(
 ) -> Result<(Vec<Event>, bool), Error> {
     if let Some(feed) = feed {
         let events = feed.after(last);
-        let ended = events.last().is_some_and(|event| event.kind == EventKind::Ended);
+        let ended = events
+            .last()
+            .is_some_and(|event| event.kind == EventKind::Ended);
         return Ok((events, ended));
     }
     let mut tx = room.cx.db.begin(caller.scope()).await?;

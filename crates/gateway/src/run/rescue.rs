@@ -18,7 +18,13 @@ pub async fn rescue(room: &Gateway, most: i64) -> Result<usize, Error> {
     tx.commit().await?;
     let mut rescued = 0;
     for orphan in orphans {
-        let mut tx = cx.db.begin(Scope::Tenant { tenant: orphan.tenant.0, user: None }).await?;
+        let mut tx = cx
+            .db
+            .begin(Scope::Tenant {
+                tenant: orphan.tenant.0,
+                user: None,
+            })
+            .await?;
         // asked again under the row's lock: its node may have come back and renewed the lease, or ended it
         if let Some(last_event) = store::lock_orphan(&mut tx, orphan.id, cx.clock.now()).await? {
             let mut ending = lost(orphan.id, orphan.tenant, last_event, &orphan.model);
@@ -31,7 +37,8 @@ pub async fn rescue(room: &Gateway, most: i64) -> Result<usize, Error> {
     }
     if rescued > 0 {
         tracing::warn!(rescued, "runs of a lost node were ended");
-        metrics::counter!("gateway_runs_rescued_total").increment(u64::try_from(rescued).unwrap_or_default());
+        metrics::counter!("gateway_runs_rescued_total")
+            .increment(u64::try_from(rescued).unwrap_or_default());
     }
     Ok(rescued)
 }

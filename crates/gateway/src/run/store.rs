@@ -84,10 +84,13 @@ pub(super) async fn find_all(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Res
 }
 
 pub(super) async fn request_cancel(conn: &mut PgConnection, id: RunId) -> sqlx::Result<()> {
-    sqlx::query!("update gateway.run set cancel_requested = true where id = $1 and ended_at is null", id as RunId)
-        .execute(conn)
-        .await
-        .map(drop)
+    sqlx::query!(
+        "update gateway.run set cancel_requested = true where id = $1 and ended_at is null",
+        id as RunId
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// Renews a run's lease and counts its events; none when the run has ended without us, otherwise whether it is to stop.
@@ -126,7 +129,10 @@ pub(super) async fn insert_events(
         return Ok(());
     }
     let seqs: Vec<i32> = events.iter().map(|event| event.seq).collect();
-    let kinds: Vec<String> = events.iter().map(|event| event.kind.as_str().to_owned()).collect();
+    let kinds: Vec<String> = events
+        .iter()
+        .map(|event| event.kind.as_str().to_owned())
+        .collect();
     let data: Vec<Value> = events.iter().map(|event| event.data.clone()).collect();
     sqlx::query!(
         "insert into gateway.run_event (run_id, tenant_id, seq, kind, data)
@@ -143,19 +149,31 @@ pub(super) async fn insert_events(
     .map(drop)
 }
 
-pub(super) async fn events(conn: &mut PgConnection, id: RunId, after: i32) -> sqlx::Result<Vec<Event>> {
+pub(super) async fn events(
+    conn: &mut PgConnection,
+    id: RunId,
+    after: i32,
+) -> sqlx::Result<Vec<Event>> {
     sqlx::query!(
         "select seq, kind, data from gateway.run_event where run_id = $1 and seq > $2 order by seq",
         id as RunId,
         after,
     )
-    .map(|row| Event { seq: row.seq, kind: EventKind::parse(&row.kind), data: row.data })
+    .map(|row| Event {
+        seq: row.seq,
+        kind: EventKind::parse(&row.kind),
+        data: row.data,
+    })
     .fetch_all(conn)
     .await
 }
 
 /// Ends a run that has not ended; false when it has.
-pub(super) async fn close(conn: &mut PgConnection, ending: &Ending<'_>, now: DateTime<Utc>) -> sqlx::Result<bool> {
+pub(super) async fn close(
+    conn: &mut PgConnection,
+    ending: &Ending<'_>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "update gateway.run
          set state = $2, reason = $3, output = $4, tokens_in = $5, tokens_out = $6, cost_nano_usd = $7, last_event = $8,
@@ -177,7 +195,11 @@ pub(super) async fn close(conn: &mut PgConnection, ending: &Ending<'_>, now: Dat
     Ok(done.rows_affected() == 1)
 }
 
-pub(super) async fn orphans(conn: &mut PgConnection, now: DateTime<Utc>, most: i64) -> sqlx::Result<Vec<Orphan>> {
+pub(super) async fn orphans(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    most: i64,
+) -> sqlx::Result<Vec<Orphan>> {
     sqlx::query_as!(
         Orphan,
         r#"select id as "id: RunId", tenant_id as "tenant: TenantId", reservation_id as "reservation: ReservationId", model
@@ -191,7 +213,11 @@ pub(super) async fn orphans(conn: &mut PgConnection, now: DateTime<Utc>, most: i
 }
 
 /// Locks a run that is still without a living node and tells the number of its newest event.
-pub(super) async fn lock_orphan(conn: &mut PgConnection, id: RunId, now: DateTime<Utc>) -> sqlx::Result<Option<i32>> {
+pub(super) async fn lock_orphan(
+    conn: &mut PgConnection,
+    id: RunId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<i32>> {
     sqlx::query_scalar!(
         "select last_event from gateway.run where id = $1 and ended_at is null and lease_until <= $2
          for update skip locked",

@@ -33,12 +33,22 @@ pub(super) async fn find_live(
         token_hash,
         now,
     )
-    .map(|row| Session { id: row.id, principal: Principal { tenant: row.tenant, user: row.user } })
+    .map(|row| Session {
+        id: row.id,
+        principal: Principal {
+            tenant: row.tenant,
+            user: row.user,
+        },
+    })
     .fetch_optional(conn)
     .await
 }
 
-pub(super) async fn revoke(conn: &mut PgConnection, id: SessionId, now: DateTime<Utc>) -> sqlx::Result<()> {
+pub(super) async fn revoke(
+    conn: &mut PgConnection,
+    id: SessionId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "update identity.session set revoked_at = $2 where id = $1 and revoked_at is null",
         id as SessionId,

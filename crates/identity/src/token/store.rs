@@ -21,5 +21,10 @@ pub(super) async fn insert_key(
 }
 
 pub(super) async fn key(conn: &mut PgConnection, purpose: &str) -> sqlx::Result<Vec<u8>> {
-    sqlx::query_scalar!("select secret from identity.signing_key where purpose = $1", purpose).fetch_one(conn).await
+    sqlx::query_scalar!(
+        "select secret from identity.signing_key where purpose = $1",
+        purpose
+    )
+    .fetch_one(conn)
+    .await
 }

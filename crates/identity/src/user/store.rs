@@ -26,7 +26,11 @@ pub(super) async fn insert(
     .map(drop)
 }
 
-pub(super) async fn insert_tenant(conn: &mut PgConnection, id: TenantId, now: DateTime<Utc>) -> sqlx::Result<()> {
+pub(super) async fn insert_tenant(
+    conn: &mut PgConnection,
+    id: TenantId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into identity.tenant (id, kind, created_at) values ($1, 'person', $2)",
         id as TenantId,
@@ -54,7 +58,10 @@ pub(super) async fn insert_owner(
     .map(drop)
 }
 
-pub(super) async fn find_credentials(conn: &mut PgConnection, email: &str) -> sqlx::Result<Option<Credentials>> {
+pub(super) async fn find_credentials(
+    conn: &mut PgConnection,
+    email: &str,
+) -> sqlx::Result<Option<Credentials>> {
     sqlx::query_as!(
         Credentials,
         r#"select u.id as "user: UserId", m.tenant_id as "tenant: TenantId", u.password_hash
@@ -85,10 +92,26 @@ pub(super) async fn find(conn: &mut PgConnection, id: UserId) -> sqlx::Result<Op
     .await
 }
 
-pub(super) async fn tenant_kind(conn: &mut PgConnection, id: TenantId) -> sqlx::Result<Option<String>> {
-    sqlx::query_scalar!("select kind from identity.tenant where id = $1", id as TenantId).fetch_optional(conn).await
+pub(super) async fn tenant_kind(
+    conn: &mut PgConnection,
+    id: TenantId,
+) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        "select kind from identity.tenant where id = $1",
+        id as TenantId
+    )
+    .fetch_optional(conn)
+    .await
 }
 
-pub(super) async fn tenant_zone(conn: &mut PgConnection, id: TenantId) -> sqlx::Result<Option<String>> {
-    sqlx::query_scalar!("select zone from identity.tenant where id = $1", id as TenantId).fetch_optional(conn).await
+pub(super) async fn tenant_zone(
+    conn: &mut PgConnection,
+    id: TenantId,
+) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        "select zone from identity.tenant where id = $1",
+        id as TenantId
+    )
+    .fetch_optional(conn)
+    .await
 }

@@ -7,7 +7,10 @@ use uuid::Uuid;
 use super::{Balance, Line, Movement, Transfer};
 use crate::{LotId, TransferId};
 
-pub(super) async fn insert_transfer(conn: &mut PgConnection, transfer: &Transfer<'_>) -> sqlx::Result<()> {
+pub(super) async fn insert_transfer(
+    conn: &mut PgConnection,
+    transfer: &Transfer<'_>,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into ledger.transfer (id, tenant_id, unit, kind, amount, hold_id, ref, created_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -26,7 +29,11 @@ pub(super) async fn insert_transfer(conn: &mut PgConnection, transfer: &Transfer
 }
 
 /// All lines go in one statement, because the trigger checks what one statement adds.
-pub(super) async fn insert_lines(conn: &mut PgConnection, transfer: &Transfer<'_>, lines: &[Line]) -> sqlx::Result<()> {
+pub(super) async fn insert_lines(
+    conn: &mut PgConnection,
+    transfer: &Transfer<'_>,
+    lines: &[Line],
+) -> sqlx::Result<()> {
     let accounts: Vec<Uuid> = lines.iter().map(|line| line.account).collect();
     let lots: Vec<Uuid> = lines.iter().map(|line| line.lot.0).collect();
     let amounts: Vec<i64> = lines.iter().map(|line| line.amount).collect();
@@ -60,7 +67,11 @@ pub(crate) async fn find_transfer(
     .await
 }
 
-pub(super) async fn balances(conn: &mut PgConnection, tenant: TenantId, unit: &str) -> sqlx::Result<Vec<Balance>> {
+pub(super) async fn balances(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    unit: &str,
+) -> sqlx::Result<Vec<Balance>> {
     sqlx::query_as!(
         Balance,
         r#"select a.kind as account, a.unit, coalesce(sum(e.amount), 0)::bigint as "balance!"
@@ -97,7 +108,10 @@ pub(super) async fn transfers(
     .await
 }
 
-pub(super) async fn movements(conn: &mut PgConnection, transfers: &[Uuid]) -> sqlx::Result<Vec<Movement>> {
+pub(super) async fn movements(
+    conn: &mut PgConnection,
+    transfers: &[Uuid],
+) -> sqlx::Result<Vec<Movement>> {
     sqlx::query!(
         r#"select t.id as "id: TransferId", t.created_at, t.kind, a.kind as account, e.unit, e.amount,
                   e.lot_id as "lot_id: LotId", t.ref as reference

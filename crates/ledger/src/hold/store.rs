@@ -5,7 +5,11 @@ use sqlx::PgConnection;
 use super::{Hold, NewHold, Part};
 use crate::{HoldId, LotId};
 
-pub(super) async fn insert(conn: &mut PgConnection, new: &NewHold<'_>, now: DateTime<Utc>) -> sqlx::Result<()> {
+pub(super) async fn insert(
+    conn: &mut PgConnection,
+    new: &NewHold<'_>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into ledger.hold (id, tenant_id, unit, amount, ref, created_at, expires_at)
          values ($1, $2, $3, $4, $5, $6, $7)",
@@ -54,7 +58,11 @@ pub(super) async fn close(
 }
 
 /// What each lot gave to the hold, in the order in which lots are used.
-pub(super) async fn parts(conn: &mut PgConnection, id: HoldId, now: DateTime<Utc>) -> sqlx::Result<Vec<Part>> {
+pub(super) async fn parts(
+    conn: &mut PgConnection,
+    id: HoldId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<Part>> {
     sqlx::query_as!(
         Part,
         r#"select l.id as "lot: LotId", e.amount, coalesce(l.expires_at <= $2, false) as "lot_expired!"
@@ -70,7 +78,11 @@ pub(super) async fn parts(conn: &mut PgConnection, id: HoldId, now: DateTime<Utc
     .await
 }
 
-pub(super) async fn due(conn: &mut PgConnection, now: DateTime<Utc>, most: i64) -> sqlx::Result<Vec<(HoldId, TenantId)>> {
+pub(super) async fn due(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    most: i64,
+) -> sqlx::Result<Vec<(HoldId, TenantId)>> {
     sqlx::query!(
         r#"select id as "id: HoldId", tenant_id as "tenant: TenantId" from ledger.hold
            where state = 'open' and expires_at <= $1

@@ -5,7 +5,11 @@ use sqlx::PgConnection;
 use super::{DueLot, Grant, Stock};
 use crate::LotId;
 
-pub(super) async fn insert(conn: &mut PgConnection, grant: &Grant<'_>, now: DateTime<Utc>) -> sqlx::Result<()> {
+pub(super) async fn insert(
+    conn: &mut PgConnection,
+    grant: &Grant<'_>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into ledger.lot (id, tenant_id, unit, amount, source, priority, reason, granted_at, expires_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -43,7 +47,11 @@ pub(super) async fn open_lots(
     .await
 }
 
-pub(super) async fn due(conn: &mut PgConnection, now: DateTime<Utc>, most: i64) -> sqlx::Result<Vec<DueLot>> {
+pub(super) async fn due(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    most: i64,
+) -> sqlx::Result<Vec<DueLot>> {
     sqlx::query_as!(
         DueLot,
         r#"select id as "id: LotId", tenant_id as "tenant: TenantId", unit, reason from ledger.lot
@@ -57,13 +65,21 @@ pub(super) async fn due(conn: &mut PgConnection, now: DateTime<Utc>, most: i64) 
 }
 
 pub(super) async fn available(conn: &mut PgConnection, id: LotId) -> sqlx::Result<i64> {
-    sqlx::query_scalar!("select available from ledger.lot where id = $1", id as LotId).fetch_one(conn).await
+    sqlx::query_scalar!(
+        "select available from ledger.lot where id = $1",
+        id as LotId
+    )
+    .fetch_one(conn)
+    .await
 }
 
 pub(super) async fn exists(conn: &mut PgConnection, id: LotId) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(r#"select exists (select from ledger.lot where id = $1) as "exists!""#, id as LotId)
-        .fetch_one(conn)
-        .await
+    sqlx::query_scalar!(
+        r#"select exists (select from ledger.lot where id = $1) as "exists!""#,
+        id as LotId
+    )
+    .fetch_one(conn)
+    .await
 }
 
 pub(super) async fn stock(

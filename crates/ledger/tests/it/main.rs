@@ -1,5 +1,10 @@
 //! The ledger on a real server: LED-1 to LED-8.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
 mod books;
 mod races;
 mod schedule;
@@ -26,12 +31,33 @@ async fn tenant(test: &TestCtx) -> TenantId {
 }
 
 async fn begin(cx: &Ctx, tenant: TenantId) -> Tx {
-    cx.db.begin(Scope::Tenant { tenant: tenant.0, user: None }).await.unwrap()
+    cx.db
+        .begin(Scope::Tenant {
+            tenant: tenant.0,
+            user: None,
+        })
+        .await
+        .unwrap()
 }
 
-async fn grant(cx: &Ctx, tenant: TenantId, id: Uuid, amount: i64, expires_at: Option<DateTime<Utc>>) -> Result<(), Error> {
+async fn grant(
+    cx: &Ctx,
+    tenant: TenantId,
+    id: Uuid,
+    amount: i64,
+    expires_at: Option<DateTime<Utc>>,
+) -> Result<(), Error> {
     let mut tx = begin(cx, tenant).await;
-    let new = Grant { id, tenant, unit: UNIT, amount, source: Source::Free, priority: 0, reason: "test", expires_at };
+    let new = Grant {
+        id,
+        tenant,
+        unit: UNIT,
+        amount,
+        source: Source::Free,
+        priority: 0,
+        reason: "test",
+        expires_at,
+    };
     ledger::grant(&mut tx, cx, &new).await?;
     tx.commit().await?;
     Ok(())
@@ -41,7 +67,19 @@ async fn hold(cx: &Ctx, tenant: TenantId, amount: i64) -> Result<HoldId, Error> 
     let mut tx = begin(cx, tenant).await;
     let id = cx.ids.new_id();
     let expires_at = cx.clock.now() + Duration::minutes(1);
-    ledger::hold(&mut tx, cx, &NewHold { id, tenant, unit: UNIT, amount, reference: "test", expires_at }).await?;
+    ledger::hold(
+        &mut tx,
+        cx,
+        &NewHold {
+            id,
+            tenant,
+            unit: UNIT,
+            amount,
+            reference: "test",
+            expires_at,
+        },
+    )
+    .await?;
     tx.commit().await?;
     Ok(id)
 }
@@ -65,8 +103,19 @@ async fn balances(cx: &Ctx, tenant: TenantId) -> [i64; 5] {
     let mut tx = begin(cx, tenant).await;
     let balances = ledger::balances(&mut tx, tenant, UNIT).await.unwrap();
     tx.commit().await.unwrap();
-    let of = |kind: &str| balances.iter().find(|b| b.account == kind).map_or(0, |b| b.balance);
-    [of("available"), of("held"), of("spent"), of("expired"), of("issued")]
+    let of = |kind: &str| {
+        balances
+            .iter()
+            .find(|b| b.account == kind)
+            .map_or(0, |b| b.balance)
+    };
+    [
+        of("available"),
+        of("held"),
+        of("spent"),
+        of("expired"),
+        of("issued"),
+    ]
 }
 
 async fn assert_books_are_right(cx: &Ctx) {

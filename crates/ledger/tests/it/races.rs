@@ -5,7 +5,10 @@ use tokio::{sync::Barrier, task::JoinSet};
 use super::*;
 
 /// Runs `work` as often as told, all at once, and counts successes.
-async fn at_once<F: Future<Output = bool> + Send + 'static>(times: usize, work: impl Fn(usize) -> F) -> usize {
+async fn at_once<F: Future<Output = bool> + Send + 'static>(
+    times: usize,
+    work: impl Fn(usize) -> F,
+) -> usize {
     let barrier = Arc::new(Barrier::new(times));
     let mut tasks = JoinSet::new();
     for n in 0..times {
@@ -15,7 +18,12 @@ async fn at_once<F: Future<Output = bool> + Send + 'static>(times: usize, work: 
             work.await
         });
     }
-    tasks.join_all().await.into_iter().filter(|won| *won).count()
+    tasks
+        .join_all()
+        .await
+        .into_iter()
+        .filter(|won| *won)
+        .count()
 }
 
 #[tokio::test]
@@ -24,7 +32,9 @@ async fn sixty_four_spends_of_ten_units_are_ten_from_two_nodes_too() {
     let other = Ctx::new(test.another_node().await, test.cx.clock.clone());
     for round in 0..20 {
         let t = tenant(&test).await;
-        grant(&test.cx, t, Uuid::from_u128(1000 + round), 10, None).await.unwrap();
+        grant(&test.cx, t, Uuid::from_u128(1000 + round), 10, None)
+            .await
+            .unwrap();
         let nodes = [test.cx.clone(), other.clone()];
         let won = at_once(64, |n| {
             let cx = nodes[n % 2].clone();
@@ -60,7 +70,9 @@ async fn the_same_grant_fifty_times_at_once_is_one() {
 async fn of_settle_release_and_lapse_exactly_one_wins() {
     let test = testkit::context().await;
     let t = tenant(&test).await;
-    grant(&test.cx, t, Uuid::from_u128(1), 100, None).await.unwrap();
+    grant(&test.cx, t, Uuid::from_u128(1), 100, None)
+        .await
+        .unwrap();
     for _ in 0..20 {
         let before = balances(&test.cx, t).await;
         let id = hold(&test.cx, t, 2).await.unwrap();
@@ -88,7 +100,9 @@ async fn of_settle_release_and_lapse_exactly_one_wins() {
 async fn every_snapshot_under_load_balances() {
     let test = testkit::context().await;
     let t = tenant(&test).await;
-    grant(&test.cx, t, Uuid::from_u128(1), 1000, None).await.unwrap();
+    grant(&test.cx, t, Uuid::from_u128(1), 1000, None)
+        .await
+        .unwrap();
     let mut writers = JoinSet::new();
     for n in 0..4_i64 {
         let cx = test.cx.clone();

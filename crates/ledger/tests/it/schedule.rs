@@ -4,9 +4,15 @@ use super::*;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Grant { amount: i64, lives_secs: Option<i64> },
+    Grant {
+        amount: i64,
+        lives_secs: Option<i64>,
+    },
     Hold(i64),
-    Settle { hold: usize, used: i64 },
+    Settle {
+        hold: usize,
+        used: i64,
+    },
     Release(usize),
     Wait(i64),
     Sweep,
@@ -14,7 +20,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        (1..20_i64, proptest::option::of(1..90_i64)).prop_map(|(amount, lives_secs)| Step::Grant { amount, lives_secs }),
+        (1..20_i64, proptest::option::of(1..90_i64))
+            .prop_map(|(amount, lives_secs)| Step::Grant { amount, lives_secs }),
         (0..12_i64).prop_map(Step::Hold),
         (0..6_usize, 0..12_i64).prop_map(|(hold, used)| Step::Settle { hold, used }),
         (0..6_usize).prop_map(Step::Release),
@@ -28,7 +35,11 @@ fn step() -> impl Strategy<Value = Step> {
 fn any_schedule_keeps_the_books_right() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let test = runtime.block_on(testkit::context());
-    let mut runner = TestRunner::new(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() });
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: 60,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
     runner
         .run(&proptest::collection::vec(step(), 1..25), |steps| {
             runtime.block_on(run(&test, &steps));
@@ -46,14 +57,18 @@ async fn run(test: &TestCtx, steps: &[Step]) {
         match *step {
             Step::Grant { amount, lives_secs } => {
                 let expires_at = lives_secs.map(|secs| cx.clock.now() + Duration::seconds(secs));
-                grant(cx, t, cx.ids.new_id(), amount, expires_at).await.unwrap();
+                grant(cx, t, cx.ids.new_id(), amount, expires_at)
+                    .await
+                    .unwrap();
                 granted += amount;
             }
             Step::Hold(amount) => {
                 let before = balances(cx, t).await[0];
                 match hold(cx, t, amount).await {
                     Ok(id) => holds.push((id, amount)),
-                    Err(Error::Insufficient { available }) => assert!(available < amount && available <= before),
+                    Err(Error::Insufficient { available }) => {
+                        assert!(available < amount && available <= before);
+                    }
                     Err(error) => assert!(amount == 0, "{error}"),
                 }
             }
@@ -76,7 +91,11 @@ async fn run(test: &TestCtx, steps: &[Step]) {
         }
         let [available, held, spent, expired, issued] = balances(cx, t).await;
         assert_eq!(issued, -granted);
-        assert_eq!(available + held + spent + expired, granted, "no unit appears or is lost");
+        assert_eq!(
+            available + held + spent + expired,
+            granted,
+            "no unit appears or is lost"
+        );
         assert!(available >= 0 && held >= 0 && spent >= 0 && expired >= 0);
     }
     test.time.advance(Duration::hours(1));

@@ -28,13 +28,27 @@ pub(super) async fn insert(
 
 /// Locks a chat, so that its messages are numbered in a line.
 pub(super) async fn lock(conn: &mut PgConnection, id: ChatId) -> sqlx::Result<Option<ChatId>> {
-    sqlx::query_scalar!(r#"select id as "id: ChatId" from misaki.chat where id = $1 for update"#, id as ChatId)
-        .fetch_optional(conn)
-        .await
+    sqlx::query_scalar!(
+        r#"select id as "id: ChatId" from misaki.chat where id = $1 for update"#,
+        id as ChatId
+    )
+    .fetch_optional(conn)
+    .await
 }
 
-pub(super) async fn touch(conn: &mut PgConnection, id: ChatId, now: DateTime<Utc>) -> sqlx::Result<()> {
-    sqlx::query!("update misaki.chat set updated_at = $2 where id = $1", id as ChatId, now).execute(conn).await.map(drop)
+pub(super) async fn touch(
+    conn: &mut PgConnection,
+    id: ChatId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update misaki.chat set updated_at = $2 where id = $1",
+        id as ChatId,
+        now
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 pub(super) async fn last_seq(conn: &mut PgConnection, chat: ChatId) -> sqlx::Result<i32> {
@@ -46,7 +60,11 @@ pub(super) async fn last_seq(conn: &mut PgConnection, chat: ChatId) -> sqlx::Res
     .await
 }
 
-pub(super) async fn insert_message(conn: &mut PgConnection, tenant: TenantId, row: &Row) -> sqlx::Result<()> {
+pub(super) async fn insert_message(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    row: &Row,
+) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into misaki.message
              (id, tenant_id, chat_id, seq, role, text, phrase_id, phrase_rule, run_id, request_key, created_at)
@@ -92,7 +110,11 @@ pub(super) async fn messages(conn: &mut PgConnection, chat: ChatId) -> sqlx::Res
     .await
 }
 
-pub(super) async fn newest_messages(conn: &mut PgConnection, chat: ChatId, most: i64) -> sqlx::Result<Vec<Row>> {
+pub(super) async fn newest_messages(
+    conn: &mut PgConnection,
+    chat: ChatId,
+    most: i64,
+) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
         r#"select id as "id: MessageId", chat_id as "chat: ChatId", seq, role, text, phrase_id, phrase_rule,
@@ -115,7 +137,11 @@ pub(super) async fn find(conn: &mut PgConnection, id: ChatId) -> sqlx::Result<Op
     .await
 }
 
-pub(super) async fn list(conn: &mut PgConnection, tenant: TenantId, page: &PageRequest) -> sqlx::Result<Vec<ChatSummary>> {
+pub(super) async fn list(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    page: &PageRequest,
+) -> sqlx::Result<Vec<ChatSummary>> {
     sqlx::query_as!(
         ChatSummary,
         r#"select id as "id: ChatId", title, created_at, updated_at from misaki.chat
@@ -131,5 +157,11 @@ pub(super) async fn list(conn: &mut PgConnection, tenant: TenantId, page: &PageR
 }
 
 pub(super) async fn delete(conn: &mut PgConnection, id: ChatId) -> sqlx::Result<bool> {
-    Ok(sqlx::query!("delete from misaki.chat where id = $1", id as ChatId).execute(conn).await?.rows_affected() == 1)
+    Ok(
+        sqlx::query!("delete from misaki.chat where id = $1", id as ChatId)
+            .execute(conn)
+            .await?
+            .rows_affected()
+            == 1,
+    )
 }
