@@ -1,7 +1,6 @@
 mod store;
 
 use chrono::{DateTime, Timelike, Utc};
-use db::OnConstraint;
 use gateway::{Admitted, RunId, RunView, StartRun, State, admit, launch, outputs};
 use identity::{InferenceCaller, Principal};
 use kernel::{Cursor, Lang, Page, PageRequest};
@@ -117,28 +116,10 @@ pub(crate) async fn say(
         return Err(Error::OtherStorefront);
     }
     let key = Uuid::new_v5(&Uuid::NAMESPACE_OID, saying.key.as_bytes());
-    match try_say(room, caller, saying, key).await {
-        // the same request won the race by a moment: its answer is ours
-        Err(Error::Repeated) => {
-            let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
-            let said = said_before(&mut tx, key, saying)
-                .await?
-                .ok_or(Error::Repeated)?;
-            tx.commit().await?;
-            Ok(said)
-        }
-        result => result,
-    }
-}
-
-async fn try_say(
-    room: &Misaki,
-    caller: &InferenceCaller,
-    saying: &Saying,
-    key: Uuid,
-) -> Result<Said, Error> {
     let cx = &room.cx;
     let mut tx = cx.db.begin(caller.principal.scope()).await?;
+    // a resend waits for the first to be decided, so that it is not refused for what the first has under way
+    store::lock_key(&mut tx, caller.principal.tenant, key).await?;
     if let Some(said) = said_before(&mut tx, key, saying).await? {
         return Ok(said);
     }
@@ -191,9 +172,7 @@ async fn try_say(
         ..user.clone()
     };
     for row in [&user, &assistant] {
-        store::insert_message(&mut tx, caller.principal.tenant, row)
-            .await
-            .on_constraint("message_request_key", || Error::Repeated)?;
+        store::insert_message(&mut tx, caller.principal.tenant, row).await?;
     }
     store::touch(&mut tx, chat, now).await?;
     let said = said(&mut tx, user, assistant).await?;

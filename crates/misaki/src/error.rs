@@ -11,9 +11,6 @@ pub enum Error {
     OtherStorefront,
     #[error("the idempotency key was used for another message")]
     KeyReused,
-    /// Someone else is saving the same message right now; ask again.
-    #[error("the message is being saved")]
-    Repeated,
     #[error(transparent)]
     Identity(#[from] identity::Error),
     #[error(transparent)]
@@ -48,15 +45,6 @@ impl From<Error> for Problem {
                     "This Idempotency-Key was used for another message.",
                 ),
             ),
-            Error::Repeated => Problem::new(
-                409,
-                "request_in_flight",
-                Text::new(
-                    "同じ送信を処理しています。",
-                    "The same request is being processed.",
-                ),
-            )
-            .with_retry_after(1),
             Error::Identity(error) => error.into(),
             Error::Gateway(error) => error.into(),
             Error::Fault(fault) => fault.into(),

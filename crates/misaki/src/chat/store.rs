@@ -26,6 +26,22 @@ pub(super) async fn insert(
     .map(drop)
 }
 
+/// The line in which requests with the same key stand, until the transaction ends.
+pub(super) async fn lock_key(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    key: Uuid,
+) -> sqlx::Result<()> {
+    let line = format!("misaki:{tenant}:{key}");
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtextextended($1, 0))",
+        line
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
 /// Locks a chat, so that its messages are numbered in a line.
 pub(super) async fn lock(conn: &mut PgConnection, id: ChatId) -> sqlx::Result<Option<ChatId>> {
     sqlx::query_scalar!(

@@ -1,0 +1,118 @@
+//! Entitlement on a real server: plans, and reservations that are exact.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+mod plans;
+mod reservations;
+
+use std::sync::Arc;
+
+use chrono::Duration;
+use db::Ctx;
+use entitlement::{Catalogue, Entitlement, Error, Outcome, PlanFile, Reservation, Usage, Work};
+use identity::{CookieStyle, Identity, Principal, RequestMeta};
+use tokio::sync::RwLock;
+
+const UNIT: &str = "misaki.chat";
+
+/// A plan file with one plan for guests.
+fn plan_file(per_minute: u32, concurrent: u32, amount: u32) -> PlanFile {
+    let text = format!(
+        r#"[[plan]]
+        storefront = "misaki"
+        id = "guest"
+        default_for = "guest"
+        title = {{ ja = "ゲスト", en = "Guest" }}
+        price_yen = 0
+        limits = {{ per_minute = {per_minute}, concurrent = {concurrent} }}
+        grants = [{{ unit = "misaki.chat", amount = {amount}, every = "day" }}]
+        routes = {{ "misaki.chat" = "small" }}
+        [[plan]]
+        storefront = "misaki"
+        id = "paid"
+        title = {{ ja = "有料", en = "Paid" }}
+        price_yen = 980
+        limits = {{ per_minute = 1000, concurrent = 100 }}
+        grants = [{{ unit = "misaki.chat", amount = 1000, every = "month" }}]
+        routes = {{ "misaki.chat" = "large" }}"#
+    );
+    PlanFile::parse(&text).unwrap()
+}
+
+/// The room on a database whose plans are applied.
+async fn open(cx: &Ctx, plans: &PlanFile) -> Entitlement {
+    let identity = Identity::open(cx.clone(), CookieStyle::Https)
+        .await
+        .unwrap();
+    entitlement::apply(cx, plans).await.unwrap();
+    let catalogue = Arc::new(RwLock::new(Catalogue::load(cx).await.unwrap()));
+    Entitlement {
+        cx: cx.clone(),
+        identity,
+        catalogue,
+        inference_url: "http://localhost".into(),
+    }
+}
+
+async fn guest(room: &Entitlement) -> Principal {
+    let meta = RequestMeta {
+        request_id: "req_test".to_owned(),
+        user_agent: String::new(),
+    };
+    identity::guest(&room.identity, &meta)
+        .await
+        .unwrap()
+        .session
+        .principal
+}
+
+async fn reserve(room: &Entitlement, caller: Principal) -> Result<Reservation, Error> {
+    let mut tx = room.cx.db.begin(caller.scope()).await?;
+    let lease_until = room.cx.clock.now() + Duration::seconds(15);
+    let work = Work {
+        storefront: "misaki",
+        unit: UNIT,
+        amount: 1,
+        reference: "run_test",
+        lease_until,
+    };
+    let reservation = entitlement::reserve(&mut tx, room, caller, &work).await?;
+    tx.commit().await?;
+    Ok(reservation)
+}
+
+async fn settle(
+    room: &Entitlement,
+    caller: Principal,
+    reservation: &Reservation,
+    amount: i64,
+) -> Result<(), Error> {
+    let mut tx = room.cx.db.begin(caller.scope()).await?;
+    let used = Usage {
+        amount,
+        model: "m".to_owned(),
+        tokens_in: 3,
+        tokens_out: 5,
+        cost_nano_usd: 7,
+        outcome: if amount > 0 {
+            Outcome::Completed
+        } else {
+            Outcome::Failed
+        },
+    };
+    entitlement::settle(&mut tx, &room.cx, reservation.id, &used).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// available, held, spent
+async fn stock(room: &Entitlement, caller: Principal) -> [i64; 3] {
+    let mut tx = room.cx.db.begin(caller.scope()).await.unwrap();
+    let stock = ledger::stock(&mut tx, caller.tenant, UNIT, room.cx.clock.now())
+        .await
+        .unwrap();
+    [stock.available, stock.held, stock.spent]
+}

@@ -1,0 +1,189 @@
+use std::sync::Arc;
+
+use tokio::{sync::Barrier, task::JoinSet};
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_at_once_against_a_hundred_units_admit_a_hundred_from_two_nodes() {
+    let test = testkit::context().await;
+    let plans = plan_file(100_000, 100_000, 100);
+    let one = open(&test.cx, &plans).await;
+    let two = open(
+        &Ctx::new(test.another_node().await, test.cx.clock.clone()),
+        &plans,
+    )
+    .await;
+    let caller = guest(&one).await;
+    let barrier = Arc::new(Barrier::new(1000));
+    let mut tasks = JoinSet::new();
+    for n in 0..1000 {
+        let (room, barrier) = (
+            if n % 2 == 0 { one.clone() } else { two.clone() },
+            Arc::clone(&barrier),
+        );
+        tasks.spawn(async move {
+            barrier.wait().await;
+            // a pool that is busy for longer than its patience refuses to wait; the client asks again
+            loop {
+                match reserve(&room, caller).await {
+                    Err(Error::Fault(fault)) if fault.kind == kernel::FaultKind::Unavailable => {}
+                    other => break other,
+                }
+            }
+        });
+    }
+    let mut admitted = 0;
+    for result in tasks.join_all().await {
+        match result {
+            Ok(_) => admitted += 1,
+            Err(Error::QuotaExhausted { .. }) => {}
+            Err(error) => unreachable!("{error}"),
+        }
+    }
+    assert_eq!(admitted, 100);
+    assert_eq!(stock(&one, caller).await, [0, 100, 0]);
+    assert_eq!(ledger::verify(&test.cx).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn no_sixty_seconds_ever_admit_more_than_the_rate() {
+    let test = testkit::context().await;
+    let room = open(&test.cx, &plan_file(3, 100, 100)).await;
+    let caller = guest(&room).await;
+    let mut admitted = Vec::new();
+    for _ in 0..200 {
+        match reserve(&room, caller).await {
+            Ok(_) => admitted.push(test.cx.clock.now()),
+            Err(Error::RateExceeded {
+                retry_after_secs, ..
+            }) => {
+                assert!((1..=60).contains(&retry_after_secs));
+            }
+            Err(error) => unreachable!("{error}"),
+        }
+        test.time.advance(Duration::milliseconds(1_700));
+    }
+    for window in admitted.windows(4) {
+        assert!(window[3] - window[0] >= Duration::seconds(60), "{window:?}");
+    }
+    assert!(
+        admitted.len() >= 17,
+        "{} in 340 s: nobody is refused without need",
+        admitted.len()
+    );
+}
+
+#[tokio::test]
+async fn a_refused_rate_passes_after_the_time_that_it_names() {
+    let test = testkit::context().await;
+    let room = open(&test.cx, &plan_file(2, 100, 100)).await;
+    let caller = guest(&room).await;
+    reserve(&room, caller).await.unwrap();
+    test.time.advance(Duration::milliseconds(10_500));
+    reserve(&room, caller).await.unwrap();
+    let Err(Error::RateExceeded {
+        retry_after_secs,
+        suggestion,
+        ..
+    }) = reserve(&room, caller).await
+    else {
+        unreachable!("the third in a minute passed");
+    };
+    assert_eq!(
+        (retry_after_secs, suggestion.unwrap().plan.as_str()),
+        (50, "paid")
+    );
+    test.time
+        .advance(Duration::seconds(i64::try_from(retry_after_secs).unwrap()));
+    reserve(&room, caller).await.unwrap();
+}
+
+#[tokio::test]
+async fn slots_are_freed_by_the_end_and_by_the_death_of_the_work() {
+    let test = testkit::context().await;
+    let room = open(&test.cx, &plan_file(100, 2, 100)).await;
+    let caller = guest(&room).await;
+    let first = reserve(&room, caller).await.unwrap();
+    reserve(&room, caller).await.unwrap();
+    assert!(matches!(
+        reserve(&room, caller).await,
+        Err(Error::ConcurrencyExceeded { concurrent: 2, .. })
+    ));
+    settle(&room, caller, &first, 1).await.unwrap();
+    reserve(&room, caller).await.unwrap();
+    assert!(matches!(
+        reserve(&room, caller).await,
+        Err(Error::ConcurrencyExceeded { .. })
+    ));
+    test.time.advance(Duration::seconds(15));
+    reserve(&room, caller).await.unwrap();
+    assert_eq!(
+        entitlement::lapse_due(&test.cx, Duration::zero(), 10)
+            .await
+            .unwrap(),
+        2
+    );
+    assert_eq!(
+        stock(&room, caller).await,
+        [98, 1, 1],
+        "what the dead kept is back"
+    );
+}
+
+#[tokio::test]
+async fn an_exhausted_quota_names_its_return_and_the_cheapest_way_on() {
+    let test = testkit::context().await;
+    let room = open(&test.cx, &plan_file(100, 100, 1)).await;
+    let caller = guest(&room).await;
+    let only = reserve(&room, caller).await.unwrap();
+    let Err(Error::QuotaExhausted {
+        resets_at,
+        retry_after_secs,
+        suggestion,
+        ..
+    }) = reserve(&room, caller).await
+    else {
+        unreachable!("more than there is");
+    };
+    assert_eq!(
+        resets_at,
+        Some(testkit::instant("2026-11-20T15:00:00Z")),
+        "midnight in Tokyo"
+    );
+    assert_eq!(retry_after_secs, Some(6 * 3600 + 1));
+    assert_eq!(suggestion.unwrap().plan, "paid");
+    settle(&room, caller, &only, 0).await.unwrap();
+    reserve(&room, caller).await.unwrap();
+    test.time.advance(Duration::hours(6));
+    reserve(&room, caller).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_reservation_ends_once_and_its_usage_row_says_what_the_ledger_says() {
+    let test = testkit::context().await;
+    let room = open(&test.cx, &plan_file(100, 100, 10)).await;
+    let caller = guest(&room).await;
+    let (used, unused) = (
+        reserve(&room, caller).await.unwrap(),
+        reserve(&room, caller).await.unwrap(),
+    );
+    settle(&room, caller, &used, 1).await.unwrap();
+    settle(&room, caller, &unused, 0).await.unwrap();
+    assert!(matches!(
+        settle(&room, caller, &used, 1).await,
+        Err(Error::ReservationClosed)
+    ));
+    assert_eq!(stock(&room, caller).await, [9, 0, 1]);
+    let mut owner = test.database.owner().await;
+    let rows: Vec<(i64, i64, String)> = sqlx::query_as(
+        "select amount, cost_nano_usd, outcome from entitlement.usage order by amount",
+    )
+    .fetch_all(&mut owner)
+    .await
+    .unwrap();
+    assert_eq!(
+        rows,
+        [(0, 7, "failed".to_owned()), (1, 7, "completed".to_owned())]
+    );
+}

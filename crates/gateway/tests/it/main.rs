@@ -1,0 +1,179 @@
+//! Runs on a real server against the stand-in model over real HTTP.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+mod endings;
+mod nodes;
+mod streams;
+
+use std::{sync::Arc, time::Duration};
+
+use db::Ctx;
+use entitlement::{Catalogue, Entitlement, PlanFile};
+use gateway::{Error, Gateway, Patience, Price, Routes, RunId, RunView, StartRun, State, Target};
+use identity::{CookieStyle, Identity, InferenceCaller, RequestMeta};
+use kernel::NanoUsd;
+use llm::Message;
+use testkit::TestCtx;
+use tokio::{net::TcpListener, sync::RwLock};
+
+/// A house with one model, and a guest who may use it.
+struct Bar {
+    test: TestCtx,
+    room: Gateway,
+    caller: InferenceCaller,
+    model: String,
+}
+
+const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(2),
+    silence: Duration::from_millis(1500),
+    run: Duration::from_secs(30),
+};
+
+impl Bar {
+    async fn open() -> Self {
+        Self::with_pace(Duration::from_millis(2)).await
+    }
+
+    async fn with_pace(pace: Duration) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let test = testkit::context().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let model = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, sandbox::model_router_paced(pace)).await });
+        let room = node(&test.cx, &model).await;
+        let meta = RequestMeta {
+            request_id: "req_test".to_owned(),
+            user_agent: String::new(),
+        };
+        let principal = identity::guest(&room.identity, &meta)
+            .await
+            .unwrap()
+            .session
+            .principal;
+        Self {
+            test,
+            room,
+            caller: InferenceCaller {
+                principal,
+                storefront: "misaki".to_owned(),
+            },
+            model,
+        }
+    }
+
+    /// Another process on the same database.
+    async fn another_node(&self) -> Gateway {
+        node(
+            &Ctx::new(self.test.another_node().await, self.test.cx.clock.clone()),
+            &self.model,
+        )
+        .await
+    }
+
+    /// Asks, and answers with the run that was launched.
+    async fn ask(&self, text: &str) -> RunId {
+        self.try_ask(text).await.unwrap()
+    }
+
+    async fn try_ask(&self, text: &str) -> Result<RunId, Error> {
+        let start = StartRun {
+            purpose: "misaki.chat".to_owned(),
+            messages: vec![Message::user(text)],
+            max_tokens: None,
+        };
+        let mut tx = self.room.cx.db.begin(self.caller.principal.scope()).await?;
+        let admitted = gateway::admit(&mut tx, &self.room, &self.caller, start).await?;
+        tx.commit().await?;
+        let id = admitted.id;
+        gateway::launch(&self.room, admitted);
+        Ok(id)
+    }
+
+    async fn get(&self, id: RunId) -> RunView {
+        gateway::get(&self.room, self.caller.principal, id)
+            .await
+            .unwrap()
+    }
+
+    /// The run once it has ended.
+    async fn ended(&self, id: RunId) -> RunView {
+        self.until(id, |run| run.state.is_ended()).await
+    }
+
+    async fn until(&self, id: RunId, done: impl Fn(&RunView) -> bool) -> RunView {
+        let waiting = async {
+            loop {
+                let run = self.get(id).await;
+                if done(&run) {
+                    break run;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), waiting)
+            .await
+            .unwrap()
+    }
+
+    /// available, held, spent
+    async fn stock(&self) -> [i64; 3] {
+        let cx = &self.room.cx;
+        let mut tx = cx.db.begin(self.caller.principal.scope()).await.unwrap();
+        let stock = ledger::stock(
+            &mut tx,
+            self.caller.principal.tenant,
+            "misaki.chat",
+            cx.clock.now(),
+        )
+        .await
+        .unwrap();
+        [stock.available, stock.held, stock.spent]
+    }
+}
+
+async fn node(cx: &Ctx, model: &str) -> Gateway {
+    let plans = PlanFile::parse(
+        r#"[[plan]]
+        storefront = "misaki"
+        id = "guest"
+        default_for = "guest"
+        title = { ja = "ゲスト", en = "Guest" }
+        price_yen = 0
+        limits = { per_minute = 1000, concurrent = 100 }
+        grants = [{ unit = "misaki.chat", amount = 100, every = "day" }]
+        routes = { "misaki.chat" = "small" }"#,
+    )
+    .unwrap();
+    let identity = Identity::open(cx.clone(), CookieStyle::Https)
+        .await
+        .unwrap();
+    entitlement::apply(cx, &plans).await.unwrap();
+    let catalogue = Arc::new(RwLock::new(Catalogue::load(cx).await.unwrap()));
+    let entitlement = Entitlement {
+        cx: cx.clone(),
+        identity,
+        catalogue,
+        inference_url: "http://localhost".into(),
+    };
+    let target = Target {
+        base_url: format!("{model}/v1"),
+        api_key: None,
+        model: "sandbox-small".to_owned(),
+        price: Price {
+            input: NanoUsd(1_000),
+            output: NanoUsd(2_000),
+        },
+        streams: true,
+    };
+    Gateway::open(
+        entitlement,
+        Routes::new([("small".to_owned(), vec![target])]),
+        PATIENCE,
+    )
+    .unwrap()
+}

@@ -1,0 +1,310 @@
+//! A talk at the bar, on a real server with the stand-in model.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{Request, header},
+};
+use entitlement::{Catalogue, DEFAULT_PLANS, Entitlement, PlanFile};
+use gateway::{Gateway, Patience, Price, Routes, Target};
+use identity::{CookieStyle, Identity, Principal, RequestMeta};
+use misaki::Misaki;
+use serde_json::{Value, json};
+use testkit::TestCtx;
+use tokio::{net::TcpListener, sync::RwLock};
+use tower::ServiceExt;
+
+struct Bar {
+    test: TestCtx,
+    room: Misaki,
+    app: Router,
+    guest: Principal,
+}
+
+impl Bar {
+    async fn open() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let test = testkit::context().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let model = sandbox::model_router_paced(Duration::from_millis(1));
+        tokio::spawn(async move { axum::serve(listener, model).await });
+        let cx = test.cx.clone();
+        let identity = Identity::open(cx.clone(), CookieStyle::PlainHttp)
+            .await
+            .unwrap();
+        entitlement::apply(&cx, &PlanFile::parse(DEFAULT_PLANS).unwrap())
+            .await
+            .unwrap();
+        let catalogue = Arc::new(RwLock::new(Catalogue::load(&cx).await.unwrap()));
+        let entitlement = Entitlement {
+            cx,
+            identity,
+            catalogue,
+            inference_url: "http://localhost".into(),
+        };
+        let routes = [
+            ("misaki-small", "sandbox-small"),
+            ("misaki-large", "sandbox-large"),
+        ]
+        .map(|(route, model)| {
+            let target = Target {
+                base_url: base_url.clone(),
+                api_key: None,
+                model: model.to_owned(),
+                price: Price::default(),
+                streams: true,
+            };
+            (route.to_owned(), vec![target])
+        });
+        let gateway = Gateway::open(entitlement, Routes::new(routes), Patience::default()).unwrap();
+        let room = Misaki::open(gateway).unwrap();
+        let routes = misaki::inference_router()
+            .merge(misaki::account_router())
+            .with_state(room.clone());
+        let app = api::wrap(routes.split_for_parts().0, test.cx.ids.clone());
+        let guest = new_guest(&room).await;
+        Self {
+            test,
+            room,
+            app,
+            guest,
+        }
+    }
+
+    async fn say(&self, chat: Option<&Value>, text: &str, key: &str) -> (u16, Value) {
+        self.say_as(self.guest, "misaki", chat, text, key).await
+    }
+
+    async fn say_as(
+        &self,
+        who: Principal,
+        storefront: &str,
+        chat: Option<&Value>,
+        text: &str,
+        key: &str,
+    ) -> (u16, Value) {
+        let token = identity::mint_inference_token(&self.room.identity, who, storefront)
+            .unwrap()
+            .token;
+        let request = Request::post("/misaki/messages")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header("idempotency-key", format!("\"{key}\""))
+            .body(Body::from(
+                json!({ "chat_id": chat, "text": text }).to_string(),
+            ))
+            .unwrap();
+        let response = self.app.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        (
+            status,
+            serde_json::from_slice(&to_bytes(response.into_body(), 1_000_000).await.unwrap())
+                .unwrap(),
+        )
+    }
+
+    async fn ended(&self, answer: &Value) -> gateway::RunView {
+        let id = answer["run_id"].as_str().unwrap().parse().unwrap();
+        let waiting = async {
+            loop {
+                let run = gateway::get(&self.room.gateway, self.guest, id)
+                    .await
+                    .unwrap();
+                if run.state.is_ended() {
+                    break run;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), waiting)
+            .await
+            .unwrap()
+    }
+
+    async fn count(&self, table: &'static str) -> i64 {
+        let mut owner = self.test.database.owner().await;
+        let query = format!("select count(*) from {table}");
+        sqlx::query_scalar(sqlx::AssertSqlSafe(query))
+            .fetch_one(&mut owner)
+            .await
+            .unwrap()
+    }
+}
+
+async fn new_guest(room: &Misaki) -> Principal {
+    let meta = RequestMeta {
+        request_id: "req_test".to_owned(),
+        user_agent: String::new(),
+    };
+    identity::guest(&room.identity, &meta)
+        .await
+        .unwrap()
+        .session
+        .principal
+}
+
+#[tokio::test]
+async fn a_canned_phrase_answers_at_once_and_leaves_no_trace_in_the_books() {
+    let bar = Bar::open().await;
+    let (status, answer) = bar.say(None, "ｺﾝﾊﾞﾝﾊ！", "k1").await;
+    assert_eq!((status, answer["kind"].as_str()), (200, Some("canned")));
+    assert_eq!(answer["assistant"]["canned"]["rule"], "folded");
+    assert!(!answer["assistant"]["text"].as_str().unwrap().is_empty());
+    assert_eq!(
+        (
+            bar.count("entitlement.reservation").await,
+            bar.count("ledger.entry").await
+        ),
+        (0, 0)
+    );
+}
+
+#[tokio::test]
+async fn anything_else_is_a_run_whose_text_is_the_answer() {
+    let bar = Bar::open().await;
+    let (status, answer) = bar.say(None, "仕事で失敗しました", "k1").await;
+    assert_eq!((status, answer["kind"].as_str()), (202, Some("run")));
+    let run = bar.ended(&answer).await;
+    let (_, second) = bar
+        .say(Some(&answer["chat_id"]), "それでね、続きがあるの", "k2")
+        .await;
+    assert_eq!(second["chat_id"], answer["chat_id"]);
+    bar.ended(&second).await;
+    let (_, again) = bar
+        .say(Some(&answer["chat_id"]), "仕事で失敗しました", "k1")
+        .await;
+    assert_eq!(
+        again["assistant"]["text"].as_str(),
+        Some(run.output.as_str())
+    );
+    assert_eq!(
+        (
+            bar.count("gateway.run").await,
+            bar.count("misaki.message").await
+        ),
+        (2, 4)
+    );
+}
+
+#[tokio::test]
+async fn the_same_key_many_times_at_once_is_one_message_one_run_and_one_unit() {
+    let bar = Bar::open().await;
+    let answers = futures::future::join_all(
+        (0..8).map(|_| bar.say(None, "聞いてほしいことがあるの", "same")),
+    )
+    .await;
+    let runs: Vec<&Value> = answers
+        .iter()
+        .map(|(_, answer)| &answer["run_id"])
+        .collect();
+    assert!(
+        answers.iter().all(|(status, _)| *status == 202),
+        "{answers:?}"
+    );
+    assert!(runs.iter().all(|run| *run == runs[0]));
+    bar.ended(&answers[0].1).await;
+    assert_eq!(
+        (
+            bar.count("gateway.run").await,
+            bar.count("entitlement.usage").await
+        ),
+        (1, 1)
+    );
+    let (status, reused) = bar.say(None, "別の話", "same").await;
+    assert_eq!(
+        (status, reused["code"].as_str()),
+        (422, Some("idempotency_key_reused"))
+    );
+}
+
+#[tokio::test]
+async fn a_refused_message_leaves_nothing_behind() {
+    let bar = Bar::open().await;
+    let mut owner = bar.test.database.owner().await;
+    let (_, first) = bar.say(None, "最初の話", "k0").await;
+    bar.ended(&first).await;
+    sqlx::query("update entitlement.reservation set created_at = $1")
+        .bind(bar.test.cx.clock.now())
+        .execute(&mut owner)
+        .await
+        .unwrap();
+    let before = bar.count("misaki.message").await;
+    let mut refused = None;
+    for n in 1..10 {
+        let (status, answer) = bar.say(None, "つぎの話", &format!("k{n}")).await;
+        if status != 202 {
+            refused = Some((status, answer));
+            break;
+        }
+        bar.ended(&answer).await;
+    }
+    let (status, problem) = refused.unwrap();
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (429, Some("rate_exceeded"))
+    );
+    assert_eq!(problem["suggestion"]["plan"], "free");
+    let runs = bar.count("gateway.run").await;
+    assert_eq!(
+        (bar.count("misaki.message").await, runs),
+        (before + (runs - 1) * 2, 6)
+    );
+    let (status, _) = bar.say(None, "こんばんは", "canned").await;
+    assert_eq!(status, 200, "a phrase answers whatever the limits say");
+}
+
+#[tokio::test]
+async fn the_plan_decides_the_model() {
+    let bar = Bar::open().await;
+    let (_, answer) = bar.say(None, "はじめての話", "k1").await;
+    assert_eq!(bar.ended(&answer).await.model, "sandbox-small");
+    entitlement::assign(&bar.test.cx, bar.guest.tenant, "misaki", "vip")
+        .await
+        .unwrap();
+    let (_, answer) = bar.say(None, "つぎの話", "k2").await;
+    assert_eq!(bar.ended(&answer).await.model, "sandbox-large");
+}
+
+#[tokio::test]
+async fn nobody_sees_or_joins_anothers_chat_nor_comes_with_anothers_token() {
+    let bar = Bar::open().await;
+    let (_, mine) = bar.say(None, "こんばんは", "k1").await;
+    let stranger = new_guest(&bar.room).await;
+    let (status, problem) = bar
+        .say_as(
+            stranger,
+            "misaki",
+            Some(&mine["chat_id"]),
+            "こんばんは",
+            "k2",
+        )
+        .await;
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (404, Some("chat_not_found"))
+    );
+    let (status, problem) = bar
+        .say_as(bar.guest, "genai", None, "こんばんは", "k3")
+        .await;
+    assert_eq!(
+        (status, problem["code"].as_str()),
+        (403, Some("other_storefront"))
+    );
+    assert_eq!(bar.count("misaki.message").await, 2);
+    let (status, same_key) = bar
+        .say_as(stranger, "misaki", None, "こんばんは", "k1")
+        .await;
+    assert_eq!(status, 200);
+    assert_ne!(
+        same_key["chat_id"], mine["chat_id"],
+        "a key is the caller's own"
+    );
+}
