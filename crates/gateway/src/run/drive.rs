@@ -5,7 +5,7 @@ use entitlement::{Outcome, Usage, renew, settle};
 use futures::{FutureExt, StreamExt};
 use llm::{StreamEvent, tokens};
 use serde_json::json;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, timeout};
 
 use super::{
     Admitted, Event, EventKind, RunId, State,
@@ -20,6 +20,9 @@ use crate::{
 /// How often a silent run says that it is alive and looks whether it is to stop.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
+/// The most items of the upstream that become one event.
+const LARGEST_BATCH: usize = 64;
+
 /// Drives one run to its end. Whatever happens upstream, the run ends once, with a reason, and is settled.
 pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
     let id = run.id;
@@ -29,6 +32,8 @@ pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
         run: &run,
         feed: &feed,
         seq: 0,
+        pending: Vec::new(),
+        batch: String::new(),
         output: String::new(),
         usage: None,
         model: run.request.model.clone(),
@@ -93,7 +98,12 @@ struct Driver<'a> {
     run: &'a Admitted,
     feed: &'a Feed,
     deadline: Instant,
+    /// The number of the newest event.
     seq: i32,
+    /// Events that are not durable yet.
+    pending: Vec<Event>,
+    /// Text that is no event yet.
+    batch: String,
     output: String,
     usage: Option<llm::Usage>,
     model: String,
@@ -106,16 +116,10 @@ impl Driver<'_> {
             Err(verdict) => return verdict,
         };
         self.model.clone_from(&target.model);
-        let started = self.event(
+        self.note(
             EventKind::Started,
             json!({ "run_id": self.run.id, "model": self.model }),
         );
-        match self.write(vec![started]).await {
-            Ok(Kept::Go) => {}
-            Ok(Kept::Stop) => return Verdict::Stopped,
-            Ok(Kept::Fenced) => return Verdict::Fenced,
-            Err(()) => return Verdict::NodeLost,
-        }
         self.relay(upstream).await
     }
 
@@ -131,14 +135,13 @@ impl Driver<'_> {
                 provider::open(&self.room.http, target, &request),
             );
             let mut call = std::pin::pin!(call);
-            let mut beat = interval(HEARTBEAT);
-            beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut beat = heartbeat();
             let result = loop {
                 tokio::select! {
                     result = &mut call => break result,
                     () = self.feed.cancel.cancelled() => return Err(Verdict::Stopped),
                     () = self.room.node.abandon.cancelled() => return Err(Verdict::NodeLost),
-                    _ = beat.tick() => match self.write(Vec::new()).await {
+                    _ = beat.tick() => match self.write().await {
                         Ok(Kept::Go) | Err(()) => {}
                         Ok(Kept::Stop) => return Err(Verdict::Stopped),
                         Ok(Kept::Fenced) => return Err(Verdict::Fenced),
@@ -161,62 +164,64 @@ impl Driver<'_> {
     }
 
     /// Passes on what the upstream says, making it durable in batches: while one is being written the next gathers.
+    /// What comes with the end is left to be written with the end.
     async fn relay(&mut self, mut upstream: Events) -> Verdict {
         let mut heard = Instant::now();
-        let mut beat = interval(HEARTBEAT);
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut beat = heartbeat();
         loop {
-            let mut batch = String::new();
-            let mut verdict = None;
+            let mut gathered = 0;
+            while gathered < LARGEST_BATCH
+                && let Some(next) = upstream.next().now_or_never()
+            {
+                heard = Instant::now();
+                gathered += 1;
+                if let Some(verdict) = self.take(next) {
+                    return verdict;
+                }
+            }
+            if self.has_news() {
+                match self.write().await {
+                    Ok(Kept::Go) => {}
+                    Ok(Kept::Stop) => return Verdict::Stopped,
+                    Ok(Kept::Fenced) => return Verdict::Fenced,
+                    Err(()) => return Verdict::NodeLost,
+                }
+            }
+            if gathered == LARGEST_BATCH {
+                continue;
+            }
             tokio::select! {
+                () = self.feed.cancel.cancelled() => return Verdict::Stopped,
+                () = self.room.node.abandon.cancelled() => return Verdict::NodeLost,
                 next = upstream.next() => {
                     heard = Instant::now();
-                    verdict = self.take(next, &mut batch);
-                    while verdict.is_none() {
-                        let Some(next) = upstream.next().now_or_never() else { break };
-                        verdict = self.take(next, &mut batch);
+                    if let Some(verdict) = self.take(next) {
+                        return verdict;
                     }
                 }
-                () = self.feed.cancel.cancelled() => verdict = Some(Verdict::Stopped),
-                () = self.room.node.abandon.cancelled() => verdict = Some(Verdict::NodeLost),
                 _ = beat.tick() => {
                     if heard.elapsed() > self.room.node.patience.silence {
-                        verdict = Some(Verdict::UpstreamStalled);
-                    } else if Instant::now() > self.deadline {
-                        verdict = Some(Verdict::Deadline);
+                        return Verdict::UpstreamStalled;
+                    }
+                    if Instant::now() > self.deadline {
+                        return Verdict::Deadline;
+                    }
+                    match self.write().await {
+                        Ok(Kept::Go) | Err(()) => {}
+                        Ok(Kept::Stop) => return Verdict::Stopped,
+                        Ok(Kept::Fenced) => return Verdict::Fenced,
                     }
                 }
-            }
-            let mut events = Vec::new();
-            if !batch.is_empty() {
-                self.output.push_str(&batch);
-                events.push(self.event(EventKind::Delta, json!({ "text": batch })));
-            }
-            if verdict.is_some() && events.is_empty() {
-                return verdict.unwrap_or(Verdict::Completed);
-            }
-            match self.write(events).await {
-                Ok(Kept::Go) => {}
-                Ok(Kept::Stop) => return verdict.unwrap_or(Verdict::Stopped),
-                Ok(Kept::Fenced) => return Verdict::Fenced,
-                Err(()) => return Verdict::NodeLost,
-            }
-            if let Some(verdict) = verdict {
-                return verdict;
             }
         }
     }
 
     /// Takes in one item of the upstream; says how the run ends if it was the last.
-    fn take(
-        &mut self,
-        next: Option<Result<StreamEvent, ProviderError>>,
-        batch: &mut String,
-    ) -> Option<Verdict> {
+    fn take(&mut self, next: Option<Result<StreamEvent, ProviderError>>) -> Option<Verdict> {
         match next {
             Some(Ok(StreamEvent::Text(text))) => {
                 // Postgres can't store NUL, and nobody can read it
-                batch.push_str(&text.replace('\0', ""));
+                self.batch.push_str(&text.replace('\0', ""));
                 None
             }
             Some(Ok(StreamEvent::Usage(usage))) => {
@@ -232,23 +237,39 @@ impl Driver<'_> {
         }
     }
 
-    fn event(&mut self, kind: EventKind, data: serde_json::Value) -> Event {
+    /// Numbers an event that is to become durable.
+    fn note(&mut self, kind: EventKind, data: serde_json::Value) {
         self.seq += 1;
-        Event {
+        self.pending.push(Event {
             seq: self.seq,
             kind,
             data,
+        });
+    }
+
+    /// Makes one event of the text that has gathered.
+    fn seal(&mut self) {
+        if !self.batch.is_empty() {
+            let text = std::mem::take(&mut self.batch);
+            self.output.push_str(&text);
+            self.note(EventKind::Delta, json!({ "text": text }));
         }
     }
 
-    /// Makes events durable and renews the lease, then shows them. A database that is away is waited for as long as the
-    /// lease lasts.
-    async fn write(&mut self, events: Vec<Event>) -> Result<Kept, ()> {
+    fn has_news(&self) -> bool {
+        !self.batch.is_empty() || !self.pending.is_empty()
+    }
+
+    /// Makes what is pending durable and renews the lease, then shows it. A database that is away is waited for as long
+    /// as the lease lasts.
+    async fn write(&mut self) -> Result<Kept, ()> {
+        self.seal();
         let give_up = Instant::now() + LEASE.to_std().unwrap_or_default();
         loop {
-            match self.try_write(&events).await {
+            match self.try_write().await {
                 Ok(kept) => {
-                    self.feed.publish(&events);
+                    self.feed.publish(&self.pending);
+                    self.pending.clear();
                     return Ok(kept);
                 }
                 Err(error) => {
@@ -262,7 +283,7 @@ impl Driver<'_> {
         }
     }
 
-    async fn try_write(&self, events: &[Event]) -> Result<Kept, Error> {
+    async fn try_write(&self) -> Result<Kept, Error> {
         let cx = &self.room.cx;
         let lease_until = cx.clock.now() + LEASE;
         let mut tx = cx.db.begin(self.scope()).await?;
@@ -278,7 +299,7 @@ impl Driver<'_> {
         let Some(cancel_requested) = touched else {
             return Ok(Kept::Fenced);
         };
-        store::insert_events(&mut tx, self.run.id, self.run.tenant, events).await?;
+        store::insert_events(&mut tx, self.run.id, self.run.tenant, &self.pending).await?;
         renew(&mut tx, self.run.reservation, lease_until).await?;
         tx.commit().await?;
         Ok(if cancel_requested {
@@ -294,6 +315,7 @@ impl Driver<'_> {
             tracing::warn!(run = %self.run.id, "another node ended this run");
             return Ok(());
         }
+        self.seal();
         let usage = self.usage.unwrap_or_else(|| llm::Usage {
             input: if self.output.is_empty() {
                 0
@@ -324,8 +346,9 @@ impl Driver<'_> {
         let give_up = Instant::now() + Duration::from_secs(30);
         loop {
             match self.try_finish(&ending).await {
-                Ok(event) => {
-                    self.feed.publish(&event.into_iter().collect::<Vec<_>>());
+                Ok(last) => {
+                    let events: Vec<Event> = self.pending.iter().cloned().chain(last).collect();
+                    self.feed.publish(&events);
                     metrics::counter!("gateway_runs_ended_total", "state" => verdict.state().as_str()).increment(1);
                     return Ok(());
                 }
@@ -341,6 +364,9 @@ impl Driver<'_> {
     async fn try_finish(&self, ending: &Ending<'_>) -> Result<Option<Event>, Error> {
         let mut tx = self.room.cx.db.begin(self.scope()).await?;
         let event = end(&mut tx, self.room, self.run.reservation, ending).await?;
+        if event.is_some() {
+            store::insert_events(&mut tx, self.run.id, self.run.tenant, &self.pending).await?;
+        }
         tx.commit().await?;
         Ok(event)
     }
@@ -351,6 +377,13 @@ impl Driver<'_> {
             user: None,
         }
     }
+}
+
+/// Ticks from one heartbeat on.
+fn heartbeat() -> Interval {
+    let mut beat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    beat
 }
 
 /// What a write found out.

@@ -119,6 +119,7 @@ pub(super) async fn touch(
     .await
 }
 
+/// Writes events; those that were written before stay, since a commit may succeed without our hearing of it.
 pub(super) async fn insert_events(
     conn: &mut PgConnection,
     id: RunId,
@@ -137,7 +138,8 @@ pub(super) async fn insert_events(
     sqlx::query!(
         "insert into gateway.run_event (run_id, tenant_id, seq, kind, data)
          select $1, $2, event.seq, event.kind, event.data
-         from unnest($3::integer[], $4::text[], $5::jsonb[]) as event (seq, kind, data)",
+         from unnest($3::integer[], $4::text[], $5::jsonb[]) as event (seq, kind, data)
+         on conflict (run_id, seq) do nothing",
         id as RunId,
         tenant as TenantId,
         &seqs,
@@ -177,7 +179,8 @@ pub(super) async fn close(
     let done = sqlx::query!(
         "update gateway.run
          set state = $2, reason = $3, output = $4, tokens_in = $5, tokens_out = $6, cost_nano_usd = $7, last_event = $8,
-             model = $9, ended_at = $10
+             model = $9, ended_at = $10,
+             started_at = case when $8 > 1 then coalesce(started_at, $10) else started_at end
          where id = $1 and ended_at is null",
         ending.id as RunId,
         ending.verdict.state().as_str(),
