@@ -181,6 +181,11 @@ impl Catalogue {
         Ok(Self(plans))
     }
 
+    /// Whether no plan was ever applied.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The plans of one storefront, cheapest first.
     pub fn of<'a>(&'a self, storefront: &'a str) -> impl Iterator<Item = &'a Plan> {
         self.0

@@ -161,11 +161,16 @@ pub(crate) async fn users(settings: &Settings, command: UsersCommand) -> Result<
     ))
 }
 
-/// The plans of a file, or those that come with the binary.
-pub(crate) fn read_plans(file: &Path) -> Result<PlanFile> {
+/// The plans of the file that the settings name; none when they name none.
+pub(crate) fn configured_plans(settings: &Settings) -> Result<Option<PlanFile>> {
+    let file = Path::new(&settings.plans.file);
     if file.as_os_str().is_empty() {
-        return Ok(PlanFile::parse(entitlement::DEFAULT_PLANS)?);
+        return Ok(None);
     }
+    read_plans(file).map(Some)
+}
+
+fn read_plans(file: &Path) -> Result<PlanFile> {
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("{} can't be read", file.display()))?;
     PlanFile::parse(&text).with_context(|| format!("{} is not a plan file", file.display()))

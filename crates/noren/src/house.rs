@@ -44,7 +44,7 @@ impl House {
     pub(crate) async fn open(
         cx: Ctx,
         urls: PublicUrls,
-        plans: &PlanFile,
+        plans: Option<&PlanFile>,
         routes: Routes,
         patience: Patience,
     ) -> Result<Self> {
@@ -54,18 +54,11 @@ impl House {
             CookieStyle::PlainHttp
         };
         let identity = Identity::open(cx.clone(), style).await?;
-        for plan in entitlement::apply(&cx, plans).await? {
-            tracing::info!(
-                storefront = plan.storefront,
-                plan = plan.id,
-                version = plan.version,
-                "a plan has a new version"
-            );
-        }
+        let catalogue = plans_in_force(&cx, plans).await?;
         let entitlement = Entitlement {
             cx: cx.clone(),
             identity: identity.clone(),
-            catalogue: Arc::new(RwLock::new(Catalogue::load(&cx).await?)),
+            catalogue: Arc::new(RwLock::new(catalogue)),
             inference_url: urls.inference.as_str().into(),
         };
         let gateway = Gateway::open(entitlement.clone(), routes, patience)
@@ -123,6 +116,26 @@ impl House {
             .layer(api::allow_browser_origins(&origins(&self.urls.account)));
         api::wrap(routes, self.identity.cx.ids.clone())
     }
+}
+
+/// The plans of the configured file; without one those that were applied before, and in a new house the built-in ones.
+async fn plans_in_force(cx: &Ctx, configured: Option<&PlanFile>) -> Result<Catalogue> {
+    let known = Catalogue::load(cx).await?;
+    let built_in = PlanFile::parse(entitlement::DEFAULT_PLANS)?;
+    let plans = match configured {
+        Some(plans) => plans,
+        None if known.is_empty() => &built_in,
+        None => return Ok(known),
+    };
+    for plan in entitlement::apply(cx, plans).await? {
+        tracing::info!(
+            storefront = plan.storefront,
+            plan = plan.id,
+            version = plan.version,
+            "a plan has a new version"
+        );
+    }
+    Ok(Catalogue::load(cx).await?)
 }
 
 /// The OpenAPI document of both listeners together, as committed and as the web client is made from.

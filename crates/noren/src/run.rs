@@ -34,7 +34,7 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
         account: public_url(&settings.server.account_url, account.local_addr()?),
         inference: public_url(&settings.server.inference_url, inference.local_addr()?),
     };
-    let plans = admin::read_plans(Path::new(&settings.plans.file))?;
+    let plans = admin::configured_plans(&settings)?;
     let database = Database::open(&settings, &args.data)?;
     let served = async {
         db::migrate(&database.url)
@@ -52,7 +52,7 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
         let house = House::open(
             cx.clone(),
             urls.clone(),
-            &plans,
+            plans.as_ref(),
             routes,
             patience(&settings),
         )
@@ -116,12 +116,19 @@ pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result
             "{name} is not set; this process does not serve that listener, so it can't know its address"
         );
     }
-    let plans = admin::read_plans(Path::new(&settings.plans.file))?;
+    let plans = admin::configured_plans(&settings)?;
     let cx = Ctx::new(admin::connect(&settings, &owner).await?, Clock::system());
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let routes = routes(&settings, false, &tasks, &stop).await?;
     let readiness = readiness(&settings, &urls, &routes);
-    let house = House::open(cx.clone(), urls, &plans, routes, patience(&settings)).await?;
+    let house = House::open(
+        cx.clone(),
+        urls,
+        plans.as_ref(),
+        routes,
+        patience(&settings),
+    )
+    .await?;
     let front = Front {
         db: cx.db.clone(),
         metrics: telemetry::Metrics::start()?,
@@ -150,7 +157,7 @@ pub(crate) async fn work(settings: Settings) -> Result<()> {
         .clone()
         .context("DATABASE_URL is not set")?;
     let cx = Ctx::new(admin::connect(&settings, &owner).await?, Clock::system());
-    let plans = admin::read_plans(Path::new(&settings.plans.file))?;
+    let plans = admin::configured_plans(&settings)?;
     let urls = PublicUrls {
         account: settings.server.account_url.clone(),
         inference: settings.server.inference_url.clone(),
@@ -158,7 +165,7 @@ pub(crate) async fn work(settings: Settings) -> Result<()> {
     let house = House::open(
         cx.clone(),
         urls,
-        &plans,
+        plans.as_ref(),
         Routes::default(),
         patience(&settings),
     )
