@@ -5,16 +5,13 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use db::{
-    Ctx, Db, PoolSize, Url,
-    cluster::{Cluster, Durability},
-};
+use db::{Ctx, Db, PoolSize, Url};
 use entitlement::PlanFile;
 use identity::{CookieStyle, Identity, NewUser, RequestMeta, TenantId};
 use kernel::{Clock, Lang};
 use settings::Settings;
 
-use crate::cli::say;
+use crate::{cli::say, database::Database};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PlansCommand {
@@ -63,12 +60,10 @@ async fn context(settings: &Settings) -> Result<Ctx> {
 
 /// Recomputes the books.
 pub(crate) async fn verify(settings: &Settings, data: &Path) -> Result<()> {
-    let owner = match &settings.database.url {
-        Some(url) => url.clone(),
-        None => Cluster::start(data, Durability::Full)?.url(),
-    };
-    let cx = Ctx::new(connect(settings, &owner).await?, Clock::system());
-    let drifts = ledger::verify(&cx).await?;
+    let database = Database::visit(settings, data)?;
+    let drifts = drifts(settings, &database.url).await;
+    database.close()?;
+    let drifts = drifts?;
     if drifts.is_empty() {
         return say("the books are right\n");
     }
@@ -79,6 +74,11 @@ pub(crate) async fn verify(settings: &Settings, data: &Path) -> Result<()> {
         ))?;
     }
     bail!("{} places don't agree", drifts.len())
+}
+
+async fn drifts(settings: &Settings, owner: &Url) -> Result<Vec<ledger::Drift>> {
+    let cx = Ctx::new(connect(settings, owner).await?, Clock::system());
+    Ok(ledger::verify(&cx).await?)
 }
 
 pub(crate) async fn plans(settings: &Settings, command: PlansCommand) -> Result<()> {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use settings::{LogFormat, Settings};
 
-use crate::{admin, house, run};
+use crate::{admin, database, house, run};
 
 /// Several subscription services behind one counter.
 #[derive(Debug, Parser)]
@@ -128,7 +128,7 @@ impl Cli {
             Command::Plans(command) => admin::plans(&settings, command).await,
             Command::Users(command) => admin::users(&settings, command).await,
             Command::Reset(args) => {
-                db::cluster::Cluster::remove(&args.data)?;
+                database::reset(&args.data)?;
                 say("the private cluster is gone\n")
             }
         }

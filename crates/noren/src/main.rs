@@ -3,11 +3,13 @@
 
 mod admin;
 mod cli;
+mod database;
 mod demo;
 mod front;
 mod house;
 mod models;
 mod run;
+mod signals;
 mod sweep;
 mod web;
 

@@ -1,32 +1,29 @@
-use std::{fs, io::ErrorKind, net::SocketAddr, path::Path, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use axum::Router;
-use db::{
-    Ctx, Db, Url,
-    cluster::{Cluster, Durability},
-};
+use db::{Ctx, Db};
 use gateway::{Patience, Routes};
 use kernel::{Clock, Text};
 use settings::Settings;
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admin,
     cli::{Listener, RunArgs, ServeArgs, say},
+    database::Database,
     demo,
     front::{Front, Readiness},
     house::{House, PublicUrls},
     models,
+    signals::StopSignals,
     sweep::sweep,
 };
 
 /// Database, migrations, both listeners and background work in one process, until a signal says stop.
 pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> {
+    let mut stop_signals = StopSignals::listen()?;
     // what is cheap to find out comes first: a taken port should not cost the start of a cluster
     let account = bind(args.account, "--account").await?;
     let inference = bind(args.inference, "--inference").await?;
@@ -85,7 +82,7 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
         ));
         tasks.spawn(sweep(house.gateway.clone(), stop.clone()));
         announce(&house, &urls, addresses, &database, demo)?;
-        until_told_to_stop().await?;
+        stop_signals.received().await;
         stop_all(&settings, &house, &cx.db, stop, tasks).await;
         Ok(())
     }
@@ -96,6 +93,7 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
 
 /// One listener on an existing database.
 pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result<()> {
+    let mut stop_signals = StopSignals::listen()?;
     let owner = settings
         .database
         .url
@@ -144,13 +142,14 @@ pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result
         "{}\n",
         serde_json::json!({ "ready": true, "listen": format!("http://{address}") })
     ))?;
-    until_told_to_stop().await?;
+    stop_signals.received().await;
     stop_all(&settings, &house, &cx.db, stop, tasks).await;
     Ok(())
 }
 
 /// Background work on an existing database.
 pub(crate) async fn work(settings: Settings) -> Result<()> {
+    let mut stop_signals = StopSignals::listen()?;
     let owner = settings
         .database
         .url
@@ -173,54 +172,9 @@ pub(crate) async fn work(settings: Settings) -> Result<()> {
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     tasks.spawn(sweep(house.gateway.clone(), stop.clone()));
     say(&format!("{}\n", serde_json::json!({ "ready": true })))?;
-    until_told_to_stop().await?;
+    stop_signals.received().await;
     stop_all(&settings, &house, &cx.db, stop, tasks).await;
     Ok(())
-}
-
-/// The database of this process: the operator's, or a private cluster under a data directory that it alone uses.
-struct Database {
-    url: Url,
-    private: Option<(Cluster, fs::File)>,
-}
-
-impl Database {
-    fn open(settings: &Settings, data: &Path) -> Result<Self> {
-        if let Some(url) = settings.database.url.clone() {
-            return Ok(Self { url, private: None });
-        }
-        fs::create_dir_all(data).with_context(|| format!("{} can't be made", data.display()))?;
-        let path = data.join("noren.lock");
-        let lock = fs::File::create(&path)
-            .with_context(|| format!("{} can't be written", path.display()))?;
-        if lock.try_lock().is_err() {
-            bail!("another noren runs on {}", data.display());
-        }
-        let cluster =
-            Cluster::start(data, Durability::Full).context("the private cluster does not start")?;
-        Ok(Self {
-            url: cluster.url(),
-            private: Some((cluster, lock)),
-        })
-    }
-
-    /// The URL without its password.
-    fn shown(&self) -> String {
-        let shown =
-            url::Url::parse(secrecy::ExposeSecret::expose_secret(&self.url)).map(|mut url| {
-                let _ = url.set_password(None);
-                url.to_string()
-            });
-        shown.unwrap_or_default()
-    }
-
-    fn close(self) -> Result<()> {
-        if let Some((cluster, lock)) = self.private {
-            cluster.stop()?;
-            drop(lock);
-        }
-        Ok(())
-    }
 }
 
 async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
@@ -351,16 +305,6 @@ fn announce(
         }
         eprintln!("\n  stop: ctrl-c   reset: make reset\n");
     }
-    Ok(())
-}
-
-async fn until_told_to_stop() -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result?,
-        _ = terminate.recv() => {}
-    }
-    tracing::info!("stopping");
     Ok(())
 }
 
