@@ -9,6 +9,8 @@ pub enum Error {
     ChatNotFound,
     #[error("the token is for another storefront")]
     OtherStorefront,
+    #[error("the idempotency key is empty, too long or no text")]
+    BadKey,
     #[error("the idempotency key was used for another message")]
     KeyReused,
     #[error(transparent)]
@@ -35,6 +37,14 @@ impl From<Error> for Problem {
                 Text::new(
                     "このお店の合言葉ではありません。",
                     "This token is for another storefront.",
+                ),
+            ),
+            Error::BadKey => Problem::new(
+                422,
+                "idempotency_key_invalid",
+                Text::new(
+                    "Idempotency-Key は1〜200文字の英数字にしてください。",
+                    "An Idempotency-Key has 1 to 200 characters of plain text.",
                 ),
             ),
             Error::KeyReused => Problem::new(

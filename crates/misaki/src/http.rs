@@ -72,8 +72,8 @@ async fn say(
     headers: HeaderMap,
     ValidJson(body): ValidJson<NewMessage>,
 ) -> Result<Response, Error> {
-    let key =
-        idempotency_key(&headers).unwrap_or_else(|| room.cx.ids.new_id::<uuid::Uuid>().to_string());
+    let key = idempotency_key(&headers)?
+        .unwrap_or_else(|| room.cx.ids.new_id::<uuid::Uuid>().to_string());
     let saying = Saying {
         chat: body.chat_id,
         text: body.text.trim().to_owned(),
@@ -101,15 +101,21 @@ async fn say(
     })
 }
 
-/// The key as a structured-field string, with or without its quotes.
-fn idempotency_key(headers: &HeaderMap) -> Option<String> {
-    let value = headers
-        .get("idempotency-key")?
+/// The key as a structured-field string, with or without its quotes; none when there is none.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Error> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let key = value
         .to_str()
-        .ok()?
+        .map_err(|_| Error::BadKey)?
         .trim()
         .trim_matches('"');
-    (1..=200).contains(&value.len()).then(|| value.to_owned())
+    if (1..=200).contains(&key.len()) {
+        Ok(Some(key.to_owned()))
+    } else {
+        Err(Error::BadKey)
+    }
 }
 
 /// The canned phrases, so that a browser can answer by itself.

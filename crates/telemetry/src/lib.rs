@@ -1,5 +1,7 @@
 //! Logs and metrics. Logs go to standard error; a line never holds a prompt, a password or a token.
 
+use std::io::IsTerminal;
+
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -23,7 +25,12 @@ pub fn start_logging(
     let registry = tracing_subscriber::registry().with(EnvFilter::try_new(filter)?);
     match format {
         Format::Plain => registry
-            .with(fmt::layer().with_writer(std::io::stderr).with_target(false))
+            .with(
+                fmt::layer()
+                    .with_writer(std::io::stderr)
+                    .with_ansi(std::io::stderr().is_terminal())
+                    .with_target(false),
+            )
             .try_init()?,
         Format::Json => {
             registry

@@ -1,0 +1,39 @@
+"""What the tests share: one database server for all, one house a module."""
+
+import pytest
+
+from cluster import Cluster
+from double import Upstream
+from house import House
+from visitor import Visitor
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """The database server of all tests that don't pull its plug."""
+    made = Cluster()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="module")
+def house(cluster):
+    """A demo house with a database of its own."""
+    # half a minute of patience with a silent model would be half a minute of ours
+    made = House(cluster.fresh(), NOREN__GATEWAY__SILENCE_SECONDS="5")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def guest(house):
+    """A new guest."""
+    return Visitor(house).guest()
+
+
+@pytest.fixture(scope="module")
+def upstream():
+    """An OpenAI-compatible server that is judged by OpenAI's own types."""
+    made = Upstream()
+    yield made
+    made.close()

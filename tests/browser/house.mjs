@@ -1,0 +1,117 @@
+// Starts the binary on a data folder of its own and hands out browsers that look like the visitor's.
+import { spawn, spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import axe from 'axe-core'
+import { chromium } from 'playwright-core'
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..')
+const binary = process.env.NOREN_BINARY ?? join(root, 'target/debug/noren')
+const pictures = join(root, 'target/screenshots')
+
+export const screens = [
+  { name: 'desktop', viewport: { width: 1280, height: 800 } },
+  { name: 'phone', viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 },
+]
+export const languages = ['ja', 'en']
+
+export async function openHouse() {
+  const data = mkdtempSync(join(tmpdir(), 'noren-browser-'))
+  chmodSync(data, 0o755) // the database may run as another user
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(NOREN__|DATABASE_)/.test(name)))
+  const args = ['run', '--data', data, '--account', '127.0.0.1:0', '--inference', '127.0.0.1:0', '--demo']
+  const child = spawn(binary, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  let log = ''
+  child.stderr.on('data', (bytes) => {
+    log += bytes
+  })
+  const ended = new Promise((done) => child.once('exit', done))
+  const ready = await new Promise((done, fail) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      if (line.startsWith('{')) done(JSON.parse(line))
+    })
+    ended.then((code) => fail(new Error(`the house ended with ${code}: ${log.slice(-3000)}`)))
+    setTimeout(() => fail(new Error(`not ready after 60 s: ${log.slice(-3000)}`)), 60_000).unref()
+  })
+  const browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--disable-dev-shm-usage',
+    ],
+  })
+  return {
+    account: ready.account.replace(/\/$/, ''),
+    inference: ready.inference.replace(/\/$/, ''),
+    visit: (screen, language, scheme = 'light') => visit(browser, ready.account, screen, language, scheme),
+    async close() {
+      await browser.close()
+      child.kill('SIGTERM')
+      const code = await ended
+      if (existsSync(binary)) spawnSync(binary, ['reset', '--data', data])
+      rmSync(data, { recursive: true, force: true })
+      if (code !== 0) throw new Error(`the house ended with ${code}: ${log.slice(-3000)}`)
+      if (log.includes('panicked at')) throw new Error(log.slice(-3000))
+    },
+  }
+}
+
+// A page of its own with empty storage. Everything that a browser complains about is kept in `complaints`.
+async function visit(browser, account, screen, language, scheme) {
+  const { name, ...device } = screen
+  const context = await browser.newContext({
+    ...device,
+    baseURL: account,
+    locale: 'ja-JP',
+    timezoneId: 'Asia/Tokyo',
+    colorScheme: scheme,
+    reducedMotion: 'reduce',
+  })
+  await context.addInitScript((chosen) => localStorage.setItem('noren.locale', chosen), language)
+  const page = await context.newPage()
+  page.setDefaultTimeout(20_000)
+  const complaints = []
+  page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error.message}`))
+  page.on('console', (message) => {
+    // a refused request is logged by the browser itself; what matters is whether the app copes
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) {
+      complaints.push(`${page.url()}: ${message.text()}`)
+    }
+  })
+  return { page, context, complaints, label: `${name}-${language}-${scheme}` }
+}
+
+export async function picture(page, name) {
+  mkdirSync(pictures, { recursive: true })
+  await page.screenshot({ path: join(pictures, `${name}.png`) })
+}
+
+// Serious and critical findings of axe, in the words of a report. Evaluated, not injected: the page allows no foreign script.
+export async function findings(page) {
+  await page.evaluate(axe.source)
+  const { violations } = await page.evaluate(() =>
+    window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }),
+  )
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.target.join(' ')} (${node.any[0]?.message ?? ''})`).join('; ')}`)
+}
+
+export function sideways(page) {
+  return page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+}
+
+// What the server has, asked with the page's own cookie.
+export function ask(page, path) {
+  return page.evaluate(async (path) => (await fetch(path, { headers: { accept: 'application/json' } })).json(), path)
+}
+

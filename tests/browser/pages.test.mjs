@@ -1,0 +1,82 @@
+// Every page, on both screens, in both languages, by day and by night: readable, operable, nothing hanging over the edge.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { findings, languages, openHouse, picture, screens, sideways } from './house.mjs'
+import { words } from './words.mjs'
+
+let house
+before(async () => {
+  house = await openHouse()
+})
+after(() => house?.close())
+
+const pages = [
+  { name: 'welcome', path: '/' },
+  { name: 'sign-in', path: '/sign-in' },
+  { name: 'sign-up', path: '/sign-up' },
+  { name: 'misaki', path: '/misaki' },
+  { name: 'account', path: '/account' },
+  { name: 'webgpt', path: '/webgpt' },
+  { name: 'genai', path: '/genai' },
+  { name: 'narai', path: '/narai' },
+  { name: 'nowhere', path: '/nowhere' },
+]
+
+async function settled(page) {
+  await page.waitForLoadState('networkidle')
+  await page.evaluate(() => document.fonts.ready)
+}
+
+async function check(page, name) {
+  assert.ok((await sideways(page)) <= 0, `${name}: no sideways scroll`)
+  assert.deepEqual(await findings(page), [], name)
+}
+
+for (const screen of screens) {
+  for (const language of languages) {
+    for (const scheme of ['light', 'dark']) {
+      test(`axe finds nothing serious: ${screen.name}, ${language}, ${scheme}`, async (context) => {
+        const visit = await house.visit(screen, language, scheme)
+        const { page } = visit
+        for (const { name, path } of pages) {
+          await context.test(name, async () => {
+            await page.goto(path)
+            await page.getByRole('heading', { level: 1 }).first().waitFor()
+            await settled(page)
+            assert.equal(await page.getAttribute('html', 'lang'), language)
+            assert.ok((await page.title()).length > 0)
+            await picture(page, `page-${name}-${visit.label}`)
+            await check(page, name)
+          })
+        }
+        await context.test('a conversation', async () => {
+          const t = words[language]
+          await page.goto('/misaki')
+          for (const text of [t.greeting, `[long 40] ${t.question}`]) {
+            await page.getByLabel(t.composer).fill(text)
+            await page.getByRole('button', { name: t.send, exact: true }).click()
+            await page.waitForFunction(
+              (name) => {
+                const all = [...document.querySelectorAll(`article[aria-label="${name}"]`)]
+                return all.length > 0 && all.every((one) => one.dataset.growing !== 'true' && one.querySelector('time'))
+              },
+              t.misaki,
+              { timeout: 30_000 },
+            )
+          }
+          await picture(page, `page-conversation-${visit.label}`)
+          await check(page, 'a conversation')
+        })
+        await context.test('an account with a past', async () => {
+          await page.goto('/account')
+          await page.getByText(words[language].balanced).waitFor()
+          await settled(page)
+          await picture(page, `page-account-used-${visit.label}`)
+          await check(page, 'an account with a past')
+        })
+        assert.deepEqual(visit.complaints, [])
+        await visit.context.close()
+      })
+    }
+  }
+}

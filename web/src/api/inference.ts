@@ -1,0 +1,101 @@
+import createClient from 'openapi-fetch'
+import { getPlan } from './account'
+import { inPageLanguage } from './client'
+import { unwrap } from './problem'
+import type { Access } from './runStream'
+import type { Locale, PlanView, paths, Run, SendReply } from './types'
+
+const RENEW_BEFORE_MS = 30_000
+
+export interface AccessKeeper {
+  access: (fresh: boolean) => Promise<Access>
+  remember: (plan: PlanView) => void
+  forget: () => void
+}
+
+// Keeps the five-minute inference token in memory (never in web storage) and renews it before it ends.
+// Callers that ask at the same moment share one renewal.
+export function createAccessKeeper(fetchPlan: () => Promise<PlanView>, now: () => number = Date.now): AccessKeeper {
+  let held: PlanView['inference'] | null = null
+  let renewal: Promise<Access> | null = null
+  let generation = 0
+
+  const remember = (plan: PlanView): void => {
+    held = plan.inference
+  }
+  const renew = async (): Promise<Access> => {
+    const asked = generation
+    const plan = await fetchPlan()
+    // Someone signed in or out meanwhile: this token is the former person's.
+    if (asked === generation) remember(plan)
+    return plan.inference
+  }
+  return {
+    remember,
+    forget() {
+      generation += 1
+      held = null
+      renewal = null
+    },
+    access(fresh) {
+      if (!fresh && held && Date.parse(held.expires_at) - now() > RENEW_BEFORE_MS) return Promise.resolve(held)
+      renewal ??= renew().finally(() => {
+        renewal = null
+      })
+      return renewal
+    },
+  }
+}
+
+// Under `npm run dev` the page has an origin that the inference listener does not know, so vite hands its calls on.
+function reachable(plan: PlanView): PlanView {
+  if (import.meta.env.MODE !== 'development') return plan
+  return { ...plan, inference: { ...plan.inference, url: window.location.origin } }
+}
+
+export async function getMisakiPlan(): Promise<PlanView> {
+  return reachable(await getPlan('misaki'))
+}
+
+export const misakiAccess = createAccessKeeper(getMisakiPlan)
+
+// A request goes out with a live token and once more with a new one when the first was refused.
+async function authorised(request: Request): Promise<Response> {
+  const again = request.clone()
+  const { token } = await misakiAccess.access(false)
+  request.headers.set('authorization', `Bearer ${token}`)
+  const response = await globalThis.fetch(request)
+  if (response.status !== 401) return response
+  const renewed = await misakiAccess.access(true)
+  again.headers.set('authorization', `Bearer ${renewed.token}`)
+  return globalThis.fetch(again)
+}
+
+async function inference() {
+  const { url } = await misakiAccess.access(false)
+  const client = createClient<paths>({ baseUrl: url, credentials: 'omit', fetch: authorised })
+  client.use(inPageLanguage)
+  return client
+}
+
+export interface Outgoing {
+  chatId: string | null
+  text: string
+  locale: Locale
+  key: string
+}
+
+export async function sendMessage({ chatId, text, locale, key }: Outgoing): Promise<SendReply> {
+  const client = await inference()
+  return unwrap(
+    client.POST('/misaki/messages', {
+      params: { header: { 'Idempotency-Key': key } },
+      body: { chat_id: chatId, text, locale },
+    }),
+  )
+}
+
+export async function cancelRun(run: string): Promise<Run> {
+  const client = await inference()
+  return unwrap(client.POST('/inference/{run}/cancel', { params: { path: { run } } }))
+}

@@ -1,0 +1,99 @@
+import type { Bilingual, Locale, Problem } from './types'
+
+export class ApiError extends Error {
+  override readonly name = 'ApiError'
+  constructor(readonly problem: Problem) {
+    super(problem.code)
+  }
+}
+
+// The house could not be reached at all: offline, or the server is away. It has no request id.
+export class Unreachable extends Error {
+  override readonly name = 'Unreachable'
+}
+
+function isProblem(value: unknown): value is Problem {
+  return typeof value === 'object' && value !== null && 'code' in value && typeof value.code === 'string'
+}
+
+// A proxy in front of the house may answer with HTML or nothing; that still becomes a problem with a code.
+export function toProblem(body: unknown, response: Response): Problem {
+  const retry = Number(response.headers.get('retry-after'))
+  const known = isProblem(body)
+    ? body
+    : {
+        type: 'urn:noren:problem:unexpected',
+        code: response.status >= 502 && response.status <= 504 ? 'upstream_unavailable' : 'unexpected',
+        status: response.status,
+        title: response.statusText,
+      }
+  return retry > 0 && known.retry_after === undefined ? { ...known, retry_after: retry } : known
+}
+
+interface Outcome<T> {
+  data?: T
+  error?: unknown
+  response: Response
+}
+
+export async function unwrap<T>(call: Promise<Outcome<T>>): Promise<T> {
+  let outcome: Outcome<T>
+  try {
+    outcome = await call
+  } catch (cause) {
+    if (cause instanceof ApiError || (cause instanceof DOMException && cause.name === 'AbortError')) throw cause
+    throw new Unreachable('unreachable', { cause })
+  }
+  // The empty 204 has neither data nor error, so the response decides.
+  if (!outcome.response.ok) throw new ApiError(toProblem(outcome.error, outcome.response))
+  return outcome.data as T
+}
+
+export interface ProblemView {
+  code: string
+  summary: string
+  fields: Record<string, string>
+  requestId: string | null
+  retryAfter: number | null
+  suggestion: { title: string; url: string } | null
+}
+
+const fallback = {
+  unreachable: {
+    ja: 'いま、つながりません。電波を確かめて、もう一度お試しください。入力はそのまま残しています。',
+    en: 'We cannot reach the house right now. Check your connection and try again; what you typed is still here.',
+  },
+  unexpected: {
+    ja: 'うまくいきませんでした。少し待って、もう一度お試しください。入力はそのまま残しています。',
+    en: 'That did not work. Wait a moment and try again; what you typed is still here.',
+  },
+} satisfies Record<string, Bilingual>
+
+// Same-origin links only: a suggestion never leads out of the house.
+function inside(url: string): boolean {
+  return url.startsWith('/') && !url.startsWith('//')
+}
+
+export function describeProblem(error: unknown, locale: Locale): ProblemView {
+  if (!(error instanceof ApiError)) {
+    const code = error instanceof Unreachable ? 'unreachable' : 'unexpected'
+    return { code, summary: fallback[code][locale], fields: {}, requestId: null, retryAfter: null, suggestion: null }
+  }
+  const { problem } = error
+  const fields: Record<string, string> = {}
+  for (const field of problem.errors ?? []) fields[field.pointer.replace(/^\//, '')] ??= field.text[locale]
+  const { suggestion } = problem
+  return {
+    code: problem.code,
+    summary: problem.text?.[locale] ?? problem.detail ?? fallback.unexpected[locale],
+    fields,
+    // Only trouble of ours is worth reporting; a wrong password needs no number.
+    requestId: problem.status >= 500 ? (problem.request_id ?? null) : null,
+    retryAfter: problem.retry_after ?? null,
+    suggestion: suggestion && inside(suggestion.url) ? { title: suggestion.title[locale], url: suggestion.url } : null,
+  }
+}
+
+export function hasCode(error: unknown, code: string): boolean {
+  return error instanceof ApiError && error.problem.code === code
+}

@@ -1,0 +1,77 @@
+import { infiniteQueryOptions, type QueryClient, queryOptions } from '@tanstack/react-query'
+import { getChat, getChats, getHouse, getLedger, getPhrases, getUsage, openAsGuest, whoAmI } from './account'
+import { getMisakiPlan, misakiAccess } from './inference'
+import { ApiError } from './problem'
+import type { Me } from './types'
+
+// A problem with a code is an answer; only silence and the server's own trouble are worth asking again.
+export function worthRetrying(failures: number, error: unknown): boolean {
+  return failures < 2 && !(error instanceof ApiError && error.problem.status < 500)
+}
+
+export const houseQuery = queryOptions({ queryKey: ['house'], queryFn: getHouse, staleTime: 60_000 })
+
+export const meQuery = queryOptions({ queryKey: ['me'], queryFn: whoAmI, staleTime: 60_000 })
+
+export const planQuery = queryOptions({
+  queryKey: ['plan', 'misaki'],
+  queryFn: async () => {
+    const plan = await getMisakiPlan()
+    misakiAccess.remember(plan)
+    return plan
+  },
+  staleTime: 60_000,
+})
+
+export const phrasesQuery = queryOptions({
+  queryKey: ['misaki', 'phrases'],
+  queryFn: getPhrases,
+  staleTime: Number.POSITIVE_INFINITY,
+})
+
+export const chatsQuery = infiniteQueryOptions({
+  queryKey: ['misaki', 'chats'],
+  queryFn: ({ pageParam }) => getChats(pageParam),
+  initialPageParam: null as string | null,
+  getNextPageParam: (page) => page.next_cursor,
+})
+
+export function chatQuery(chat: string) {
+  return queryOptions({ queryKey: ['misaki', 'chat', chat], queryFn: () => getChat(chat), staleTime: 30_000 })
+}
+
+export const usageQuery = infiniteQueryOptions({
+  queryKey: ['usage', 'misaki'],
+  queryFn: ({ pageParam }) => getUsage('misaki', pageParam),
+  initialPageParam: null as string | null,
+  getNextPageParam: (page) => page.next_cursor,
+})
+
+export function ledgerQuery(unit: string) {
+  return infiniteQueryOptions({
+    queryKey: ['ledger', unit],
+    queryFn: ({ pageParam }) => getLedger(unit, pageParam),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next_cursor,
+  })
+}
+
+// Everything that was fetched belonged to the former person; only the house itself stays the same.
+export function becomeSomeone(client: QueryClient, me: Me | null): void {
+  misakiAccess.forget()
+  client.removeQueries({ predicate: (query) => query.queryKey[0] !== 'house' && query.queryKey[0] !== 'me' })
+  client.setQueryData(meQuery.queryKey, me)
+}
+
+// The door of a storefront that needs no sign-up: a live session is kept, otherwise a guest's is opened.
+export function guestDoorQuery(client: QueryClient) {
+  return queryOptions({
+    queryKey: ['misaki', 'door'],
+    queryFn: async () => {
+      const me = client.getQueryData<Me | null>(meQuery.queryKey) ?? (await openAsGuest())
+      client.setQueryData(meQuery.queryKey, me)
+      return me
+    },
+    staleTime: Number.POSITIVE_INFINITY,
+  })
+}

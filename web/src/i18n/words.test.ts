@@ -1,0 +1,48 @@
+import { describe, expect, test } from 'vitest'
+import { accountWords, quotaWords } from './accountWords'
+import { authWords } from './authWords'
+import { misakiWords } from './misakiWords'
+import { comingWords, shellWords, welcomeWords } from './shellWords'
+import { wordsOf } from './text'
+
+const tables = { accountWords, authWords, comingWords, misakiWords, quotaWords, shellWords, welcomeWords }
+// Proper names, and the word that is written in the other language on purpose.
+const alike = new Set([
+  'welcomeWords.webgpt',
+  'welcomeWords.genai',
+  'comingWords.webgptTitle',
+  'comingWords.genaiTitle',
+])
+const foreign = new Set(['shellWords.otherLanguage', ...alike])
+const japanese = /[\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Han}]/u
+
+const entries = Object.entries(tables).flatMap(([table, words]) =>
+  Object.entries<{ ja: unknown; en: unknown }>(words).map(([key, pair]) => [`${table}.${key}`, pair] as const),
+)
+
+function spoken(wording: unknown): string {
+  return typeof wording === 'function' ? String(wording('1', '2')) : String(wording)
+}
+
+describe('every message', () => {
+  test.each(entries)('%s is there in both languages', (name, { ja, en }) => {
+    expect(typeof ja).toBe(typeof en)
+    expect(spoken(ja).trim()).not.toBe('')
+    expect(spoken(en).trim()).not.toBe('')
+    if (!alike.has(name)) expect(spoken(ja)).not.toBe(spoken(en))
+    if (!foreign.has(name)) {
+      expect(spoken(ja)).toMatch(japanese)
+      expect(spoken(en)).not.toMatch(japanese)
+    }
+  })
+
+  test('blames nobody and shouts at nobody', () => {
+    for (const [, pair] of entries) expect(spoken(pair.ja) + spoken(pair.en)).not.toMatch(/[!！]/)
+  })
+
+  test('is chosen by language', () => {
+    expect(wordsOf(shellWords, 'ja').signIn).toBe('サインイン')
+    expect(wordsOf(shellWords, 'en').signIn).toBe('Sign in')
+    expect(wordsOf(shellWords, 'ja')).toBe(wordsOf(shellWords, 'ja'))
+  })
+})

@@ -1,0 +1,174 @@
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { Link, useNavigate } from '@tanstack/react-router'
+import { signOut } from '../../api/account'
+import { describeProblem } from '../../api/problem'
+import { becomeSomeone, meQuery, planQuery } from '../../api/queries'
+import type { Me, Quota } from '../../api/types'
+import { accountWords } from '../../i18n/accountWords'
+import { day, yen } from '../../i18n/format'
+import { useLocale } from '../../i18n/locale'
+import { quotaLeft, quotaResets, quotaUsed } from '../../i18n/quota'
+import { shellWords } from '../../i18n/shellWords'
+import { useWords } from '../../i18n/text'
+import { Button, buttonClass } from '../../ui/Button'
+import { Meter } from '../../ui/Meter'
+import { Noren } from '../../ui/Noren'
+import { Notice } from '../../ui/Notice'
+import { Skeleton } from '../../ui/Skeleton'
+import house from '../house.module.css'
+import { usePageTitle } from '../page'
+import { LanguageChoice, SchemeChoice } from '../Switches'
+import styles from './account.module.css'
+import { Ledger } from './Ledger'
+import { Failed } from './parts'
+import { Usage } from './Usage'
+
+function Who({ me }: { me: Me }) {
+  const words = useWords(accountWords)
+  const shell = useWords(shellWords)
+  const locale = useLocale()
+  const queryClient = useQueryClient()
+  const navigate = useNavigate()
+  const leave = useMutation({
+    mutationFn: signOut,
+    onSuccess: async () => {
+      // Leave first: this page would otherwise ask for the plan of nobody.
+      await navigate({ to: '/' })
+      becomeSomeone(queryClient, null)
+    },
+  })
+  return (
+    <section className={styles['card']}>
+      <h2>{words.who}</h2>
+      <div>
+        <p className={styles['name']}>{me.user ? me.user.display_name || me.user.email : words.guest}</p>
+        <p className={styles['soft']}>{me.user ? me.user.email : words.guestText}</p>
+      </div>
+      {leave.error && <Notice tone="bad" role="alert" title={describeProblem(leave.error, locale).summary} />}
+      <div className={styles['row']}>
+        {!me.user && (
+          <Link to="/sign-up" search={{ next: '/account' }} className={buttonClass({ look: 'primary', small: true })}>
+            {shell.signUp}
+          </Link>
+        )}
+        <Button small disabled={leave.isPending} onClick={() => leave.mutate()}>
+          {me.user ? words.signOut : words.guestSignOut}
+        </Button>
+      </div>
+    </section>
+  )
+}
+
+function Display() {
+  const words = useWords(accountWords)
+  return (
+    <section className={styles['card']}>
+      <h2>{words.settings}</h2>
+      <div className={styles['row']}>
+        <LanguageChoice />
+        <SchemeChoice />
+      </div>
+    </section>
+  )
+}
+
+function QuotaBar({ quota }: { quota: Quota }) {
+  const words = useWords(accountWords)
+  const locale = useLocale()
+  const said = `${quotaLeft(quota, locale)}, ${quotaUsed(quota, locale)}`
+  return (
+    <div className={styles['quota']}>
+      <p>
+        <b>{quotaLeft(quota, locale)}</b>
+        <span className={styles['soft']}>{words.chatUnit}</span>
+      </p>
+      <Meter value={quota.available} max={quota.granted} label={words.chatUnit} words={said} />
+      <p>
+        <small>{quotaUsed(quota, locale)}</small>
+        <small>{quotaResets(quota, locale)}</small>
+      </p>
+    </div>
+  )
+}
+
+function Plan() {
+  const words = useWords(accountWords)
+  const locale = useLocale()
+  const { data, error, isPending, refetch } = useQuery(planQuery)
+  return (
+    <section className={styles['card']}>
+      <h2>{words.planOf(words.misaki)}</h2>
+      {isPending && <Skeleton height="8rem" />}
+      {error && <Failed error={error} retry={() => refetch()} />}
+      {data && (
+        <>
+          <div>
+            <p className={styles['planName']}>
+              <b>{data.plan.title[locale]}</b>
+              <span>{data.plan.price_yen > 0 ? words.perMonth(yen(data.plan.price_yen, locale)) : words.free}</span>
+              {data.expires_at && <span>{words.expires(day(data.expires_at, locale))}</span>}
+            </p>
+            <p className={styles['soft']}>{words.limits(data.limits.per_minute, data.limits.concurrent)}</p>
+          </div>
+          {data.quotas.map((quota) => (
+            <QuotaBar key={quota.unit + quota.every} quota={quota} />
+          ))}
+          <Link to="/misaki" className={buttonClass({ small: true })}>
+            {words.visitMisaki}
+          </Link>
+        </>
+      )}
+    </section>
+  )
+}
+
+function Nobody() {
+  const words = useWords(accountWords)
+  const shell = useWords(shellWords)
+  return (
+    <div className={house['centre']}>
+      <Noren characters="帳場" />
+      <h1>{words.nobody}</h1>
+      <p>{words.nobodyText}</p>
+      <div className={styles['row']}>
+        <Link to="/sign-in" search={{ next: '/account' }} className={buttonClass({ look: 'primary' })}>
+          {shell.signIn}
+        </Link>
+        <Link to="/misaki" className={buttonClass()}>
+          {words.visitMisaki}
+        </Link>
+      </div>
+      <Display />
+    </div>
+  )
+}
+
+export default function AccountPage() {
+  const words = useWords(accountWords)
+  const me = useQuery(meQuery)
+  usePageTitle(words.title)
+  if (me.data === null) return <Nobody />
+  return (
+    <div className={styles['page']}>
+      <header>
+        <h1>{words.title}</h1>
+        <p>{words.lead}</p>
+      </header>
+      {me.isPending && <Skeleton height="20rem" />}
+      {me.error && <Failed error={me.error} retry={() => me.refetch()} />}
+      {me.data && (
+        <>
+          <div className={styles['pair']}>
+            <Plan />
+            <div className={styles['column']}>
+              <Who me={me.data} />
+              <Display />
+            </div>
+          </div>
+          <Usage />
+          <Ledger />
+        </>
+      )}
+    </div>
+  )
+}

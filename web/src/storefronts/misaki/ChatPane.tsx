@@ -1,0 +1,223 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { type ReactNode, useEffect, useRef, useState } from 'react'
+import { describeProblem, hasCode } from '../../api/problem'
+import { meQuery, planQuery } from '../../api/queries'
+import { useLocale } from '../../i18n/locale'
+import { misakiWords } from '../../i18n/misakiWords'
+import { chatQuota, quotaLeft, quotaResets } from '../../i18n/quota'
+import { shellWords } from '../../i18n/shellWords'
+import { useWords } from '../../i18n/text'
+import { Badge } from '../../ui/Badge'
+import { Button, buttonClass } from '../../ui/Button'
+import { Icon } from '../../ui/Icon'
+import { Noren } from '../../ui/Noren'
+import { Notice } from '../../ui/Notice'
+import { Skeleton } from '../../ui/Skeleton'
+import { Composer, type ComposerHandle } from './Composer'
+import { chipsFor } from './chips'
+import { isTouch } from './keys'
+import { AssistantMessage, UserBubble } from './MessageView'
+import { isSandbox } from './model'
+import { OutgoingView } from './OutgoingView'
+import { useRoomState } from './room'
+import styles from './room.module.css'
+import { useLiveRun } from './runBoard'
+import { useConversation, usePhrases } from './useConversation'
+import { useFollowEnd } from './useFollowEnd'
+
+function Entrance({ onChip, busy }: { onChip: (text: string) => void; busy: boolean }) {
+  const words = useWords(misakiWords)
+  const chips = chipsFor(usePhrases(), useLocale())
+  return (
+    <div className={styles['entrance']}>
+      <Noren characters="みさき" cloth="misaki" />
+      <h2>{words.greeting}</h2>
+      <p>{words.greetingMore}</p>
+      {chips.length > 0 && (
+        <ul className={styles['chips']} aria-label={words.chips}>
+          {chips.map((chip) => (
+            <li key={chip}>
+              <button type="button" disabled={busy} onClick={() => onChip(chip)}>
+                {chip}
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+    </div>
+  )
+}
+
+function Status({ model }: { model: string | null }) {
+  const words = useWords(misakiWords)
+  const locale = useLocale()
+  const { data: plan, error } = useQuery({ ...planQuery, enabled: false })
+  const quota = chatQuota(plan?.quotas)
+  return (
+    <div className={styles['status']}>
+      <span className={styles['left']}>
+        {plan && <span className={styles['planTitle']}>{plan.plan.title[locale]}</span>}
+        {quota && (
+          <Link to="/account" title={quotaResets(quota, locale)}>
+            {quotaLeft(quota, locale)}
+          </Link>
+        )}
+        {!plan && error && <span>{words.planAway}</span>}
+      </span>
+      <span className={styles['models']}>
+        {isSandbox(model) && (
+          <span title={words.sandboxWhy}>
+            <Badge tone="warn">{words.sandbox}</Badge>
+          </span>
+        )}
+        {model && <Badge>{model}</Badge>}
+      </span>
+    </div>
+  )
+}
+
+interface Props {
+  chatId: string | null
+  door: { ready: boolean; error: unknown; retry: () => void }
+  onChatOpened: (chatId: string) => void
+  notices?: ReactNode
+}
+
+export function ChatPane({ chatId, door, onChatOpened, notices }: Props) {
+  const words = useWords(misakiWords)
+  const shell = useWords(shellWords)
+  const locale = useLocale()
+  const client = useQueryClient()
+  const { board } = useRoomState()
+  const plan = useQuery({ ...planQuery, enabled: door.ready })
+  const talk = useConversation({ chatId, enabled: door.ready, onChatOpened })
+  const live = useLiveRun(board, talk.running)
+  const scroller = useRef<HTMLDivElement>(null)
+  const content = useRef<HTMLDivElement>(null)
+  const composer = useRef<ComposerHandle>(null)
+  const { away, toEnd } = useFollowEnd(scroller, content, chatId ?? 'new')
+  // A half-written line stays with its conversation while someone looks into another.
+  const [drafts, setDrafts] = useState<Record<string, string>>({})
+  const place = chatId ?? 'new'
+  const draft = drafts[place] ?? ''
+  const write = (text: string) => setDrafts((all) => ({ ...all, [place]: text }))
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a newly opened conversation is ready to be written in
+  useEffect(() => {
+    // On a phone the keyboard would cover what someone came to read.
+    if (!isTouch()) composer.current?.focus()
+  }, [place])
+
+  const send = (text: string) => {
+    talk.send(text)
+    toEnd()
+  }
+  const error = door.error ?? talk.error
+  const missing = hasCode(error, 'chat_not_found') || hasCode(error, 'not_found')
+  const retry = () => {
+    if (hasCode(error, 'unauthenticated')) client.setQueryData(meQuery.queryKey, null)
+    if (door.error || hasCode(error, 'unauthenticated')) door.retry()
+    if (talk.error) talk.reload()
+  }
+  const last = talk.messages.at(-1)
+  const model = live?.model ?? talk.messages.findLast((message) => message.run?.model)?.run?.model ?? null
+  const empty = chatId === null && talk.outgoing.length === 0
+  const problem = error ? describeProblem(error, locale) : null
+
+  return (
+    <>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      <section ref={scroller} className={styles['scroller']} aria-label={words.conversation} tabIndex={0}>
+        <div ref={content} className={styles['column']} data-empty={empty}>
+          {missing && (
+            <div className={styles['entrance']}>
+              <Noren characters="みさき" cloth="misaki" />
+              <h2>{words.chatMissing}</h2>
+              <p>{words.chatMissingText}</p>
+              <Link to="/misaki" className={buttonClass({ look: 'primary' })}>
+                {words.newChat}
+              </Link>
+            </div>
+          )}
+          {problem && !missing && (
+            <Notice
+              tone="bad"
+              role="alert"
+              title={door.error ? words.doorTitle : problem.summary}
+              request={problem.requestId ? { label: shell.requestId, id: problem.requestId } : null}
+              actions={
+                <Button small onClick={retry}>
+                  <Icon name="retry" size={16} />
+                  {shell.retry}
+                </Button>
+              }
+            >
+              {Boolean(door.error) && <p>{problem.summary}</p>}
+            </Notice>
+          )}
+          {talk.loading && !error && (
+            <div className={styles['recalling']} role="status" aria-label={words.loadingChat}>
+              <Skeleton width="46%" height="2.75rem" />
+              <Skeleton width="82%" height="6rem" />
+              <Skeleton width="38%" height="2.75rem" />
+            </div>
+          )}
+          {empty && !error && <Entrance onChip={send} busy={talk.busy || !door.ready} />}
+          {talk.messages.map((message, at) =>
+            message.role === 'user' ? (
+              <UserBubble key={message.id} text={message.text} />
+            ) : (
+              <AssistantMessage
+                key={message.id}
+                message={message}
+                onReconnect={talk.reconnect}
+                onAgain={
+                  message === last && message.run?.state === 'failed' && talk.outgoing.length === 0
+                    ? () => send(talk.messages[at - 1]?.text ?? '')
+                    : null
+                }
+              />
+            ),
+          )}
+          {talk.outgoing.map((item) => (
+            <OutgoingView
+              key={item.key}
+              item={item}
+              quota={chatQuota(plan.data?.quotas)}
+              onResend={talk.resend}
+              onRewrite={({ key, text }) => {
+                talk.withdraw(key)
+                write(draft === '' ? text : `${text}\n${draft}`)
+                composer.current?.focus()
+              }}
+            />
+          ))}
+        </div>
+      </section>
+      <div className={styles['foot']}>
+        {away && (
+          <button type="button" className={styles['latest']} onClick={() => toEnd(true)}>
+            <Icon name="down" size={16} />
+            {words.toLatest}
+          </button>
+        )}
+        {notices}
+        <Status model={model} />
+        <Composer
+          ref={composer}
+          text={draft}
+          onText={write}
+          onSend={(text) => {
+            write('')
+            send(text)
+          }}
+          onStop={talk.stop}
+          busy={talk.busy}
+          stopping={live?.stopping ?? false}
+        />
+        <p className={styles['disclosure']}>{words.disclosure}</p>
+      </div>
+    </>
+  )
+}

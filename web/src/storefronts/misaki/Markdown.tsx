@@ -1,0 +1,55 @@
+import { memo } from 'react'
+import ReactMarkdown, { type Components } from 'react-markdown'
+import rehypeSanitize from 'rehype-sanitize'
+import remarkCjkFriendly from 'remark-cjk-friendly'
+import remarkGfm from 'remark-gfm'
+import remend from 'remend'
+import { splitBlocks } from './blocks'
+
+const remarkPlugins = [remarkGfm, remarkCjkFriendly]
+const rehypePlugins = [rehypeSanitize]
+
+// Headings of an answer stand below the page's own. Pictures are not loaded: an answer must not be able to call
+// somewhere, so only what the picture shows is told.
+const components: Components = {
+  h1: ({ children }) => <h3>{children}</h3>,
+  h2: ({ children }) => <h3>{children}</h3>,
+  h3: ({ children }) => <h4>{children}</h4>,
+  h4: ({ children }) => <h5>{children}</h5>,
+  h5: ({ children }) => <h6>{children}</h6>,
+  img: ({ alt }) => <span>{alt}</span>,
+  a: ({ href, children }) => (
+    <a href={href} target="_blank" rel="noopener noreferrer nofollow">
+      {children}
+    </a>
+  ),
+  // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls sideways must be reachable by keyboard
+  pre: ({ children }) => <pre tabIndex={0}>{children}</pre>,
+  table: ({ children }) => (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls sideways must be reachable by keyboard
+    <div data-scroll="x" tabIndex={0}>
+      <table>{children}</table>
+    </div>
+  ),
+}
+
+const Block = memo(function Block({ text }: { text: string }) {
+  return (
+    <ReactMarkdown remarkPlugins={remarkPlugins} rehypePlugins={rehypePlugins} components={components}>
+      {text}
+    </ReactMarkdown>
+  )
+})
+
+export function Markdown({ text, growing = false }: { text: string; growing?: boolean }) {
+  const blocks = splitBlocks(text)
+  return (
+    <>
+      {blocks.map((block, at) => (
+        // Blocks only ever grow at the end, so the place is the identity.
+        // biome-ignore lint/suspicious/noArrayIndexKey: see above
+        <Block key={at} text={growing && at === blocks.length - 1 ? remend(block) : block} />
+      ))}
+    </>
+  )
+}

@@ -1,0 +1,196 @@
+import { lazy, memo, Suspense, useEffect, useState } from 'react'
+import type { Message } from '../../api/types'
+import { clock } from '../../i18n/format'
+import { useLocale } from '../../i18n/locale'
+import { misakiWords } from '../../i18n/misakiWords'
+import { useWords } from '../../i18n/text'
+import { Badge } from '../../ui/Badge'
+import { Button } from '../../ui/Button'
+import { Icon } from '../../ui/Icon'
+import { Notice } from '../../ui/Notice'
+import { Announcer } from './Announcer'
+import { isUnfinished } from './chatCache'
+import styles from './message.module.css'
+import { useRoomState } from './room'
+import { useLiveRun } from './runBoard'
+
+const Markdown = lazy(() => import('./Markdown').then((module) => ({ default: module.Markdown })))
+
+export function UserBubble({ text }: { text: string }) {
+  const words = useWords(misakiWords)
+  return (
+    <article className={styles['user']} aria-label={words.you}>
+      <p>{text}</p>
+    </article>
+  )
+}
+
+function CopyButton({ text }: { text: string }) {
+  const words = useWords(misakiWords)
+  const [copied, setCopied] = useState(false)
+  useEffect(() => {
+    if (!copied) return
+    const timer = setTimeout(() => setCopied(false), 2000)
+    return () => clearTimeout(timer)
+  }, [copied])
+  return (
+    <button
+      type="button"
+      className={styles['copy']}
+      onClick={async () => setCopied(await copyText(text))}
+      aria-label={copied ? words.copied : words.copy}
+      title={copied ? words.copied : words.copy}
+    >
+      <Icon name={copied ? 'check' : 'copy'} size={18} />
+      <span className="visually-hidden" role="status">
+        {copied ? words.copied : ''}
+      </span>
+    </button>
+  )
+}
+
+// The clipboard interface is missing on plain http addresses other than localhost.
+async function copyText(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text)
+    return true
+  } catch {
+    const area = document.createElement('textarea')
+    area.value = text
+    document.body.append(area)
+    area.select()
+    const done = document.execCommand('copy')
+    area.remove()
+    return done
+  }
+}
+
+export function Persona() {
+  return (
+    <span className={styles['persona']} lang="ja" aria-hidden="true">
+      酒
+    </span>
+  )
+}
+
+export function Waiting({ words: said }: { words: string }) {
+  return (
+    <p className={styles['waiting']} role="status">
+      <span className={styles['dots']} aria-hidden="true">
+        <i />
+        <i />
+        <i />
+      </span>
+      {said}
+    </p>
+  )
+}
+
+function Thinking() {
+  const words = useWords(misakiWords)
+  const [long, setLong] = useState(false)
+  useEffect(() => {
+    const timer = setTimeout(() => setLong(true), 4000)
+    return () => clearTimeout(timer)
+  }, [])
+  return <Waiting words={long ? words.thinkingLong : words.thinking} />
+}
+
+export function Prose({ text, growing }: { text: string; growing: boolean }) {
+  return (
+    <div className={styles['prose']}>
+      <Suspense fallback={<p className={styles['plain']}>{text}</p>}>
+        <Markdown text={text} growing={growing} />
+      </Suspense>
+    </div>
+  )
+}
+
+function FailedRun({ reason, onAgain }: { reason: string | null; onAgain: (() => void) | null }) {
+  const words = useWords(misakiWords)
+  const known = {
+    upstream_failed: words.why_upstream_failed,
+    upstream_stalled: words.why_upstream_stalled,
+    upstream_garbled: words.why_upstream_garbled,
+    node_lost: words.why_node_lost,
+    deadline: words.why_deadline,
+  } as Record<string, string>
+  return (
+    <Notice
+      tone="warn"
+      role="status"
+      title={words.failed}
+      actions={
+        onAgain && (
+          <Button small onClick={onAgain}>
+            <Icon name="retry" size={16} />
+            {words.askAgain}
+          </Button>
+        )
+      }
+    >
+      <p>{known[reason ?? ''] ?? words.why_other}</p>
+    </Notice>
+  )
+}
+
+interface Props {
+  message: Message
+  onAgain: (() => void) | null
+  onReconnect: (runId: string) => void
+}
+
+export const AssistantMessage = memo(function AssistantMessage({ message, onAgain, onReconnect }: Props) {
+  const words = useWords(misakiWords)
+  const locale = useLocale()
+  const { board } = useRoomState()
+  const live = useLiveRun(board, message.run?.id ?? null)
+  // Seen while it grew: its end is announced too.
+  const [watched] = useState(() => isUnfinished(message))
+  const growing = isUnfinished(message)
+  // The stream rebuilds from the first word; until it has caught up, what was durable stays on screen.
+  const text = live && growing && live.text.length >= message.text.length ? live.text : message.text
+  const model = live?.model ?? message.run?.model ?? null
+  const runId = message.run?.id
+  return (
+    <article className={styles['assistant']} aria-label={words.persona} data-growing={growing}>
+      <Persona />
+      <div className={styles['body']}>
+        {text === '' && growing && live?.line !== 'lost' && <Thinking />}
+        {text !== '' && <Prose text={text} growing={growing} />}
+        {watched && <Announcer text={text} done={!growing} />}
+        {growing && live?.line === 'waiting' && <Waiting words={words.reconnecting} />}
+        {growing && live?.line === 'lost' && runId && (
+          <Notice
+            tone="warn"
+            role="status"
+            title={words.lost}
+            actions={
+              <Button small onClick={() => onReconnect(runId)}>
+                <Icon name="retry" size={16} />
+                {words.reconnect}
+              </Button>
+            }
+          >
+            <p>{words.lostText}</p>
+          </Notice>
+        )}
+        {message.run?.state === 'cancelled' && <p className={styles['note']}>{words.stopped}</p>}
+        {message.run?.state === 'failed' && <FailedRun reason={message.run.reason} onAgain={onAgain} />}
+        {!growing && text !== '' && (
+          <footer className={styles['meta']}>
+            {message.canned && (
+              <span title={words.cannedWhy}>
+                <Badge>{words.canned}</Badge>
+              </span>
+            )}
+            <time dateTime={message.at} title={model ?? undefined}>
+              {clock(message.at, locale)}
+            </time>
+            <CopyButton text={text} />
+          </footer>
+        )}
+      </div>
+    </article>
+  )
+})

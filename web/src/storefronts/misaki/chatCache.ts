@@ -1,0 +1,40 @@
+import type { QueryClient } from '@tanstack/react-query'
+import { chatQuery } from '../../api/queries'
+import type { Chat, Message, SendReply } from '../../api/types'
+import type { RunEnd } from './runBoard'
+
+function withMessages(chat: Chat, added: readonly Message[]): Chat {
+  const known = new Set(chat.messages.map((message) => message.id))
+  const fresh = added.filter((message) => !known.has(message.id))
+  return fresh.length === 0 ? chat : { ...chat, messages: [...chat.messages, ...fresh] }
+}
+
+// Puts what a send returned into the cached conversation; a resend that returns the same messages adds nothing.
+export function recordReply(client: QueryClient, reply: SendReply): void {
+  const { user, assistant, chat_id: id } = reply
+  client.setQueryData<Chat>(chatQuery(id).queryKey, (chat) =>
+    withMessages(chat ?? { id, title: null, created_at: user.at, updated_at: assistant.at, messages: [] }, [
+      user,
+      assistant,
+    ]),
+  )
+}
+
+export function endMessage(message: Message, end: RunEnd): Message {
+  if (message.run?.id !== end.runId) return message
+  return {
+    ...message,
+    text: end.text,
+    run: { ...message.run, state: end.ended.state, reason: end.ended.reason, model: end.model ?? message.run.model },
+  }
+}
+
+export function recordEnd(client: QueryClient, chatId: string, end: RunEnd): void {
+  client.setQueryData<Chat>(chatQuery(chatId).queryKey, (chat) =>
+    chat ? { ...chat, messages: chat.messages.map((message) => endMessage(message, end)) } : chat,
+  )
+}
+
+export function isUnfinished(message: Message): boolean {
+  return message.run?.state === 'queued' || message.run?.state === 'running'
+}

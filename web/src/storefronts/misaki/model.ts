@@ -1,0 +1,3 @@
+export function isSandbox(model: string | null | undefined): boolean {
+  return model?.startsWith('sandbox-') ?? false
+}

@@ -1,0 +1,173 @@
+import { type QueryClient, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useCallback, useEffect, useRef, useState } from 'react'
+import { cancelRun, sendMessage } from '../../api/inference'
+import { chatQuery, chatsQuery, phrasesQuery, planQuery } from '../../api/queries'
+import type { Chat, Message } from '../../api/types'
+import { currentLocale } from '../../i18n/locale'
+import { isUnfinished, recordEnd, recordReply } from './chatCache'
+import { matchPhrase, type PhraseHit, type PhraseSet } from './phrases'
+import { useRoomState } from './room'
+import type { RunBoard } from './runBoard'
+import { newKey } from './uuid'
+
+export interface Outgoing {
+  key: string
+  chatId: string | null
+  text: string
+  at: string
+  canned: PhraseHit | null
+  state: 'sending' | 'failed'
+  error?: unknown
+}
+
+// The bar keeps Tokyo's hours wherever the guest is, as the server does.
+export function barHour(now: Date): number {
+  return Number(
+    new Intl.DateTimeFormat('en-GB', { hour: '2-digit', hourCycle: 'h23', timeZone: 'Asia/Tokyo' }).format(now),
+  )
+}
+
+function isPhraseSet(value: unknown): value is PhraseSet {
+  return typeof value === 'object' && value !== null && 'phrases' in value && Array.isArray(value.phrases)
+}
+
+export function usePhrases(): PhraseSet | null {
+  const { data } = useQuery(phrasesQuery)
+  return isPhraseSet(data) ? data : null
+}
+
+function follow(client: QueryClient, board: RunBoard, chatId: string, runId: string): void {
+  void board.follow(runId, (end) => {
+    recordEnd(client, chatId, end)
+    void client.invalidateQueries({ queryKey: planQuery.queryKey })
+    void client.invalidateQueries({ queryKey: chatsQuery.queryKey })
+  })
+}
+
+interface Options {
+  chatId: string | null
+  enabled: boolean
+  onChatOpened: (chatId: string) => void
+}
+
+export interface Conversation {
+  messages: readonly Message[]
+  outgoing: readonly Outgoing[]
+  chat: Chat | null
+  loading: boolean
+  error: unknown
+  reload: () => void
+  // The run that is being answered in this conversation, if any.
+  running: string | null
+  busy: boolean
+  send: (text: string) => void
+  resend: (key: string) => void
+  withdraw: (key: string) => void
+  stop: () => void
+  reconnect: (runId: string) => void
+}
+
+export function useConversation({ chatId, enabled, onChatOpened }: Options): Conversation {
+  const client = useQueryClient()
+  const { board } = useRoomState()
+  const phrases = usePhrases()
+  const query = useQuery({ ...chatQuery(chatId ?? ''), enabled: enabled && chatId !== null })
+  const chat = chatId === null ? null : (query.data ?? null)
+  const [outbox, setOutbox] = useState<readonly Outgoing[]>([])
+  // A stop that was asked for before the run had a number.
+  const stopWanted = useRef(new Set<string>())
+  const opened = useRef(onChatOpened)
+  opened.current = onChatOpened
+
+  const messages = chat?.messages ?? []
+  const running = messages.findLast(isUnfinished)?.run?.id ?? null
+  const outgoing = outbox.filter((item) => item.chatId === chatId)
+
+  // After a reload the conversation tells which answer is still being given; reading it goes on from the start.
+  useEffect(() => {
+    if (!chat) return
+    for (const message of chat.messages) {
+      if (message.run && isUnfinished(message)) follow(client, board, chat.id, message.run.id)
+    }
+  }, [client, board, chat])
+
+  const stopRun = useCallback(
+    async (runId: string) => {
+      board.markStopping(runId, true)
+      try {
+        await cancelRun(runId)
+      } catch {
+        board.markStopping(runId, false)
+      }
+    },
+    [board],
+  )
+
+  const post = useCallback(
+    async (item: Outgoing) => {
+      try {
+        const reply = await sendMessage({
+          chatId: item.chatId,
+          text: item.text,
+          locale: currentLocale(),
+          key: item.key,
+        })
+        recordReply(client, reply)
+        setOutbox((items) => items.filter((other) => other.key !== item.key))
+        if (item.chatId === null) opened.current(reply.chat_id)
+        void client.invalidateQueries({ queryKey: chatsQuery.queryKey })
+        if (reply.kind === 'run') {
+          follow(client, board, reply.chat_id, reply.run_id)
+          if (stopWanted.current.delete(item.key)) void stopRun(reply.run_id)
+        }
+      } catch (error) {
+        stopWanted.current.delete(item.key)
+        setOutbox((items) =>
+          items.map((other) => (other.key === item.key ? { ...other, state: 'failed', error } : other)),
+        )
+      }
+      void client.invalidateQueries({ queryKey: planQuery.queryKey })
+    },
+    [client, board, stopRun],
+  )
+
+  const send = (text: string): void => {
+    const key = newKey()
+    const now = new Date()
+    const canned = phrases ? matchPhrase(phrases, text, { hour: barHour(now), seed: key }) : null
+    const item: Outgoing = { key, chatId, text, at: now.toISOString(), canned, state: 'sending' }
+    setOutbox((items) => [...items, item])
+    void post(item)
+  }
+
+  // The same key: if the first try did arrive, the server returns its answer instead of asking twice.
+  const resend = (key: string): void => {
+    const failed = outbox.find((item) => item.key === key)
+    if (!failed) return
+    const { error: _, ...rest } = failed
+    const item: Outgoing = { ...rest, state: 'sending' }
+    setOutbox((items) => items.map((other) => (other.key === key ? item : other)))
+    void post(item)
+  }
+
+  return {
+    messages,
+    outgoing,
+    chat,
+    loading: chatId !== null && query.isPending,
+    error: chatId === null ? null : query.error,
+    reload: () => void query.refetch(),
+    running,
+    busy: running !== null || outgoing.some((item) => item.state === 'sending' && !item.canned),
+    send,
+    resend,
+    withdraw: (key) => setOutbox((items) => items.filter((item) => item.key !== key)),
+    stop() {
+      if (running !== null) void stopRun(running)
+      else for (const item of outgoing) if (item.state === 'sending') stopWanted.current.add(item.key)
+    },
+    reconnect: (runId) => {
+      if (chat) follow(client, board, chat.id, runId)
+    },
+  }
+}

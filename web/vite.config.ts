@@ -1,0 +1,34 @@
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'vitest/config'
+
+const account = process.env['NOREN_ACCOUNT'] ?? 'http://localhost:8080'
+const inference = process.env['NOREN_INFERENCE'] ?? 'http://localhost:8081'
+
+// The account listener serves the built app from its own origin; in development the same paths are handed to it.
+const proxied = ['/auth', '/billing', '/api', '/house', '/demo', '/health', '/ready', '/openapi.json']
+
+export default defineConfig({
+  plugins: [react()],
+  server: {
+    // The Origin header is rewritten with the host, so that the server's same-origin check sees one house.
+    proxy: {
+      ...Object.fromEntries(
+        proxied.map((path) => [path, { target: account, changeOrigin: true, headers: { origin: account } }]),
+      ),
+      '/misaki/messages': { target: inference, changeOrigin: true },
+      '/inference': { target: inference, changeOrigin: true },
+    },
+  },
+  build: {
+    manifest: true,
+    target: ['chrome123', 'safari17.5', 'firefox120'],
+    modulePreload: { polyfill: false },
+    // The content security policy allows no inline script; small pictures may stay data: URLs.
+    assetsInlineLimit: 2048,
+  },
+  test: {
+    environment: 'jsdom',
+    include: ['src/**/*.test.{ts,tsx}'],
+    restoreMocks: true,
+  },
+})
