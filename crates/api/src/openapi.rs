@@ -1,15 +1,15 @@
 use std::collections::BTreeMap;
 
 use utoipa::{
-    PartialSchema,
+    OpenApi as _,
     openapi::{
-        ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, RefOr, ResponseBuilder,
+        ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder,
         response::Response,
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
-use crate::ProblemBody;
+use crate::{FieldError, ProblemBody, Suggestion};
 
 /// The answers that every operation may give instead of its own: problem+json.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl utoipa::IntoResponses for Refusals {
                 .content(
                     "application/problem+json",
                     ContentBuilder::new()
-                        .schema(Some(ProblemBody::schema()))
+                        .schema(Some(Ref::from_schema_name("Problem")))
                         .build(),
                 )
                 .build()
@@ -42,6 +42,11 @@ impl utoipa::IntoResponses for Refusals {
     }
 }
 
+/// What [`Refusals`] refers to.
+#[derive(utoipa::OpenApi)]
+#[openapi(components(schemas(ProblemBody, FieldError, Suggestion, kernel::Text)))]
+struct Shared;
+
 /// The OpenAPI document before any room adds its routes.
 pub fn base_document(version: &str) -> OpenApi {
     let mut document = OpenApiBuilder::new()
@@ -53,6 +58,7 @@ pub fn base_document(version: &str) -> OpenApi {
                 .build(),
         )
         .build();
+    document.merge(Shared::openapi());
     let components = document.components.get_or_insert_with(Default::default);
     let cookie = ApiKeyValue::with_description(
         "noren_session",

@@ -79,6 +79,7 @@ struct PlanView {
     plan: PlanSummary,
     /// active, until billing knows more.
     status: &'static str,
+    #[schema(required)]
     expires_at: Option<DateTime<Utc>>,
     limits: Limits,
     quotas: Vec<Quota>,
@@ -102,6 +103,7 @@ struct Quota {
     held: i64,
     used: i64,
     every: Every,
+    #[schema(required)]
     resets_at: Option<DateTime<Utc>>,
 }
 

@@ -21,7 +21,8 @@ pub struct Usage {
 }
 
 /// How the work ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Outcome {
     Completed,
     Failed,
@@ -51,7 +52,7 @@ pub struct UsageRow {
     pub cost_nano_usd: i64,
     pub unit: String,
     pub amount: i64,
-    /// completed, failed or cancelled.
+    #[schema(value_type = Outcome)]
     pub outcome: String,
     #[serde(skip)]
     id: Uuid,

@@ -71,6 +71,7 @@ pub struct RunView {
     pub id: RunId,
     pub state: State,
     /// Why it ended other than completed: stopped, upstream_failed, upstream_stalled, upstream_garbled, node_lost or deadline.
+    #[schema(required)]
     pub reason: Option<String>,
     pub model: String,
     pub route: String,
@@ -81,7 +82,9 @@ pub struct RunView {
     /// What was produced so far.
     pub output: String,
     pub created_at: DateTime<Utc>,
+    #[schema(required)]
     pub started_at: Option<DateTime<Utc>>,
+    #[schema(required)]
     pub ended_at: Option<DateTime<Utc>>,
     /// The number of the newest event.
     pub last_event_id: i32,

@@ -23,6 +23,7 @@ pub struct NewUser {
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Me {
     /// `null` for a guest.
+    #[schema(required)]
     pub user: Option<UserView>,
     pub tenant: TenantView,
     pub guest: bool,

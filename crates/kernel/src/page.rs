@@ -16,6 +16,7 @@ pub struct PageRequest {
 pub struct Page<T> {
     pub items: Vec<T>,
     /// Pass it back as `cursor`; `null` on the last page.
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 

@@ -51,6 +51,7 @@ struct Statement {
     balances: Vec<Balance>,
     /// Entries of the newest transfers.
     items: Vec<Movement>,
+    #[schema(required)]
     next_cursor: Option<String>,
 }
 

@@ -28,6 +28,7 @@ const TITLE_CHARS: usize = 40;
 pub(crate) struct ChatSummary {
     pub(crate) id: ChatId,
     /// The first words of the talk.
+    #[schema(required)]
     pub(crate) title: Option<String>,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
@@ -45,20 +46,29 @@ pub(crate) struct ChatView {
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct MessageView {
     pub(crate) id: MessageId,
-    /// user or assistant.
-    pub(crate) role: String,
+    pub(crate) role: Speaker,
     /// Of an answer under way, what is durable so far.
     pub(crate) text: String,
     pub(crate) at: DateTime<Utc>,
+    #[schema(required)]
     pub(crate) canned: Option<CannedView>,
+    #[schema(required)]
     pub(crate) run: Option<MessageRun>,
+}
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Speaker {
+    User,
+    Assistant,
 }
 
 /// The canned phrase that answered, and the rule by which it matched.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct CannedView {
     pub(crate) id: String,
-    /// exact, folded or pattern.
+    #[schema(value_type = phrase::Rule)]
     pub(crate) rule: String,
 }
 
@@ -67,7 +77,9 @@ pub(crate) struct CannedView {
 pub(crate) struct MessageRun {
     pub(crate) id: RunId,
     pub(crate) state: State,
+    #[schema(required)]
     pub(crate) reason: Option<String>,
+    #[schema(required)]
     pub(crate) model: Option<String>,
 }
 
@@ -198,10 +210,9 @@ async fn ask(
     let earlier = earlier
         .into_iter()
         .map(|(row, run)| {
-            let role = if row.role == "user" {
-                Role::User
-            } else {
-                Role::Assistant
+            let role = match speaker(&row) {
+                Speaker::User => Role::User,
+                Speaker::Assistant => Role::Assistant,
             };
             (role, run.map_or(row.text, |run| run.output))
         })
@@ -310,7 +321,7 @@ async fn with_runs(
 fn view(row: Row, run: Option<RunView>) -> MessageView {
     MessageView {
         id: row.id,
-        role: row.role,
+        role: speaker(&row),
         at: row.created_at,
         canned: row
             .phrase_id
@@ -323,6 +334,14 @@ fn view(row: Row, run: Option<RunView>) -> MessageView {
             reason: run.reason,
             model: Some(run.model),
         }),
+    }
+}
+
+fn speaker(row: &Row) -> Speaker {
+    if row.role == "user" {
+        Speaker::User
+    } else {
+        Speaker::Assistant
     }
 }
 

@@ -51,13 +51,19 @@ impl Check for NewMessage {
 
 /// What was said and what answers: a canned phrase, or a run to be followed at `/inference/{run}/events`.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-struct Answer {
-    /// canned or run.
-    kind: &'static str,
-    chat_id: ChatId,
-    user: MessageView,
-    assistant: MessageView,
-    run_id: Option<RunId>,
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Answer {
+    Canned {
+        chat_id: ChatId,
+        user: MessageView,
+        assistant: MessageView,
+    },
+    Run {
+        chat_id: ChatId,
+        user: MessageView,
+        assistant: MessageView,
+        run_id: RunId,
+    },
 }
 
 /// Says something to Misaki. A resend with the same `Idempotency-Key` gets the first answer; nothing is doubled.
@@ -85,19 +91,20 @@ async fn say(
         user,
         assistant,
     } = chat::say(&room, &caller, &saying).await?;
-    let run_id = assistant.run.as_ref().map(|run| run.id);
-    let kind = if run_id.is_some() { "run" } else { "canned" };
-    let answer = Answer {
-        kind,
-        chat_id: chat,
-        user,
-        assistant,
-        run_id,
-    };
-    Ok(if run_id.is_some() {
-        Accepted(answer).into_response()
-    } else {
-        Okay(answer).into_response()
+    Ok(match assistant.run.as_ref().map(|run| run.id) {
+        Some(run_id) => Accepted(Answer::Run {
+            chat_id: chat,
+            user,
+            assistant,
+            run_id,
+        })
+        .into_response(),
+        None => Okay(Answer::Canned {
+            chat_id: chat,
+            user,
+            assistant,
+        })
+        .into_response(),
     })
 }
 

@@ -37,7 +37,7 @@ const LONGEST_TEXT: usize = 200;
 const LONGEST_SLOT: usize = 20;
 
 /// Which rule has matched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Rule {
     /// The text is an entry, letter by letter.

@@ -8,6 +8,7 @@ use crate::house::House;
 /// Whom a visitor of the demo can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = DemoRole)]
 pub(crate) enum Role {
     Guest,
     Free,
@@ -49,6 +50,7 @@ impl Role {
 
 /// A demo user as printed and shown.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = DemoLogin)]
 pub(crate) struct Login {
     r#as: Role,
     pub(crate) email: &'static str,

@@ -126,8 +126,17 @@ struct HouseView {
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum StorefrontId {
+    Misaki,
+    Webgpt,
+    Genai,
+    Narai,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct Storefront {
-    id: &'static str,
+    id: StorefrontId,
     /// Whether one can go in already.
     open: bool,
 }
@@ -148,10 +157,10 @@ async fn get_house(State(counter): State<Counter>) -> Okay<HouseView> {
             Vec::new()
         },
         storefronts: vec![
-            storefront("misaki", true),
-            storefront("webgpt", false),
-            storefront("genai", false),
-            storefront("narai", false),
+            storefront(StorefrontId::Misaki, true),
+            storefront(StorefrontId::Webgpt, false),
+            storefront(StorefrontId::Genai, false),
+            storefront(StorefrontId::Narai, false),
         ],
         readiness: front.readiness.to_vec(),
     })

@@ -10,7 +10,6 @@ function planWith(token: string, expiresAt: number): PlanView {
     expires_at: null,
     limits: { per_minute: 6, concurrent: 1 },
     quotas: [],
-    features: {},
     inference: { url: 'http://inference.test', token, expires_at: new Date(expiresAt).toISOString() },
   }
 }

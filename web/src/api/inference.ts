@@ -89,7 +89,7 @@ export async function sendMessage({ chatId, text, locale, key }: Outgoing): Prom
   const client = await inference()
   return unwrap(
     client.POST('/misaki/messages', {
-      params: { header: { 'Idempotency-Key': key } },
+      params: { header: { 'idempotency-key': key } },
       body: { chat_id: chatId, text, locale },
     }),
   )

@@ -66,7 +66,7 @@ fn parse(block: &str) -> Option<Event> {
 fn text(events: &[Event]) -> String {
     events
         .iter()
-        .filter_map(|event| event.data["text"].as_str())
+        .filter_map(|event| event.data.get("text")?.as_str())
         .collect()
 }
 

@@ -10,7 +10,7 @@ const entry = (transfer: string, kind: string, account: string, amount: number, 
   unit: 'misaki.chat',
   amount,
   lot_id: lot,
-  ref: null,
+  ref: 'test',
 })
 
 describe('the ledger', () => {

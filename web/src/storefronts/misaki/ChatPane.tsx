@@ -91,8 +91,6 @@ export function ChatPane({ chatId, door, onChatOpened, notices }: Props) {
   const client = useQueryClient()
   const { board } = useRoomState()
   const plan = useQuery({ ...planQuery, enabled: door.ready })
-  const talk = useConversation({ chatId, enabled: door.ready, onChatOpened })
-  const live = useLiveRun(board, talk.running)
   const scroller = useRef<HTMLDivElement>(null)
   const content = useRef<HTMLDivElement>(null)
   const composer = useRef<ComposerHandle>(null)
@@ -102,6 +100,16 @@ export function ChatPane({ chatId, door, onChatOpened, notices }: Props) {
   const place = chatId ?? 'new'
   const draft = drafts[place] ?? ''
   const write = (text: string) => setDrafts((all) => ({ ...all, [place]: text }))
+  const talk = useConversation({
+    chatId,
+    enabled: door.ready,
+    // What was typed while the first message was on its way moves along to the conversation that it opened.
+    onChatOpened: (opened) => {
+      setDrafts(({ new: line = '', ...others }) => ({ ...others, [opened]: line }))
+      onChatOpened(opened)
+    },
+  })
+  const live = useLiveRun(board, talk.running)
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: a newly opened conversation is ready to be written in
   useEffect(() => {

@@ -38,7 +38,6 @@ const plan: PlanView = {
   expires_at: null,
   limits: { per_minute: 6, concurrent: 1 },
   quotas: [{ unit: 'misaki.chat', granted: 10, available: 8, held: 0, used: 2, resets_at: at, every: 'day' }],
-  features: {},
   inference: { url: 'http://inference.test', token: 't', expires_at: '2999-01-01T00:00:00Z' },
 }
 const phrases = {
