@@ -1,4 +1,4 @@
-use std::{process::Stdio, time::Duration};
+use std::{fmt::Write, process::Stdio, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use axum::{
@@ -32,7 +32,7 @@ async fn serve(app: Router) -> Result<String> {
     let limits = api::Limits {
         connections: 4096,
         per_address: 4096,
-        header_timeout: Duration::from_secs(600),
+        header_timeout: Duration::from_mins(10),
         drain: Duration::ZERO,
     };
     tokio::spawn(api::serve(listener, app, limits, CancellationToken::new()));
@@ -45,13 +45,13 @@ pub(crate) async fn start_upstream() -> Result<String> {
     for n in 0..CHUNKS {
         let chunk = json!({ "id": "x", "object": "chat.completion.chunk", "model": "mock", "created": 0,
             "choices": [{ "index": 0, "delta": { "content": format!("piece {n} ") }, "finish_reason": null }] });
-        stream += &format!("data: {chunk}\n\n");
+        write!(stream, "data: {chunk}\n\n")?;
     }
     let last = json!({ "id": "x", "object": "chat.completion.chunk", "model": "mock", "created": 0,
         "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }] });
     let usage = json!({ "id": "x", "object": "chat.completion.chunk", "model": "mock", "created": 0, "choices": [],
         "usage": { "prompt_tokens": 10, "completion_tokens": 40, "total_tokens": 50 } });
-    stream += &format!("data: {last}\n\ndata: {usage}\n\ndata: [DONE]\n\n");
+    write!(stream, "data: {last}\n\ndata: {usage}\n\ndata: [DONE]\n\n")?;
     let answer = move || {
         let stream = stream.clone();
         async move { ([(header::CONTENT_TYPE, "text/event-stream")], stream) }

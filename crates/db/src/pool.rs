@@ -171,13 +171,20 @@ async fn check_server(options: &PgConnectOptions) -> Result<(), ConnectError> {
         Ok(conn) => conn.map_err(ConnectError::Unreachable)?,
         Err(_) => return Err(ConnectError::Unreachable(sqlx::Error::PoolTimedOut)),
     };
-    let (version, encoding, ctype): (i32, String, String) = sqlx::query_as(
+    let (version, encoding, collation): (i32, String, String) = sqlx::query_as(
         "select current_setting('server_version_num')::int, pg_encoding_to_char(encoding), datcollate::text
          from pg_database where datname = current_database()",
     )
     .fetch_one(&mut conn)
     .await
     .map_err(ConnectError::Unreachable)?;
+    judge_server(version, encoding, collation)?;
+    let _ = conn.close().await;
+    Ok(())
+}
+
+/// Whether a server of this `server_version_num`, encoding and collation can hold our data.
+fn judge_server(version: i32, encoding: String, collation: String) -> Result<(), ConnectError> {
     let found = u32::try_from(version).unwrap_or_default();
     if found < OLDEST_SERVER {
         return Err(ConnectError::TooOld {
@@ -187,10 +194,9 @@ async fn check_server(options: &PgConnectOptions) -> Result<(), ConnectError> {
     if encoding != "UTF8" {
         return Err(ConnectError::NotUtf8(encoding));
     }
-    if matches!(ctype.as_str(), "C" | "POSIX") {
-        return Err(ConnectError::NoUnicodeLocale(ctype));
+    if matches!(collation.as_str(), "C" | "POSIX") {
+        return Err(ConnectError::NoUnicodeLocale(collation));
     }
-    let _ = conn.close().await;
     Ok(())
 }
 
@@ -204,6 +210,25 @@ fn derived_password(owner: &url::Url) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_can_not_hold_our_data_is_told_why() {
+        let judge = |version, encoding: &str, collation: &str| {
+            judge_server(version, encoding.to_owned(), collation.to_owned())
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(judge(150_018, "UTF8", "C.UTF-8"), Ok(()));
+        assert_eq!(judge(180_001, "UTF8", "ja_JP.utf8"), Ok(()));
+        for (version, encoding, collation, why) in [
+            (140_020, "UTF8", "C.UTF-8", "PostgreSQL 14 is too old"),
+            (90_624, "UTF8", "C.UTF-8", "PostgreSQL 9 is too old"),
+            (150_018, "SQL_ASCII", "C.UTF-8", "encoding is SQL_ASCII"),
+            (150_018, "UTF8", "C", "locale is C;"),
+        ] {
+            let error = judge(version, encoding, collation).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+    }
 
     #[test]
     fn the_app_role_gets_a_password_only_when_the_owner_has_one() {

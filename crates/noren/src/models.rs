@@ -89,3 +89,36 @@ async fn list_models(settings: &OpenAi) -> reqwest::Result<Option<String>> {
     let models: Models = call.send().await?.error_for_status()?.json().await?;
     Ok(models.data.into_iter().next().map(|model| model.id))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn first_of(base_url: String) -> String {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let settings = OpenAi {
+            base_url,
+            api_key: String::new().into(),
+            model: String::new(),
+            input_nano_usd: 0,
+            output_nano_usd: 0,
+            streams: true,
+        };
+        first_model(&settings).await
+    }
+
+    #[tokio::test]
+    async fn without_a_name_the_servers_first_model_is_taken() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, sandbox::model_router()).await });
+        assert_eq!(
+            first_of(format!("http://{server}/v1/")).await,
+            "sandbox-small"
+        );
+        assert_eq!(
+            first_of(format!("http://{server}/nowhere")).await,
+            "default"
+        );
+    }
+}

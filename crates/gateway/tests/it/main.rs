@@ -137,6 +137,10 @@ impl Bar {
 }
 
 async fn node(cx: &Ctx, model: &str) -> Gateway {
+    node_with(cx, model, true).await
+}
+
+async fn node_with(cx: &Ctx, model: &str, streams: bool) -> Gateway {
     let plans = PlanFile::parse(
         r#"[[plan]]
         storefront = "misaki"
@@ -168,7 +172,7 @@ async fn node(cx: &Ctx, model: &str) -> Gateway {
             input: NanoUsd(1_000),
             output: NanoUsd(2_000),
         },
-        streams: true,
+        streams,
     };
     Gateway::open(
         entitlement,

@@ -155,3 +155,17 @@ async fn nobody_else_can_read_or_stop_a_run() {
     ));
     assert_eq!(bar.ended(id).await.state, State::Completed);
 }
+
+#[tokio::test]
+async fn a_server_that_can_not_stream_answers_in_one_piece() {
+    let bar = Bar::open().await;
+    let whole = node_with(&bar.test.cx, &bar.model, false).await;
+    let bar = Bar { room: whole, ..bar };
+    let id = bar.ask("こんばんは").await;
+    let events = read(&bar, id, 0, usize::MAX).await;
+    let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds, ["started", "delta", "ended"]);
+    let run = bar.get(id).await;
+    assert_eq!(text(&events), run.output);
+    assert!(run.tokens_out > 0 && run.state == State::Completed);
+}
