@@ -84,7 +84,7 @@ impl PassThrough {
         })
     }
 
-    pub(crate) async fn client(&self) -> Result<PassThroughClient> {
+    pub(crate) fn client(&self) -> Result<PassThroughClient> {
         Ok(PassThroughClient {
             http: client()?,
             url: format!("{}/v1/chat/completions", self.url),
@@ -269,6 +269,6 @@ impl Door for NorenClient {
 fn client() -> Result<Client> {
     Ok(Client::builder()
         .tcp_nodelay(true)
-        .timeout(Duration::from_secs(60))
+        .timeout(Duration::from_mins(1))
         .build()?)
 }

@@ -32,7 +32,9 @@ async fn main() -> Result<()> {
     let mut out = std::io::stdout();
     writeln!(out, "connections  door          runs/s   p50 ms   p99 ms")?;
     for (connections, requests) in LOADS {
-        let bare_clients = try_join_all((0..connections).map(|_| bare.client())).await?;
+        let bare_clients: Vec<_> = (0..connections)
+            .map(|_| bare.client())
+            .collect::<Result<_>>()?;
         let noren_clients = try_join_all((0..connections).map(|_| noren.client())).await?;
         round(&bare_clients, requests / 5).await?;
         round(&noren_clients, requests / 5).await?;

@@ -83,10 +83,10 @@ pub async fn hold(conn: &mut PgConnection, cx: &Ctx, new: &NewHold<'_>) -> Resul
         return Err(Error::BadAmount);
     }
     let now = cx.clock.now();
-    account::lock(conn, new.tenant, new.unit).await?;
+    account::store::lock(conn, new.tenant, new.unit).await?;
     let lots = lot::open_lots(conn, new.tenant, new.unit, now).await?;
     let parts = take(&lots, new.amount)?;
-    let accounts = account::find(conn, new.tenant, new.unit)
+    let accounts = account::store::find(conn, new.tenant, new.unit)
         .await?
         .ok_or(Error::Insufficient { available: 0 })?;
     store::insert(conn, new, now).await?;
@@ -158,12 +158,12 @@ async fn end(conn: &mut PgConnection, cx: &Ctx, id: HoldId, end: End) -> Result<
         return Err(Error::BadAmount);
     }
     let now = cx.clock.now();
-    account::lock(conn, hold.tenant, &hold.unit).await?;
+    account::store::lock(conn, hold.tenant, &hold.unit).await?;
     // compare and set: of settle, release and lapse exactly one wins
     if !store::close(conn, id, end.state(), used, now).await? {
         return Err(Error::HoldClosed);
     }
-    let accounts = account::find(conn, hold.tenant, &hold.unit)
+    let accounts = account::store::find(conn, hold.tenant, &hold.unit)
         .await?
         .ok_or(Error::HoldNotFound)?;
     let parts = store::parts(conn, id, now).await?;

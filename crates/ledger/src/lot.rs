@@ -55,7 +55,7 @@ pub async fn grant(conn: &mut PgConnection, cx: &Ctx, grant: &Grant<'_>) -> Resu
         return Err(Error::BadAmount);
     }
     let id = TransferId(grant.id);
-    account::lock(conn, grant.tenant, grant.unit).await?;
+    account::store::lock(conn, grant.tenant, grant.unit).await?;
     if let Some((tenant, unit, kind, amount)) = book::store::find_transfer(conn, id).await? {
         let same = tenant == grant.tenant
             && unit == grant.unit
@@ -133,7 +133,7 @@ pub async fn expire_due(cx: &Ctx, most: i64) -> Result<usize, Error> {
                 user: None,
             })
             .await?;
-        account::lock(&mut tx, lot.tenant, &lot.unit).await?;
+        account::store::lock(&mut tx, lot.tenant, &lot.unit).await?;
         // asked again under the lock: a hold may have taken the rest, or another node been faster
         let rest = store::available(&mut tx, lot.id).await?;
         if rest > 0 {
