@@ -14,6 +14,9 @@ const APP_ROLE: &str = "noren_app";
 /// The oldest server that the migrations were written for.
 const OLDEST_SERVER: u32 = 150_000;
 
+/// A connection that nobody used for this long may have died unnoticed.
+const RESTED: Duration = Duration::from_secs(1);
+
 /// A `postgres://` URL; it may hold a password, so it is never printed.
 pub type Url = SecretString;
 
@@ -53,6 +56,16 @@ impl Db {
         let pool = PgPoolOptions::new()
             .max_connections(size.0)
             .acquire_timeout(Duration::from_secs(5))
+            // a connection was tested when it was given back, so only one that rested is tested again
+            .test_before_acquire(false)
+            .before_acquire(|conn, meta| {
+                Box::pin(async move {
+                    if meta.idle_for >= RESTED {
+                        conn.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             // sqlx 0.9.0 can hand back a connection that is still inside a transaction when `begin` was
             // dropped half way (sqlx#4385); the next borrower's writes would vanish with it
             .after_release(|conn, _| {

@@ -16,7 +16,7 @@ use llm::{Message, Role};
 use serde::Deserialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{Error, Gateway, RunId, RunView, StartRun, admit, cancel, get, launch, run};
+use crate::{Error, Gateway, RunId, RunView, StartRun, admit, cancel, get, launch, outputs, run};
 
 /// The most characters of all messages together.
 const LONGEST_CHAT: usize = 100_000;
@@ -104,10 +104,10 @@ async fn start_run(
         max_tokens: body.max_tokens,
     };
     let admitted = admit(&mut tx, &room, &caller, start).await?;
+    let mut runs = outputs(&mut tx, &[admitted.id]).await?;
     tx.commit().await?;
-    let id = admitted.id;
     launch(&room, admitted);
-    Ok(Accepted(get(&room, caller.principal, id).await?))
+    runs.pop().map(Accepted).ok_or(Error::RunNotFound)
 }
 
 impl From<ChatRole> for Role {

@@ -163,7 +163,7 @@ pub async fn admit(
 
 /// Starts the task that drives an admitted run.
 pub fn launch(room: &Gateway, run: Admitted) {
-    let progress = room.node.live.enter(run.id);
+    let progress = room.node.live.enter(run.id, run.tenant);
     let room = room.clone();
     room.node
         .tasks

@@ -3,6 +3,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
+use identity::TenantId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +16,8 @@ pub(crate) struct Live(Mutex<HashMap<RunId, Arc<Feed>>>);
 /// The durable events of one run under way.
 #[derive(Debug)]
 pub(crate) struct Feed {
+    /// Whose run it is.
+    pub(crate) tenant: TenantId,
     events: RwLock<Vec<Event>>,
     newest: watch::Sender<i32>,
     pub(crate) cancel: CancellationToken,
@@ -22,8 +25,9 @@ pub(crate) struct Feed {
 
 impl Live {
     /// Makes a run known.
-    pub(crate) fn enter(&self, id: RunId) -> Arc<Feed> {
+    pub(crate) fn enter(&self, id: RunId, tenant: TenantId) -> Arc<Feed> {
         let feed = Arc::new(Feed {
+            tenant,
             events: RwLock::new(Vec::new()),
             newest: watch::Sender::new(0),
             cancel: CancellationToken::new(),
