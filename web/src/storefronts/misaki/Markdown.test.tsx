@@ -5,8 +5,8 @@ import { Markdown } from './Markdown'
 
 afterEach(cleanup)
 
-function html(text: string, growing = false): string {
-  return render(<Markdown text={text} growing={growing} />).container.innerHTML
+function html(text: string, partial = false): string {
+  return render(<Markdown text={text} partial={partial} />).container.innerHTML
 }
 
 // Emphasis beside Japanese brackets and punctuation, which plain CommonMark leaves as literal asterisks.

@@ -41,14 +41,14 @@ const Block = memo(function Block({ text }: { text: string }) {
   )
 })
 
-export function Markdown({ text, growing = false }: { text: string; growing?: boolean }) {
+export function Markdown({ text, partial = false }: { text: string; partial?: boolean }) {
   const blocks = splitBlocks(text)
   return (
     <>
       {blocks.map((block, at) => (
         // Blocks only ever grow at the end, so the place is the identity.
         // biome-ignore lint/suspicious/noArrayIndexKey: see above
-        <Block key={at} text={growing && at === blocks.length - 1 ? remend(block) : block} />
+        <Block key={at} text={partial && at === blocks.length - 1 ? remend(block) : block} />
       ))}
     </>
   )

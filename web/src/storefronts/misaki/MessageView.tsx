@@ -96,11 +96,11 @@ function Thinking() {
   return <Waiting words={long ? words.thinkingLong : words.thinking} />
 }
 
-export function Prose({ text, growing }: { text: string; growing: boolean }) {
+export function Prose({ text, partial }: { text: string; partial: boolean }) {
   return (
     <div className={styles['prose']}>
       <Suspense fallback={<p className={styles['plain']}>{text}</p>}>
-        <Markdown text={text} growing={growing} />
+        <Markdown text={text} partial={partial} />
       </Suspense>
     </div>
   )
@@ -148,6 +148,8 @@ export const AssistantMessage = memo(function AssistantMessage({ message, onAgai
   // Seen while it grew: its end is announced too.
   const [watched] = useState(() => isUnfinished(message))
   const growing = isUnfinished(message)
+  // What was cut short keeps its open emphasis for ever, so it is healed like what still grows.
+  const partial = message.run !== null && message.run.state !== 'completed'
   // The stream rebuilds from the first word; until it has caught up, what was durable stays on screen.
   const text = live && growing && live.text.length >= message.text.length ? live.text : message.text
   const model = live?.model ?? message.run?.model ?? null
@@ -157,7 +159,7 @@ export const AssistantMessage = memo(function AssistantMessage({ message, onAgai
       <Persona />
       <div className={styles['body']}>
         {text === '' && growing && live?.line !== 'lost' && <Thinking />}
-        {text !== '' && <Prose text={text} growing={growing} />}
+        {text !== '' && <Prose text={text} partial={partial} />}
         {watched && <Announcer text={text} done={!growing} />}
         {growing && live?.line === 'waiting' && <Waiting words={words.reconnecting} />}
         {growing && live?.line === 'lost' && runId && (

@@ -219,7 +219,7 @@ describe('the bar', () => {
           title: null,
           created_at: at,
           updated_at: at,
-          messages: [user('続けて'), assistant('それでね', run)],
+          messages: [user('続けて'), assistant('それでね、**「雨の', run)],
         }),
       'POST /misaki/messages': async (request) => {
         sent.push(await request.json())
@@ -227,7 +227,8 @@ describe('the bar', () => {
       },
     })
     expect(await screen.findByText(/途中で黙って/)).toBeTruthy()
-    expect(screen.getByText('それでね')).toBeTruthy()
+    // the emphasis that was open when it broke off is closed
+    expect(await screen.findByText('「雨の', { selector: 'strong' })).toBeTruthy()
     fireEvent.click(screen.getByRole('button', { name: 'もう一度たのむ' }))
     await waitFor(() => expect(sent).toEqual([{ chat_id: 'chat_1', text: '続けて', locale: 'ja' }]))
   })

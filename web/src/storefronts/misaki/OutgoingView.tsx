@@ -77,7 +77,7 @@ export function OutgoingView(props: Props) {
         <article className={styles['assistant']} aria-label={words.persona}>
           <Persona />
           <div className={styles['body']}>
-            <Prose text={item.canned.reply} growing={false} />
+            <Prose text={item.canned.reply} partial={false} />
             <footer className={styles['meta']}>
               <span title={words.cannedWhy}>
                 <Badge>{words.canned}</Badge>
