@@ -22,6 +22,8 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// The most items of the upstream that become one event.
 const LARGEST_BATCH: usize = 64;
+/// The most bytes of an answer; no model that keeps to its token limit comes near.
+const LARGEST_OUTPUT: usize = 2 * 1024 * 1024;
 
 /// Drives one run to its end. Whatever happens upstream, the run ends once, with a reason, and is settled.
 pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
@@ -169,6 +171,12 @@ impl Driver<'_> {
         let mut heard = Instant::now();
         let mut beat = heartbeat();
         loop {
+            if Instant::now() > self.deadline {
+                return Verdict::Deadline;
+            }
+            if self.output.len() > LARGEST_OUTPUT {
+                return Verdict::UpstreamGarbled;
+            }
             let mut gathered = 0;
             while gathered < LARGEST_BATCH
                 && let Some(next) = upstream.next().now_or_never()
@@ -181,7 +189,7 @@ impl Driver<'_> {
             }
             if self.has_news() {
                 match self.write().await {
-                    Ok(Kept::Go) => {}
+                    Ok(Kept::Go) => beat.reset(),
                     Ok(Kept::Stop) => return Verdict::Stopped,
                     Ok(Kept::Fenced) => return Verdict::Fenced,
                     Err(()) => return Verdict::NodeLost,
@@ -202,9 +210,6 @@ impl Driver<'_> {
                 _ = beat.tick() => {
                     if heard.elapsed() > self.room.node.patience.silence {
                         return Verdict::UpstreamStalled;
-                    }
-                    if Instant::now() > self.deadline {
-                        return Verdict::Deadline;
                     }
                     match self.write().await {
                         Ok(Kept::Go) | Err(()) => {}
