@@ -9,6 +9,8 @@ import json
 import threading
 
 import pydantic
+from openai.pagination import SyncPage
+from openai.types import Model
 from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming, CompletionCreateParamsStreaming
 
@@ -57,6 +59,17 @@ class Upstream:
 
             def log_message(self, *args):
                 pass
+
+            def do_GET(self):
+                if self.path != "/v1/models" or self.headers["authorization"] != f"Bearer {KEY}":
+                    return self.refuse(404, "invalid_request_error", "not_found")
+                models = SyncPage[Model](object="list", data=[Model(id=MODEL, created=0, object="model", owned_by="double")])
+                body = models.model_dump_json().encode()
+                self.send_response(200)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
 
             def do_POST(self):
                 raw = self.rfile.read(int(self.headers["content-length"]))
@@ -162,9 +175,8 @@ class Upstream:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def env(self) -> dict[str, str]:
-        """The environment that names this server as the upstream."""
-        return {"NOREN__GATEWAY__OPENAI__BASE_URL": self.url, "NOREN__GATEWAY__OPENAI__API_KEY": KEY,
-                "NOREN__GATEWAY__OPENAI__MODEL": MODEL}
+        """The two variables that name this server as the upstream; its model it tells itself."""
+        return {"NOREN__GATEWAY__OPENAI__BASE_URL": self.url, "NOREN__GATEWAY__OPENAI__API_KEY": KEY}
 
     def close(self) -> None:
         """Stops answering."""

@@ -24,7 +24,7 @@ pub fn router() -> OpenApiRouter<Entitlement> {
 #[into_params(parameter_in = Query)]
 struct StorefrontQuery {
     /// misaki, webgpt, genai or narai.
-    #[param(max_length = 30)]
+    #[param(min_length = 1, max_length = 30)]
     storefront: String,
 }
 
@@ -38,7 +38,7 @@ impl Check for StorefrontQuery {
 #[into_params(parameter_in = Query)]
 struct UsageQuery {
     /// misaki, webgpt, genai or narai.
-    #[param(max_length = 30)]
+    #[param(min_length = 1, max_length = 30)]
     storefront: String,
     /// 1 to 100, 20 unless said.
     #[param(minimum = 1, maximum = 100)]

@@ -33,7 +33,7 @@ pub fn router() -> OpenApiRouter<Gateway> {
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 struct NewInference {
     /// What for, such as `misaki.chat`; the plan decides which models that means.
-    #[schema(max_length = 50)]
+    #[schema(min_length = 1, max_length = 50)]
     route: String,
     #[schema(min_items = 1, max_items = 200)]
     messages: Vec<ChatMessage>,

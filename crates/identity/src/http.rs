@@ -26,7 +26,7 @@ pub fn router() -> OpenApiRouter<Identity> {
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 struct Register {
-    /// At most 254 characters.
+    #[schema(min_length = 3, max_length = 254, pattern = r"^[^@\s]+@[^@\s]{2,}$")]
     email: String,
     #[schema(value_type = String, min_length = 8, max_length = 128)]
     password: SecretString,
@@ -48,6 +48,7 @@ impl Check for Register {
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 struct Login {
+    #[schema(min_length = 3, max_length = 254, pattern = r"^[^@\s]+@[^@\s]{2,}$")]
     email: String,
     #[schema(value_type = String, min_length = 8, max_length = 128)]
     password: SecretString,
@@ -93,7 +94,7 @@ async fn post_login(
 }
 
 /// Signs out; without a session nothing happens.
-#[utoipa::path(post, path = "/auth/logout", operation_id = "logout", tag = "identity", security(("session" = [])),
+#[utoipa::path(post, path = "/auth/logout", operation_id = "logout", tag = "identity",
     responses((status = 204, description = "Signed out."), Refusals))]
 async fn post_logout(
     State(room): State<Identity>,

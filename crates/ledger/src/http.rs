@@ -16,7 +16,7 @@ pub fn router() -> OpenApiRouter<Ledger> {
 #[into_params(parameter_in = Query)]
 struct LedgerQuery {
     /// The unit, such as `misaki.chat`.
-    #[param(max_length = 50)]
+    #[param(min_length = 1, max_length = 50)]
     unit: String,
     /// Transfers a page: 1 to 100, 20 unless said.
     #[param(minimum = 1, maximum = 100)]

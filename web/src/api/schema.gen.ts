@@ -709,7 +709,6 @@ export interface components {
         };
         Register: {
             display_name?: string | null;
-            /** @description At most 254 characters. */
             email: string;
             locale?: components["schemas"]["Lang"];
             password: string;
