@@ -2,7 +2,7 @@ use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeZone, U
 use chrono_tz::Tz;
 use db::Ctx;
 use identity::TenantId;
-use kernel::Fault;
+use kernel::{Fault, Yen};
 use ledger::{Grant, Source};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -41,7 +41,7 @@ pub(crate) async fn ensure(
             tenant,
             unit: &periodic.unit,
             amount: i64::from(periodic.amount),
-            source: if plan.terms.price_yen > 0 {
+            source: if plan.terms.price_yen > Yen::ZERO {
                 Source::Paid
             } else {
                 Source::Free

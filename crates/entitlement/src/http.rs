@@ -2,7 +2,7 @@ use api::{Check, FieldErrors, Okay, PageQuery, Refusals, ValidQuery};
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use identity::{InferenceToken, Principal, Session, mint_inference_token};
-use kernel::{Page, Text};
+use kernel::{Page, Text, Yen};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -91,7 +91,8 @@ struct PlanSummary {
     id: String,
     version: i32,
     title: Text,
-    price_yen: u32,
+    #[schema(value_type = i64, minimum = 0)]
+    price_yen: Yen,
 }
 
 /// What is left of a periodic grant.

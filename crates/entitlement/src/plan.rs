@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use chrono::{DateTime, Utc};
 use db::{Ctx, Scope};
 use identity::{Principal, TenantId};
-use kernel::{Fault, Text};
+use kernel::{Fault, Text, Yen};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
@@ -30,7 +30,7 @@ struct PlanEntry {
     id: String,
     default_for: Option<Audience>,
     title: Text,
-    price_yen: u32,
+    price_yen: Yen,
     limits: Limits,
     grants: Vec<PeriodicGrant>,
     routes: BTreeMap<String, String>,
@@ -49,7 +49,7 @@ pub enum Audience {
 pub struct Terms {
     pub default_for: Option<Audience>,
     pub title: Text,
-    pub price_yen: u32,
+    pub price_yen: Yen,
     pub limits: Limits,
     pub grants: Vec<PeriodicGrant>,
     /// Purpose, such as `misaki.chat`, to the name of the gateway's route.
@@ -128,7 +128,10 @@ impl PlanFile {
             {
                 return Err(wrong("another plan is the default for the same audience"));
             }
-            if plan.default_for.is_some() && plan.price_yen > 0 {
+            if plan.price_yen < Yen::ZERO {
+                return Err(wrong("a price can't be negative"));
+            }
+            if plan.default_for.is_some() && plan.price_yen > Yen::ZERO {
                 return Err(wrong("a default plan can't cost anything"));
             }
             if plan.limits.per_minute == 0 || plan.limits.concurrent == 0 {
@@ -324,7 +327,8 @@ mod tests {
     fn the_default_file_is_good_and_broken_ones_are_told_why() {
         PlanFile::parse(crate::DEFAULT_PLANS).unwrap();
         for (from, to, why) in [
-            ("price_yen = 980", "price_yen = -1", "can't be read"),
+            ("price_yen = 980", "price_yen = -1", "can't be negative"),
+            ("price_yen = 980", "price_yen = 9.8", "can't be read"),
             ("price_yen = 980", "price = 980", "can't be read"),
             (
                 "id = \"vip\"",

@@ -4,6 +4,7 @@ use api::Suggestion;
 use chrono::{DateTime, Duration, Utc};
 use db::{Ctx, Scope};
 use identity::{Principal, TenantId};
+use kernel::Yen;
 use ledger::{HoldId, NewHold};
 use sqlx::PgConnection;
 
@@ -232,7 +233,7 @@ fn suggest(
     better: impl Fn(&Terms) -> bool,
 ) -> Option<Suggestion> {
     let found = catalogue.cheapest(plan, better)?;
-    let url = if found.terms.price_yen == 0 {
+    let url = if found.terms.price_yen == Yen::ZERO {
         "/sign-up"
     } else {
         "/account"

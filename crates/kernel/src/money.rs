@@ -5,6 +5,16 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct Yen(pub i64);
 
+impl Yen {
+    pub const ZERO: Self = Self(0);
+}
+
+impl std::fmt::Display for Yen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}円", self.0)
+    }
+}
+
 /// Model cost in billionths of a US dollar, so that a single token has an exact integer price.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

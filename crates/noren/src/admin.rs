@@ -88,7 +88,7 @@ pub(crate) async fn plans(settings: &Settings, command: PlansCommand) -> Result<
             for (plan, at) in entitlement::list(&cx).await? {
                 let terms = &plan.terms;
                 say(&format!(
-                    "{}/{} v{}  {}円  {}/min  {} at once  {}\n",
+                    "{}/{} v{}  {}  {}/min  {} at once  {}\n",
                     plan.storefront,
                     plan.id,
                     plan.version,

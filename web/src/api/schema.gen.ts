@@ -647,7 +647,7 @@ export interface components {
         };
         PlanSummary: {
             id: string;
-            /** Format: int32 */
+            /** Format: int64 */
             price_yen: number;
             title: components["schemas"]["Text"];
             /** Format: int32 */
