@@ -11,8 +11,8 @@ use memory_serve::CacheControl;
 const INDEX: &str = include_str!(env!("NOREN_WEB_INDEX"));
 
 /// First parts of the paths that the web app knows. Every other path is answered 404, with the app's own page for it.
-const PAGES: [&str; 9] = [
-    "", "sign-in", "sign-up", "account", "misaki", "webgpt", "genai", "narai", "legal",
+const PAGES: [&str; 8] = [
+    "", "sign-in", "sign-up", "account", "misaki", "webgpt", "genai", "narai",
 ];
 
 /// Scripts, styles and images; their names change with their content, so they may be kept for ever.
