@@ -58,12 +58,13 @@ class Cluster:
         """The owner's URL of a database."""
         return f"postgres://noren_owner@localhost/{database}?host={urllib.parse.quote(str(self.socket), safe='')}"
 
-    def fresh(self) -> str:
-        """Makes an empty database and returns its URL."""
+    def fresh(self, like: str | None = None) -> str:
+        """Makes an empty database, or a copy of one that nobody is connected to, and returns its URL."""
         self.count += 1
         name = f"house_{os.getpid()}_{self.count}"
+        template = urllib.parse.urlsplit(like).path.removeprefix("/") if like else "template1"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"create database {name}")
+            connection.execute(f"create database {name} template {template}")
         return self.url(name)
 
     def remove(self) -> None:
