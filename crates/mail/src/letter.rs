@@ -1,7 +1,8 @@
 mod store;
 
-use db::Ctx;
-use kernel::Lang;
+use chrono::{DateTime, Utc};
+use db::{Ctx, Scope};
+use kernel::{Fault, Lang};
 use sqlx::PgConnection;
 
 use crate::{Template, template};
@@ -34,4 +35,46 @@ pub async fn post(conn: &mut PgConnection, cx: &Ctx, letter: Letter<'_>) -> sqlx
         .map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     let id: LetterId = cx.ids.new_id();
     store::insert(conn, id, &letter, cx.clock.now()).await
+}
+
+/// A letter that was given up.
+#[derive(Clone, Debug)]
+pub struct DeadLetter {
+    pub id: LetterId,
+    pub template: String,
+    pub attempts: i32,
+    /// What happened last, without an address.
+    pub last_error: String,
+    pub created_at: DateTime<Utc>,
+}
+
+/// The newest letters that were given up and can still be tried again, at most `most`; for the operator.
+///
+/// # Errors
+/// When the database is away.
+pub async fn list_dead(cx: &Ctx, most: i64) -> Result<Vec<DeadLetter>, Fault> {
+    let mut tx = begin(cx).await?;
+    let dead = store::dead(&mut tx, most).await.map_err(db::fault)?;
+    tx.commit().await.map_err(db::fault)?;
+    Ok(dead)
+}
+
+/// Puts a dead letter back in line with all its tries; false when it is not dead or its payload is gone.
+///
+/// # Errors
+/// When the database is away.
+pub async fn retry(cx: &Ctx, id: LetterId) -> Result<bool, Fault> {
+    let mut tx = begin(cx).await?;
+    let revived = store::revive(&mut tx, id, cx.clock.now())
+        .await
+        .map_err(db::fault)?;
+    tx.commit().await.map_err(db::fault)?;
+    Ok(revived)
+}
+
+async fn begin(cx: &Ctx) -> Result<db::Tx, Fault> {
+    cx.db
+        .begin(Scope::House("the operator's look at letters"))
+        .await
+        .map_err(db::fault)
 }

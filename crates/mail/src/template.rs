@@ -1,4 +1,8 @@
+mod render;
+
 use serde_json::Value;
+
+pub(crate) use render::{Rendered, Surroundings, Templates};
 
 /// What a letter says. Each names the fields of its data; one without a `link` leads to the house's front door.
 ///
@@ -33,7 +37,9 @@ pub enum Template {
 }
 
 /// What a letter is for, as people can choose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = LetterTopic)]
 pub enum Topic {
     /// What someone asked for or has to know; it can't be unsubscribed from.
     Account,
@@ -56,6 +62,8 @@ enum Kind {
     Name,
     /// One line of our own making.
     Line,
+    /// A role of a tenant, shown in the letter's language.
+    Role,
     /// Paragraphs of our own making.
     Prose,
     Link,
@@ -104,6 +112,12 @@ impl Template {
         }
     }
 
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|template| template.as_str() == name)
+    }
+
     pub const fn topic(self) -> Topic {
         match self {
             Self::News => Topic::News,
@@ -122,7 +136,7 @@ impl Template {
             Self::Invitation => &[
                 ("tenant", Kind::Name),
                 ("inviter", Kind::Name),
-                ("role", Kind::Line),
+                ("role", Kind::Role),
                 ("link", Kind::Link),
             ],
             Self::NewDevice => &[
@@ -152,7 +166,9 @@ pub(crate) fn check(template: Template, data: &Value) -> Result<(), Misfit> {
         let value = data.get(*field).unwrap_or(&Value::Null);
         let fits = match kind {
             Kind::Name => value.is_null() || value.is_string(),
-            Kind::Line | Kind::Prose => value.as_str().is_some_and(|text| !text.trim().is_empty()),
+            Kind::Line | Kind::Role | Kind::Prose => {
+                value.as_str().is_some_and(|text| !text.trim().is_empty())
+            }
             Kind::Link => value.as_str().is_some_and(is_link),
             Kind::Instant => value
                 .as_str()

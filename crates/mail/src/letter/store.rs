@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::Letter;
+use super::{DeadLetter, Letter};
 use crate::LetterId;
 
 /// Without a conflict target, since naming one needs the right to read the key, which a tenant does not have.
@@ -26,4 +26,32 @@ pub(super) async fn insert(
     .execute(conn)
     .await
     .map(drop)
+}
+
+pub(super) async fn dead(conn: &mut PgConnection, most: i64) -> sqlx::Result<Vec<DeadLetter>> {
+    sqlx::query_as!(
+        DeadLetter,
+        r#"select id as "id: LetterId", template, attempts, coalesce(last_error, '') as "last_error!", created_at
+           from mail.letter where state = 'dead' and data is not null
+           order by created_at desc, id desc limit $1"#,
+        most,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn revive(
+    conn: &mut PgConnection,
+    id: LetterId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "update mail.letter set state = 'queued', attempts = 0, next_at = $2
+         where id = $1 and state = 'dead' and data is not null",
+        id as LetterId,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
