@@ -20,6 +20,7 @@ pub struct Settings {
     pub database: Database,
     pub plans: Plans,
     pub log: Log,
+    pub mail: Mail,
     pub gateway: Gateway,
 }
 
@@ -67,6 +68,21 @@ pub enum LogFormat {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct Mail {
+    /// It holds a password, so it is never shown. Empty: letters wait.
+    pub smtp_url: SecretString,
+    pub from: String,
+}
+
+impl Mail {
+    /// Whether letters can go out.
+    pub fn is_configured(&self) -> bool {
+        !self.smtp_url.expose_secret().is_empty()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Gateway {
     pub silence_seconds: u64,
     pub run_seconds: u64,
@@ -95,6 +111,16 @@ pub enum Error {
         "{field} is {text}: plain http is for this machine only (localhost). Put TLS in front and name the https URL"
     )]
     PlainHttp { field: &'static str, text: String },
+    #[error(
+        "mail.smtp_url is not an SMTP URL; expected smtp://user:password@host:587 or smtps://user:password@host"
+    )]
+    NotSmtp,
+    #[error(
+        "mail.smtp_url: smtp:// goes in the clear to this machine alone and by STARTTLS to every other; options can't change that"
+    )]
+    PlainSmtp,
+    #[error("{field} is not an address: {text}; expected Name <name@domain>")]
+    NotAddress { field: &'static str, text: String },
 }
 
 impl Settings {
@@ -117,6 +143,8 @@ impl Settings {
         check_public_url("server.account_url", &settings.server.account_url)?;
         check_public_url("server.inference_url", &settings.server.inference_url)?;
         check_upstream_url("gateway.openai.base_url", &settings.gateway.openai.base_url)?;
+        check_smtp_url(&settings.mail.smtp_url)?;
+        check_address("mail.from", &settings.mail.from)?;
         Ok(settings)
     }
 
@@ -153,6 +181,8 @@ impl Settings {
                 "log.format",
                 format!("{:?}", self.log.format).to_lowercase(),
             ),
+            ("mail.smtp_url", masked(Some(&self.mail.smtp_url))),
+            ("mail.from", quoted(&self.mail.from)),
             (
                 "gateway.silence_seconds",
                 self.gateway.silence_seconds.to_string(),
@@ -184,6 +214,9 @@ impl Settings {
         }
         if self.gateway.openai.base_url.is_empty() {
             missing.push("gateway.openai.base_url and api_key: a model that answers");
+        }
+        if !self.mail.is_configured() || self.mail.from.contains("@localhost") {
+            missing.push("mail.smtp_url and mail.from: letters wait until they can go out");
         }
         if self.database.url.is_none() {
             missing.push(
@@ -236,6 +269,39 @@ fn check_upstream_url(field: &'static str, text: &str) -> Result<(), Error> {
     }
 }
 
+fn check_smtp_url(url: &SecretString) -> Result<(), Error> {
+    if url.expose_secret().is_empty() {
+        return Ok(());
+    }
+    // the text itself is not told: it holds a password
+    let url = Url::parse(url.expose_secret()).map_err(|_| Error::NotSmtp)?;
+    let has_host = url.host_str().is_some_and(|host| !host.is_empty());
+    let whole = has_host && matches!(url.path(), "" | "/") && url.fragment().is_none();
+    match (url.scheme(), url.query()) {
+        ("smtp" | "smtps", None) if whole => Ok(()),
+        ("smtp" | "smtps", Some(_)) => Err(Error::PlainSmtp),
+        _ => Err(Error::NotSmtp),
+    }
+}
+
+/// A first look, for a message that names the setting; mail itself reads it to the letter.
+fn check_address(field: &'static str, text: &str) -> Result<(), Error> {
+    let address = text
+        .rsplit_once('<')
+        .map_or(text, |(_, rest)| rest.trim_end_matches('>'));
+    let plausible = address
+        .split_once('@')
+        .is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty());
+    if plausible && !text.chars().any(char::is_control) {
+        Ok(())
+    } else {
+        Err(Error::NotAddress {
+            field,
+            text: text.to_owned(),
+        })
+    }
+}
+
 fn parse(field: &'static str, text: &str) -> Result<Url, Error> {
     let not_url = || Error::NotUrl {
         field,
@@ -251,13 +317,16 @@ fn parse(field: &'static str, text: &str) -> Result<Url, Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
 
     fn load(toml: &str) -> Result<Settings, Error> {
+        static FILES: AtomicU32 = AtomicU32::new(0);
         let dir = std::env::temp_dir().join(format!(
             "noren-settings-{}-{}",
             std::process::id(),
-            toml.len()
+            FILES.fetch_add(1, Ordering::Relaxed)
         ));
         std::fs::write(&dir, toml).unwrap();
         let loaded = Settings::load(Some(&dir));
@@ -290,6 +359,18 @@ mod tests {
     }
 
     #[test]
+    fn the_mail_servers_password_shows_nowhere() {
+        let settings = load("[mail]\nsmtp_url = \"smtps://user:canary@mail.example\"").unwrap();
+        assert!(settings.mail.is_configured());
+        assert!(settings.describe().contains("mail.smtp_url = (set)"));
+        assert!(!format!("{} {settings:?}", settings.describe()).contains("canary"));
+        let error = load("[mail]\nsmtp_url = \"smtps//user:canary@mail.example\"").unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("canary"));
+        let missing = load("").unwrap().missing_for_production().join(" ");
+        assert!(missing.contains("mail.smtp_url"), "{missing}");
+    }
+
+    #[test]
     fn mistakes_are_told_by_name() {
         for (toml, why) in [
             ("[server]\naccount_ulr = \"x\"", "account_ulr"),
@@ -309,6 +390,15 @@ mod tests {
                 "[gateway.openai]\nbase_url = \"api.openai.com\"",
                 "gateway.openai.base_url is not a URL",
             ),
+            (
+                "[mail]\nsmtp_url = \"http://mail.example\"",
+                "mail.smtp_url is not an SMTP URL",
+            ),
+            (
+                "[mail]\nsmtp_url = \"smtp://mail.example?tls=none\"",
+                "in the clear to this machine alone",
+            ),
+            ("[mail]\nfrom = \"Noren\"", "mail.from is not an address"),
             ("[server]\nconnections = \"many\"", "many"),
             ("[server", "can't be read"),
         ] {
