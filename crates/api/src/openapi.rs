@@ -73,5 +73,18 @@ pub fn base_document(version: &str) -> OpenApi {
         ))
         .build();
     components.add_security_scheme("inference_token", SecurityScheme::Http(bearer));
+    let access = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .description(Some(
+            "An access token of POST /auth/token or POST /oauth/token, or an ID token of a configured issuer.",
+        ))
+        .build();
+    components.add_security_scheme("access_token", SecurityScheme::Http(access));
+    let key = ApiKeyValue::with_description(
+        "X-API-Key",
+        "An API key; Authorization: Bearer takes it too.",
+    );
+    components.add_security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(key)));
     document
 }

@@ -1,16 +1,48 @@
-use api::Problem;
+use api::{FieldError, Problem};
 use axum::response::{IntoResponse, Response};
 use kernel::{Fault, Text};
 
 /// What identity refuses.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("no live session or token")]
+    #[error("no live session, key or token")]
     Unauthenticated,
+    #[error("the caller may not do this")]
+    Forbidden,
+    #[error("a recent proof of who the caller is is needed")]
+    StepUpRequired,
+    #[error("not found")]
+    NotFound,
     #[error("e-mail and password don't match")]
     WrongCredentials,
-    #[error("the e-mail address has an account")]
+    #[error("the second factor is not right")]
+    WrongCode,
+    #[error("too many tries; the window ends in {0} s")]
+    TooManyAttempts(u64),
+    #[error("the password would be guessed soon")]
+    WeakPassword,
+    #[error("a proven account has the e-mail address")]
     EmailTaken,
+    #[error("the name is taken")]
+    NameTaken,
+    #[error("the link is unknown, old, replaced or used")]
+    LinkExpired,
+    #[error("the invitation is for another address")]
+    OtherAddress,
+    #[error("a family has two guardians at most")]
+    TwoGuardians,
+    #[error("the role does not fit the tenant")]
+    RoleDoesNotFit,
+    #[error("a tenant needs somebody who owns it")]
+    LastOwner,
+    #[error("already a member")]
+    AlreadyMember,
+    #[error("as many as there may be")]
+    TooMany,
+    #[error("the passkey could not be checked")]
+    PasskeyRefused,
+    #[error("the issuer's answer was refused: {0}")]
+    IssuerRefused(&'static str),
     #[error("too many passwords are being checked")]
     Busy,
     #[error(transparent)]
@@ -19,40 +51,138 @@ pub enum Error {
 
 db::from_sqlx!(Error);
 
+impl Error {
+    const fn code(&self) -> (u16, &'static str) {
+        match self {
+            Self::Unauthenticated => (401, "unauthenticated"),
+            Self::Forbidden => (403, "forbidden"),
+            Self::StepUpRequired => (403, "step_up_required"),
+            Self::NotFound => (404, "not_found"),
+            Self::WrongCredentials => (401, "wrong_credentials"),
+            Self::WrongCode => (401, "wrong_code"),
+            Self::TooManyAttempts(_) => (429, "too_many_attempts"),
+            Self::WeakPassword => (422, "invalid_input"),
+            Self::EmailTaken => (409, "email_taken"),
+            Self::NameTaken => (409, "name_taken"),
+            Self::LinkExpired => (410, "link_expired"),
+            Self::OtherAddress => (409, "other_address"),
+            Self::TwoGuardians => (409, "two_guardians"),
+            Self::RoleDoesNotFit => (409, "role_does_not_fit"),
+            Self::LastOwner => (409, "last_owner"),
+            Self::AlreadyMember => (409, "already_member"),
+            Self::TooMany => (409, "too_many"),
+            Self::PasskeyRefused => (401, "passkey_refused"),
+            Self::IssuerRefused(_) => (401, "issuer_refused"),
+            Self::Busy => (503, "sign_in_busy"),
+            Self::Fault(_) => (500, "internal"),
+        }
+    }
+
+    const fn text(&self) -> Text {
+        match self {
+            Self::Unauthenticated => Text::new("サインインが必要です。", "Please sign in first."),
+            Self::Forbidden => Text::new(
+                "この操作をする権限がありません。",
+                "You are not allowed to do this.",
+            ),
+            Self::StepUpRequired => Text::new(
+                "大切な操作です。もう一度ご本人であることを確かめさせてください。",
+                "This is a sensitive action. Please confirm once more that it is you.",
+            ),
+            Self::NotFound => Text::new(
+                "見つかりませんでした。URLをお確かめください。",
+                "There is nothing here. Please check the address.",
+            ),
+            Self::WrongCredentials => Text::new(
+                "入力された内容ではサインインできません。もう一度お確かめください。",
+                "This does not let you in. Please check what you entered.",
+            ),
+            Self::WrongCode => Text::new(
+                "コードが違うか、もう使われています。新しいコードで試してください。",
+                "The code is not right or was used already. Please try a new one.",
+            ),
+            Self::TooManyAttempts(_) => Text::new(
+                "試した回数が多すぎます。しばらく待ってからもう一度お試しください。",
+                "Too many tries. Please wait a while and try again.",
+            ),
+            Self::WeakPassword => Text::new(
+                "入力に直すところがあります。",
+                "Some of the input needs another look.",
+            ),
+            Self::EmailTaken => Text::new(
+                "このメールアドレスは登録済みです。",
+                "This address has an account already.",
+            ),
+            Self::NameTaken => Text::new(
+                "その名前はもう使われています。別の名前にしてください。",
+                "This name is taken. Please choose another.",
+            ),
+            Self::LinkExpired => Text::new(
+                "このリンクは期限が切れたか、もう使われています。新しいリンクをお送りください。",
+                "This link has expired or was used already. Please ask for a new one.",
+            ),
+            Self::OtherAddress => Text::new(
+                "この招待は別のメールアドレスあてです。そのアドレスのアカウントで開いてください。",
+                "This invitation is for another address. Please open it with the account of that address.",
+            ),
+            Self::TwoGuardians => Text::new(
+                "家族の保護者は2人までです。",
+                "A family has at most two guardians.",
+            ),
+            Self::RoleDoesNotFit => Text::new(
+                "この役割はここでは使えません。",
+                "This role does not exist here.",
+            ),
+            Self::LastOwner => Text::new(
+                "最後のオーナーは外れることができません。先に別の人をオーナーにしてください。",
+                "The last owner can't leave. Please make somebody else an owner first.",
+            ),
+            Self::AlreadyMember => Text::new("すでにメンバーです。", "Already a member."),
+            Self::TooMany => Text::new(
+                "これ以上は増やせません。使っていないものを消してください。",
+                "There can't be more. Please remove what is not used.",
+            ),
+            Self::PasskeyRefused => Text::new(
+                "パスキーを確かめられませんでした。もう一度お試しください。",
+                "The passkey could not be checked. Please try again.",
+            ),
+            Self::IssuerRefused(_) => Text::new(
+                "外部サービスでのサインインを確かめられませんでした。もう一度お試しください。",
+                "The sign-in at the other service could not be checked. Please try again.",
+            ),
+            Self::Busy => Text::new(
+                "サインインが混み合っています。少し待ってもう一度お試しください。",
+                "Many people are signing in. Please try again in a moment.",
+            ),
+            Self::Fault(_) => Text::new(
+                "こちらの不具合で処理できませんでした。時間をおいてもう一度お試しください。",
+                "Something went wrong on our side. Please try again in a while.",
+            ),
+        }
+    }
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
+        let (status, code) = error.code();
+        let problem = Self::new(status, code, error.text());
         match error {
-            Error::Unauthenticated => Problem::new(
-                401,
-                "unauthenticated",
-                Text::new("サインインが必要です。", "Please sign in first."),
-            ),
-            Error::WrongCredentials => Problem::new(
-                401,
-                "wrong_credentials",
-                Text::new(
-                    "メールアドレスかパスワードが違います。",
-                    "The e-mail address or the password is not right.",
-                ),
-            ),
-            Error::EmailTaken => Problem::new(
-                409,
-                "email_taken",
-                Text::new(
-                    "このメールアドレスは登録済みです。サインインしてください。",
-                    "This address has an account already. Please sign in.",
-                ),
-            ),
-            Error::Busy => Problem::new(
-                503,
-                "sign_in_busy",
-                Text::new(
-                    "サインインが混み合っています。少し待ってもう一度お試しください。",
-                    "Many people are signing in. Please try again in a moment.",
-                ),
-            )
-            .with_retry_after(2),
             Error::Fault(fault) => fault.into(),
+            Error::Busy => problem.with_retry_after(2),
+            Error::TooManyAttempts(seconds) => problem.with_retry_after(seconds),
+            Error::IssuerRefused(why) => {
+                tracing::info!(why, "an issuer's answer was refused");
+                problem
+            }
+            Error::WeakPassword => problem.with_fields(vec![FieldError {
+                pointer: "/password".to_owned(),
+                code: "weak_password",
+                text: Text::new(
+                    "推測されやすいパスワードです。長く、ありふれていないものにしてください。",
+                    "This password would be guessed soon. Please choose a longer, less common one.",
+                ),
+            }]),
+            _ => problem,
         }
     }
 }

@@ -1,14 +1,34 @@
-//! Identity: everyone who may come in.
+//! Identity: everyone who may come in, and nobody else.
 //!
-//! Owns: users, tenants, sessions, guests, the inference token, the audit log.
-//! Never: a price, a limit, a model. A password or a token is never stored or logged as it is, only a hash.
+//! Owns: users, tenants and who belongs to them, sessions, second factors, API keys, tokens, issuers outside, the audit
+//! log.
+//! Never: a price, a limit of a plan, a model. A password, key or token is never stored or logged as it is, only a hash.
 
+mod access;
 mod audit;
+mod caller;
+mod ceremony;
+mod device;
+mod double;
 mod error;
+mod factor;
+mod family;
 mod http;
+mod key;
+mod letters;
+mod link;
+mod oidc;
 mod password;
+mod permission;
+mod recovery;
+mod revocation;
+mod secret;
 mod session;
+mod sign_in;
+mod tenant;
+mod throttle;
 mod token;
+mod upkeep;
 mod user;
 
 use std::sync::Arc;
@@ -16,11 +36,30 @@ use std::sync::Arc;
 use db::{Ctx, Scope};
 use kernel::Fault;
 
+pub use access::FamilyId;
+pub use audit::{
+    Action as AuditAction, AuditLine, Break as AuditBreak, list as audit_lines,
+    verify as verify_audit,
+};
+pub use caller::{Action, Caller, Granted, PROOF_COUNTS, Proven, Via, may};
 pub use error::Error;
-pub use http::{entered, router};
+pub use http::router;
+pub use key::{
+    Key, KeyStatus, KeyTerms, NewKey, create as create_key, list as list_keys, note_key_use,
+    revoke as revoke_key, rotate as rotate_key,
+};
+pub use letters::write_letters;
+pub use oidc::IssuerConfig;
+pub use permission::{Permission, Role};
+pub use revocation::follow_revocations;
 pub use session::{CookieStyle, NewSession, RequestMeta, Session, guest, sign_out};
-pub use token::{InferenceCaller, InferenceToken, mint_inference_token};
-pub use user::{Me, NewUser, UserView, email_is_plausible, me, register, sign_in, tenant_zone};
+pub use sign_in::{SignedIn, came_in, sign_in};
+pub use tenant::{TenantView, find_tenant, tenant_zone};
+pub use token::{InferenceCaller, InferenceToken, KeyLimits, mint_inference_token};
+pub use upkeep::tidy_up;
+pub use user::{
+    Me, NewUser, Registered, UserView, add_user, email_is_plausible, entered, me, register,
+};
 
 kernel::id!(
     /// A person who signs in.
@@ -35,31 +74,92 @@ kernel::id!(
     SessionId, "ses"
 );
 kernel::id!(
+    /// A browser that is known again.
+    DeviceId, "dev"
+);
+kernel::id!(
     /// A line of the audit log.
     AuditId, "aud"
 );
+kernel::id!(
+    /// An API key; it stays when the secret changes.
+    KeyId, "key"
+);
+kernel::id!(
+    /// A one-use link that was mailed.
+    LinkId, "lnk"
+);
+kernel::id!(
+    /// An invitation into a tenant.
+    InvitationId, "inv"
+);
+kernel::id!(
+    /// What takes two requests, such as a passkey's challenge.
+    CeremonyId, "cer"
+);
+kernel::id!(
+    /// A passkey.
+    PasskeyId, "psk"
+);
+
+/// What identity is told from outside.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where people reach the account listener, without a slash at the end. Links in letters begin with it, whatever a
+    /// request's headers say.
+    pub account_url: String,
+    /// Issuers outside that people may sign in at.
+    pub issuers: Vec<IssuerConfig>,
+}
+
+impl Config {
+    /// With no issuers outside.
+    pub fn at(account_url: &str) -> Self {
+        Self {
+            account_url: account_url.trim_end_matches('/').to_owned(),
+            issuers: Vec::new(),
+        }
+    }
+}
 
 /// The room with what it needs to work.
 #[derive(Clone, Debug)]
 pub struct Identity {
     pub cx: Ctx,
+    account_url: Arc<str>,
     passwords: password::Hasher,
     tokens: Arc<token::Keys>,
     cookie: CookieStyle,
+    keys: Arc<key::Cache>,
+    revocations: Arc<revocation::Revocations>,
+    issuers: Arc<oidc::Issuers>,
+    factors: Arc<factor::Factors>,
+    access: Arc<access::Signer>,
 }
 
 impl Identity {
-    /// Opens the room; the first node makes the key of the inference token, the others find it.
+    /// Opens the room; the first node makes the keys that all share, the others find them.
     ///
     /// # Errors
-    /// When the database is away.
-    pub async fn open(cx: Ctx, cookie: CookieStyle) -> Result<Self, Fault> {
+    /// When the database is away, or the configuration can't be used.
+    pub async fn open(cx: Ctx, config: Config) -> Result<Self, Fault> {
         let tokens = Arc::new(token::Keys::load(&cx).await?);
+        let cookie = if config.account_url.starts_with("https://") {
+            CookieStyle::Https
+        } else {
+            CookieStyle::PlainHttp
+        };
         Ok(Self {
-            cx,
+            account_url: config.account_url.as_str().into(),
             passwords: password::Hasher::new(),
             tokens,
             cookie,
+            keys: Arc::default(),
+            revocations: Arc::default(),
+            issuers: Arc::new(oidc::Issuers::new(config.issuers)?),
+            factors: Arc::new(factor::Factors::new(&config.account_url)?),
+            access: Arc::new(access::Signer::load(&cx, &config.account_url).await?),
+            cx,
         })
     }
 
@@ -68,13 +168,18 @@ impl Identity {
     pub fn demo_password(&self, email: &str) -> String {
         self.tokens.derive(&format!("demo:{email}"))
     }
+
+    /// A secret of its own for another room's signatures, the same on every node.
+    pub fn derived_secret(&self, purpose: &str) -> String {
+        self.tokens.derive(&format!("room:{purpose}"))
+    }
 }
 
-/// The caller of one request, with the tenant that it acts for.
+/// For whom something is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Principal {
     pub tenant: TenantId,
-    /// None for a guest.
+    /// None for a guest or a key.
     pub user: Option<UserId>,
 }
 

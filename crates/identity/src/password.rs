@@ -39,6 +39,22 @@ impl Hasher {
         .await
     }
 
+    /// As [`hash`](Self::hash), for a password that somebody chooses now.
+    ///
+    /// # Errors
+    /// `WeakPassword` for one that would be guessed soon: common words, the address itself, runs of keys.
+    pub(crate) async fn hash_new(
+        &self,
+        password: SecretString,
+        email: &str,
+    ) -> Result<String, Error> {
+        let guess = zxcvbn::zxcvbn(password.expose_secret(), &[email, "noren"]);
+        if guess.score() < zxcvbn::Score::Two {
+            return Err(Error::WeakPassword);
+        }
+        self.hash(password).await
+    }
+
     /// Whether the password belongs to `hash`. Without a hash the same work is done for nothing, so that the time
     /// taken does not tell whether an account exists.
     pub(crate) async fn verify(
@@ -51,6 +67,9 @@ impl Hasher {
                 let _ = Argon2::default().hash_password(password.expose_secret().as_bytes());
                 return Ok(false);
             };
+            if is_bcrypt(&hash) {
+                return Ok(bcrypt::verify(password.expose_secret(), &hash).unwrap_or(false));
+            }
             let parsed = PasswordHash::new(&hash).map_err(|e| {
                 Fault::internal("a stored password hash can't be read", e.to_string())
             })?;
@@ -79,6 +98,18 @@ impl Hasher {
     }
 }
 
+/// Whether a hash should be replaced at the next sign-in: one that came from another system.
+pub(crate) fn is_stale(hash: &str) -> bool {
+    is_bcrypt(hash)
+}
+
+/// The prefixes that bcrypt's implementations write.
+fn is_bcrypt(hash: &str) -> bool {
+    ["$2a$", "$2b$", "$2x$", "$2y$"]
+        .iter()
+        .any(|prefix| hash.starts_with(prefix))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,5 +136,58 @@ mod tests {
                 .unwrap()
         );
         assert!(!hasher.verify("correct horse".into(), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn imported_hashes_verify_and_are_told_as_stale() {
+        let hasher = Hasher::new();
+        let imported = bcrypt::hash("correct horse", 4).unwrap();
+        assert!(is_stale(&imported), "{imported}");
+        assert!(
+            hasher
+                .verify("correct horse".into(), Some(imported.clone()))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !hasher
+                .verify("correct house".into(), Some(imported))
+                .await
+                .unwrap()
+        );
+        let own = hasher.hash("correct horse".into()).await.unwrap();
+        assert!(!is_stale(&own));
+        let broken = hasher
+            .verify("x".into(), Some("$2b$04$short".into()))
+            .await
+            .unwrap();
+        assert!(!broken);
+    }
+
+    #[tokio::test]
+    async fn passwords_that_would_be_guessed_soon_are_refused() {
+        let hasher = Hasher::new();
+        for weak in [
+            "password",
+            "12345678",
+            "qwertyui",
+            "password1",
+            "taro@example.jp",
+        ] {
+            let refused = hasher.hash_new(weak.into(), "taro@example.jp").await;
+            assert!(matches!(refused, Err(Error::WeakPassword)), "{weak}");
+        }
+        assert!(
+            hasher
+                .hash_new("暖簾をくぐる夜".into(), "taro@example.jp")
+                .await
+                .is_ok()
+        );
+        assert!(
+            hasher
+                .hash_new("correct horse".into(), "taro@example.jp")
+                .await
+                .is_ok()
+        );
     }
 }

@@ -1,35 +1,72 @@
+mod http;
 mod store;
 
-use std::convert::Infallible;
+use std::{convert::Infallible, net::IpAddr};
 
-use api::RequestId;
+use api::{ClientAddr, RequestId};
 use axum::{
     extract::{FromRef, FromRequestParts},
-    http::{HeaderMap, header, request::Parts},
+    http::{Extensions, HeaderMap, header, request::Parts},
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Duration, Utc};
 use db::{Ctx, Scope};
-use kernel::Fault;
-use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
-use crate::{Error, Identity, Principal, SessionId, TenantId, UserId, audit};
+use crate::{
+    Caller, Error, Identity, Principal, Role, SessionId, TenantId, UserId, Via, access, audit,
+    device, revocation, secret,
+};
+
+pub(crate) use http::{Kind, View, router};
 
 const LIFETIME: Duration = Duration::days(30);
+/// A session's last use is noted at most this often.
+const SEEN_EVERY: Duration = Duration::minutes(5);
 
 /// A live session of a user or a guest. As an extractor it refuses requests without one (401).
 #[derive(Clone, Copy, Debug)]
 pub struct Session {
     pub id: SessionId,
     pub principal: Principal,
+    /// What its user is in the tenant that it acts for.
+    pub role: Role,
+    pub operator: bool,
+    /// When its holder last proved who they are; none for a guest.
+    pub proven_at: Option<DateTime<Utc>>,
 }
 
-/// A session that was just opened, with the token for its cookie, which is not kept anywhere else.
+/// By what the holder of a session proved who they are (the words of RFC 8176 where it has one).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proof {
+    Password,
+    Pin,
+    Code,
+    Passkey,
+    Issuer,
+    /// A guardian let the child in.
+    Guardian,
+}
+
+impl Proof {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "pwd",
+            Self::Pin => "pin",
+            Self::Code => "otp",
+            Self::Passkey => "hwk",
+            Self::Issuer => "fed",
+            Self::Guardian => "guardian",
+        }
+    }
+}
+
+/// A session that was just opened, with the tokens for its cookies, which are not kept anywhere else.
 #[derive(Debug)]
 pub struct NewSession {
     pub session: Session,
     pub(crate) token: String,
+    /// For a browser that its user signed in from for the first time.
+    pub(crate) device: Option<String>,
 }
 
 /// What is remembered of the request behind an action.
@@ -37,6 +74,56 @@ pub struct NewSession {
 pub struct RequestMeta {
     pub request_id: String,
     pub user_agent: String,
+    /// None when the house itself acts.
+    pub address: Option<IpAddr>,
+    /// The token of the cookie by which a browser is known again.
+    pub(crate) device: Option<String>,
+}
+
+impl RequestMeta {
+    /// The house itself, or its operator at the command line.
+    pub fn of_the_house(request_id: &str) -> Self {
+        Self {
+            request_id: request_id.to_owned(),
+            user_agent: "noren".to_owned(),
+            address: None,
+            device: None,
+        }
+    }
+
+    /// The network of the request, roughly: enough to recognise, too little to follow a person around.
+    pub(crate) fn network(&self) -> String {
+        match self.address {
+            None => String::new(),
+            Some(IpAddr::V4(address)) => {
+                let [a, b, c, _] = address.octets();
+                format!("{a}.{b}.{c}.0/24")
+            }
+            Some(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
+                Some(mapped) => Self {
+                    address: Some(mapped.into()),
+                    ..self.clone()
+                }
+                .network(),
+                None => {
+                    let [a, b, c, ..] = address.segments();
+                    format!("{a:x}:{b:x}:{c:x}::/48")
+                }
+            },
+        }
+    }
+
+    /// What tries are counted by: the address, for IPv6 the /64 that one subscriber has.
+    pub(crate) fn source(&self) -> String {
+        match self.address {
+            Some(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}")
+            }
+            Some(address) => address.to_canonical().to_string(),
+            None => "house".to_owned(),
+        }
+    }
 }
 
 /// How the session cookie is written: behind https with the `__Host-` prefix and `Secure`. Plain http is for
@@ -48,10 +135,10 @@ pub enum CookieStyle {
 }
 
 impl CookieStyle {
-    const fn name(self) -> &'static str {
+    const fn prefix(self) -> &'static str {
         match self {
-            Self::Https => "__Host-noren_session",
-            Self::PlainHttp => "noren_session",
+            Self::Https => "__Host-",
+            Self::PlainHttp => "",
         }
     }
 
@@ -62,33 +149,65 @@ impl CookieStyle {
         }
     }
 
-    /// The `Set-Cookie` value that opens a session.
-    pub(crate) fn set(self, token: &str) -> String {
+    /// The `Set-Cookie` value that keeps `value` for so long.
+    pub(crate) fn set(self, cookie: Cookie, value: &str, lifetime: Duration) -> String {
         format!(
-            "{}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={}{}",
-            self.name(),
-            LIFETIME.num_seconds(),
+            "{}{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={}{}",
+            self.prefix(),
+            cookie.name(),
+            lifetime.num_seconds(),
             self.secure()
         )
     }
 
     /// The `Set-Cookie` value that forgets it.
-    pub(crate) fn clear(self) -> String {
-        format!(
-            "{}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{}",
-            self.name(),
-            self.secure()
-        )
+    pub(crate) fn clear(self, cookie: Cookie) -> String {
+        self.set(cookie, "", Duration::zero())
     }
 
-    fn read(self, headers: &HeaderMap) -> Option<&str> {
+    pub(crate) fn read(self, cookie: Cookie, headers: &HeaderMap) -> Option<&str> {
         headers
             .get_all(header::COOKIE)
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(';'))
             .filter_map(|pair| pair.trim().split_once('='))
-            .find_map(|(name, value)| (name == self.name()).then_some(value))
+            .find_map(|(name, value)| {
+                (name.strip_prefix(self.prefix()) == Some(cookie.name())).then_some(value)
+            })
+    }
+}
+
+/// The cookies that identity writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cookie {
+    Session,
+    /// By which a browser is known again, so that guesses from elsewhere don't lock its owner out.
+    Device,
+    /// Ties a trip to an issuer to the browser that began it.
+    Trip,
+}
+
+impl Cookie {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Session => "noren_session",
+            Self::Device => "noren_device",
+            Self::Trip => "noren_trip",
+        }
+    }
+}
+
+impl NewSession {
+    /// The `Set-Cookie` values that this session needs.
+    pub(crate) fn cookies(&self, style: CookieStyle) -> Vec<String> {
+        let device = self
+            .device
+            .as_ref()
+            .map(|token| style.set(Cookie::Device, token, device::LIFETIME));
+        std::iter::once(style.set(Cookie::Session, &self.token, LIFETIME))
+            .chain(device)
+            .collect()
     }
 }
 
@@ -96,8 +215,13 @@ impl CookieStyle {
 pub async fn guest(room: &Identity, meta: &RequestMeta) -> Result<NewSession, Error> {
     let cx = &room.cx;
     let mut tx = cx.db.begin(Scope::House("a guest comes in")).await?;
-    let tenant = crate::user::new_tenant(&mut tx, cx).await?;
-    let new = open(&mut tx, cx, Principal { tenant, user: None }, meta).await?;
+    let tenant = crate::tenant::new_personal(&mut tx, cx).await?;
+    let entry = Entry {
+        tenant,
+        user: None,
+        proofs: &[],
+    };
+    let new = open(&mut tx, cx, &entry, meta).await?;
     tx.commit().await?;
     Ok(new)
 }
@@ -106,66 +230,201 @@ pub async fn guest(room: &Identity, meta: &RequestMeta) -> Result<NewSession, Er
 pub async fn sign_out(room: &Identity, session: Session, meta: &RequestMeta) -> Result<(), Error> {
     let cx = &room.cx;
     let mut tx = cx.db.begin(Scope::House("sign-out")).await?;
-    store::revoke(&mut tx, session.id, cx.clock.now()).await?;
-    audit::record(
-        &mut tx,
-        cx,
-        meta,
-        session.principal,
-        "session.end",
-        &session.id.to_string(),
-    )
-    .await?;
+    end(&mut tx, cx, session.id).await?;
+    audit::Action::new("session.end", session.id)
+        .record(&mut tx, cx, meta, session.principal)
+        .await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Who comes in, for whom they act and how they proved it.
+#[derive(Debug)]
+pub(crate) struct Entry<'a> {
+    pub(crate) tenant: TenantId,
+    pub(crate) user: Option<UserId>,
+    pub(crate) proofs: &'a [Proof],
 }
 
 /// Opens a session in the caller's transaction.
 pub(crate) async fn open(
     conn: &mut PgConnection,
     cx: &Ctx,
-    principal: Principal,
+    entry: &Entry<'_>,
     meta: &RequestMeta,
 ) -> Result<NewSession, Error> {
-    let token = new_token()?;
-    let session = Session {
-        id: cx.ids.new_id(),
-        principal,
-    };
     let now = cx.clock.now();
-    store::insert(
-        conn,
-        &Row {
-            id: session.id,
-            token_hash: hash(&token),
-            tenant_id: principal.tenant,
-            user_id: principal.user,
-            user_agent: meta.user_agent.clone(),
-            created_at: now,
-            expires_at: now + LIFETIME,
-        },
-    )
-    .await?;
-    audit::record(
-        conn,
-        cx,
-        meta,
-        principal,
-        "session.start",
-        &session.id.to_string(),
-    )
-    .await?;
-    Ok(NewSession { session, token })
+    let proven_at = entry.user.is_some().then_some(now);
+    let proofs: Vec<String> = entry
+        .proofs
+        .iter()
+        .map(|proof| proof.as_str().to_owned())
+        .collect();
+    let new = insert(conn, cx, entry, meta, proven_at, proofs).await?;
+    audit::Action::new("session.start", new.session.id)
+        .after(serde_json::json!({ "proofs": entry.proofs.iter().map(|proof| proof.as_str()).collect::<Vec<_>>() }))
+        .record(conn, cx, meta, new.session.principal)
+        .await?;
+    Ok(new)
 }
 
-/// Ends the session that a new one replaces.
-pub(crate) async fn replace(
+/// Carries a session over to a new id and token, as at every change of what it may do (ASVS 5.0, 7.2.4): for another
+/// tenant, or after a new proof.
+pub(crate) async fn renew(
     conn: &mut PgConnection,
     cx: &Ctx,
-    session: Session,
+    old: Session,
+    tenant: TenantId,
+    proof: Option<Proof>,
+    meta: &RequestMeta,
+) -> Result<NewSession, Error> {
+    let mut proofs = store::proofs(conn, old.id).await?;
+    proofs.extend(proof.map(|proof| proof.as_str().to_owned()));
+    proofs.dedup();
+    let proven_at = if proof.is_some() {
+        Some(cx.clock.now())
+    } else {
+        old.proven_at
+    };
+    end(conn, cx, old.id).await?;
+    let entry = Entry {
+        tenant,
+        user: old.principal.user,
+        proofs: &[],
+    };
+    insert(conn, cx, &entry, meta, proven_at, proofs).await
+}
+
+async fn insert(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    entry: &Entry<'_>,
+    meta: &RequestMeta,
+    proven_at: Option<DateTime<Utc>>,
+    proofs: Vec<String>,
+) -> Result<NewSession, Error> {
+    let token = secret::new_token()?;
+    let now = cx.clock.now();
+    let row = Row {
+        id: cx.ids.new_id(),
+        token_hash: secret::hash(&token),
+        tenant_id: entry.tenant,
+        user_id: entry.user,
+        user_agent: meta.user_agent.clone(),
+        network: meta.network(),
+        proven_at,
+        proofs,
+        created_at: now,
+        expires_at: now + LIFETIME,
+    };
+    store::insert(conn, &row).await?;
+    let session = store::find_live(conn, &row.token_hash, now)
+        .await?
+        .ok_or(Error::Unauthenticated)?
+        .0;
+    let device = match entry.user {
+        Some(user) => device::remember(conn, cx, user, meta).await?,
+        None => None,
+    };
+    Ok(NewSession {
+        session,
+        token,
+        device,
+    })
+}
+
+/// Ends one session, everywhere.
+pub(crate) async fn end(conn: &mut PgConnection, cx: &Ctx, id: SessionId) -> Result<(), Error> {
+    store::revoke(conn, id, cx.clock.now()).await?;
+    revocation::publish(conn, cx, &[id.0]).await
+}
+
+/// Which sessions of a user are to end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ending {
+    /// This one stays.
+    pub(crate) except: Option<SessionId>,
+    /// Only those that act for this tenant.
+    pub(crate) tenant: Option<TenantId>,
+}
+
+/// Ends a user's sessions, everywhere.
+pub(crate) async fn end_all(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    user: UserId,
+    which: Ending,
 ) -> Result<(), Error> {
-    store::revoke(conn, session.id, cx.clock.now()).await?;
+    let ended = store::revoke_all(conn, user, which, cx.clock.now()).await?;
+    revocation::publish(conn, cx, &ended).await
+}
+
+/// Where a user is signed in: browsers and API clients, the last used first.
+async fn list(cx: &Ctx, caller: &Caller) -> Result<Vec<View>, Error> {
+    let user = caller.person()?;
+    let mut tx = cx.db.begin(Scope::House("where am I signed in")).await?;
+    let mut views = store::list(&mut tx, user, cx.clock.now()).await?;
+    views.extend(access::list(&mut tx, user, cx.clock.now()).await?);
+    tx.commit().await?;
+    let own = match caller.via {
+        Via::Session(id) => Some(id.0),
+        Via::Token(id) => Some(id.0),
+        Via::Key(_) | Via::Outside => None,
+    };
+    for view in &mut views {
+        view.current = Some(view.id.0) == own;
+    }
+    views.sort_by_key(|view| std::cmp::Reverse(view.last_seen_at));
+    Ok(views)
+}
+
+/// Ends one of the caller's own sessions or API clients.
+async fn revoke(cx: &Ctx, caller: &Caller, id: SessionId, meta: &RequestMeta) -> Result<(), Error> {
+    let user = caller.person()?;
+    let mut tx = cx.db.begin(Scope::House("sign out there")).await?;
+    let ended = store::revoke_own(&mut tx, user, id, cx.clock.now()).await?
+        || access::end_own(&mut tx, cx, user, crate::FamilyId(id.0)).await?;
+    if !ended {
+        return Err(Error::NotFound);
+    }
+    revocation::publish(&mut tx, cx, &[id.0]).await?;
+    audit::Action::new("session.revoke", id)
+        .record(&mut tx, cx, meta, caller.principal)
+        .await?;
+    tx.commit().await?;
     Ok(())
+}
+
+/// Ends all of the caller's sessions and API clients but the one that asks.
+async fn revoke_others(cx: &Ctx, caller: &Caller, meta: &RequestMeta) -> Result<(), Error> {
+    let user = caller.person()?;
+    let mut tx = cx.db.begin(Scope::House("sign out elsewhere")).await?;
+    end_everything(&mut tx, cx, user, caller.via).await?;
+    audit::Action::new("session.revoke_others", user)
+        .record(&mut tx, cx, meta, caller.principal)
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Ends whatever lets a user in, except what this request came with.
+pub(crate) async fn end_everything(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    user: UserId,
+    except: Via,
+) -> Result<(), Error> {
+    let (session, family) = match except {
+        Via::Session(id) => (Some(id), None),
+        Via::Token(id) => (None, Some(id)),
+        Via::Key(_) | Via::Outside => (None, None),
+    };
+    let which = Ending {
+        except: session,
+        tenant: None,
+    };
+    end_all(conn, cx, user, which).await?;
+    access::end_all(conn, cx, user, family, None).await
 }
 
 #[derive(Debug)]
@@ -175,6 +434,9 @@ struct Row {
     tenant_id: TenantId,
     user_id: Option<UserId>,
     user_agent: String,
+    network: String,
+    proven_at: Option<DateTime<Utc>>,
+    proofs: Vec<String>,
     created_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
 }
@@ -188,14 +450,22 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let room = Identity::from_ref(state);
+        let now = room.cx.clock.now();
         let token = room
             .cookie
-            .read(&parts.headers)
+            .read(Cookie::Session, &parts.headers)
             .ok_or(Error::Unauthenticated)?;
         let mut tx = room.cx.db.begin(Scope::House("whose session")).await?;
-        let session = store::find_live(&mut tx, &hash(token), room.cx.clock.now()).await?;
+        let found = store::find_live(&mut tx, &secret::hash(token), now).await?;
+        if let Some((session, seen_at)) = found
+            && seen_at.is_none_or(|seen_at| seen_at + SEEN_EVERY < now)
+        {
+            store::seen(&mut tx, session.id, now).await?;
+        }
         tx.commit().await?;
-        session.ok_or(Error::Unauthenticated)
+        found
+            .map(|(session, _)| session)
+            .ok_or(Error::Unauthenticated)
     }
 }
 
@@ -216,10 +486,15 @@ where
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for RequestMeta {
+impl<S> FromRequestParts<S> for RequestMeta
+where
+    S: Send + Sync,
+    Identity: FromRef<S>,
+{
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let room = Identity::from_ref(state);
         let user_agent = parts
             .headers
             .get(header::USER_AGENT)
@@ -232,20 +507,18 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestMeta {
                 .map(|id| id.0.clone())
                 .unwrap_or_default(),
             user_agent: user_agent.chars().take(200).collect(),
+            address: address(&parts.extensions),
+            device: room
+                .cookie
+                .read(Cookie::Device, &parts.headers)
+                .map(str::to_owned),
         })
     }
 }
 
-/// 256 random bits for a cookie.
-fn new_token() -> Result<String, Fault> {
-    let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes)
-        .map_err(|e| Fault::internal("no entropy for a session", e.to_string()))?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
-}
-
-fn hash(token: &str) -> Vec<u8> {
-    Sha256::digest(token.as_bytes()).to_vec()
+/// The address that a request came from.
+pub(crate) fn address(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<ClientAddr>().map(|address| address.0)
 }
 
 #[cfg(test)]
@@ -254,7 +527,7 @@ mod tests {
 
     #[test]
     fn the_cookie_is_closed_to_scripts_and_read_from_among_others() {
-        let set = CookieStyle::Https.set("t0ken");
+        let set = CookieStyle::Https.set(Cookie::Session, "t0ken", LIFETIME);
         assert!(
             set.starts_with(
                 "__Host-noren_session=t0ken; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000"
@@ -268,11 +541,30 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(
             header::COOKIE,
-            "a=1; noren_session=x; __Host-noren_session=y"
+            "a=1; noren_session=x; __Host-noren_session=y; noren_device=z"
                 .parse()
                 .unwrap(),
         );
-        assert_eq!(CookieStyle::Https.read(&headers), Some("y"));
-        assert_eq!(CookieStyle::PlainHttp.read(&headers), Some("x"));
+        let read = |style: CookieStyle, cookie| style.read(cookie, &headers);
+        assert_eq!(read(CookieStyle::Https, Cookie::Session), Some("y"));
+        assert_eq!(read(CookieStyle::PlainHttp, Cookie::Session), Some("x"));
+        assert_eq!(read(CookieStyle::PlainHttp, Cookie::Device), Some("z"));
+        assert_eq!(read(CookieStyle::Https, Cookie::Device), None);
+    }
+
+    #[test]
+    fn networks_are_kept_roughly_and_counted_by_subscriber() {
+        let meta = |address: &str| RequestMeta {
+            address: Some(address.parse().unwrap()),
+            ..RequestMeta::of_the_house("req_test")
+        };
+        for (address, network, source) in [
+            ("203.0.113.77", "203.0.113.0/24", "203.0.113.77"),
+            ("::ffff:203.0.113.77", "203.0.113.0/24", "203.0.113.77"),
+            ("2001:db8:1:2:3::4", "2001:db8:1::/48", "2001:db8:1:2"),
+        ] {
+            assert_eq!(meta(address).network(), network);
+            assert_eq!(meta(address).source(), source);
+        }
     }
 }

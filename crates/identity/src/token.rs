@@ -2,7 +2,7 @@ mod store;
 
 use axum::{
     extract::{FromRef, FromRequestParts},
-    http::{header, request::Parts},
+    http::request::Parts,
 };
 use chrono::{DateTime, Duration, Utc};
 use db::{Ctx, Scope};
@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{Error, Identity, Principal, TenantId, UserId};
+use crate::{
+    Caller, Error, FamilyId, Identity, KeyId, Permission, Principal, SessionId, TenantId, UserId,
+    Via, access, caller::Credential, key, oidc, revocation, secret, session,
+};
 
 const ISSUER: &str = "noren";
 const AUDIENCE: &str = "inference";
@@ -27,13 +30,29 @@ pub struct InferenceToken {
     pub expires_at: DateTime<Utc>,
 }
 
-/// Whoever holds a good inference token. As an extractor it refuses every other request (401).
+/// Whoever may use models: the holder of a good inference token, of an API key with that scope, or of an access token.
+/// As an extractor it refuses every other request (401). No database is asked while this node is up to date.
 #[derive(Clone, Debug)]
 pub struct InferenceCaller {
     pub principal: Principal,
-    /// The storefront that the token is for.
+    /// The storefront whose plan is used.
     pub storefront: String,
+    /// What the caller's API key is limited to; none when it came with a token.
+    pub key: Option<KeyLimits>,
+    /// What ends the caller's right when it is taken back: a session, a key, a family.
+    pub(crate) subject: Uuid,
 }
+
+/// What an API key narrows its tenant's plan to.
+#[derive(Clone, Debug)]
+pub struct KeyLimits {
+    pub id: KeyId,
+    pub models: Option<Vec<String>>,
+    pub daily_cap: Option<i64>,
+}
+
+/// The storefront of callers whose credential names none.
+const STOREFRONT: &str = "genai";
 
 /// The claims of RFC 7519 with the tenant and the storefront.
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,6 +61,7 @@ struct Claims {
     aud: String,
     sub: Option<Uuid>,
     tid: Uuid,
+    sid: Uuid,
     sf: String,
     iat: i64,
     exp: i64,
@@ -63,9 +83,7 @@ impl std::fmt::Debug for Keys {
 
 impl Keys {
     pub(crate) async fn load(cx: &Ctx) -> Result<Self, Fault> {
-        let mut fresh = vec![0_u8; 32];
-        getrandom::fill(&mut fresh)
-            .map_err(|e| Fault::internal("no entropy for a key", e.to_string()))?;
+        let fresh = secret::random::<32>()?;
         let mut tx = cx
             .db
             .begin(Scope::House("the inference token's key"))
@@ -92,12 +110,17 @@ impl Keys {
     }
 }
 
-/// Makes a token for one storefront, good for five minutes.
+/// Makes a token for one storefront, good for five minutes or until what the caller came with is taken back.
 pub fn mint_inference_token(
     room: &Identity,
-    principal: Principal,
+    caller: &Caller,
     storefront: &str,
 ) -> Result<InferenceToken, Error> {
+    if !caller.may(Permission::InferenceUse) {
+        return Err(Error::Forbidden);
+    }
+    let principal = caller.principal;
+    let sid = subject(caller.via);
     let now = room.cx.clock.now();
     let expires_at = now + LIFETIME;
     let claims = Claims {
@@ -105,6 +128,7 @@ pub fn mint_inference_token(
         aud: AUDIENCE.to_owned(),
         sub: principal.user.map(|user| user.0),
         tid: principal.tenant.0,
+        sid,
         sf: storefront.to_owned(),
         iat: now.timestamp(),
         exp: expires_at.timestamp(),
@@ -112,6 +136,14 @@ pub fn mint_inference_token(
     let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &room.tokens.sign)
         .map_err(|e| Fault::internal("a token can't be signed", e))?;
     Ok(InferenceToken { token, expires_at })
+}
+
+/// What ends a caller's right when it is taken back; an outside issuer's token just runs out.
+const fn subject(via: Via) -> Uuid {
+    match via {
+        Via::Session(SessionId(id)) | Via::Key(KeyId(id)) | Via::Token(FamilyId(id)) => id,
+        Via::Outside => Uuid::nil(),
+    }
 }
 
 fn check(room: &Identity, token: &str) -> Result<InferenceCaller, Error> {
@@ -134,7 +166,56 @@ fn check(room: &Identity, token: &str) -> Result<InferenceCaller, Error> {
             user: claims.sub.map(UserId),
         },
         storefront: claims.sf,
+        key: None,
+        subject: claims.sid,
     })
+}
+
+impl InferenceCaller {
+    /// Refuses once what the caller came with was taken back; for what goes on long after its request was let in.
+    pub async fn still_in(&self, room: &Identity) -> Result<(), Error> {
+        if revocation::is_revoked(room, self.subject).await? && self.key.is_none() {
+            return Err(Error::Unauthenticated);
+        }
+        Ok(())
+    }
+
+    async fn of_key(room: &Identity, secret: &str, parts: &Parts) -> Result<Self, Error> {
+        let facts = key::facts(room, secret, session::address(&parts.extensions)).await?;
+        if !facts.scopes.contains(&Permission::InferenceUse) {
+            return Err(Error::Forbidden);
+        }
+        Ok(Self {
+            principal: Principal {
+                tenant: facts.tenant,
+                user: None,
+            },
+            storefront: facts.storefront.clone(),
+            subject: facts.id.0,
+            key: Some(KeyLimits {
+                id: facts.id,
+                models: facts.models.clone(),
+                daily_cap: facts.daily_cap,
+            }),
+        })
+    }
+
+    /// An access token of ours or an ID token of a configured issuer.
+    async fn of_token(room: &Identity, token: &str) -> Result<Self, Error> {
+        let caller = match access::caller(room, token).await? {
+            Some(caller) => caller,
+            None => oidc::caller(room, token).await?,
+        };
+        if !caller.may(Permission::InferenceUse) {
+            return Err(Error::Forbidden);
+        }
+        Ok(Self {
+            principal: caller.principal,
+            storefront: STOREFRONT.to_owned(),
+            key: None,
+            subject: subject(caller.via),
+        })
+    }
 }
 
 impl<S> FromRequestParts<S> for InferenceCaller
@@ -145,38 +226,47 @@ where
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        let value = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
-        let token = value
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .ok_or(Error::Unauthenticated)?;
-        check(&Identity::from_ref(state), token.trim())
+        let room = Identity::from_ref(state);
+        match Credential::of(&parts.headers)? {
+            None => Err(Error::Unauthenticated),
+            Some(Credential::Key(secret)) => Self::of_key(&room, &secret, parts).await,
+            Some(Credential::Token(token)) => match check(&room, &token) {
+                Ok(caller) => {
+                    caller.still_in(&room).await?;
+                    Ok(caller)
+                }
+                Err(_) => Self::of_token(&room, &token).await,
+            },
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::CookieStyle;
+    use crate::{Config, Role};
 
     #[tokio::test]
     async fn only_our_own_fresh_tokens_pass() {
         let test = testkit::context().await;
-        let room = Identity::open(test.cx.clone(), CookieStyle::Https)
+        let config = Config::at("https://noren.example");
+        let room = Identity::open(test.cx.clone(), config.clone())
             .await
             .unwrap();
-        let node = Identity::open(test.cx.clone(), CookieStyle::Https)
-            .await
-            .unwrap();
+        let node = Identity::open(test.cx.clone(), config).await.unwrap();
         let principal = Principal {
             tenant: test.cx.ids.new_id(),
             user: None,
         };
-        let good = mint_inference_token(&room, principal, "misaki")
-            .unwrap()
-            .token;
+        let mut guest = Caller {
+            principal,
+            role: Role::Guest,
+            operator: false,
+            via: Via::Session(SessionId(Uuid::from_u128(7))),
+            proven_at: None,
+            scopes: None,
+        };
+        let good = mint_inference_token(&room, &guest, "misaki").unwrap().token;
         let caller = check(&node, &good).unwrap();
         assert_eq!(
             (caller.principal, caller.storefront.as_str()),
@@ -191,6 +281,7 @@ mod tests {
                 aud: AUDIENCE.into(),
                 sub: None,
                 tid: Uuid::nil(),
+                sid: Uuid::nil(),
                 sf: "misaki".into(),
                 iat: now,
                 exp: now + 300,
@@ -232,5 +323,12 @@ mod tests {
         }
         test.time.advance(Duration::minutes(5));
         assert!(check(&room, &good).is_err(), "it has expired");
+
+        guest.role = Role::Child;
+        let refused = mint_inference_token(&room, &guest, "misaki");
+        assert!(
+            matches!(refused, Err(Error::Forbidden)),
+            "no models for children"
+        );
     }
 }

@@ -1,14 +1,25 @@
+mod http;
 mod store;
 
+use chrono::{DateTime, Utc};
 use db::{Ctx, OnConstraint, Scope};
 use kernel::Lang;
 use secrecy::SecretString;
 use serde::Serialize;
+use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::{
-    Error, Identity, NewSession, Principal, RequestMeta, Session, TenantId, UserId, audit, session,
+    Caller, Error, Identity, KeyTerms, NewSession, PROOF_COUNTS, Permission, Principal,
+    RequestMeta, Session, UserId, Via, audit, key,
+    letters::{self, Wish},
+    session::{self, Entry, Proof},
+    tenant::{self, TenantView},
+    throttle,
 };
+
+pub use http::entered;
+pub(crate) use http::{check_email, check_password, router, with_cookies};
 
 /// Who someone is when they register. The address is taken as folded: trimmed and in lower case.
 #[derive(Debug)]
@@ -22,187 +33,349 @@ pub struct NewUser {
 /// The caller as shown to itself.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Me {
-    /// `null` for a guest.
+    /// `null` for a guest or a key.
     #[schema(required)]
     pub user: Option<UserView>,
+    /// The tenant that the caller acts for.
     pub tenant: TenantView,
+    /// All that the user may act for.
+    pub tenants: Vec<TenantView>,
     pub guest: bool,
+    /// What the caller may do in the tenant.
+    pub permissions: Vec<Permission>,
+    /// When the user last proved who they are.
+    #[schema(required)]
+    pub signed_in_at: Option<DateTime<Utc>>,
+    /// Until when that proof counts for sensitive actions.
+    #[schema(required)]
+    pub stepped_up_until: Option<DateTime<Utc>>,
+    /// When the account will be deleted, if that was asked for.
+    #[schema(required)]
+    pub deletion_at: Option<DateTime<Utc>>,
 }
 
 /// A user as shown to itself.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct UserView {
     pub id: UserId,
-    pub email: String,
+    /// `null` for a child.
+    #[schema(required)]
+    pub email: Option<String>,
+    pub email_verified: bool,
     pub display_name: String,
     pub locale: Lang,
+    /// Whether the user runs this house.
+    pub operator: bool,
+    /// What a child signs in with, beside the PIN.
+    #[schema(required)]
+    pub login_name: Option<String>,
 }
 
-/// The tenant that the caller acts for.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
-pub struct TenantView {
-    pub id: TenantId,
-    /// person, family, school or team.
-    pub kind: String,
+/// A new account with its session and its first key.
+#[derive(Debug)]
+pub struct Registered {
+    pub opened: NewSession,
+    pub key: key::NewKey,
 }
 
-/// Makes a user with a personal tenant and opens a session; all of it commits together or not at all.
+/// Makes a user with a personal tenant, a first API key and a session; all of it commits together or not at all.
 ///
-/// A guest becomes the user: the guest's tenant turns into the personal one, so chats and what is left of the
-/// quota stay where they are. The guest's session ends.
+/// The address is not proven yet, so any number of accounts may name it, and whether one exists already shows neither in
+/// the answer nor in its time: the letter decides. Whoever follows its link has the address for themselves. A guest
+/// becomes the user: the guest's tenant turns into the personal one, so chats and what is left of the quota stay where they
+/// are. The guest's session ends.
 pub async fn register(
     room: &Identity,
     new: NewUser,
     guest: Option<Session>,
     meta: &RequestMeta,
-) -> Result<NewSession, Error> {
+) -> Result<Registered, Error> {
     let cx = &room.cx;
+    throttle::count(cx, throttle::REGISTER, &meta.source()).await?;
     let email = fold_email(&new.email);
-    let hash = room.passwords.hash(new.password).await?;
-    let display_name = new
-        .display_name
-        .map(|name| name.trim().to_owned())
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| {
-            email
-                .split('@')
-                .next()
-                .unwrap_or_default()
-                .chars()
-                .take(50)
-                .collect()
-        });
-    let user = UserView {
-        id: cx.ids.new_id(),
-        email,
-        display_name,
-        locale: new.locale,
-    };
+    let hash = room.passwords.hash_new(new.password, &email).await?;
+    let user = new_view(cx, Some(email.clone()), new.display_name, new.locale);
 
     let mut tx = cx.db.begin(Scope::House("registration")).await?;
-    store::insert(&mut tx, &user, &hash, cx.clock.now())
-        .await
-        .on_constraint("user_email_key", || Error::EmailTaken)?;
+    store::insert(&mut tx, &user, Some(&hash), cx.clock.now()).await?;
     let tenant = match guest.filter(|session| session.principal.user.is_none()) {
         Some(session) => {
-            session::replace(&mut tx, cx, session).await?;
+            session::end(&mut tx, cx, session.id).await?;
             session.principal.tenant
         }
-        None => new_tenant(&mut tx, cx).await?,
+        None => tenant::new_personal(&mut tx, cx).await?,
     };
-    store::insert_owner(&mut tx, tenant, user.id, cx.clock.now()).await?;
+    tenant::insert_owner(&mut tx, cx, tenant, user.id).await?;
     let principal = Principal {
         tenant,
         user: Some(user.id),
     };
-    audit::record(
+    audit::Action::new("user.register", user.id)
+        .record(&mut tx, cx, meta, principal)
+        .await?;
+    let terms = KeyTerms::named(match user.locale {
+        Lang::Ja => "最初のキー",
+        Lang::En => "First key",
+    });
+    let (key_id, secret) = key::insert(&mut tx, cx, &terms, principal, meta).await?;
+    let key = key::show(&mut tx, cx, tenant, key_id).await?;
+    letters::wish(
         &mut tx,
         cx,
-        meta,
-        principal,
-        "user.register",
-        &user.id.to_string(),
+        Wish::Register,
+        &email,
+        Some(user.id),
+        user.locale,
     )
     .await?;
-    let opened = session::open(&mut tx, cx, principal, meta).await?;
+    let entry = Entry {
+        tenant,
+        user: Some(user.id),
+        proofs: &[Proof::Password],
+    };
+    let opened = session::open(&mut tx, cx, &entry, meta).await?;
     tx.commit().await?;
-    Ok(opened)
+    Ok(Registered {
+        opened,
+        key: key::NewKey { key, secret },
+    })
 }
 
-/// Opens a session for whoever knows the password. An unknown address takes as long and says the same.
-pub async fn sign_in(
+/// Makes a user whose address the operator vouches for: at the command line, and for the demo.
+///
+/// # Errors
+/// `EmailTaken` when a proven account has the address.
+pub async fn add_user(
     room: &Identity,
-    email: &str,
-    password: SecretString,
-    before: Option<Session>,
+    new: NewUser,
+    operator: bool,
     meta: &RequestMeta,
-) -> Result<NewSession, Error> {
+) -> Result<Principal, Error> {
     let cx = &room.cx;
-    let mut tx = cx.db.begin(Scope::House("sign-in")).await?;
-    let known = store::find_credentials(&mut tx, &fold_email(email)).await?;
-    tx.commit().await?;
-
-    let hash = known.as_ref().and_then(|known| known.password_hash.clone());
-    let right = room.passwords.verify(password, hash).await?;
-    let Some(known) = known.filter(|_| right) else {
-        return Err(Error::WrongCredentials);
+    let email = fold_email(&new.email);
+    let hash = room.passwords.hash_new(new.password, &email).await?;
+    let user = UserView {
+        operator,
+        ..new_view(cx, Some(email), new.display_name, new.locale)
     };
-
-    let mut tx = cx.db.begin(Scope::House("sign-in")).await?;
-    if let Some(before) = before {
-        session::replace(&mut tx, cx, before).await?;
-    }
-    let opened = session::open(
-        &mut tx,
-        cx,
-        Principal {
-            tenant: known.tenant,
-            user: Some(known.user),
-        },
-        meta,
-    )
-    .await?;
+    let mut tx = cx
+        .db
+        .begin(Scope::House("the operator adds a user"))
+        .await?;
+    store::insert(&mut tx, &user, Some(&hash), cx.clock.now()).await?;
+    store::verify_email(&mut tx, user.id, cx.clock.now())
+        .await
+        .on_constraint("user_email_key", || Error::EmailTaken)?;
+    let principal = own_tenant(&mut tx, cx, user.id).await?;
+    audit::Action::new("user.add", user.id)
+        .after(json!({ "operator": operator }))
+        .record_as(&mut tx, cx, meta, Some(principal.tenant), "operator")
+        .await?;
     tx.commit().await?;
-    Ok(opened)
+    Ok(principal)
+}
+
+/// Makes a user that an issuer vouches for, with a personal tenant, in the caller's transaction.
+pub(crate) async fn insert_from_outside(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    email: Option<&str>,
+    display_name: Option<String>,
+    locale: Lang,
+) -> Result<Principal, Error> {
+    let user = new_view(cx, email.map(fold_email), display_name, locale);
+    store::insert(conn, &user, None, cx.clock.now()).await?;
+    Ok(own_tenant(conn, cx, user.id).await?)
+}
+
+/// Makes a child's user in the caller's transaction: no address, a name to sign in with, a hashed PIN.
+pub(crate) async fn insert_child(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    login_name: &str,
+    display_name: &str,
+    locale: Lang,
+    pin_hash: &str,
+) -> Result<UserId, Error> {
+    let user = UserView {
+        login_name: Some(login_name.to_owned()),
+        ..new_view(cx, None, Some(display_name.to_owned()), locale)
+    };
+    store::insert(conn, &user, Some(pin_hash), cx.clock.now())
+        .await
+        .on_constraint("user_login_name_key", || Error::NameTaken)?;
+    Ok(user.id)
+}
+
+async fn own_tenant(conn: &mut PgConnection, cx: &Ctx, user: UserId) -> sqlx::Result<Principal> {
+    let tenant = tenant::new_personal(conn, cx).await?;
+    tenant::insert_owner(conn, cx, tenant, user).await?;
+    Ok(Principal {
+        tenant,
+        user: Some(user),
+    })
 }
 
 /// Who the caller is.
-pub async fn me(room: &Identity, principal: Principal) -> Result<Me, Error> {
-    let mut tx = room.cx.db.begin(principal.scope()).await?;
-    let user = match principal.user {
-        Some(id) => store::find(&mut tx, id).await?,
-        None => None,
+pub async fn me(room: &Identity, caller: &Caller) -> Result<Me, Error> {
+    let principal = caller.principal;
+    let mut tx = room.cx.db.begin(Scope::House("who am I")).await?;
+    let (user, tenants, deletion_at) = match principal.user {
+        Some(id) => (
+            store::find(&mut tx, id).await?,
+            tenant::all_of(&mut tx, id).await?,
+            store::deletion_at(&mut tx, id).await?,
+        ),
+        None => (None, Vec::new(), None),
     };
-    let kind = store::tenant_kind(&mut tx, principal.tenant)
+    let tenant = tenant::current(&mut tx, principal)
         .await?
         .ok_or(Error::Unauthenticated)?;
     tx.commit().await?;
     Ok(Me {
-        guest: user.is_none(),
+        guest: user.is_none() && !matches!(caller.via, Via::Key(_)),
         user,
-        tenant: TenantView {
-            id: principal.tenant,
-            kind,
-        },
+        tenant,
+        tenants,
+        permissions: Permission::ALL
+            .into_iter()
+            .filter(|permission| caller.may(*permission))
+            .collect(),
+        signed_in_at: caller.proven_at,
+        stepped_up_until: caller
+            .proven_at
+            .map(|proven| proven + PROOF_COUNTS)
+            .filter(|until| *until > room.cx.clock.now()),
+        deletion_at,
     })
 }
 
-/// The time zone (IANA name) in which a tenant's days and months begin.
-pub async fn tenant_zone(
+/// Changes what a user is called and which language they read.
+pub(crate) async fn update_profile(
+    room: &Identity,
+    caller: &Caller,
+    display_name: Option<&str>,
+    locale: Option<Lang>,
+    meta: &RequestMeta,
+) -> Result<(), Error> {
+    let cx = &room.cx;
+    let user = caller.person()?;
+    let mut tx = cx.db.begin(Scope::House("profile")).await?;
+    store::update_profile(&mut tx, user, display_name, locale).await?;
+    audit::Action::new("user.change", user)
+        .after(json!({ "display_name": display_name.is_some(), "locale": locale }))
+        .record(&mut tx, cx, meta, caller.principal)
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Who may be meant by an address: the account that proved it, else the newest that claims it.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) user: UserId,
+    pub(crate) password_hash: Option<String>,
+    pub(crate) verified: bool,
+}
+
+pub(crate) async fn find_by_email(
     conn: &mut PgConnection,
-    tenant: TenantId,
-) -> sqlx::Result<Option<String>> {
-    store::tenant_zone(conn, tenant).await
+    email: &str,
+) -> sqlx::Result<Option<Known>> {
+    store::find_by_email(conn, email).await
 }
 
-/// Whether a text can be an address: one `@` with something on both sides, no spaces, at most 254 characters
-/// (RFC 5321 §4.5.3.1). Whether it exists only a letter can tell.
-pub fn email_is_plausible(email: &str) -> bool {
-    let email = email.trim();
-    let parts = email.split_once('@');
-    email.len() <= 254
-        && !email.chars().any(|c| c.is_whitespace() || c.is_control())
-        && parts.is_some_and(|(local, domain)| {
-            !local.is_empty() && domain.len() >= 2 && !domain.contains('@')
+pub(crate) async fn find_by_login_name(
+    conn: &mut PgConnection,
+    login_name: &str,
+) -> sqlx::Result<Option<Known>> {
+    store::find_by_login_name(conn, login_name).await
+}
+
+pub(crate) async fn find_by_id(
+    conn: &mut PgConnection,
+    user: UserId,
+) -> sqlx::Result<Option<Known>> {
+    store::find_by_id(conn, user).await
+}
+
+pub(crate) async fn find_view(
+    conn: &mut PgConnection,
+    user: UserId,
+) -> sqlx::Result<Option<UserView>> {
+    store::find(conn, user).await
+}
+
+pub(crate) async fn display_name(conn: &mut PgConnection, user: UserId) -> Result<String, Error> {
+    let found = store::find(conn, user).await?;
+    Ok(found.map(|user| user.display_name).unwrap_or_default())
+}
+
+pub(crate) async fn set_password(
+    conn: &mut PgConnection,
+    user: UserId,
+    hash: &str,
+) -> sqlx::Result<()> {
+    store::set_password(conn, user, hash).await
+}
+
+/// Gives an address to the user who proved it; others who only claimed it have none any more.
+///
+/// # Errors
+/// `LinkExpired` when another account proved it in the meantime.
+pub(crate) async fn prove_email(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    user: UserId,
+    email: &str,
+) -> Result<(), Error> {
+    store::set_email(conn, user, email, cx.clock.now())
+        .await
+        .on_constraint("user_email_key", || Error::LinkExpired)?;
+    store::drop_claims(conn, user, email).await?;
+    Ok(())
+}
+
+fn new_view(
+    cx: &Ctx,
+    email: Option<String>,
+    display_name: Option<String>,
+    locale: Lang,
+) -> UserView {
+    let display_name = display_name
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .or_else(|| {
+            let start = email.as_ref()?.split('@').next()?;
+            Some(start.chars().take(50).collect())
         })
+        .unwrap_or_else(|| "—".to_owned());
+    UserView {
+        id: cx.ids.new_id(),
+        email,
+        email_verified: false,
+        display_name,
+        locale,
+        operator: false,
+        login_name: None,
+    }
 }
 
-/// A personal tenant.
-pub(crate) async fn new_tenant(conn: &mut PgConnection, cx: &Ctx) -> sqlx::Result<TenantId> {
-    let tenant = cx.ids.new_id();
-    store::insert_tenant(conn, tenant, cx.clock.now()).await?;
-    Ok(tenant)
-}
-
-fn fold_email(email: &str) -> String {
+pub(crate) fn fold_email(email: &str) -> String {
     email.trim().to_lowercase()
 }
 
-#[derive(Debug)]
-struct Credentials {
-    user: UserId,
-    tenant: TenantId,
-    password_hash: Option<String>,
+/// Whether the text has the shape of an address that mail can reach: one @, no spaces, something on both sides.
+pub fn email_is_plausible(email: &str) -> bool {
+    let email = email.trim();
+    let Some((local, domain)) = email.split_once('@') else {
+        return false;
+    };
+    (3..=254).contains(&email.len())
+        && !local.is_empty()
+        && domain.chars().count() >= 2
+        && !domain.contains('@')
+        && !email.chars().any(|c| c.is_whitespace() || c.is_control())
 }
 
 #[cfg(test)]

@@ -2,23 +2,25 @@ use chrono::{DateTime, Utc};
 use kernel::Lang;
 use sqlx::PgConnection;
 
-use super::{Credentials, UserView};
-use crate::{TenantId, UserId};
+use super::{Known, UserView};
+use crate::UserId;
 
 pub(super) async fn insert(
     conn: &mut PgConnection,
     user: &UserView,
-    password_hash: &str,
+    password_hash: Option<&str>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into identity.app_user (id, email, password_hash, display_name, locale, created_at)
-         values ($1, $2, $3, $4, $5, $6)",
+        "insert into identity.app_user (id, email, password_hash, display_name, locale, login_name, operator, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
         user.id as UserId,
         user.email,
         password_hash,
         user.display_name,
         user.locale.as_str(),
+        user.login_name,
+        user.operator,
         now,
     )
     .execute(conn)
@@ -26,14 +28,14 @@ pub(super) async fn insert(
     .map(drop)
 }
 
-pub(super) async fn insert_tenant(
+pub(super) async fn verify_email(
     conn: &mut PgConnection,
-    id: TenantId,
+    id: UserId,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into identity.tenant (id, kind, created_at) values ($1, 'person', $2)",
-        id as TenantId,
+        "update identity.app_user set email_verified_at = $2 where id = $1",
+        id as UserId,
         now
     )
     .execute(conn)
@@ -41,16 +43,16 @@ pub(super) async fn insert_tenant(
     .map(drop)
 }
 
-pub(super) async fn insert_owner(
+pub(super) async fn set_email(
     conn: &mut PgConnection,
-    tenant: TenantId,
-    user: UserId,
+    id: UserId,
+    email: &str,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into identity.membership (tenant_id, user_id, role, created_at) values ($1, $2, 'owner', $3)",
-        tenant as TenantId,
-        user as UserId,
+        "update identity.app_user set email = $2, email_verified_at = $3 where id = $1 and deleted_at is null",
+        id as UserId,
+        email,
         now,
     )
     .execute(conn)
@@ -58,18 +60,32 @@ pub(super) async fn insert_owner(
     .map(drop)
 }
 
-pub(super) async fn find_credentials(
+/// Takes an address from everybody but its owner.
+pub(super) async fn drop_claims(
+    conn: &mut PgConnection,
+    owner: UserId,
+    email: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update identity.app_user set email = null where email = $2 and id <> $1 and email_verified_at is null",
+        owner as UserId,
+        email,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+pub(super) async fn find_by_email(
     conn: &mut PgConnection,
     email: &str,
-) -> sqlx::Result<Option<Credentials>> {
+) -> sqlx::Result<Option<Known>> {
     sqlx::query_as!(
-        Credentials,
-        r#"select u.id as "user: UserId", m.tenant_id as "tenant: TenantId", u.password_hash
-           from identity.app_user u
-           join identity.membership m on m.user_id = u.id
-           join identity.tenant t on t.id = m.tenant_id and t.kind = 'person'
-           where u.email = $1
-           order by m.created_at
+        Known,
+        r#"select id as "user: UserId", password_hash, email_verified_at is not null as "verified!"
+           from identity.app_user
+           where email = $1 and deleted_at is null
+           order by (email_verified_at is not null) desc, created_at desc
            limit 1"#,
         email,
     )
@@ -77,41 +93,96 @@ pub(super) async fn find_credentials(
     .await
 }
 
+pub(super) async fn find_by_login_name(
+    conn: &mut PgConnection,
+    login_name: &str,
+) -> sqlx::Result<Option<Known>> {
+    sqlx::query_as!(
+        Known,
+        r#"select id as "user: UserId", password_hash, email_verified_at is not null as "verified!"
+           from identity.app_user
+           where login_name = $1 and deleted_at is null"#,
+        login_name,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+pub(super) async fn find_by_id(
+    conn: &mut PgConnection,
+    user: UserId,
+) -> sqlx::Result<Option<Known>> {
+    sqlx::query_as!(
+        Known,
+        r#"select id as "user: UserId", password_hash, email_verified_at is not null as "verified!"
+           from identity.app_user
+           where id = $1 and deleted_at is null"#,
+        user as UserId,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 pub(super) async fn find(conn: &mut PgConnection, id: UserId) -> sqlx::Result<Option<UserView>> {
     sqlx::query!(
-        r#"select id as "id: UserId", email, display_name, locale from identity.app_user where id = $1"#,
+        r#"select id as "id: UserId", email, email_verified_at is not null as "verified!", display_name, locale, operator,
+               login_name
+           from identity.app_user where id = $1 and deleted_at is null"#,
         id as UserId,
     )
     .map(|row| UserView {
         id: row.id,
         email: row.email,
+        email_verified: row.verified,
         display_name: row.display_name,
         locale: row.locale.parse::<Lang>().unwrap_or_default(),
+        operator: row.operator,
+        login_name: row.login_name,
     })
     .fetch_optional(conn)
     .await
 }
 
-pub(super) async fn tenant_kind(
+pub(super) async fn deletion_at(
     conn: &mut PgConnection,
-    id: TenantId,
-) -> sqlx::Result<Option<String>> {
+    id: UserId,
+) -> sqlx::Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar!(
-        "select kind from identity.tenant where id = $1",
-        id as TenantId
+        "select deletion_at from identity.app_user where id = $1",
+        id as UserId
     )
-    .fetch_optional(conn)
+    .fetch_one(conn)
     .await
 }
 
-pub(super) async fn tenant_zone(
+pub(super) async fn set_password(
     conn: &mut PgConnection,
-    id: TenantId,
-) -> sqlx::Result<Option<String>> {
-    sqlx::query_scalar!(
-        "select zone from identity.tenant where id = $1",
-        id as TenantId
+    id: UserId,
+    hash: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update identity.app_user set password_hash = $2 where id = $1",
+        id as UserId,
+        hash
     )
-    .fetch_optional(conn)
+    .execute(conn)
     .await
+    .map(drop)
+}
+
+pub(super) async fn update_profile(
+    conn: &mut PgConnection,
+    id: UserId,
+    display_name: Option<&str>,
+    locale: Option<Lang>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update identity.app_user set display_name = coalesce($2, display_name), locale = coalesce($3, locale) where id = $1",
+        id as UserId,
+        display_name,
+        locale.map(Lang::as_str),
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }

@@ -1,0 +1,110 @@
+use std::{
+    collections::HashMap,
+    mem,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::Facts;
+use crate::KeyId;
+
+/// The most keys that a node remembers; beyond it the memory starts anew.
+const MOST: usize = 50_000;
+
+/// The SHA-256 of a secret. Looking it up tells an attacker nothing by its time: they can't choose the hash.
+pub(crate) type Hash = [u8; 32];
+
+/// The keys that this node has seen, by the hash of their secret. What is here is used only while the feed of
+/// revocations is fresh.
+#[derive(Debug, Default)]
+pub(crate) struct Cache {
+    known: RwLock<Known>,
+    used: Mutex<HashMap<KeyId, DateTime<Utc>>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    keys: HashMap<Hash, Arc<Facts>>,
+    /// Grows with every forgetting, so that an answer read before it is not kept after it.
+    epoch: u64,
+}
+
+pub(crate) fn hash(secret: &str) -> Hash {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+impl Cache {
+    pub(crate) fn get(&self, hash: &Hash) -> Option<Arc<Facts>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.keys.get(hash).map(Arc::clone)
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .epoch
+    }
+
+    /// Keeps what was read, unless something was forgotten since `epoch`.
+    pub(super) fn keep(&self, hash: Hash, facts: Arc<Facts>, epoch: u64) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.epoch != epoch {
+            return;
+        }
+        if known.keys.len() >= MOST {
+            known.keys.clear();
+        }
+        known.keys.insert(hash, facts);
+    }
+
+    /// Forgets a key of this id, if `subject` is one.
+    pub(crate) fn forget(&self, subject: Uuid) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.epoch += 1;
+        known.keys.retain(|_, facts| facts.id.0 != subject);
+    }
+
+    /// Notes that a key was used.
+    pub(super) fn used(&self, id: KeyId, at: DateTime<Utc>) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.insert(id, at);
+    }
+
+    pub(super) fn take_used(&self) -> HashMap<KeyId, DateTime<Utc>> {
+        mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TenantId;
+
+    #[test]
+    fn what_was_read_before_a_forgetting_is_not_kept_after_it() {
+        let cache = Cache::default();
+        let id = KeyId(Uuid::from_u128(1));
+        let facts = Arc::new(Facts {
+            id,
+            tenant: TenantId(Uuid::from_u128(2)),
+            storefront: "genai".into(),
+            scopes: Vec::new(),
+            models: None,
+            ip_ranges: None,
+            daily_cap: None,
+            expires_at: None,
+        });
+        let before = cache.epoch();
+        cache.forget(id.0);
+        cache.keep(hash("a"), Arc::clone(&facts), before);
+        assert!(cache.get(&hash("a")).is_none());
+        cache.keep(hash("a"), facts, cache.epoch());
+        assert!(cache.get(&hash("a")).is_some());
+        cache.forget(id.0);
+        assert!(cache.get(&hash("a")).is_none());
+    }
+}

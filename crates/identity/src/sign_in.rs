@@ -1,0 +1,302 @@
+mod http;
+
+use std::time::Duration;
+
+use db::{Ctx, Scope};
+use mail::Template;
+use secrecy::SecretString;
+use serde_json::json;
+use sqlx::PgConnection;
+use tokio::time::Instant;
+
+use crate::{
+    Error, Identity, NewSession, RequestMeta, Session, UserId, audit, ceremony, device, factor,
+    letters,
+    session::{self, Entry, Proof},
+    tenant,
+    throttle::{self, Limit},
+    user::{self, Known, fold_email},
+};
+
+pub use http::came_in;
+pub(crate) use http::router;
+
+/// A refused sign-in takes at least this long, so that its time tells nothing: not whether the account exists, nor how
+/// its password is kept.
+const REFUSAL: Duration = Duration::from_millis(300);
+/// Wrong passwords of the whole house in a quarter of an hour that are worth a look.
+const MANY_FAILURES: Limit = Limit {
+    name: "failures_of_the_house",
+    tries: 1000,
+    window: chrono::Duration::minutes(15),
+};
+
+/// How a password was answered.
+#[derive(Debug)]
+pub enum SignedIn {
+    /// In.
+    Session(NewSession),
+    /// The password was right, and a second factor is asked for.
+    Waiting {
+        /// To be brought along with the second factor, within five minutes.
+        ticket: String,
+        methods: Vec<factor::Method>,
+    },
+}
+
+/// Opens a session for whoever knows the password, or asks for the second factor.
+///
+/// An unknown address takes as long and says the same. Tries are counted before the password is looked at; those from a
+/// browser that the account knows are counted apart, so that others can't lock its owner out.
+///
+/// # Errors
+/// `WrongCredentials`, `TooManyAttempts`, `Busy`.
+pub async fn sign_in(
+    room: &Identity,
+    email: &str,
+    password: SecretString,
+    before: Option<Session>,
+    meta: &RequestMeta,
+) -> Result<SignedIn, Error> {
+    let started = Instant::now();
+    let email = fold_email(email);
+    let known = find(&room.cx, Name::Email(&email), meta).await?;
+    let user = check(
+        room,
+        started,
+        known,
+        &email,
+        throttle::PASSWORD,
+        password,
+        meta,
+    )
+    .await?;
+    finish(room, user, Proof::Password, before, meta).await
+}
+
+/// Opens a session for a child of a family, who has a PIN instead of an address and a password.
+///
+/// # Errors
+/// `WrongCredentials` whichever of the three is wrong, `TooManyAttempts`, `Busy`.
+pub(crate) async fn sign_in_child(
+    room: &Identity,
+    login_name: &str,
+    pin: SecretString,
+    before: Option<Session>,
+    meta: &RequestMeta,
+) -> Result<NewSession, Error> {
+    let started = Instant::now();
+    let known = find(&room.cx, Name::Login(login_name), meta).await?;
+    let user = check(room, started, known, login_name, throttle::PIN, pin, meta).await?;
+    enter(room, user, &[Proof::Pin], before, meta).await
+}
+
+/// Opens a session for somebody who brought the second factor of a sign-in that waits for it.
+///
+/// # Errors
+/// `WrongCode`, `TooManyAttempts`; `Unauthenticated` when the ticket is too old.
+pub(crate) async fn second(
+    room: &Identity,
+    ticket: &str,
+    code: &str,
+    before: Option<Session>,
+    meta: &RequestMeta,
+) -> Result<NewSession, Error> {
+    let cx = &room.cx;
+    let started = Instant::now();
+    let mut tx = cx.db.begin(Scope::House("second factor")).await?;
+    let waiting = ceremony::look_at(&mut tx, cx, ceremony::Kind::SecondFactor, ticket).await?;
+    tx.commit().await?;
+    let user = waiting
+        .and_then(|waiting| waiting.user)
+        .ok_or(Error::Unauthenticated)?;
+    throttle::count(cx, throttle::CODE, &user.to_string()).await?;
+    if !factor::accept_code(room, user, code).await? {
+        tokio::time::sleep_until(started + REFUSAL).await;
+        return Err(Error::WrongCode);
+    }
+    let mut tx = cx.db.begin(Scope::House("second factor")).await?;
+    let taken = ceremony::take(&mut tx, cx, ceremony::Kind::SecondFactor, ticket).await?;
+    tx.commit().await?;
+    taken.ok_or(Error::Unauthenticated)?;
+    throttle::give_back(cx, throttle::CODE, &user.to_string()).await?;
+    enter(room, user, &[Proof::Password, Proof::Code], before, meta).await
+}
+
+/// Checks the password of somebody who is signed in already.
+///
+/// # Errors
+/// `WrongCredentials`, `TooManyAttempts`, `Busy`.
+pub(crate) async fn confirm_password(
+    room: &Identity,
+    user: UserId,
+    password: SecretString,
+) -> Result<(), Error> {
+    let cx = &room.cx;
+    let started = Instant::now();
+    throttle::count(cx, throttle::CODE, &user.to_string()).await?;
+    let mut tx = cx.db.begin(Scope::House("step up")).await?;
+    let known = user::find_by_id(&mut tx, user).await?;
+    tx.commit().await?;
+    let hash = known.and_then(|known| known.password_hash);
+    if !room.passwords.verify(password, hash).await? {
+        tokio::time::sleep_until(started + REFUSAL).await;
+        return Err(Error::WrongCredentials);
+    }
+    throttle::give_back(cx, throttle::CODE, &user.to_string()).await
+}
+
+/// Opens a session for somebody who proved who they are; the one before ends.
+pub(crate) async fn enter(
+    room: &Identity,
+    user: UserId,
+    proofs: &[Proof],
+    before: Option<Session>,
+    meta: &RequestMeta,
+) -> Result<NewSession, Error> {
+    let cx = &room.cx;
+    let mut tx = cx.db.begin(Scope::House("sign-in")).await?;
+    if let Some(before) = before {
+        session::end(&mut tx, cx, before.id).await?;
+    }
+    let known_elsewhere = device::any(&mut tx, user).await?;
+    let entry = Entry {
+        tenant: tenant::of_sign_in(&mut tx, user).await?,
+        user: Some(user),
+        proofs,
+    };
+    let opened = session::open(&mut tx, cx, &entry, meta).await?;
+    if opened.device.is_some() && known_elsewhere {
+        tell_of_new_device(&mut tx, cx, user, &opened, meta).await?;
+    }
+    tx.commit().await?;
+    Ok(opened)
+}
+
+async fn tell_of_new_device(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    user: UserId,
+    opened: &NewSession,
+    meta: &RequestMeta,
+) -> Result<(), Error> {
+    let key = format!("new_device:{}", opened.session.id);
+    let data = json!({ "device": meta.user_agent, "at": cx.clock.now() });
+    letters::tell(conn, cx, user, &key, Template::NewDevice, data).await
+}
+
+/// By what somebody says who they are.
+#[derive(Clone, Copy, Debug)]
+enum Name<'a> {
+    Email(&'a str),
+    Login(&'a str),
+}
+
+/// An account that may be meant, and whether the browser is one that it knows.
+#[derive(Debug)]
+struct Found {
+    known: Known,
+    device: Option<crate::DeviceId>,
+}
+
+async fn find(cx: &Ctx, name: Name<'_>, meta: &RequestMeta) -> Result<Option<Found>, Error> {
+    let mut tx = cx.db.begin(Scope::House("sign-in")).await?;
+    let known = match name {
+        Name::Email(email) => user::find_by_email(&mut tx, email).await?,
+        Name::Login(login_name) => user::find_by_login_name(&mut tx, login_name).await?,
+    };
+    // asked for an unknown account too, so that it takes as long
+    let user = known
+        .as_ref()
+        .map_or(UserId(uuid::Uuid::nil()), |known| known.user);
+    let device = device::known(&mut tx, cx, user, meta).await?;
+    tx.commit().await?;
+    Ok(known.map(|known| Found { known, device }))
+}
+
+/// Checks a password or PIN against the account found, and takes as long when there is none.
+async fn check(
+    room: &Identity,
+    started: Instant,
+    found: Option<Found>,
+    name: &str,
+    limit: Limit,
+    password: SecretString,
+    meta: &RequestMeta,
+) -> Result<UserId, Error> {
+    let cx = &room.cx;
+    let (limit, source) = match found.as_ref().and_then(|found| found.device) {
+        Some(device) => (throttle::PASSWORD_KNOWN_DEVICE, device.to_string()),
+        None => (limit, name.to_owned()),
+    };
+    throttle::count(cx, throttle::NETWORK, &meta.source()).await?;
+    throttle::count(cx, limit, &source).await?;
+    let hash = found
+        .as_ref()
+        .and_then(|found| found.known.password_hash.clone());
+    let stale = hash.as_deref().is_some_and(crate::password::is_stale);
+    let right = room.passwords.verify(password.clone(), hash).await?;
+    let Some(found) = found.filter(|_| right) else {
+        metrics::counter!("sign_in_failures_total").increment(1);
+        if throttle::count(cx, MANY_FAILURES, "house").await.is_err() {
+            metrics::counter!("sign_in_attacks_total").increment(1);
+            tracing::warn!("many sign-ins fail all over the house: passwords are being tried");
+        }
+        tokio::time::sleep_until(started + REFUSAL).await;
+        return Err(Error::WrongCredentials);
+    };
+    throttle::give_back(cx, limit, &source).await?;
+    throttle::give_back(cx, throttle::NETWORK, &meta.source()).await?;
+    if stale {
+        let hash = room.passwords.hash(password).await?;
+        let mut tx = cx.db.begin(Scope::House("a newer password hash")).await?;
+        user::set_password(&mut tx, found.known.user, &hash).await?;
+        tx.commit().await?;
+    }
+    Ok(found.known.user)
+}
+
+/// After the first factor: in, or a ticket for the second.
+async fn finish(
+    room: &Identity,
+    user: UserId,
+    proof: Proof,
+    before: Option<Session>,
+    meta: &RequestMeta,
+) -> Result<SignedIn, Error> {
+    let cx = &room.cx;
+    let mut tx = cx.db.begin(Scope::House("second factor")).await?;
+    let methods = factor::second_factors(&mut tx, user).await?;
+    let ticket = if methods.is_empty() {
+        None
+    } else {
+        let state = json!({ "proof": proof.as_str() });
+        Some(ceremony::begin(&mut tx, cx, ceremony::Kind::SecondFactor, Some(user), state).await?)
+    };
+    tx.commit().await?;
+    match ticket {
+        Some(ticket) => Ok(SignedIn::Waiting { ticket, methods }),
+        None => Ok(SignedIn::Session(
+            enter(room, user, &[proof], before, meta).await?,
+        )),
+    }
+}
+
+/// Writes down that somebody proved once more who they are, with a new session id.
+pub(crate) async fn step_up(
+    room: &Identity,
+    session: Session,
+    proof: Proof,
+    meta: &RequestMeta,
+) -> Result<NewSession, Error> {
+    let cx = &room.cx;
+    let mut tx = cx.db.begin(Scope::House("step up")).await?;
+    let tenant = session.principal.tenant;
+    let opened = session::renew(&mut tx, cx, session, tenant, Some(proof), meta).await?;
+    audit::Action::new("session.step_up", opened.session.id)
+        .after(json!({ "proof": proof.as_str() }))
+        .record(&mut tx, cx, meta, session.principal)
+        .await?;
+    tx.commit().await?;
+    Ok(opened)
+}

@@ -1,0 +1,114 @@
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::TenantView;
+use crate::{Role, TenantId, UserId};
+
+pub(super) async fn insert(
+    conn: &mut PgConnection,
+    id: TenantId,
+    kind: &str,
+    name: &str,
+    code: Option<&str>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into identity.tenant (id, kind, name, code, created_at) values ($1, $2, $3, $4, $5)",
+        id as TenantId,
+        kind,
+        name,
+        code,
+        now,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+pub(super) async fn insert_member(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    user: UserId,
+    role: Role,
+    guardian_seat: Option<i16>,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into identity.membership (tenant_id, user_id, role, guardian_seat, created_at) values ($1, $2, $3, $4, $5)",
+        tenant as TenantId,
+        user as UserId,
+        role.as_str(),
+        guardian_seat,
+        now,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+pub(super) async fn last_used(
+    conn: &mut PgConnection,
+    user: UserId,
+) -> sqlx::Result<Option<TenantId>> {
+    sqlx::query_scalar!(
+        r#"select m.tenant_id as "tenant: TenantId"
+           from identity.membership m
+           join identity.tenant t on t.id = m.tenant_id and t.deleted_at is null
+           where m.user_id = $1
+           order by (select max(s.created_at) from identity.session s where s.user_id = $1 and s.tenant_id = m.tenant_id)
+               desc nulls last, (t.kind = 'person') desc, m.created_at
+           limit 1"#,
+        user as UserId,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+pub(super) async fn all_of(conn: &mut PgConnection, user: UserId) -> sqlx::Result<Vec<TenantView>> {
+    sqlx::query!(
+        r#"select t.id as "id: TenantId", t.kind, t.name, m.role
+           from identity.membership m join identity.tenant t on t.id = m.tenant_id and t.deleted_at is null
+           where m.user_id = $1
+           order by (t.kind = 'person') desc, m.created_at"#,
+        user as UserId,
+    )
+    .map(|row| TenantView {
+        id: row.id,
+        kind: row.kind,
+        name: row.name,
+        role: Role::from_stored(&row.role),
+    })
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn find(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    user: Option<UserId>,
+) -> sqlx::Result<Option<TenantView>> {
+    sqlx::query!(
+        r#"select t.id as "id: TenantId", t.kind, t.name, m.role as "role?"
+           from identity.tenant t left join identity.membership m on m.tenant_id = t.id and m.user_id = $2
+           where t.id = $1"#,
+        tenant as TenantId,
+        user as Option<UserId>,
+    )
+    .map(|row| TenantView {
+        id: row.id,
+        kind: row.kind,
+        name: row.name,
+        role: row.role.as_deref().map_or(Role::Guest, Role::from_stored),
+    })
+    .fetch_optional(conn)
+    .await
+}
+
+pub(super) async fn zone(conn: &mut PgConnection, id: TenantId) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        "select zone from identity.tenant where id = $1",
+        id as TenantId
+    )
+    .fetch_optional(conn)
+    .await
+}
