@@ -1,8 +1,7 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { Link, useNavigate } from '@tanstack/react-router'
-import { signOut } from '../../api/account'
+import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
 import { describeProblem } from '../../api/problem'
-import { becomeSomeone, meQuery, planQuery } from '../../api/queries'
+import { meQuery, planQuery } from '../../api/queries'
 import type { Me, Quota } from '../../api/types'
 import { accountWords } from '../../i18n/accountWords'
 import { day, yen } from '../../i18n/format'
@@ -12,31 +11,20 @@ import { shellWords } from '../../i18n/shellWords'
 import { useWords } from '../../i18n/text'
 import { Button, buttonClass } from '../../ui/Button'
 import { Meter } from '../../ui/Meter'
-import { Noren } from '../../ui/Noren'
 import { Notice } from '../../ui/Notice'
 import { Skeleton } from '../../ui/Skeleton'
-import house from '../house.module.css'
-import { usePageTitle } from '../page'
-import { LanguageChoice, SchemeChoice } from '../Switches'
+import { useSignOut } from '../leave'
 import styles from './account.module.css'
+import { Display } from './Display'
 import { Ledger } from './Ledger'
-import { Failed } from './parts'
+import { Failed, Page } from './parts'
 import { Usage } from './Usage'
 
 function Who({ me }: { me: Me }) {
   const words = useWords(accountWords)
   const shell = useWords(shellWords)
   const locale = useLocale()
-  const queryClient = useQueryClient()
-  const navigate = useNavigate()
-  const leave = useMutation({
-    mutationFn: signOut,
-    onSuccess: async () => {
-      // Leave first: this page would otherwise ask for the plan of nobody.
-      await navigate({ to: '/' })
-      becomeSomeone(queryClient, null)
-    },
-  })
+  const leave = useSignOut()
   return (
     <section className={styles['card']}>
       <h2>{words.who}</h2>
@@ -54,19 +42,6 @@ function Who({ me }: { me: Me }) {
         <Button small disabled={leave.isPending} onClick={() => leave.mutate()}>
           {me.user ? words.signOut : words.guestSignOut}
         </Button>
-      </div>
-    </section>
-  )
-}
-
-function Display() {
-  const words = useWords(accountWords)
-  return (
-    <section className={styles['card']}>
-      <h2>{words.settings}</h2>
-      <div className={styles['row']}>
-        <LanguageChoice />
-        <SchemeChoice />
       </div>
     </section>
   )
@@ -122,40 +97,11 @@ function Plan() {
   )
 }
 
-function Nobody() {
-  const words = useWords(accountWords)
-  const shell = useWords(shellWords)
-  return (
-    <div className={house['centre']}>
-      <Noren characters="帳場" />
-      <h1>{words.nobody}</h1>
-      <p>{words.nobodyText}</p>
-      <div className={styles['row']}>
-        <Link to="/sign-in" search={{ next: '/account' }} className={buttonClass({ look: 'primary' })}>
-          {shell.signIn}
-        </Link>
-        <Link to="/misaki" className={buttonClass()}>
-          {words.visitMisaki}
-        </Link>
-      </div>
-      <Display />
-    </div>
-  )
-}
-
-export default function AccountPage() {
+export default function OverviewPage() {
   const words = useWords(accountWords)
   const me = useQuery(meQuery)
-  usePageTitle(words.title)
-  if (me.data === null) return <Nobody />
   return (
-    <div className={styles['page']}>
-      <header>
-        <h1>{words.title}</h1>
-        <p>{words.lead}</p>
-      </header>
-      {me.isPending && <Skeleton height="20rem" />}
-      {me.error && <Failed error={me.error} retry={() => me.refetch()} />}
+    <Page title={words.title} lead={words.lead}>
       {me.data && (
         <>
           <div className={styles['pair']}>
@@ -169,6 +115,6 @@ export default function AccountPage() {
           <Ledger />
         </>
       )}
-    </div>
+    </Page>
   )
 }
