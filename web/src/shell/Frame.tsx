@@ -79,9 +79,9 @@ export function Frame({ children }: { children: ReactNode }) {
   return (
     <div className={styles['frame']}>
       <header className={styles['header']}>
-        <Link to="/" className={styles['brand']}>
+        <Link to="/" className={styles['brand']} aria-label={words.house}>
           <img src={mark} alt="" width={28} height={28} />
-          {words.house}
+          <span className={cx(child && styles['childHouse'])}>{words.house}</span>
         </Link>
         <nav className={styles['nav']} aria-label={words.navigation}>
           {child ? (

@@ -73,13 +73,13 @@ function Children({ family, manages, onChanged }: { family: Family; manages: boo
               </div>
               {manages && (
                 <div className={area['acts']}>
-                  <Button small aria-label={words.enterTitle(child.display_name)} onClick={() => setEntering(child)}>
+                  <Button small aria-label={`${words.enter}: ${child.display_name}`} onClick={() => setEntering(child)}>
                     {words.enter}
                   </Button>
                   <Button
                     small
                     look="plain"
-                    aria-label={words.editTitle(child.display_name)}
+                    aria-label={`${words.edit}: ${child.display_name}`}
                     onClick={() => setEditing(child)}
                   >
                     {words.edit}
@@ -87,7 +87,7 @@ function Children({ family, manages, onChanged }: { family: Family; manages: boo
                   <Button
                     small
                     look="plain"
-                    aria-label={words.removeTitle(child.display_name)}
+                    aria-label={`${words.remove}: ${child.display_name}`}
                     onClick={() => setRemoving(child)}
                   >
                     {words.remove}

@@ -94,7 +94,7 @@ export function People({ me, members, roles, onChanged }: Props) {
                   <Button
                     small
                     look="plain"
-                    aria-label={self ? words.leave : words.removeTitle(called(member))}
+                    aria-label={self ? words.leave : `${words.remove}: ${called(member)}`}
                     onClick={() => setRemoving(member)}
                   >
                     {self ? words.leave : words.remove}
