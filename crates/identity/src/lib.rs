@@ -37,6 +37,7 @@ use std::sync::Arc;
 
 use db::{Ctx, Scope};
 use kernel::Fault;
+use secrecy::SecretSlice;
 
 pub use access::FamilyId;
 pub use audit::{
@@ -172,8 +173,8 @@ impl Identity {
     }
 
     /// A secret of its own for another room's signatures, the same on every node.
-    pub fn derived_secret(&self, purpose: &str) -> String {
-        self.tokens.derive(&format!("room:{purpose}"))
+    pub fn derived_secret(&self, purpose: &str) -> SecretSlice<u8> {
+        self.tokens.derive_bytes(&format!("room:{purpose}"))
     }
 }
 
@@ -183,9 +184,40 @@ pub struct Principal {
     pub tenant: TenantId,
     /// None for a guest or a key.
     pub user: Option<UserId>,
+    /// The API key that the tenant gave to a program.
+    pub key: Option<KeyId>,
 }
 
 impl Principal {
+    pub const fn guest(tenant: TenantId) -> Self {
+        Self {
+            tenant,
+            user: None,
+            key: None,
+        }
+    }
+
+    pub const fn user(tenant: TenantId, user: UserId) -> Self {
+        Self {
+            tenant,
+            user: Some(user),
+            key: None,
+        }
+    }
+
+    pub const fn key(tenant: TenantId, key: KeyId) -> Self {
+        Self {
+            tenant,
+            user: None,
+            key: Some(key),
+        }
+    }
+
+    /// Whether nobody has said yet who they are.
+    pub const fn is_guest(&self) -> bool {
+        self.user.is_none() && self.key.is_none()
+    }
+
     /// The row-level scope of this caller.
     pub fn scope(&self) -> Scope {
         Scope::Tenant {
@@ -195,8 +227,11 @@ impl Principal {
     }
 
     fn actor(&self) -> String {
-        self.user
-            .map_or_else(|| format!("guest:{}", self.tenant), |user| user.to_string())
+        match (self.user, self.key) {
+            (Some(user), _) => user.to_string(),
+            (None, Some(key)) => key.to_string(),
+            (None, None) => format!("guest:{}", self.tenant),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 import type { components } from './schema.gen'
 
-export type { paths } from './schema.gen'
+export type { Me, paths } from './identity.types'
 
 type Schemas = components['schemas']
 
@@ -11,7 +11,6 @@ export type Bilingual = Schemas['Text']
 export type FieldProblem = Schemas['FieldError']
 /** As it arrives; a proxy in between may have left out what is not required by RFC 9457. */
 export type Problem = Pick<Schemas['Problem'], 'type' | 'code' | 'status' | 'title'> & Partial<Schemas['Problem']>
-export type Me = Schemas['Me']
 export type DemoLogin = Schemas['DemoLogin']
 export type DemoRole = Schemas['DemoRole']
 export type StorefrontId = Schemas['StorefrontId']

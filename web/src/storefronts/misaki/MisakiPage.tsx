@@ -6,6 +6,7 @@ import type { Me } from '../../api/types'
 import { misakiWords } from '../../i18n/misakiWords'
 import { shellWords } from '../../i18n/shellWords'
 import { useWords } from '../../i18n/text'
+import { Banners } from '../../shell/Banners'
 import { usePageTitle, useRoom } from '../../shell/page'
 import { LanguageButton } from '../../shell/Switches'
 import { Button, buttonClass } from '../../ui/Button'
@@ -130,6 +131,7 @@ export default function MisakiPage() {
               <Icon name="plus" />
             </Link>
           </header>
+          <Banners />
           <ChatPane
             chatId={chatId}
             door={{ ready: door.isSuccess, error: door.error, retry: () => void door.refetch() }}
