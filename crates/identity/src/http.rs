@@ -1,7 +1,8 @@
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    Identity, access, audit, factor, family, key, oidc, recovery, session, sign_in, tenant, user,
+    Identity, access, audit, factor, family, farewell, key, oidc, recovery, session, sign_in,
+    tenant, user,
 };
 
 /// The account listener's routes.
@@ -17,5 +18,6 @@ pub fn router() -> OpenApiRouter<Identity> {
         .merge(key::router())
         .merge(tenant::router())
         .merge(family::router())
+        .merge(farewell::router())
         .merge(audit::router())
 }

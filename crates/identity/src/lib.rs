@@ -13,6 +13,7 @@ mod double;
 mod error;
 mod factor;
 mod family;
+mod farewell;
 mod http;
 mod key;
 mod letters;
@@ -44,6 +45,7 @@ pub use audit::{
 };
 pub use caller::{Action, Caller, Granted, PROOF_COUNTS, Proven, Via, may};
 pub use error::Error;
+pub use farewell::{Leaver, export, forget, leavers};
 pub use http::router;
 pub use key::{
     Key, KeyStatus, KeyTerms, NewKey, create as create_key, list as list_keys, note_key_use,
