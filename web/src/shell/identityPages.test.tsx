@@ -3,8 +3,7 @@ import { createMemoryHistory, RouterProvider } from '@tanstack/react-router'
 import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/react'
 import { StrictMode } from 'react'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { ApiKey, Role, TenantKind } from '../api/identity.types'
-import type { Me } from '../api/types'
+import type { ApiKey, Me, Role, TenantKind } from '../api/types'
 import { leaveNothing } from './arrival'
 import { takeHanded } from './handed'
 import { createHouseRouter } from './router'
@@ -322,8 +321,8 @@ describe('a change that needs a proof', () => {
     expect(screen.queryByRole('dialog')).toBeNull()
     expect(bodies['POST /auth/step-up']).toEqual([{ password: 'correct horse' }])
     expect(bodies['POST /keys']).toEqual([
-      { name: '朝の集計', scopes: ['inference.use'] },
-      { name: '朝の集計', scopes: ['inference.use'] },
+      { name: '朝の集計', scopes: ['inference.use', 'usage.read'] },
+      { name: '朝の集計', scopes: ['inference.use', 'usage.read'] },
     ])
     expect(calls.filter((call) => call === 'GET /auth/factors')).toHaveLength(1)
   })

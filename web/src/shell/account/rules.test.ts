@@ -38,7 +38,10 @@ describe('the name of a device', () => {
 
 describe('a new key as it is asked for', () => {
   test('says nothing about limits that nobody set', () => {
-    expect(toNewKey({ ...emptyDraft, name: ' 夜の集計 ' })).toEqual({ name: '夜の集計', scopes: ['inference.use'] })
+    expect(toNewKey({ ...emptyDraft, name: ' 夜の集計 ' })).toEqual({
+      name: '夜の集計',
+      scopes: ['inference.use', 'usage.read'],
+    })
   })
 
   test('takes lists with Japanese and western separators, and full-width figures', () => {

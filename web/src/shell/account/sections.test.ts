@@ -1,11 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import type { Role, TenantKind } from '../../api/identity.types'
-import type { Me } from '../../api/types'
+import type { Me, Role, TenantKind } from '../../api/types'
 import { rolesToGive } from './MembersPage'
 import { mayOpen, sectionsFor } from './sections'
 
 // The table of the house: what each role is allowed in its tenant.
-const allowed: Record<Role, string[]> = {
+const allowed: Record<Role, Me['permissions']> = {
   guest: ['inference.use', 'usage.read'],
   owner: [
     'inference.use',
