@@ -1,7 +1,7 @@
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    Identity, access, audit, factor, family, farewell, key, oidc, recovery, session, sign_in,
+    Identity, access, audit, factor, family, farewell, invitation, key, member, oidc, recovery, session, sign_in,
     tenant, user,
 };
 
@@ -17,6 +17,8 @@ pub fn router() -> OpenApiRouter<Identity> {
         .merge(access::router())
         .merge(key::router())
         .merge(tenant::router())
+        .merge(member::router())
+        .merge(invitation::router())
         .merge(family::router())
         .merge(farewell::router())
         .merge(audit::router())
