@@ -17,6 +17,7 @@ mod http;
 mod key;
 mod letters;
 mod link;
+mod oauth;
 mod oidc;
 mod password;
 mod permission;
@@ -36,7 +37,7 @@ use std::sync::Arc;
 use db::{Ctx, Scope};
 use kernel::Fault;
 
-pub use access::FamilyId;
+pub use access::{FamilyId, rotate_issuer_key};
 pub use audit::{
     Action as AuditAction, AuditLine, Break as AuditBreak, list as audit_lines,
     verify as verify_audit,
