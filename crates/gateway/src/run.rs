@@ -206,3 +206,9 @@ pub async fn outputs(conn: &mut PgConnection, ids: &[RunId]) -> sqlx::Result<Vec
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     store::find_all(conn, &ids).await
 }
+
+/// Removes what the runs of a tenant that goes have said, in the caller's transaction; that they ran, and what they cost,
+/// stays.
+pub async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
+    store::forget(conn, tenant).await
+}

@@ -13,12 +13,14 @@ mod double;
 mod error;
 mod factor;
 mod family;
+mod farewell;
 mod http;
 mod invitation;
 mod key;
 mod letters;
 mod link;
 mod member;
+mod oauth;
 mod oidc;
 mod password;
 mod permission;
@@ -39,13 +41,14 @@ use db::{Ctx, Scope};
 use kernel::Fault;
 use secrecy::SecretSlice;
 
-pub use access::FamilyId;
+pub use access::{FamilyId, rotate_issuer_key};
 pub use audit::{
     Action as AuditAction, AuditLine, Break as AuditBreak, list as audit_lines,
     verify as verify_audit,
 };
 pub use caller::{Action, Caller, Granted, PROOF_COUNTS, Proven, Via, may};
 pub use error::Error;
+pub use farewell::{Leaver, export, forget, leavers};
 pub use http::router;
 pub use key::{
     Key, KeyStatus, KeyTerms, NewKey, create as create_key, list as list_keys, note_key_use,

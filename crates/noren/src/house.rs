@@ -18,6 +18,7 @@ use tokio::sync::RwLock;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
+    farewell,
     front::{self, Counter, Front},
     web,
 };
@@ -39,6 +40,12 @@ pub(crate) struct House {
     pub(crate) misaki: Misaki,
     pub(crate) mail: Mail,
     urls: PublicUrls,
+}
+
+impl axum::extract::FromRef<House> for Identity {
+    fn from_ref(house: &House) -> Self {
+        house.identity.clone()
+    }
 }
 
 /// What the rooms are opened with.
@@ -99,6 +106,7 @@ impl House {
                 .merge(front::router().with_state(front))
                 .merge(front::account_router().with_state(counter))
                 .merge(identity::router().with_state(self.identity.clone()))
+                .merge(farewell::router().with_state(self.clone()))
                 .merge(ledger::router().with_state(self.ledger.clone()))
                 .merge(entitlement::router().with_state(self.entitlement.clone()))
                 .merge(misaki::account_router().with_state(self.misaki.clone()))
@@ -158,6 +166,7 @@ pub(crate) fn openapi() -> Result<String> {
         front::router().into_openapi(),
         front::account_router().into_openapi(),
         identity::router().into_openapi(),
+        farewell::router().into_openapi(),
         ledger::router().into_openapi(),
         entitlement::router().into_openapi(),
         gateway::router().into_openapi(),

@@ -1,6 +1,7 @@
 use std::{io::ErrorKind, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail};
+use api::Proxies;
 use axum::Router;
 use db::{Ctx, Db};
 use gateway::{Patience, Routes};
@@ -70,16 +71,19 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
 
         let addresses = (account.local_addr()?, inference.local_addr()?);
         let limits = limits(&settings);
+        let proxies = Proxies::new(settings.server.proxies()?);
         tasks.spawn(api::serve(
             account,
             house.account(front.clone()),
             limits,
+            proxies.clone(),
             stop.clone(),
         ));
         tasks.spawn(api::serve(
             inference,
             house.inference(front),
             limits,
+            proxies,
             stop.clone(),
         ));
         tasks.spawn(sweep(house.clone(), stop.clone()));
@@ -142,7 +146,14 @@ pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result
         Listener::Inference => house.inference(front),
     };
     tasks.spawn(follow_revocations(house.identity.clone(), stop.clone()));
-    tasks.spawn(api::serve(listener, app, limits(&settings), stop.clone()));
+    let proxies = Proxies::new(settings.server.proxies()?);
+    tasks.spawn(api::serve(
+        listener,
+        app,
+        limits(&settings),
+        proxies,
+        stop.clone(),
+    ));
     say(&format!(
         "{}\n",
         serde_json::json!({ "ready": true, "listen": format!("http://{address}") })
@@ -232,6 +243,7 @@ async fn routes(
         listener,
         sandbox::model_router(),
         limits,
+        Proxies::default(),
         stop.child_token(),
     ));
     Ok(models::stand_ins(&base_url))

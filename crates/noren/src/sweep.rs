@@ -3,7 +3,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::house::House;
+use crate::{farewell, house::House};
 
 /// How often each node looks for what was left behind.
 const EVERY: Duration = Duration::from_secs(2);
@@ -39,5 +39,6 @@ async fn once(house: &House) -> anyhow::Result<()> {
     identity::note_key_use(&house.identity).await?;
     identity::tidy_up(&house.identity, MOST).await?;
     mail::clear_due(cx, MOST).await?;
+    farewell::see_off(house, MOST).await?;
     Ok(())
 }

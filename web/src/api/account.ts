@@ -1,7 +1,19 @@
 import { account } from './client'
-import type { Registered, SecondStep } from './identity.types'
 import { ApiError, hasCode, unwrap } from './problem'
-import type { Chat, ChatSummary, DemoRole, House, LedgerPage, Locale, Me, Page, PlanView, UsageRow } from './types'
+import type {
+  Chat,
+  ChatSummary,
+  DemoRole,
+  House,
+  LedgerPage,
+  Locale,
+  Me,
+  Page,
+  PlanView,
+  Registered,
+  SecondStep,
+  UsageRow,
+} from './types'
 
 export interface Registration {
   email: string

@@ -1,4 +1,5 @@
 import { account } from './client'
+import { unwrap } from './problem'
 import type {
   ApiKey,
   AuditRow,
@@ -12,19 +13,20 @@ import type {
   Issuer,
   KeyWithSecret,
   Letter,
+  Locale,
+  Me,
   Member,
   Membership,
   NewChild,
   NewKey,
+  Page,
   Passkey,
   Proof,
   Role,
   Signed,
   TenantKind,
   TotpSetup,
-} from './identity.types'
-import { unwrap } from './problem'
-import type { Locale, Me, Page } from './types'
+} from './types'
 
 export function signInWithCode(ticket: string, code: string): Promise<Me> {
   return unwrap(account.POST('/auth/login/second', { body: { ticket, code } }))

@@ -4,8 +4,8 @@ import type {
   WebAuthnError,
 } from '@simplewebauthn/browser'
 import { newPasskeyOptions, passkeyOptions } from './identity'
-import type { Signed } from './identity.types'
 import { Told } from './problem'
+import type { Signed } from './types'
 
 // The ceremonies are needed by few visits, so their code comes when one begins.
 const library = () => import('@simplewebauthn/browser')

@@ -11,13 +11,13 @@ import { Icon } from '../ui/Icon'
 import { Notice } from '../ui/Notice'
 import styles from './house.module.css'
 import { useActFor, useSignOut } from './leave'
-import { useRoleNames, useTenantName } from './people'
+import { useNameOf, useTenantName } from './people'
 
 export function TenantMenu({ me }: { me: Me }) {
   const words = useWords(tenantWords)
   const shell = useWords(shellWords)
   const locale = useLocale()
-  const roles = useRoleNames()
+  const called = useNameOf()
   const nameOf = useTenantName()
   const id = useId()
   const box = useRef<HTMLDivElement>(null)
@@ -81,7 +81,7 @@ export function TenantMenu({ me }: { me: Me }) {
                 <span>
                   <b>{nameOf(tenant)}</b>
                   <small>
-                    {roles[tenant.kind]} · {roles[tenant.role]}
+                    {called(tenant.kind)} · {called(tenant.role)}
                   </small>
                 </span>
                 {tenant.id === me.tenant.id && <Icon name="check" size={16} />}

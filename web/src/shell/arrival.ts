@@ -1,5 +1,5 @@
 import { useSyncExternalStore } from 'react'
-import type { FirstKey } from '../api/identity.types'
+import type { FirstKey } from '../api/types'
 import { createStore } from '../i18n/store'
 
 // What has just happened at sign-up, and what was put aside for this visit. In memory: a first key is shown once.

@@ -1,6 +1,6 @@
 import { useState } from 'react'
 import { addChild, changeChild } from '../../api/identity'
-import type { Child } from '../../api/identity.types'
+import type { Child } from '../../api/types'
 import { formWords } from '../../i18n/formWords'
 import { familyWords } from '../../i18n/peopleWords'
 import { useWords } from '../../i18n/text'

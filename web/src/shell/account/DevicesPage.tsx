@@ -1,7 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { revokeOtherSessions, revokeSession } from '../../api/identity'
-import type { DeviceSession } from '../../api/identity.types'
 import { sessionsQuery } from '../../api/queries'
+import type { DeviceSession } from '../../api/types'
 import { dayAndTime } from '../../i18n/format'
 import { useLocale } from '../../i18n/locale'
 import { deviceWords } from '../../i18n/securityWords'
@@ -14,6 +14,9 @@ import area from './area.module.css'
 import { deviceName } from './deviceName'
 import { Fetched, Page } from './parts'
 
+// A device that has not been back was last seen when it came.
+const seen = (session: DeviceSession) => session.last_seen_at ?? session.created_at
+
 function List({ sessions }: { sessions: readonly DeviceSession[] }) {
   const words = useWords(deviceWords)
   const locale = useLocale()
@@ -21,9 +24,7 @@ function List({ sessions }: { sessions: readonly DeviceSession[] }) {
   const refresh = () => queryClient.invalidateQueries({ queryKey: sessionsQuery.queryKey })
   const revoke = useMutation({ mutationFn: revokeSession, onSettled: refresh })
   const revokeOthers = useMutation({ mutationFn: revokeOtherSessions, onSettled: refresh })
-  const sorted = sessions.toSorted(
-    (a, b) => Number(b.current) - Number(a.current) || b.last_seen_at.localeCompare(a.last_seen_at),
-  )
+  const sorted = sessions.toSorted((a, b) => Number(b.current) - Number(a.current) || seen(b).localeCompare(seen(a)))
   return (
     <section className={styles['card']}>
       <Summary error={revoke.error ?? revokeOthers.error} />
@@ -40,7 +41,7 @@ function List({ sessions }: { sessions: readonly DeviceSession[] }) {
                 </span>
                 <span className={area['facts']}>
                   <span>{words.since(dayAndTime(session.created_at, locale))}</span>
-                  <span>{words.seen(dayAndTime(session.last_seen_at, locale))}</span>
+                  <span>{words.seen(dayAndTime(seen(session), locale))}</span>
                   {session.network && <span>{words.network(session.network)}</span>}
                 </span>
               </div>

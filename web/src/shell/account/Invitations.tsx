@@ -1,8 +1,8 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { invite, withdrawInvitation } from '../../api/identity'
-import type { Role } from '../../api/identity.types'
 import { invitationsQuery } from '../../api/queries'
+import type { Role } from '../../api/types'
 import { day } from '../../i18n/format'
 import { formWords } from '../../i18n/formWords'
 import { useLocale } from '../../i18n/locale'
@@ -14,7 +14,7 @@ import { Select } from '../../ui/Select'
 import { checkEmail } from '../authForm'
 import { Form, Summary } from '../form'
 import { MailboxLink } from '../MailboxLink'
-import { useRoleNames } from '../people'
+import { useNameOf } from '../people'
 import { useGuarded } from '../stepUp'
 import styles from './account.module.css'
 import area from './area.module.css'
@@ -23,7 +23,7 @@ import { Fetched } from './parts'
 export function Invite({ roles, title }: { roles: readonly Role[]; title: string }) {
   const words = useWords(memberWords)
   const form = useWords(formWords)
-  const names = useRoleNames()
+  const called = useNameOf()
   const queryClient = useQueryClient()
   const [email, setEmail] = useState('')
   const [sentTo, setSentTo] = useState('')
@@ -70,7 +70,7 @@ export function Invite({ roles, title }: { roles: readonly Role[]; title: string
                 name="invite_role"
                 value={role}
                 onChange={(event) => setRole(roles.find((other) => other === event.target.value) ?? role)}
-                options={roles.map((value) => ({ value, text: names[value] }))}
+                options={roles.map((value) => ({ value, text: called(value) }))}
               />
             )}
           </>
@@ -82,7 +82,7 @@ export function Invite({ roles, title }: { roles: readonly Role[]; title: string
 
 export function Invitations() {
   const words = useWords(memberWords)
-  const names = useRoleNames()
+  const called = useNameOf()
   const locale = useLocale()
   const queryClient = useQueryClient()
   const invitations = useQuery(invitationsQuery)
@@ -105,7 +105,7 @@ export function Invitations() {
                   <div className={area['thing']}>
                     <b>{item.email}</b>
                     <span className={area['facts']}>
-                      <span>{names[item.role]}</span>
+                      <span>{called(item.role)}</span>
                       <span>{words.until(day(item.expires_at, locale))}</span>
                     </span>
                   </div>

@@ -1,6 +1,6 @@
 import { useState } from 'react'
 import { createKey } from '../../api/identity'
-import type { KeyWithSecret } from '../../api/identity.types'
+import type { KeyWithSecret } from '../../api/types'
 import { formWords } from '../../i18n/formWords'
 import { keyWords } from '../../i18n/keyWords'
 import { useWords } from '../../i18n/text'

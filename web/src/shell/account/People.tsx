@@ -3,9 +3,8 @@ import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { whoAmI } from '../../api/account'
 import { changeRole, removeMember } from '../../api/identity'
-import type { Member, Role } from '../../api/identity.types'
 import { becomeSomeone } from '../../api/queries'
-import type { Me } from '../../api/types'
+import type { Me, Member, Role } from '../../api/types'
 import { day } from '../../i18n/format'
 import { useLocale } from '../../i18n/locale'
 import { memberWords } from '../../i18n/peopleWords'
@@ -14,7 +13,7 @@ import { Badge } from '../../ui/Badge'
 import { Button } from '../../ui/Button'
 import field from '../../ui/field.module.css'
 import { Summary } from '../form'
-import { useRoleNames, useTenantName } from '../people'
+import { useNameOf, useTenantName } from '../people'
 import { guarded, useGuarded } from '../stepUp'
 import area from './area.module.css'
 import { Confirm } from './parts'
@@ -29,7 +28,7 @@ interface Props {
 
 export function People({ me, members, roles, onChanged }: Props) {
   const words = useWords(memberWords)
-  const names = useRoleNames()
+  const roleName = useNameOf()
   const nameOf = useTenantName()
   const locale = useLocale()
   const queryClient = useQueryClient()
@@ -64,7 +63,7 @@ export function People({ me, members, roles, onChanged }: Props) {
                 <span className={area['title']}>
                   <b>{called(member)}</b>
                   {self && <Badge tone="accent">{words.you}</Badge>}
-                  {(!manages || self || roles.length < 2) && <Badge>{names[member.role]}</Badge>}
+                  {(!manages || self || roles.length < 2) && <Badge>{roleName(member.role)}</Badge>}
                 </span>
                 <span className={area['facts']}>
                   {member.email && <span>{member.email}</span>}
@@ -85,7 +84,7 @@ export function People({ me, members, roles, onChanged }: Props) {
                   >
                     {choices.map((value) => (
                       <option key={value} value={value}>
-                        {names[value]}
+                        {roleName(value)}
                       </option>
                     ))}
                   </select>

@@ -1,4 +1,4 @@
-import type { NewKey } from '../../api/identity.types'
+import type { NewKey } from '../../api/types'
 
 export const scopes = ['inference.use', 'usage.read', 'keys.manage', 'members.read', 'audit.read'] as const
 export type Scope = (typeof scopes)[number]
@@ -14,7 +14,7 @@ export interface KeyDraft {
 
 export const emptyDraft: KeyDraft = {
   name: '',
-  scopes: ['inference.use'],
+  scopes: ['inference.use', 'usage.read'],
   models: '',
   ips: '',
   cap: '',

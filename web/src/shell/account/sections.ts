@@ -15,7 +15,7 @@ export const sections = [
 
 export type SectionId = (typeof sections)[number]['id']
 
-export function can(me: Me, permission: string): boolean {
+export function can(me: Me, permission: Me['permissions'][number]): boolean {
   return me.permissions.includes(permission)
 }
 

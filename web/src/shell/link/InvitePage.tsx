@@ -14,7 +14,7 @@ import { Summary } from '../form'
 import form from '../form.module.css'
 import { useHanded } from '../handed'
 import { MailboxLink } from '../MailboxLink'
-import { useRoleNames } from '../people'
+import { useNameOf } from '../people'
 import { EmptyLink, LinkPage } from './parts'
 
 const here = { next: '/link/invite' }
@@ -22,7 +22,7 @@ const here = { next: '/link/invite' }
 export default function InvitePage() {
   const words = useWords(linkWords)
   const auth = useWords(authWords)
-  const roles = useRoleNames()
+  const called = useNameOf()
   const queryClient = useQueryClient()
   const navigate = useNavigate()
   const { token } = useHanded('/link/invite')
@@ -59,7 +59,7 @@ export default function InvitePage() {
       {view.data && (
         <>
           <p>
-            <b>{words.inviteTo(view.data.tenant.name, roles[view.data.role])}</b>
+            <b>{words.inviteTo(view.data.tenant.name, called(view.data.role))}</b>
           </p>
           <p>{words.inviteFor(view.data.email)}</p>
           {stale && (
