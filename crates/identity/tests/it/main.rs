@@ -5,6 +5,8 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod factors;
+
 use axum::{
     Router,
     body::{Body, to_bytes},
