@@ -1,60 +1,293 @@
-use chrono::{DateTime, Utc};
-use db::Ctx;
-use kernel::Fault;
-use sqlx::PgConnection;
-use utoipa_axum::router::OpenApiRouter;
+mod family;
+mod http;
+mod signer;
+mod store;
 
-use crate::{Caller, Error, Identity, TenantId, UserId, session};
+use chrono::{DateTime, Duration, Utc};
+use db::{Ctx, Scope};
+use jsonwebtoken::{Algorithm, Validation};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{
+    Caller, Error, Identity, Permission, Principal, RequestMeta, TenantId, UserId, Via, factor,
+    oauth, revocation,
+    session::{self, Proof},
+    sign_in, tenant, throttle,
+};
+
+pub(crate) use family::{
+    Entry, Family, Standing, Tokens, answer, begin, end_by_client, end_for_reuse, refresh,
+};
+use family::{Found, IDLE, LONGEST};
+pub(crate) use http::router;
+pub(crate) use signer::Signer;
+pub use signer::rotate_issuer_key;
 
 kernel::id!(
     /// The refresh tokens that one sign-in of an API client led to.
     FamilyId, "fam"
 );
 
-#[derive(Debug)]
-pub(crate) struct Signer;
+/// Who our access tokens are for.
+const AUDIENCE: &str = "noren";
+/// The media type that tells an access token from every other token (RFC 9068 §2.1).
+const TYPE: &str = "at+jwt";
+/// What tokens say instead of a client's id when the user gave the client the password itself.
+const NO_CLIENT: &str = "noren";
+pub(crate) const LIFETIME: Duration = Duration::minutes(5);
+/// How far the clocks of two nodes may be apart.
+const SKEW: Duration = Duration::minutes(1);
 
-impl Signer {
-    pub(crate) async fn load(_cx: &Ctx, _account_url: &str) -> Result<Self, Fault> {
-        Ok(Self)
+/// The claims of an access token (RFC 9068 §2.2) with the tenant and the family.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Claims {
+    iss: String,
+    aud: String,
+    pub(crate) sub: UserId,
+    tid: TenantId,
+    pub(crate) sid: FamilyId,
+    client_id: String,
+    /// None: all that the user may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) scope: Option<String>,
+    auth_time: i64,
+    amr: Vec<String>,
+    jti: Uuid,
+    iat: i64,
+    exp: i64,
+}
+
+impl Claims {
+    /// Whether the token is good for this scope.
+    pub(crate) fn has_scope(&self, wanted: &str) -> bool {
+        self.scope
+            .as_ref()
+            .is_none_or(|scope| scope.split(' ').any(|one| one == wanted))
+    }
+
+    fn permissions(&self) -> Option<Vec<Permission>> {
+        let scope = self.scope.as_ref()?;
+        Some(
+            scope
+                .split(' ')
+                .filter_map(Permission::from_scope)
+                .collect(),
+        )
     }
 }
 
-pub(crate) fn router() -> OpenApiRouter<Identity> {
-    OpenApiRouter::new()
+/// Lets an API client in with the user's password, and the code of a second factor if the account has one.
+///
+/// Whoever takes this road counts as a guesser like every other: tries are counted where those of the sign-in page are.
+///
+/// # Errors
+/// `WrongCredentials`, `WrongCode` (also when a code is needed and none was sent), `TooManyAttempts`, `Busy`.
+async fn sign_in_client(
+    room: &Identity,
+    email: &str,
+    password: SecretString,
+    code: Option<&str>,
+    meta: &RequestMeta,
+) -> Result<Tokens, Error> {
+    let cx = &room.cx;
+    let user = sign_in::check_password(room, email, password, meta).await?;
+    let mut tx = cx.db.begin(Scope::House("second factor")).await?;
+    let asks_for_code = !factor::second_factors(&mut tx, user).await?.is_empty();
+    tx.commit().await?;
+    let proofs: &[Proof] = if asks_for_code {
+        let code = code.ok_or(Error::WrongCode)?;
+        sign_in::check_code(room, user, code).await?;
+        throttle::give_back(cx, throttle::CODE, &user.to_string()).await?;
+        &[Proof::Password, Proof::Code]
+    } else {
+        &[Proof::Password]
+    };
+    let mut tx = cx.db.begin(Scope::House("sign-in of a client")).await?;
+    let tenant = tenant::of_sign_in(&mut tx, user).await?;
+    let standing = standing(&mut tx, tenant, user)
+        .await?
+        .ok_or(Error::Unauthenticated)?;
+    let entry = Entry::of_password(tenant, user, proofs, cx.clock.now());
+    let (family, token) = begin(&mut tx, cx, entry, meta).await?;
+    tx.commit().await?;
+    answer(room, family, &[], standing, token).await
+}
+
+/// Signs an access token for a family.
+async fn mint(room: &Identity, family: &Family, scopes: &[String]) -> Result<String, Error> {
+    let now = room.cx.clock.now();
+    let claims = Claims {
+        iss: room.access.issuer().to_owned(),
+        aud: AUDIENCE.to_owned(),
+        sub: family.user,
+        tid: family.tenant,
+        sid: family.id,
+        client_id: family
+            .client
+            .clone()
+            .unwrap_or_else(|| NO_CLIENT.to_owned()),
+        scope: (!scopes.is_empty()).then(|| scopes.join(" ")),
+        auth_time: family.proven_at.timestamp(),
+        amr: family.proofs.clone(),
+        jti: room.cx.ids.new_id(),
+        iat: now.timestamp(),
+        exp: (now + LIFETIME).timestamp(),
+    };
+    room.access.sign(&room.cx, TYPE, &claims).await
 }
 
 /// The caller of an access token of ours; none when another issuer made it.
-pub(crate) async fn caller(_room: &Identity, _token: &str) -> Result<Option<Caller>, Error> {
-    Ok(None)
+pub(crate) async fn caller(room: &Identity, token: &str) -> Result<Option<Caller>, Error> {
+    let Some(claims) = read(room, token).await? else {
+        return Ok(None);
+    };
+    caller_of(room, &claims).await.map(Some)
+}
+
+/// The caller of checked claims: still signed in, still a member.
+pub(crate) async fn caller_of(room: &Identity, claims: &Claims) -> Result<Caller, Error> {
+    if revocation::is_revoked(room, claims.sid.0).await? {
+        return Err(Error::Unauthenticated);
+    }
+    let mut tx = room.cx.db.begin(Scope::House("whose token")).await?;
+    let standing = standing(&mut tx, claims.tid, claims.sub).await?;
+    tx.commit().await?;
+    let standing = standing.ok_or(Error::Unauthenticated)?;
+    Ok(Caller {
+        principal: Principal::user(claims.tid, claims.sub),
+        role: standing.role,
+        operator: standing.operator,
+        via: Via::Token(claims.sid),
+        proven_at: DateTime::from_timestamp(claims.auth_time, 0),
+        scopes: claims.permissions(),
+    })
+}
+
+/// The claims of an access token of ours; none when another issuer made it.
+///
+/// # Errors
+/// `Unauthenticated` when it says that it is ours and anything about it is not as we write it.
+pub(crate) async fn read(room: &Identity, token: &str) -> Result<Option<Claims>, Error> {
+    if issuer_of(token).as_deref() != Some(room.access.issuer()) {
+        return Ok(None);
+    }
+    let refused = |_| Error::Unauthenticated;
+    let header = jsonwebtoken::decode_header(token).map_err(refused)?;
+    let is_ours = header.alg == Algorithm::ES256
+        && header.crit.is_none()
+        && header.typ.as_deref() == Some(TYPE);
+    let kid = header
+        .kid
+        .filter(|_| is_ours)
+        .ok_or(Error::Unauthenticated)?;
+    let key = room.access.key(&room.cx, &kid).await?;
+    let key = key.ok_or(Error::Unauthenticated)?;
+    let mut rules = Validation::new(Algorithm::ES256);
+    rules.set_issuer(&[room.access.issuer()]);
+    rules.set_audience(&[AUDIENCE]);
+    rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    // the library asks the machine's clock; ours is asked below
+    rules.validate_exp = false;
+    let claims = jsonwebtoken::decode::<Claims>(token, &key, &rules)
+        .map_err(refused)?
+        .claims;
+    let now = room.cx.clock.now();
+    let latest = (now + SKEW).timestamp();
+    let in_time = now.timestamp() < claims.exp
+        && claims.iat <= latest
+        && claims.exp <= latest + LIFETIME.num_seconds();
+    in_time
+        .then_some(Some(claims))
+        .ok_or(Error::Unauthenticated)
+}
+
+/// What a token says about its issuer, unchecked: only for choosing whose rules to check it by.
+pub(crate) fn issuer_of(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Issuer {
+        iss: String,
+    }
+    let claims: Issuer = jsonwebtoken::dangerous::insecure_decode_claims(token).ok()?;
+    Some(claims.iss)
+}
+
+/// What a user is in a tenant; none when they are no member, or one of the two is gone.
+pub(crate) async fn standing(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    user: UserId,
+) -> sqlx::Result<Option<Standing>> {
+    store::standing(conn, tenant, user).await
+}
+
+/// The family of a refresh token, whatever has become of both.
+pub(crate) async fn find_by_token(
+    conn: &mut PgConnection,
+    token: &str,
+) -> sqlx::Result<Option<Family>> {
+    match store::family_of_token(conn, &crate::secret::hash(token)).await? {
+        Some(id) => store::find_family(conn, id).await,
+        None => Ok(None),
+    }
+}
+
+pub(crate) async fn find(conn: &mut PgConnection, id: FamilyId) -> sqlx::Result<Option<Family>> {
+    store::find_family(conn, id).await
 }
 
 /// The API clients that a user is signed in with.
 pub(crate) async fn list(
-    _conn: &mut PgConnection,
-    _user: UserId,
-    _now: DateTime<Utc>,
+    conn: &mut PgConnection,
+    user: UserId,
+    now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<session::View>> {
-    Ok(Vec::new())
+    store::list(conn, user, now).await
 }
 
 /// Ends one of the user's own families; says whether it was one.
 pub(crate) async fn end_own(
-    _conn: &mut PgConnection,
-    _cx: &Ctx,
-    _user: UserId,
-    _family: FamilyId,
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    user: UserId,
+    family: FamilyId,
 ) -> Result<bool, Error> {
-    Ok(false)
+    let ended = store::end(
+        conn,
+        family,
+        Some(user),
+        "ended by its user",
+        cx.clock.now(),
+    )
+    .await?;
+    if ended {
+        revocation::publish(conn, cx, &[family.0]).await?;
+    }
+    Ok(ended)
 }
 
-/// Ends a user's families, everywhere: all but `except`, or only those that act for `tenant`.
+/// Ends a user's families, everywhere: all but `except`, or only those that act for `tenant`. Codes that would lead to
+/// new ones end too.
 pub(crate) async fn end_all(
-    _conn: &mut PgConnection,
-    _cx: &Ctx,
-    _user: UserId,
-    _except: Option<FamilyId>,
-    _tenant: Option<TenantId>,
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    user: UserId,
+    except: Option<FamilyId>,
+    tenant: Option<TenantId>,
 ) -> Result<(), Error> {
-    Ok(())
+    oauth::void_codes(conn, cx, user, tenant).await?;
+    let ended = store::end_all(conn, user, except, tenant, cx.clock.now()).await?;
+    revocation::publish(conn, cx, &ended).await
+}
+
+/// Ends all families of a client, everywhere.
+pub(crate) async fn end_of_client(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    client: &str,
+) -> Result<(), Error> {
+    let ended = store::end_of_client(conn, client, cx.clock.now()).await?;
+    revocation::publish(conn, cx, &ended).await
 }

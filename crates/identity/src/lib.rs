@@ -20,6 +20,7 @@ mod key;
 mod letters;
 mod link;
 mod member;
+mod oauth;
 mod oidc;
 mod password;
 mod permission;
@@ -40,7 +41,7 @@ use db::{Ctx, Scope};
 use kernel::Fault;
 use secrecy::SecretSlice;
 
-pub use access::FamilyId;
+pub use access::{FamilyId, rotate_issuer_key};
 pub use audit::{
     Action as AuditAction, AuditLine, Break as AuditBreak, list as audit_lines,
     verify as verify_audit,

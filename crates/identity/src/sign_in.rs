@@ -58,10 +58,24 @@ pub async fn sign_in(
     before: Option<Session>,
     meta: &RequestMeta,
 ) -> Result<SignedIn, Error> {
+    let user = check_password(room, email, password, meta).await?;
+    finish(room, user, Proof::Password, before, meta).await
+}
+
+/// Whose address and password these are; the first half of every sign-in with a password.
+///
+/// # Errors
+/// `WrongCredentials`, `TooManyAttempts`, `Busy`.
+pub(crate) async fn check_password(
+    room: &Identity,
+    email: &str,
+    password: SecretString,
+    meta: &RequestMeta,
+) -> Result<UserId, Error> {
     let started = Instant::now();
     let email = fold_email(email);
     let known = find(&room.cx, Name::Email(&email), meta).await?;
-    let user = check(
+    check(
         room,
         started,
         known,
@@ -70,8 +84,21 @@ pub async fn sign_in(
         password,
         meta,
     )
-    .await?;
-    finish(room, user, Proof::Password, before, meta).await
+    .await
+}
+
+/// Takes the code of a second factor, once; tries are counted before it is looked at.
+///
+/// # Errors
+/// `WrongCode`, `TooManyAttempts`.
+pub(crate) async fn check_code(room: &Identity, user: UserId, code: &str) -> Result<(), Error> {
+    let started = Instant::now();
+    throttle::count(&room.cx, throttle::CODE, &user.to_string()).await?;
+    if factor::accept_code(room, user, code).await? {
+        return Ok(());
+    }
+    tokio::time::sleep_until(started + REFUSAL).await;
+    Err(Error::WrongCode)
 }
 
 /// Opens a session for a child of a family, who has a PIN instead of an address and a password.
@@ -103,18 +130,13 @@ pub(crate) async fn second(
     meta: &RequestMeta,
 ) -> Result<NewSession, Error> {
     let cx = &room.cx;
-    let started = Instant::now();
     let mut tx = cx.db.begin(Scope::House("second factor")).await?;
     let waiting = ceremony::look_at(&mut tx, cx, ceremony::Kind::SecondFactor, ticket).await?;
     tx.commit().await?;
     let user = waiting
         .and_then(|waiting| waiting.user)
         .ok_or(Error::Unauthenticated)?;
-    throttle::count(cx, throttle::CODE, &user.to_string()).await?;
-    if !factor::accept_code(room, user, code).await? {
-        tokio::time::sleep_until(started + REFUSAL).await;
-        return Err(Error::WrongCode);
-    }
+    check_code(room, user, code).await?;
     let mut tx = cx.db.begin(Scope::House("second factor")).await?;
     let taken = ceremony::take(&mut tx, cx, ceremony::Kind::SecondFactor, ticket).await?;
     tx.commit().await?;

@@ -3,7 +3,7 @@
 //! The only room that reads the environment. Unknown names are refused, so that a misspelt setting is not silently
 //! without effect.
 
-use std::{net::IpAddr, path::Path};
+use std::{collections::BTreeMap, net::IpAddr, path::Path};
 
 use config::{Config, Environment, File, FileFormat};
 use ipnet::IpNet;
@@ -22,6 +22,7 @@ pub struct Settings {
     pub plans: Plans,
     pub log: Log,
     pub mail: Mail,
+    pub identity: Identity,
     pub gateway: Gateway,
 }
 
@@ -105,6 +106,40 @@ impl Mail {
     }
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// Issuers outside that people may sign in at, by the name that they have in our paths.
+    #[serde(default)]
+    pub issuers: BTreeMap<String, Issuer>,
+}
+
+/// One OpenID Connect issuer, such as a Cognito user pool.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Issuer {
+    /// What its tokens say as `iss`; its configuration is at `/.well-known/openid-configuration` below.
+    pub url: String,
+    /// Our name at the issuer.
+    pub client_id: String,
+    /// None for a public client.
+    pub client_secret: Option<SecretString>,
+    /// What its button says; the name unless given.
+    pub title: Option<String>,
+    /// Where its keys are, if not where its configuration says.
+    pub jwks_url: Option<String>,
+    #[serde(default = "usual_scopes")]
+    pub scopes: String,
+    /// Whether an address that it calls verified counts as proven here. Whoever controls such an issuer controls the
+    /// accounts with those addresses.
+    #[serde(default)]
+    pub trust_email: bool,
+}
+
+fn usual_scopes() -> String {
+    "openid email profile".to_owned()
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gateway {
@@ -132,11 +167,21 @@ pub enum Error {
     #[error("{field} has a part that is no network, such as 10.0.0.0/8: {text}")]
     NotNetwork { field: &'static str, text: String },
     #[error("{field} is not a URL: {text}")]
-    NotUrl { field: &'static str, text: String },
+    NotUrl { field: String, text: String },
     #[error(
         "{field} is {text}: plain http is for this machine only (localhost). Put TLS in front and name the https URL"
     )]
-    PlainHttp { field: &'static str, text: String },
+    PlainHttp { field: String, text: String },
+    #[error(
+        "identity.issuers.{0}: a name has 1 to 30 lower-case letters, digits and hyphens; it is part of a path"
+    )]
+    IssuerName(String),
+    #[error("identity.issuers.{name}.{field} {what}")]
+    Issuer {
+        name: String,
+        field: &'static str,
+        what: &'static str,
+    },
     #[error(
         "mail.smtp_url is not an SMTP URL; expected smtp://user:password@host:587 or smtps://user:password@host"
     )]
@@ -172,6 +217,9 @@ impl Settings {
         settings.server.proxies()?;
         check_smtp_url(&settings.mail.smtp_url)?;
         check_address("mail.from", &settings.mail.from)?;
+        for (name, issuer) in &settings.identity.issuers {
+            check_issuer(name, issuer)?;
+        }
         Ok(settings)
     }
 
@@ -232,8 +280,29 @@ impl Settings {
             ),
             ("gateway.openai.streams", openai.streams.to_string()),
         ];
-        lines.iter().fold(String::new(), |text, (name, value)| {
-            text + name + " = " + value + "\n"
+        let lines = lines.map(|(name, value)| (name.to_owned(), value));
+        lines
+            .into_iter()
+            .chain(self.describe_issuers())
+            .fold(String::new(), |text, (name, value)| {
+                text + &name + " = " + &value + "\n"
+            })
+    }
+
+    fn describe_issuers(&self) -> impl Iterator<Item = (String, String)> {
+        self.identity.issuers.iter().flat_map(|(name, issuer)| {
+            let optional =
+                |text: &Option<String>| text.as_deref().map_or("(not set)".to_owned(), quoted);
+            [
+                ("url", quoted(&issuer.url)),
+                ("client_id", quoted(&issuer.client_id)),
+                ("client_secret", masked(issuer.client_secret.as_ref())),
+                ("title", optional(&issuer.title)),
+                ("jwks_url", optional(&issuer.jwks_url)),
+                ("scopes", quoted(&issuer.scopes)),
+                ("trust_email", issuer.trust_email.to_string()),
+            ]
+            .map(|(field, value)| (format!("identity.issuers.{name}.{field}"), value))
         })
     }
 
@@ -276,7 +345,42 @@ fn masked(secret: Option<&SecretString>) -> String {
     }
 }
 
-fn check_public_url(field: &'static str, text: &str) -> Result<(), Error> {
+fn check_issuer(name: &str, issuer: &Issuer) -> Result<(), Error> {
+    let named = (1..=30).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if !named {
+        return Err(Error::IssuerName(name.to_owned()));
+    }
+    let wrong = |field, what| Error::Issuer {
+        name: name.to_owned(),
+        field,
+        what,
+    };
+    let url = |field: &str, text: &str| {
+        let field = format!("identity.issuers.{name}.{field}");
+        let url = parse(&field, text)?;
+        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+            let text = text.to_owned();
+            return Err(Error::NotUrl { field, text });
+        }
+        check_public_url(&field, text)
+    };
+    url("url", &issuer.url)?;
+    if let Some(jwks_url) = &issuer.jwks_url {
+        url("jwks_url", jwks_url)?;
+    }
+    if issuer.client_id.trim().is_empty() {
+        return Err(wrong("client_id", "is empty"));
+    }
+    if !issuer.scopes.split(' ').any(|scope| scope == "openid") {
+        return Err(wrong("scopes", "lacks openid"));
+    }
+    Ok(())
+}
+
+fn check_public_url(field: &str, text: &str) -> Result<(), Error> {
     if text.is_empty() {
         return Ok(());
     }
@@ -286,13 +390,13 @@ fn check_public_url(field: &'static str, text: &str) -> Result<(), Error> {
         Ok(())
     } else {
         Err(Error::PlainHttp {
-            field,
+            field: field.to_owned(),
             text: text.to_owned(),
         })
     }
 }
 
-fn check_upstream_url(field: &'static str, text: &str) -> Result<(), Error> {
+fn check_upstream_url(field: &str, text: &str) -> Result<(), Error> {
     if text.is_empty() {
         Ok(())
     } else {
@@ -333,9 +437,9 @@ fn check_address(field: &'static str, text: &str) -> Result<(), Error> {
     }
 }
 
-fn parse(field: &'static str, text: &str) -> Result<Url, Error> {
+fn parse(field: &str, text: &str) -> Result<Url, Error> {
     let not_url = || Error::NotUrl {
-        field,
+        field: field.to_owned(),
         text: text.to_owned(),
     };
     let url = Url::parse(text).map_err(|_| not_url())?;
@@ -402,6 +506,61 @@ mod tests {
     }
 
     #[test]
+    fn issuers_are_read_by_name_and_their_secret_shows_nowhere() {
+        let toml = "[identity.issuers.cognito]
+            url = \"https://cognito-idp.ap-northeast-1.amazonaws.com/ap-northeast-1_x\"
+            client_id = \"4ab\"
+            client_secret = \"canary\"";
+        let settings = load(toml).unwrap();
+        let issuer = &settings.identity.issuers["cognito"];
+        assert_eq!(
+            (issuer.scopes.as_str(), issuer.trust_email),
+            ("openid email profile", false)
+        );
+        let text = settings.describe();
+        assert!(
+            text.contains("identity.issuers.cognito.client_secret = (set)"),
+            "{text}"
+        );
+        assert!(
+            text.contains("identity.issuers.cognito.client_id = \"4ab\""),
+            "{text}"
+        );
+        assert!(!format!("{text} {settings:?}").contains("canary"));
+        assert!(load("").unwrap().identity.issuers.is_empty());
+
+        // each variable on its own lands in the same issuer
+        let with = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let environment = Environment::with_prefix("NOREN")
+            .prefix_separator("__")
+            .separator("__")
+            .try_parsing(true)
+            .source(Some(
+                [
+                    with(
+                        "NOREN__IDENTITY__ISSUERS__COGNITO__URL",
+                        "https://id.example",
+                    ),
+                    with("NOREN__IDENTITY__ISSUERS__COGNITO__CLIENT_ID", "12345"),
+                    with("NOREN__IDENTITY__ISSUERS__COGNITO__TRUST_EMAIL", "true"),
+                ]
+                .into(),
+            ));
+        let settings: Settings = Config::builder()
+            .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
+            .add_source(environment)
+            .build()
+            .unwrap()
+            .try_deserialize()
+            .unwrap();
+        let issuer = &settings.identity.issuers["cognito"];
+        assert_eq!(
+            (issuer.client_id.as_str(), issuer.trust_email),
+            ("12345", true)
+        );
+    }
+
+    #[test]
     fn mistakes_are_told_by_name() {
         for (toml, why) in [
             ("[server]\naccount_ulr = \"x\"", "account_ulr"),
@@ -430,6 +589,38 @@ mod tests {
                 "in the clear to this machine alone",
             ),
             ("[mail]\nfrom = \"Noren\"", "mail.from is not an address"),
+            (
+                "[identity.issuers.x]\nurl = \"http://id.example\"\nclient_id = \"a\"",
+                "identity.issuers.x.url is http://id.example: plain http",
+            ),
+            (
+                "[identity.issuers.x]\nurl = \"\"\nclient_id = \"a\"",
+                "identity.issuers.x.url is not a URL",
+            ),
+            (
+                "[identity.issuers.x]\nurl = \"https://id.example?a=b\"\nclient_id = \"a\"",
+                "identity.issuers.x.url is not a URL",
+            ),
+            (
+                "[identity.issuers.x]\nurl = \"https://id.example\"",
+                "client_id",
+            ),
+            (
+                "[identity.issuers.x]\nurl = \"https://id.example\"\nclient_id = \" \"",
+                "identity.issuers.x.client_id is empty",
+            ),
+            (
+                "[identity.issuers.x]\nurl = \"https://id.example\"\nclient_id = \"a\"\nscopes = \"email\"",
+                "identity.issuers.x.scopes lacks openid",
+            ),
+            (
+                "[identity.issuers.\"a/b\"]\nurl = \"https://id.example\"\nclient_id = \"a\"",
+                "identity.issuers.a/b: a name",
+            ),
+            (
+                "[identity.issuers.x]\nurl = \"https://id.example\"\nclient_id = \"a\"\nsecret = \"b\"",
+                "secret",
+            ),
             ("[server]\nconnections = \"many\"", "many"),
             ("[server", "can't be read"),
         ] {

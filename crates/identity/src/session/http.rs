@@ -59,17 +59,17 @@ async fn post_guest(
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 #[schema(as = SessionView)]
 pub(crate) struct View {
-    pub(super) id: SessionId,
+    pub(crate) id: SessionId,
     /// Whether this request came from it.
-    pub(super) current: bool,
-    pub(super) kind: Kind,
-    pub(super) user_agent: String,
+    pub(crate) current: bool,
+    pub(crate) kind: Kind,
+    pub(crate) user_agent: String,
     /// Roughly where from: an IPv4 /24 or an IPv6 /48.
-    pub(super) network: String,
-    pub(super) created_at: DateTime<Utc>,
+    pub(crate) network: String,
+    pub(crate) created_at: DateTime<Utc>,
     /// To within some minutes.
     #[schema(required)]
-    pub(super) last_seen_at: Option<DateTime<Utc>>,
+    pub(crate) last_seen_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]

@@ -128,7 +128,7 @@ impl Device {
 
 /// The public half as a COSE key (RFC 9053): P-256 for ES256.
 fn public_key(key: &SigningKey) -> Vec<u8> {
-    let point = key.verifying_key().to_sec1_point(false);
+    let point = key.verifying_key().to_encoded_point(false);
     let (x, y) = (point.x().unwrap(), point.y().unwrap());
     let mut map = b"\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20".to_vec();
     map.extend(x);
