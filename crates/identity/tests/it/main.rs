@@ -6,6 +6,7 @@
 )]
 
 mod people;
+mod factors;
 
 use axum::{
     Router,
