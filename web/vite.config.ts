@@ -5,7 +5,30 @@ const account = process.env['NOREN_ACCOUNT'] ?? 'http://localhost:8080'
 const inference = process.env['NOREN_INFERENCE'] ?? 'http://localhost:8081'
 
 // The account listener serves the built app from its own origin; in development the same paths are handed to it.
-const proxied = ['/auth', '/billing', '/api', '/house', '/demo', '/health', '/ready', '/openapi.json']
+const proxied = [
+  '/auth',
+  '/account/export',
+  '/account/deletion',
+  '/keys',
+  '/tenants',
+  '/members',
+  '/invitations',
+  '/family',
+  '/audit',
+  '/oauth',
+  '/.well-known',
+  '/mail',
+  '/sandbox/letters',
+  '/billing',
+  '/api',
+  '/house',
+  '/demo',
+  '/health',
+  '/ready',
+  '/openapi.json',
+]
+// A page of the app whose path begins like an operation.
+const ownPages = /^\/auth\/callback(?:\?|$)/
 
 export default defineConfig({
   plugins: [react()],
@@ -13,7 +36,15 @@ export default defineConfig({
     // The Origin header is rewritten with the host, so that the server's same-origin check sees one house.
     proxy: {
       ...Object.fromEntries(
-        proxied.map((path) => [path, { target: account, changeOrigin: true, headers: { origin: account } }]),
+        proxied.map((path) => [
+          path,
+          {
+            target: account,
+            changeOrigin: true,
+            headers: { origin: account },
+            bypass: ({ method, url = '' }) => (method === 'GET' && ownPages.test(url) ? '/index.html' : undefined),
+          },
+        ]),
       ),
       '/misaki/messages': { target: inference, changeOrigin: true },
       '/inference': { target: inference, changeOrigin: true },

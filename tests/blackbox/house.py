@@ -76,6 +76,10 @@ class House:
                 said = json.loads(line)
                 if said.get("ready"):
                     self.ready = said
+        self.learn()
+
+    def learn(self) -> None:
+        """Where it is, from its ready line."""
         self.account: str = self.ready["account"].rstrip("/")
         self.inference: str = self.ready["inference"].rstrip("/")
         self.database = self.database or self.ready.get("database", "")
@@ -109,6 +113,27 @@ class House:
         self.log_path.unlink(missing_ok=True)
         assert "panicked at" not in log, log[-3000:]
         return code
+
+
+class Listener(House):
+    """One process of `noren serve`: one listener of a house that runs elsewhere on the same database."""
+
+    def __init__(self, house: House, only: str, **env: str):
+        self.made, self.data = False, house.data
+        self.log_path = pathlib.Path(tempfile.mkstemp(prefix="noren-log-")[1])
+        self.database, self.ready = house.database, {}
+        env = {"DATABASE_URL": house.database, "NOREN__SERVER__ACCOUNT_URL": house.account,
+               "NOREN__SERVER__INFERENCE_URL": house.inference} | env
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen([binary(), "serve", "--only", only, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=log,
+                                            stdin=subprocess.DEVNULL, env=clean_env(**env), start_new_session=True, text=True)
+        self.lines = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+        self.wait_ready()
+
+    def learn(self) -> None:
+        """Its one address."""
+        self.url: str = self.ready["listen"].rstrip("/")
 
 
 def data_folder() -> pathlib.Path:

@@ -76,7 +76,10 @@ async function visit(browser, account, screen, language, scheme) {
     colorScheme: scheme,
     reducedMotion: 'reduce',
   })
-  await context.addInitScript((chosen) => localStorage.setItem('noren.locale', chosen), language)
+  // a letter's own frame has no storage
+  await context.addInitScript((chosen) => {
+    if (window === window.top) localStorage.setItem('noren.locale', chosen)
+  }, language)
   const page = await context.newPage()
   page.setDefaultTimeout(20_000)
   const complaints = []

@@ -6,9 +6,11 @@ import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { worthRetrying } from './api/queries'
 import { markLanguage } from './i18n/locale'
+import { watchHanded } from './shell/handed'
 import { createHouseRouter } from './shell/router'
 import { markScheme } from './shell/scheme'
 
+watchHanded()
 markLanguage()
 markScheme()
 

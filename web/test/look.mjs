@@ -6,6 +6,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
+import { identityScenes } from './look-identity.mjs'
 import { start } from './mock-server.mjs'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -228,6 +229,7 @@ const scenes = [
       await page.getByRole('textbox').fill('あ'.repeat(4012))
     },
   },
+  ...identityScenes,
 ]
 
 const views = [
@@ -269,7 +271,10 @@ for (const view of views) {
       if (message.type() === 'error' && !/Failed to load resource|ERR_/.test(text)) troubles.push(`${label}: ${text}`)
     })
     try {
-      await page.addInitScript((locale) => localStorage.setItem('noren.locale', locale), view.locale)
+      // A letter's own frame has no storage.
+      await page.addInitScript((locale) => {
+        if (window === window.top) localStorage.setItem('noren.locale', locale)
+      }, view.locale)
       scene.before?.()
       if (scene.session) {
         await page.goto(`${mock.account}/`)

@@ -25,6 +25,10 @@ export const texts = {
   quota_exhausted: ['今日の分の会話を使い切りました。', 'You have used all of today’s messages.'],
   rate_exceeded: ['少し続けすぎました。', 'That was a little too fast.'],
   concurrency_exceeded: ['前のお返事がまだ終わっていません。', 'The former answer has not ended yet.'],
+  wrong_code: ['コードが違います。', 'The code is not right.'],
+  link_expired: ['このリンクはもう使えません。', 'This link no longer works.'],
+  step_up_required: ['ご本人の確認が必要です。', 'Please confirm that it is you.'],
+  other_address: ['この招待は、別のアドレスあてです。', 'This invitation is for another address.'],
   invalid_input: ['入力に直すところがあります。', 'Some of the input needs correcting.'],
   database_unavailable: [
     'ただいま帳簿を開けません。少し待って、もう一度お試しください。',

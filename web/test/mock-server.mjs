@@ -5,6 +5,7 @@ import { createServer } from 'node:http'
 import { dirname, extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { house, plans, sample, texts, types } from './mock-data.mjs'
+import { answerIdentity, identityOf, meOf, post } from './mock-identity.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const phrasesFile = join(here, '../../crates/misaki/phrases/default.json')
@@ -27,7 +28,7 @@ export function start({ account = 8080, inference = 8081, dist = join(here, '../
   let inferenceUrl = ''
 
   function person(as, user) {
-    const plan = plans[as]
+    const plan = plans[as] ?? plans.free
     const rich = as !== 'guest'
     const state = {
       as,
@@ -40,6 +41,7 @@ export function start({ account = 8080, inference = 8081, dist = join(here, '../
       usage: [],
       ledger: [],
     }
+    state.identity = identityOf(state, id)
     const grant = id('xfer')
     state.ledger.push(
       {
@@ -155,12 +157,22 @@ export function start({ account = 8080, inference = 8081, dist = join(here, '../
     res.writeHead(status, { 'content-type': 'application/json', ...headers })
     res.end(JSON.stringify(body))
   }
-  const me = (state) => ({ user: state.user, tenant: { id: state.tenant, kind: 'person' }, guest: state.user === null })
   const cookieOf = (req) => /(?:^|; )noren=([^;]+)/.exec(req.headers.cookie ?? '')?.[1]
-  function signIn(res, state, status = 200) {
+  function demo(as) {
+    const name = {
+      free: '無料のお客さま',
+      paid: '常連さん',
+      leaving: '常連さん',
+      child: 'はなちゃん',
+      vip: 'とても長い呼び名のVIPのお客さまです',
+    }[as]
+    const user = { id: id('usr'), email: `${as}@demo.noren.example`, display_name: name, locale: 'ja' }
+    return person(as, as === 'guest' ? null : user)
+  }
+  function signIn(res, state, status = 200, more = {}) {
     const session = id('ses')
     sessions.set(session, state)
-    json(res, me(state), status, { 'set-cookie': `noren=${session}; HttpOnly; Path=/; SameSite=Lax` })
+    json(res, { ...meOf(state), ...more }, status, { 'set-cookie': `noren=${session}; HttpOnly; Path=/; SameSite=Lax` })
   }
   async function bodyOf(req) {
     let text = ''
@@ -174,7 +186,7 @@ export function start({ account = 8080, inference = 8081, dist = join(here, '../
     return { items: items.slice(from, next), next_cursor: next < items.length ? String(next) : null }
   }
   function planOf(state) {
-    const plan = plans[state.as]
+    const plan = plans[state.as] ?? plans.free
     const resets = new Date()
     resets.setHours(24, 0, 0, 0)
     return {
@@ -210,8 +222,8 @@ export function start({ account = 8080, inference = 8081, dist = join(here, '../
     const at = `${req.method} ${path}`
     if (fault.account?.(at)) return problem(res, 503, 'database_unavailable')
     if (at === 'GET /house') return json(res, house)
-    if (at === 'GET /auth/me') return state ? json(res, me(state)) : problem(res, 401, 'unauthenticated')
-    if (at === 'POST /auth/guest') return state ? json(res, me(state)) : signIn(res, person('guest', null), 201)
+    if (at === 'GET /auth/me') return state ? json(res, meOf(state)) : problem(res, 401, 'unauthenticated')
+    if (at === 'POST /auth/guest') return state ? json(res, meOf(state)) : signIn(res, person('guest', null), 201)
     if (at === 'POST /auth/logout') {
       sessions.delete(cookieOf(req))
       res.writeHead(204, { 'set-cookie': 'noren=; Max-Age=0; Path=/' })
@@ -219,19 +231,29 @@ export function start({ account = 8080, inference = 8081, dist = join(here, '../
     }
     if (at === 'POST /demo/sign-in') {
       const { as } = await bodyOf(req)
-      const name = { free: '無料のお客さま', paid: '常連さん', vip: 'とても長い呼び名のVIPのお客さまです' }[as]
-      return signIn(
-        res,
-        person(
-          as,
-          as === 'guest'
-            ? null
-            : { id: id('usr'), email: `${as}@demo.noren.example`, display_name: name, locale: 'ja' },
-        ),
-      )
+      return signIn(res, demo(as))
     }
+    const answered = await answerIdentity({
+      at,
+      path,
+      url,
+      state,
+      id,
+      json: (body, status) => json(res, body, status),
+      problem: (status, code, extra) => problem(res, status, code, extra),
+      empty: () => {
+        res.writeHead(204)
+        res.end()
+      },
+      bodyOf: () => bodyOf(req),
+      signIn: (other) => signIn(res, other),
+      person: demo,
+    })
+    if (answered !== false) return
     if (at === 'POST /auth/login') {
       const { email, password } = await bodyOf(req)
+      if (email === 'second@example.jp')
+        return json(res, { ticket: 't', methods: ['totp', 'recovery', 'passkey'] }, 202)
       const found = users.get(email)
       return found && found.password === password ? signIn(res, found.state) : problem(res, 401, 'wrong_credentials')
     }
@@ -251,10 +273,20 @@ export function start({ account = 8080, inference = 8081, dist = join(here, '../
           ],
         })
       }
+      if (password === 'password') {
+        const text = { ja: 'よく使われるパスワードです。', en: 'This is a common password.' }
+        return problem(res, 422, 'invalid_input', {
+          errors: [{ pointer: '/password', code: 'weak_password', text }],
+        })
+      }
       const kept = state ?? person('free', null)
-      Object.assign(kept, { user: { id: id('usr'), email, display_name, locale } })
+      Object.assign(kept, { as: 'new', user: { id: id('usr'), email, display_name: display_name ?? '', locale } })
+      kept.identity = identityOf(kept, id)
       users.set(email, { password, state: kept })
-      return signIn(res, kept, 201)
+      post(id, email, 'メールアドレスの確認', '/link/verify#tok')
+      return signIn(res, kept, 201, {
+        api_key: { id: id('key'), name: 'first', secret: `nrn_${'a1B2c3D4'.repeat(5)}` },
+      })
     }
     if (path === '/api/misaki/phrases') return json(res, phrases)
     if (/^\/(billing|api)\//.test(path) && !state) return problem(res, 401, 'unauthenticated')
@@ -295,7 +327,7 @@ export function start({ account = 8080, inference = 8081, dist = join(here, '../
       }
       return json(res, found)
     }
-    if (/^\/(auth|billing|api|demo)\//.test(path)) return problem(res, 404, 'not_found')
+    if (/^\/(auth\/(?!callback$)|billing\/|api\/|demo\/)/.test(path)) return problem(res, 404, 'not_found')
     const file = join(dist, normalize(path))
     const found = extname(path) !== '' && existsSync(file) ? file : join(dist, 'index.html')
     res.writeHead(200, {

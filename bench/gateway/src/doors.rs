@@ -35,7 +35,13 @@ async fn serve(app: Router) -> Result<String> {
         header_timeout: Duration::from_mins(10),
         drain: Duration::ZERO,
     };
-    tokio::spawn(api::serve(listener, app, limits, CancellationToken::new()));
+    tokio::spawn(api::serve(
+        listener,
+        app,
+        limits,
+        api::Proxies::default(),
+        CancellationToken::new(),
+    ));
     Ok(url)
 }
 

@@ -10,6 +10,7 @@ mod layers;
 mod openapi;
 mod origin;
 mod problem;
+mod proxies;
 mod server;
 
 pub use answer::{Accepted, Created, NoContent, Okay};
@@ -18,4 +19,5 @@ pub use layers::{RequestId, wrap};
 pub use openapi::{Refusals, base_document};
 pub use origin::{Origins, allow_browser_origins, refuse_foreign_origins};
 pub use problem::{FieldError, Problem, ProblemBody, Suggestion};
+pub use proxies::Proxies;
 pub use server::{ClientAddr, Limits, serve};

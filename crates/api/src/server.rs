@@ -5,7 +5,11 @@ use std::{
     time::Duration,
 };
 
-use axum::{Extension, Router};
+use axum::{
+    Router,
+    extract::Request,
+    middleware::{Next, from_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -16,7 +20,9 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// The address that a request came from, as the socket says; no header can change it.
+use crate::Proxies;
+
+/// The address that a request came from, as the socket says, or a proxy of ours; no client's header can change it.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientAddr(pub IpAddr);
 
@@ -37,7 +43,13 @@ pub struct Limits {
 ///
 /// An accept loop of our own because `axum::serve` sets no header timeout and no cap (axum#2741): 300 slow
 /// clients would hold 300 connections for ever.
-pub async fn serve(listener: TcpListener, app: Router, limits: Limits, stop: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    app: Router,
+    limits: Limits,
+    proxies: Proxies,
+    stop: CancellationToken,
+) {
     let open = Arc::new(Semaphore::new(limits.connections));
     let addresses = Arc::new(Addresses::default());
     let tasks = TaskTracker::new();
@@ -59,15 +71,21 @@ pub async fn serve(listener: TcpListener, app: Router, limits: Limits, stop: Can
                 }
             },
         };
-        let Some(place) = addresses.enter(peer, limits.per_address) else {
+        // a proxy of ours brings everybody's connections
+        let most = if proxies.contains(peer.ip()) {
+            limits.connections
+        } else {
+            limits.per_address
+        };
+        let Some(place) = addresses.enter(peer, most) else {
             metrics::counter!("http_connections_refused_total").increment(1);
             continue;
         };
-        let app = app.clone();
+        let app = with_client(app.clone(), peer, proxies.clone());
         let stop = stop.clone();
         tasks.spawn(async move {
             metrics::gauge!("http_connections_open").increment(1);
-            connection(stream, peer, app, limits, stop).await;
+            connection(stream, app, limits, stop).await;
             metrics::gauge!("http_connections_open").decrement(1);
             drop((permit, place));
         });
@@ -85,16 +103,18 @@ pub async fn serve(listener: TcpListener, app: Router, limits: Limits, stop: Can
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    app: Router,
-    limits: Limits,
-    stop: CancellationToken,
-) {
+/// Tells each request of a connection where it came from.
+fn with_client(app: Router, peer: SocketAddr, proxies: Proxies) -> Router {
+    app.layer(from_fn(move |mut request: Request, next: Next| {
+        let client = proxies.client(peer.ip(), request.headers());
+        request.extensions_mut().insert(ClientAddr(client));
+        next.run(request)
+    }))
+}
+
+async fn connection(stream: TcpStream, app: Router, limits: Limits, stop: CancellationToken) {
     // small streamed chunks would otherwise wait 40 ms for the client's acknowledgement
     let _ = stream.set_nodelay(true);
-    let app = app.layer(Extension(ClientAddr(peer.ip())));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
@@ -157,7 +177,7 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use axum::routing::get;
+    use axum::{Extension, routing::get};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
@@ -173,7 +193,7 @@ mod tests {
         (
             address,
             stop.clone(),
-            tokio::spawn(serve(listener, app, limits, stop)),
+            tokio::spawn(serve(listener, app, limits, Proxies::default(), stop)),
         )
     }
 

@@ -24,6 +24,8 @@ pub enum Error {
         retry_after_secs: Option<u64>,
         suggestion: Option<Suggestion>,
     },
+    #[error("the key's cap of {cap} a day is reached")]
+    KeyCapReached { cap: i64, retry_after_secs: u64 },
     #[error("no plan of this storefront applies")]
     NoPlan,
     #[error("the reservation is closed")]
@@ -74,6 +76,15 @@ impl From<Error> for Problem {
                     None => problem,
                 }
             }
+            Error::KeyCapReached { cap, retry_after_secs } => Problem::new(
+                429,
+                "key_cap_reached",
+                Text::owned(
+                    format!("このキーは1日{cap}回までです。日付が変わるとまた使えます。"),
+                    format!("This key is limited to {cap} requests a day. It works again tomorrow."),
+                ),
+            )
+            .with_retry_after(retry_after_secs),
             Error::NoPlan => {
                 Problem::new(404, "no_plan", Text::new("このお店のプランがありません。", "This storefront has no plan for you."))
             }

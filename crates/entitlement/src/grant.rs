@@ -55,6 +55,16 @@ pub(crate) async fn ensure(
     Ok(())
 }
 
+/// The running day of a tenant's own time zone.
+pub(crate) async fn today(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    tenant: TenantId,
+) -> Result<Period, Error> {
+    let zone = zone_of(conn, tenant).await?;
+    Ok(period(Every::Day, cx.clock.now(), zone)?)
+}
+
 /// The end of the running period of `unit`, when it is granted again.
 pub(crate) async fn resets_at(
     conn: &mut PgConnection,
@@ -71,9 +81,7 @@ pub(crate) async fn resets_at(
 }
 
 async fn zone_of(conn: &mut PgConnection, tenant: TenantId) -> Result<Tz, Error> {
-    let name = identity::tenant_zone(conn, tenant)
-        .await?
-        .ok_or(Error::NoPlan)?;
+    let name = identity::tenant_zone(conn, tenant).await?;
     Ok(name
         .parse()
         .map_err(|e| Fault::internal("a tenant's time zone is unknown", e))?)

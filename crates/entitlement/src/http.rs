@@ -1,7 +1,7 @@
 use api::{Check, FieldErrors, Okay, PageQuery, Refusals, ValidQuery};
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use identity::{InferenceToken, Principal, Session, mint_inference_token};
+use identity::{Caller, Granted, InferenceToken, may, mint_inference_token};
 use kernel::{Page, Text, Yen};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -141,29 +141,31 @@ fn summary(plan: &Plan) -> PlanSummary {
 
 /// Looks up the caller's plan, before going to the inference listener with the token.
 #[utoipa::path(get, path = "/billing/plan", operation_id = "get_plan", tag = "entitlement", params(StorefrontQuery),
-    security(("session" = [])), responses((status = 200, body = PlanView), Refusals))]
+    security(("session" = []), ("api_key" = []), ("access_token" = [])), responses((status = 200, body = PlanView), Refusals))]
 async fn get_plan(
     State(room): State<Entitlement>,
-    session: Session,
+    caller: Granted<may::UsageRead>,
     ValidQuery(query): ValidQuery<StorefrontQuery>,
 ) -> Result<Okay<PlanView>, Error> {
-    Ok(Okay(
-        view(&room, session.principal, query.storefront).await?,
-    ))
+    Ok(Okay(view(&room, &caller, query.storefront).await?))
 }
 
-async fn view(
-    room: &Entitlement,
-    caller: Principal,
-    storefront: String,
-) -> Result<PlanView, Error> {
+async fn view(room: &Entitlement, caller: &Caller, storefront: String) -> Result<PlanView, Error> {
     let cx = &room.cx;
-    let mut tx = cx.db.begin(caller.scope()).await?;
-    let plan = plan_of(&mut tx, &*room.catalogue.read().await, caller, &storefront).await?;
-    grant::ensure(&mut tx, cx, caller.tenant, &plan).await?;
+    let principal = caller.principal;
+    let mut tx = cx.db.begin(principal.scope()).await?;
+    let plan = plan_of(
+        &mut tx,
+        &*room.catalogue.read().await,
+        principal,
+        &storefront,
+    )
+    .await?;
+    grant::ensure(&mut tx, cx, principal.tenant, &plan).await?;
     let mut quotas = Vec::with_capacity(plan.terms.grants.len());
     for periodic in &plan.terms.grants {
-        let stock = ledger::stock(&mut tx, caller.tenant, &periodic.unit, cx.clock.now()).await?;
+        let stock =
+            ledger::stock(&mut tx, principal.tenant, &periodic.unit, cx.clock.now()).await?;
         quotas.push(Quota {
             unit: periodic.unit.clone(),
             granted: stock.granted,
@@ -171,7 +173,8 @@ async fn view(
             held: stock.held,
             used: stock.spent,
             every: periodic.every,
-            resets_at: grant::resets_at(&mut tx, cx, caller.tenant, &plan, &periodic.unit).await?,
+            resets_at: grant::resets_at(&mut tx, cx, principal.tenant, &plan, &periodic.unit)
+                .await?,
         });
     }
     tx.commit().await?;
@@ -211,16 +214,16 @@ async fn list_plans(
 
 /// Lists what the caller used, newest first.
 #[utoipa::path(get, path = "/billing/usage", operation_id = "list_usage", tag = "entitlement", params(UsageQuery),
-    security(("session" = [])), responses((status = 200, body = Page<UsageRow>), Refusals))]
+    security(("session" = []), ("api_key" = []), ("access_token" = [])), responses((status = 200, body = Page<UsageRow>), Refusals))]
 async fn list_usage(
     State(room): State<Entitlement>,
-    session: Session,
+    caller: Granted<may::UsageRead>,
     ValidQuery(query): ValidQuery<UsageQuery>,
 ) -> Result<Okay<Page<UsageRow>>, Error> {
     Ok(Okay(
         usage::list(
             &room,
-            session.principal,
+            caller.principal,
             &query.storefront,
             &query.page().request(),
         )

@@ -23,7 +23,7 @@ pub use plan::{
     plan_of,
 };
 pub use reservation::{Reservation, ReservationId, Work, lapse_due, renew, reserve, settle};
-pub use usage::{Outcome, Usage, UsageRow};
+pub use usage::{Outcome, Usage, UsageRow, export as export_usage};
 
 /// The plan file that is used unless the operator names another.
 pub const DEFAULT_PLANS: &str = include_str!("../../../plans/default.toml");

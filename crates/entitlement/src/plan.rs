@@ -285,10 +285,10 @@ pub async fn plan_of(
     if let Some(row) = store::enrolled(conn, caller.tenant, storefront).await? {
         return Ok(row.read()?);
     }
-    let audience = if caller.user.is_some() {
-        Audience::User
-    } else {
+    let audience = if caller.is_guest() {
         Audience::Guest
+    } else {
+        Audience::User
     };
     catalogue
         .default_for(storefront, audience)

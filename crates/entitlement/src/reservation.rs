@@ -32,6 +32,8 @@ pub struct Work<'a> {
     pub reference: &'a str,
     /// Without a renewal until then the work is given up for dead.
     pub lease_until: DateTime<Utc>,
+    /// The most pieces of work in a day that the caller's API key may ask for.
+    pub daily_cap: Option<i64>,
 }
 
 /// Work that was admitted, and the plan that admitted it.
@@ -62,6 +64,7 @@ pub async fn reserve(
 
     let load = store::load(conn, caller.tenant, work.storefront, now).await?;
     check_limits(&load, &plan, &catalogue, now)?;
+    check_key(conn, cx, caller, work).await?;
 
     grant::ensure(conn, cx, caller.tenant, &plan).await?;
     let id: ReservationId = cx.ids.new_id();
@@ -89,9 +92,31 @@ pub async fn reserve(
         }
         Err(error) => return Err(grant::unexpected(error)),
     }
-    store::insert(conn, id, caller.tenant, work, now).await?;
+    store::insert(conn, id, caller, work, now).await?;
     metrics_admitted(work.storefront);
     Ok(Reservation { id, plan })
+}
+
+/// Counts what the caller's key asked for today, unless it may ask for as much as the plan has. What failed and was given
+/// back counts too: the cap is on asking.
+async fn check_key(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    caller: Principal,
+    work: &Work<'_>,
+) -> Result<(), Error> {
+    let (Some(key), Some(cap)) = (caller.key, work.daily_cap) else {
+        return Ok(());
+    };
+    let today = grant::today(conn, cx, caller.tenant).await?;
+    if store::asked_since(conn, key, today.start).await? < cap {
+        return Ok(());
+    }
+    let seconds = (today.end - cx.clock.now()).num_seconds() + 1;
+    Err(Error::KeyCapReached {
+        cap,
+        retry_after_secs: u64::try_from(seconds).unwrap_or(1),
+    })
 }
 
 /// Ends a reservation with what was used, and writes the usage row.

@@ -73,3 +73,11 @@ pub(crate) async fn list(
         id: row.id,
     }))
 }
+
+/// All that the caller used, at every storefront, the oldest first, for their own reading.
+pub async fn export(room: &Entitlement, caller: Principal) -> Result<Vec<UsageRow>, Error> {
+    let mut tx = room.cx.db.begin(caller.scope()).await?;
+    let rows = store::all(&mut tx, caller.tenant).await?;
+    tx.commit().await?;
+    Ok(rows)
+}

@@ -9,6 +9,8 @@ pub enum Error {
     RunNotFound,
     #[error("the plan has no such route")]
     RouteNotFound,
+    #[error("the key may not use this model")]
+    ModelNotAllowed,
     #[error("no model is configured for the route {0}")]
     ModelNotConfigured(String),
     #[error(transparent)]
@@ -33,6 +35,14 @@ impl From<Error> for Problem {
                 Text::new(
                     "ご利用のプランにこの経路はありません。",
                     "Your plan has no such route.",
+                ),
+            ),
+            Error::ModelNotAllowed => Problem::new(
+                403,
+                "model_not_allowed",
+                Text::new(
+                    "このAPIキーでは、このモデルを使えません。",
+                    "This API key may not use this model.",
                 ),
             ),
             Error::ModelNotConfigured(route) => {

@@ -86,7 +86,7 @@ impl Check for NewInference {
 
 /// Starts a run; it goes on whether or not anyone listens.
 #[utoipa::path(post, path = "/inference", operation_id = "start_run", tag = "gateway", request_body = NewInference,
-    security(("inference_token" = [])), responses((status = 202, body = RunView), Refusals))]
+    security(("inference_token" = []), ("api_key" = []), ("access_token" = [])), responses((status = 202, body = RunView), Refusals))]
 async fn start_run(
     State(room): State<Gateway>,
     caller: InferenceCaller,
@@ -122,7 +122,7 @@ impl From<ChatRole> for Role {
 
 /// Tells where a run stands and what it has produced.
 #[utoipa::path(get, path = "/inference/{run}", operation_id = "get_run", tag = "gateway", params(("run" = RunId, Path)),
-    security(("inference_token" = [])), responses((status = 200, body = RunView), Refusals))]
+    security(("inference_token" = []), ("api_key" = []), ("access_token" = [])), responses((status = 200, body = RunView), Refusals))]
 async fn get_run(
     State(room): State<Gateway>,
     caller: InferenceCaller,
@@ -152,7 +152,7 @@ impl Check for Resume {
 
 /// Streams a run's numbered events: `started`, `delta` …, `ended`. Any number of readers may follow, from any event on.
 #[utoipa::path(get, path = "/inference/{run}/events", operation_id = "stream_run", tag = "gateway",
-    params(("run" = RunId, Path), Resume), security(("inference_token" = [])),
+    params(("run" = RunId, Path), Resume), security(("inference_token" = []), ("api_key" = []), ("access_token" = [])),
     responses((status = 200, content_type = "text/event-stream", body = String), Refusals))]
 async fn get_run_events(
     State(room): State<Gateway>,
@@ -166,8 +166,11 @@ async fn get_run_events(
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.parse().ok());
     let after = seen.or(resume.starting_after).unwrap_or(0);
-    let events = run::events(room, caller.principal, id, after)
+    let identity = room.entitlement.identity.clone();
+    let principal = caller.principal;
+    let events = run::events(room, principal, id, after)
         .await?
+        .take_until(Box::pin(caller.taken_back(identity)))
         .map(|event| {
             event.map(|event| {
                 axum::response::sse::Event::default()
@@ -193,7 +196,7 @@ async fn get_run_events(
 
 /// Asks a run to stop; one that has ended stays as it is.
 #[utoipa::path(post, path = "/inference/{run}/cancel", operation_id = "cancel_run", tag = "gateway",
-    params(("run" = RunId, Path)), security(("inference_token" = [])), responses((status = 200, body = RunView), Refusals))]
+    params(("run" = RunId, Path)), security(("inference_token" = []), ("api_key" = []), ("access_token" = [])), responses((status = 200, body = RunView), Refusals))]
 async fn cancel_run(
     State(room): State<Gateway>,
     caller: InferenceCaller,

@@ -25,7 +25,7 @@ pub use error::Error;
 pub use http::router;
 pub use route::{Price, Routes, Target};
 pub use run::{
-    Admitted, RunId, RunView, StartRun, State, admit, cancel, get, launch, outputs, rescue,
+    Admitted, RunId, RunView, StartRun, State, admit, cancel, forget, get, launch, outputs, rescue,
 };
 
 /// How long a node may be silent before its runs are given up for dead.

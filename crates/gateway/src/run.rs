@@ -104,7 +104,7 @@ pub struct Admitted {
 /// at all. Then [`launch`] it. Should the process die in between, [`rescue`] ends the run and gives the units back.
 ///
 /// # Errors
-/// Whatever entitlement refuses; `RouteNotFound` and `ModelNotConfigured`.
+/// Whatever entitlement refuses; `RouteNotFound`, `ModelNotConfigured`, and `ModelNotAllowed` to the caller's key.
 pub async fn admit(
     conn: &mut PgConnection,
     room: &Gateway,
@@ -121,6 +121,7 @@ pub async fn admit(
         amount: 1,
         reference: &reference,
         lease_until: now + LEASE,
+        daily_cap: caller.key.as_ref().and_then(|key| key.daily_cap),
     };
     let reservation = reserve(conn, &room.entitlement, caller.principal, &work).await?;
     let route = reservation
@@ -129,6 +130,10 @@ pub async fn admit(
         .routes
         .get(&start.purpose)
         .ok_or(Error::RouteNotFound)?;
+    let models = caller.key.as_ref().and_then(|key| key.models.as_deref());
+    if models.is_some_and(|models| !models.contains(route)) {
+        return Err(Error::ModelNotAllowed);
+    }
     let targets = room.routes.targets(route).to_vec();
     let first = targets
         .first()
@@ -200,4 +205,10 @@ pub async fn cancel(room: &Gateway, caller: Principal, id: RunId) -> Result<RunV
 pub async fn outputs(conn: &mut PgConnection, ids: &[RunId]) -> sqlx::Result<Vec<RunView>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     store::find_all(conn, &ids).await
+}
+
+/// Removes what the runs of a tenant that goes have said, in the caller's transaction; that they ran, and what they cost,
+/// stays.
+pub async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
+    store::forget(conn, tenant).await
 }

@@ -157,7 +157,7 @@ pub(crate) async fn caller_of(room: &Identity, claims: &Claims) -> Result<Caller
     tx.commit().await?;
     let standing = standing.ok_or(Error::Unauthenticated)?;
     Ok(Caller {
-        principal: person(claims.tid, claims.sub),
+        principal: Principal::user(claims.tid, claims.sub),
         role: standing.role,
         operator: standing.operator,
         via: Via::Token(claims.sid),
@@ -290,12 +290,4 @@ pub(crate) async fn end_of_client(
 ) -> Result<(), Error> {
     let ended = store::end_of_client(conn, client, cx.clock.now()).await?;
     revocation::publish(conn, cx, &ended).await
-}
-
-/// A user who acts for a tenant.
-pub(crate) const fn person(tenant: TenantId, user: UserId) -> Principal {
-    Principal {
-        tenant,
-        user: Some(user),
-    }
 }

@@ -277,10 +277,7 @@ mod tests {
 
     fn caller(via: Via, role: Role, scopes: Option<Vec<Permission>>) -> Caller {
         Caller {
-            principal: Principal {
-                tenant: crate::TenantId(uuid::Uuid::nil()),
-                user: None,
-            },
+            principal: Principal::guest(crate::TenantId(uuid::Uuid::nil())),
             role,
             operator: false,
             via,

@@ -41,6 +41,8 @@ pub enum Error {
     TooMany,
     #[error("the passkey could not be checked")]
     PasskeyRefused,
+    #[error("the address of this house can't have passkeys")]
+    PasskeysOff,
     #[error("the issuer's answer was refused: {0}")]
     IssuerRefused(&'static str),
     #[error("too many passwords are being checked")]
@@ -72,6 +74,7 @@ impl Error {
             Self::AlreadyMember => (409, "already_member"),
             Self::TooMany => (409, "too_many"),
             Self::PasskeyRefused => (401, "passkey_refused"),
+            Self::PasskeysOff => (404, "passkeys_off"),
             Self::IssuerRefused(_) => (401, "issuer_refused"),
             Self::Busy => (503, "sign_in_busy"),
             Self::Fault(_) => (500, "internal"),
@@ -145,6 +148,10 @@ impl Error {
             Self::PasskeyRefused => Text::new(
                 "パスキーを確かめられませんでした。もう一度お試しください。",
                 "The passkey could not be checked. Please try again.",
+            ),
+            Self::PasskeysOff => Text::new(
+                "このアドレスではパスキーを使えません。ほかの方法をお使いください。",
+                "Passkeys don't work at this address. Please use another way.",
             ),
             Self::IssuerRefused(_) => Text::new(
                 "外部サービスでのサインインを確かめられませんでした。もう一度お試しください。",

@@ -1,9 +1,19 @@
+mod http;
+mod passkey;
+mod recovery;
+mod step_up;
+mod store;
+mod totp;
+
+use db::{Ctx, Scope};
 use kernel::Fault;
 use serde::Serialize;
 use sqlx::PgConnection;
-use utoipa_axum::router::OpenApiRouter;
+use webauthn_rs::Webauthn;
 
-use crate::{Error, Identity, UserId};
+use crate::{Caller, Error, Identity, UserId, user};
+
+pub(crate) use http::router;
 
 /// A second factor that a sign-in may be finished with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -14,32 +24,162 @@ pub enum Method {
     Passkey,
 }
 
+/// What the house needs to check factors.
 #[derive(Debug)]
-pub(crate) struct Factors;
+pub(crate) struct Factors {
+    /// None where the account listener's address can't have passkeys.
+    webauthn: Option<Webauthn>,
+}
 
 impl Factors {
-    pub(crate) fn new(_account_url: &str) -> Result<Self, Fault> {
-        Ok(Self)
+    pub(crate) fn new(account_url: &str) -> Result<Self, Fault> {
+        let webauthn = passkey::relying_party(account_url)?;
+        if webauthn.is_none() {
+            tracing::warn!("an IP address can't have passkeys: they are off");
+        }
+        Ok(Self { webauthn })
+    }
+
+    fn webauthn(&self) -> Result<&Webauthn, Error> {
+        self.webauthn.as_ref().ok_or(Error::PasskeysOff)
     }
 }
 
-pub(crate) fn router() -> OpenApiRouter<Identity> {
-    OpenApiRouter::new()
+/// How many of each factor a user has set up.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    totp: bool,
+    /// Recovery codes that were not used yet.
+    recovery_codes: i64,
+    passkeys: i64,
+}
+
+impl Held {
+    /// A passkey alone asks nobody for more than the password: it is another way in, not a second lock. That takes an
+    /// authenticator, which can be had again with the recovery codes.
+    fn second_factors(self) -> Vec<Method> {
+        if !self.totp {
+            return Vec::new();
+        }
+        let others = [
+            (self.recovery_codes > 0, Method::Recovery),
+            (self.passkeys > 0, Method::Passkey),
+        ];
+        std::iter::once(Method::Totp)
+            .chain(
+                others
+                    .into_iter()
+                    .filter_map(|(has, method)| has.then_some(method)),
+            )
+            .collect()
+    }
+}
+
+/// What a user has set up, as shown to them.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = Factors)]
+struct View {
+    /// Whether there is a password; who came from an issuer outside may have none.
+    password: bool,
+    totp: bool,
+    recovery_codes_left: i64,
+    /// The oldest first.
+    passkeys: Vec<passkey::View>,
+}
+
+async fn view(cx: &Ctx, caller: &Caller) -> Result<View, Error> {
+    let user = caller.person()?;
+    let mut tx = cx.db.begin(Scope::House("a user's factors")).await?;
+    let known = user::find_by_id(&mut tx, user).await?;
+    let held = store::held(&mut tx, user).await?;
+    let passkeys = passkey::list(&mut tx, user).await?;
+    tx.commit().await?;
+    Ok(View {
+        password: known.is_some_and(|known| known.password_hash.is_some()),
+        totp: held.totp,
+        recovery_codes_left: held.recovery_codes,
+        passkeys,
+    })
 }
 
 /// What a user's sign-in asks for after the password; empty when nothing is set up.
 pub(crate) async fn second_factors(
-    _conn: &mut PgConnection,
-    _user: UserId,
+    conn: &mut PgConnection,
+    user: UserId,
 ) -> sqlx::Result<Vec<Method>> {
-    Ok(Vec::new())
+    Ok(store::held(conn, user).await?.second_factors())
 }
 
-/// Whether the code is the user's, now and for the first time.
-pub(crate) async fn accept_code(
-    _room: &Identity,
-    _user: UserId,
-    _code: &str,
-) -> Result<bool, Error> {
-    Ok(false)
+/// Whether the code is the user's, now and for the first time. Of several tries with one code at a time, one gets it.
+pub(crate) async fn accept_code(room: &Identity, user: UserId, code: &str) -> Result<bool, Error> {
+    let cx = &room.cx;
+    let mut tx = cx.db.begin(Scope::House("a code")).await?;
+    let accepted = match Code::read(code) {
+        Some(Code::Totp(digits)) => totp::accept(&mut tx, cx, user, &digits).await?,
+        Some(Code::Recovery(code)) => recovery::accept(&mut tx, cx, user, &code).await?,
+        None => false,
+    };
+    tx.commit().await?;
+    Ok(accepted)
+}
+
+/// What somebody typed as a code.
+#[derive(Debug, PartialEq, Eq)]
+enum Code {
+    /// Six digits.
+    Totp(String),
+    /// A recovery code in the form that is hashed.
+    Recovery(String),
+}
+
+impl Code {
+    /// Spaces and dashes are for the eye only.
+    fn read(text: &str) -> Option<Self> {
+        let plain: String = text
+            .chars()
+            .filter(|c| !c.is_whitespace() && *c != '-')
+            .collect();
+        if plain.len() == 6 && plain.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Some(Self::Totp(plain));
+        }
+        recovery::read(&plain).map(Self::Recovery)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_asked_for_unless_an_authenticator_is_set_up() {
+        let held = |totp, recovery_codes, passkeys| {
+            Held {
+                totp,
+                recovery_codes,
+                passkeys,
+            }
+            .second_factors()
+        };
+        assert_eq!(held(false, 0, 2), []);
+        assert_eq!(held(true, 0, 0), [Method::Totp]);
+        assert_eq!(held(true, 3, 0), [Method::Totp, Method::Recovery]);
+        assert_eq!(
+            held(true, 1, 1),
+            [Method::Totp, Method::Recovery, Method::Passkey]
+        );
+    }
+
+    #[test]
+    fn codes_are_read_as_people_write_them() {
+        let totp = |digits: &str| Some(Code::Totp(digits.to_owned()));
+        assert_eq!(Code::read("123456"), totp("123456"));
+        assert_eq!(Code::read(" 123 456 "), totp("123456"));
+        assert_eq!(
+            Code::read("k7q2-m9xd-0000-abcd"),
+            Some(Code::Recovery("K7Q2M9XD0000ABCD".to_owned()))
+        );
+        for wrong in ["", "12345", "1234567", "12345a", "１２３４５６", "+12345"] {
+            assert_eq!(Code::read(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -1,7 +1,8 @@
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    Identity, access, audit, factor, family, key, oidc, recovery, session, sign_in, tenant, user,
+    Identity, access, audit, factor, family, farewell, invitation, key, member, oidc, recovery, session, sign_in,
+    tenant, user,
 };
 
 /// The account listener's routes.
@@ -16,6 +17,9 @@ pub fn router() -> OpenApiRouter<Identity> {
         .merge(access::router())
         .merge(key::router())
         .merge(tenant::router())
+        .merge(member::router())
+        .merge(invitation::router())
         .merge(family::router())
+        .merge(farewell::router())
         .merge(audit::router())
 }

@@ -177,10 +177,7 @@ pub(crate) async fn caller(
 ) -> Result<Caller, Error> {
     let facts = facts(room, secret, address).await?;
     Ok(Caller {
-        principal: Principal {
-            tenant: facts.tenant,
-            user: None,
-        },
+        principal: Principal::key(facts.tenant, facts.id),
         role: Role::Guest,
         operator: false,
         via: Via::Key(facts.id),
@@ -389,6 +386,14 @@ pub(crate) async fn report_leak(
     room.keys.forget(facts.id.0);
     tracing::warn!(key = %facts.id, "a key was reported as leaked and is revoked");
     Ok(())
+}
+
+/// Whether a key still works at all.
+pub(crate) async fn is_live(cx: &Ctx, id: KeyId) -> Result<bool, Error> {
+    let mut tx = cx.db.begin(Scope::House("is the key live")).await?;
+    let live = store::is_live(&mut tx, id, cx.clock.now()).await?;
+    tx.commit().await?;
+    Ok(live)
 }
 
 /// Writes down when keys were last used, which nodes collect in memory.

@@ -13,10 +13,13 @@ mod double;
 mod error;
 mod factor;
 mod family;
+mod farewell;
 mod http;
+mod invitation;
 mod key;
 mod letters;
 mod link;
+mod member;
 mod oauth;
 mod oidc;
 mod password;
@@ -36,6 +39,7 @@ use std::sync::Arc;
 
 use db::{Ctx, Scope};
 use kernel::Fault;
+use secrecy::SecretSlice;
 
 pub use access::{FamilyId, rotate_issuer_key};
 pub use audit::{
@@ -44,6 +48,7 @@ pub use audit::{
 };
 pub use caller::{Action, Caller, Granted, PROOF_COUNTS, Proven, Via, may};
 pub use error::Error;
+pub use farewell::{Leaver, export, forget, leavers};
 pub use http::router;
 pub use key::{
     Key, KeyStatus, KeyTerms, NewKey, create as create_key, list as list_keys, note_key_use,
@@ -171,8 +176,8 @@ impl Identity {
     }
 
     /// A secret of its own for another room's signatures, the same on every node.
-    pub fn derived_secret(&self, purpose: &str) -> String {
-        self.tokens.derive(&format!("room:{purpose}"))
+    pub fn derived_secret(&self, purpose: &str) -> SecretSlice<u8> {
+        self.tokens.derive_bytes(&format!("room:{purpose}"))
     }
 }
 
@@ -182,9 +187,40 @@ pub struct Principal {
     pub tenant: TenantId,
     /// None for a guest or a key.
     pub user: Option<UserId>,
+    /// The API key that the tenant gave to a program.
+    pub key: Option<KeyId>,
 }
 
 impl Principal {
+    pub const fn guest(tenant: TenantId) -> Self {
+        Self {
+            tenant,
+            user: None,
+            key: None,
+        }
+    }
+
+    pub const fn user(tenant: TenantId, user: UserId) -> Self {
+        Self {
+            tenant,
+            user: Some(user),
+            key: None,
+        }
+    }
+
+    pub const fn key(tenant: TenantId, key: KeyId) -> Self {
+        Self {
+            tenant,
+            user: None,
+            key: Some(key),
+        }
+    }
+
+    /// Whether nobody has said yet who they are.
+    pub const fn is_guest(&self) -> bool {
+        self.user.is_none() && self.key.is_none()
+    }
+
     /// The row-level scope of this caller.
     pub fn scope(&self) -> Scope {
         Scope::Tenant {
@@ -194,8 +230,11 @@ impl Principal {
     }
 
     fn actor(&self) -> String {
-        self.user
-            .map_or_else(|| format!("guest:{}", self.tenant), |user| user.to_string())
+        match (self.user, self.key) {
+            (Some(user), _) => user.to_string(),
+            (None, Some(key)) => key.to_string(),
+            (None, None) => format!("guest:{}", self.tenant),
+        }
     }
 }
 

@@ -378,6 +378,15 @@ async fn list(cx: &Ctx, caller: &Caller) -> Result<Vec<View>, Error> {
     Ok(views)
 }
 
+/// The browsers that a user is signed in with.
+pub(crate) async fn all_of(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    user: UserId,
+) -> sqlx::Result<Vec<View>> {
+    store::list(conn, user, cx.clock.now()).await
+}
+
 /// Ends one of the caller's own sessions or API clients.
 async fn revoke(cx: &Ctx, caller: &Caller, id: SessionId, meta: &RequestMeta) -> Result<(), Error> {
     let user = caller.person()?;

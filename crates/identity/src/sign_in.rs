@@ -19,7 +19,7 @@ use crate::{
 };
 
 pub use http::came_in;
-pub(crate) use http::router;
+pub(crate) use http::{check_pin, router};
 
 /// A refused sign-in takes at least this long, so that its time tells nothing: not whether the account exists, nor how
 /// its password is kept.

@@ -22,6 +22,8 @@ const ISSUER: &str = "noren";
 const AUDIENCE: &str = "inference";
 const LIFETIME: Duration = Duration::minutes(5);
 const PURPOSE: &str = "inference_token";
+/// How often an open stream looks whether its reader may still read.
+const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(300);
 
 /// A short signed pass from the account listener to the inference listener, which needs no database to check it.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -62,6 +64,8 @@ struct Claims {
     sub: Option<Uuid>,
     tid: Uuid,
     sid: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    key: Option<Uuid>,
     sf: String,
     iat: i64,
     exp: i64,
@@ -103,10 +107,19 @@ impl Keys {
 
     /// A secret of its own for one purpose, the same on every node.
     pub(crate) fn derive(&self, purpose: &str) -> String {
+        let bytes = self.derive_bytes(purpose);
+        hex::encode(bytes.expose_secret())
+            .chars()
+            .take(16)
+            .collect()
+    }
+
+    /// The same as bytes.
+    pub(crate) fn derive_bytes(&self, purpose: &str) -> SecretSlice<u8> {
         let mut hash = Sha256::new();
         hash.update(self.secret.expose_secret());
         hash.update(purpose.as_bytes());
-        hex::encode(hash.finalize()).chars().take(16).collect()
+        hash.finalize().to_vec().into()
     }
 }
 
@@ -129,6 +142,7 @@ pub fn mint_inference_token(
         sub: principal.user.map(|user| user.0),
         tid: principal.tenant.0,
         sid,
+        key: principal.key.map(|key| key.0),
         sf: storefront.to_owned(),
         iat: now.timestamp(),
         exp: expires_at.timestamp(),
@@ -164,6 +178,7 @@ fn check(room: &Identity, token: &str) -> Result<InferenceCaller, Error> {
         principal: Principal {
             tenant: TenantId(claims.tid),
             user: claims.sub.map(UserId),
+            key: claims.key.map(KeyId),
         },
         storefront: claims.sf,
         key: None,
@@ -172,12 +187,37 @@ fn check(room: &Identity, token: &str) -> Result<InferenceCaller, Error> {
 }
 
 impl InferenceCaller {
+    /// A caller whose right to use models was checked, at one storefront.
+    pub fn of(caller: &Caller, storefront: &str) -> Self {
+        Self {
+            principal: caller.principal,
+            storefront: storefront.to_owned(),
+            key: None,
+            subject: subject(caller.via),
+        }
+    }
+
     /// Refuses once what the caller came with was taken back; for what goes on long after its request was let in.
     pub async fn still_in(&self, room: &Identity) -> Result<(), Error> {
-        if revocation::is_revoked(room, self.subject).await? && self.key.is_none() {
-            return Err(Error::Unauthenticated);
+        if !revocation::is_revoked(room, self.subject).await? {
+            return Ok(());
         }
-        Ok(())
+        match &self.key {
+            // what is heard of a key may also be a change of its terms
+            Some(key) if key::is_live(&room.cx, key.id).await? => Ok(()),
+            _ => Err(Error::Unauthenticated),
+        }
+    }
+
+    /// Returns once what the caller came with was taken back, to within half a second: for streams, which outlive the
+    /// request that opened them.
+    pub async fn taken_back(self, room: Identity) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            if matches!(self.still_in(&room).await, Err(Error::Unauthenticated)) {
+                return;
+            }
+        }
     }
 
     async fn of_key(room: &Identity, secret: &str, parts: &Parts) -> Result<Self, Error> {
@@ -186,10 +226,7 @@ impl InferenceCaller {
             return Err(Error::Forbidden);
         }
         Ok(Self {
-            principal: Principal {
-                tenant: facts.tenant,
-                user: None,
-            },
+            principal: Principal::key(facts.tenant, facts.id),
             storefront: facts.storefront.clone(),
             subject: facts.id.0,
             key: Some(KeyLimits {
@@ -209,12 +246,7 @@ impl InferenceCaller {
         if !caller.may(Permission::InferenceUse) {
             return Err(Error::Forbidden);
         }
-        Ok(Self {
-            principal: caller.principal,
-            storefront: STOREFRONT.to_owned(),
-            key: None,
-            subject: subject(caller.via),
-        })
+        Ok(Self::of(&caller, STOREFRONT))
     }
 }
 
@@ -254,10 +286,7 @@ mod tests {
             .await
             .unwrap();
         let node = Identity::open(test.cx.clone(), config).await.unwrap();
-        let principal = Principal {
-            tenant: test.cx.ids.new_id(),
-            user: None,
-        };
+        let principal = Principal::guest(test.cx.ids.new_id());
         let mut guest = Caller {
             principal,
             role: Role::Guest,
@@ -282,6 +311,7 @@ mod tests {
                 sub: None,
                 tid: Uuid::nil(),
                 sid: Uuid::nil(),
+                key: None,
                 sf: "misaki".into(),
                 iat: now,
                 exp: now + 300,

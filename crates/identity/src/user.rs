@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 
 use crate::{
     Caller, Error, Identity, KeyTerms, NewSession, PROOF_COUNTS, Permission, Principal,
-    RequestMeta, Session, UserId, Via, audit, key,
+    RequestMeta, Session, UserId, audit, key,
     letters::{self, Wish},
     session::{self, Entry, Proof},
     tenant::{self, TenantView},
@@ -98,7 +98,7 @@ pub async fn register(
 
     let mut tx = cx.db.begin(Scope::House("registration")).await?;
     store::insert(&mut tx, &user, Some(&hash), cx.clock.now()).await?;
-    let tenant = match guest.filter(|session| session.principal.user.is_none()) {
+    let tenant = match guest.filter(|session| session.principal.is_guest()) {
         Some(session) => {
             session::end(&mut tx, cx, session.id).await?;
             session.principal.tenant
@@ -106,10 +106,7 @@ pub async fn register(
         None => tenant::new_personal(&mut tx, cx).await?,
     };
     tenant::insert_owner(&mut tx, cx, tenant, user.id).await?;
-    let principal = Principal {
-        tenant,
-        user: Some(user.id),
-    };
+    let principal = Principal::user(tenant, user.id);
     audit::Action::new("user.register", user.id)
         .record(&mut tx, cx, meta, principal)
         .await?;
@@ -210,10 +207,7 @@ pub(crate) async fn insert_child(
 async fn own_tenant(conn: &mut PgConnection, cx: &Ctx, user: UserId) -> sqlx::Result<Principal> {
     let tenant = tenant::new_personal(conn, cx).await?;
     tenant::insert_owner(conn, cx, tenant, user).await?;
-    Ok(Principal {
-        tenant,
-        user: Some(user),
-    })
+    Ok(Principal::user(tenant, user))
 }
 
 /// Who the caller is.
@@ -233,7 +227,7 @@ pub async fn me(room: &Identity, caller: &Caller) -> Result<Me, Error> {
         .ok_or(Error::Unauthenticated)?;
     tx.commit().await?;
     Ok(Me {
-        guest: user.is_none() && !matches!(caller.via, Via::Key(_)),
+        guest: principal.is_guest(),
         user,
         tenant,
         tenants,

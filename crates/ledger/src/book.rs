@@ -133,6 +133,14 @@ pub async fn balances(
     store::balances(conn, tenant, unit).await
 }
 
+/// Every movement of the caller's own books, the oldest first, for their own reading.
+pub async fn export(room: &Ledger, caller: Principal) -> Result<Vec<Movement>, Error> {
+    let mut tx = room.cx.db.begin(caller.scope()).await?;
+    let movements = store::all_movements(&mut tx, caller.tenant).await?;
+    tx.commit().await?;
+    Ok(movements)
+}
+
 /// Balances and the newest movements of the caller's own books.
 pub(crate) async fn statement(
     room: &Ledger,

@@ -1,6 +1,6 @@
 use api::{Check, FieldErrors, Okay, PageQuery, Refusals, ValidQuery};
 use axum::extract::State;
-use identity::Session;
+use identity::{Granted, may};
 use kernel::Text;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -57,15 +57,15 @@ struct Statement {
 
 /// Explains a balance: the sums and every movement behind them.
 #[utoipa::path(get, path = "/billing/ledger", operation_id = "get_ledger", tag = "ledger", params(LedgerQuery),
-    security(("session" = [])), responses((status = 200, body = Statement), Refusals))]
+    security(("session" = []), ("api_key" = []), ("access_token" = [])), responses((status = 200, body = Statement), Refusals))]
 async fn get_ledger(
     State(room): State<Ledger>,
-    session: Session,
+    caller: Granted<may::UsageRead>,
     ValidQuery(query): ValidQuery<LedgerQuery>,
 ) -> Result<Okay<Statement>, Error> {
     let (balances, page) = book::statement(
         &room,
-        session.principal,
+        caller.principal,
         &query.unit,
         &query.page().request(),
     )

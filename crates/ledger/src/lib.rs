@@ -18,7 +18,7 @@ mod verify;
 use db::Ctx;
 use identity::Identity;
 
-pub use book::{Balance, Movement, balances};
+pub use book::{Balance, Movement, balances, export};
 pub use error::Error;
 pub use hold::{Hold, HoldId, NewHold, hold, lapse_due, release, settle};
 pub use http::router;

@@ -20,8 +20,6 @@ use crate::{
 
 /// A node that says nothing for this long is dead, and its letters are sent by another.
 const LEASE: Duration = Duration::seconds(60);
-/// How often a node says that it is still sending.
-const RENEW_EVERY: Wait = Wait::from_secs(20);
 /// What a letter waits after its first failed try, its second, and so on; after one more it is dead.
 const WAITS: [Duration; 6] = [
     Duration::seconds(5),
@@ -219,7 +217,7 @@ async fn write(room: &Mail, letter: &Claimed) -> Result<Result<Wire, End>, Fault
 /// Sends while saying that we live; `None` when another node has the letter by now.
 async fn send(room: &Mail, lease: Uuid, wire: &Wire) -> Option<Result<(), SendError>> {
     let keep = async {
-        let mut ticks = interval(RENEW_EVERY);
+        let mut ticks = interval(room.renew_every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks.tick().await;
         loop {

@@ -16,7 +16,7 @@ mod suppression;
 mod template;
 mod transport;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use db::Ctx;
 use lettre::message::Mailbox;
@@ -51,6 +51,8 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct Mail {
     pub cx: Ctx,
+    /// How often a node that is sending says so; well within the minute after which others take it for dead.
+    pub renew_every: Duration,
     transport: Transport,
     from: Mailbox,
     account_url: Arc<str>,
@@ -67,6 +69,7 @@ impl Mail {
         let from: Mailbox = config.from.parse().map_err(|_| OpenError::BadFrom)?;
         Ok(Self {
             cx,
+            renew_every: Duration::from_secs(20),
             transport: Transport::open(config.way, from.email.domain())?,
             from,
             account_url: config.account_url.trim_end_matches('/').into(),

@@ -243,7 +243,15 @@ fn words(error: &SmtpError) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lettre::address::Envelope;
+    use tokio::{
+        io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+        net::TcpListener,
+    };
+    use uuid::Uuid;
+
     use super::*;
+    use crate::LetterId;
 
     fn smtp(url: &str) -> Result<Smtp, OpenError> {
         Smtp::new(&SecretString::from(url), "noren.example")
@@ -290,5 +298,40 @@ mod tests {
         assert_eq!(format!("{smtp:?}"), "Smtp(mail.example:465)");
         let error = Smtp::new(&SecretString::from("smtp://user:canary@"), "x").unwrap_err();
         assert!(!format!("{error} {error:?}").contains("canary"));
+    }
+
+    #[tokio::test]
+    async fn a_server_without_tls_hears_neither_password_nor_letter() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let heard = tokio::spawn(async move {
+            let mut stream = BufReader::new(listener.accept().await.unwrap().0);
+            stream.write_all(b"220 hello\r\n").await.unwrap();
+            let mut heard = String::new();
+            while stream
+                .read_line(&mut heard)
+                .await
+                .is_ok_and(|read| read > 0)
+            {
+                stream.write_all(b"250 fine\r\n").await.unwrap();
+            }
+            heard
+        });
+        let smtp = Smtp {
+            port,
+            host: "localhost".to_owned(),
+            ..smtp("smtp://user:canary@mail.example").unwrap()
+        };
+        let letter = Wire {
+            id: LetterId(Uuid::nil()),
+            envelope: Envelope::new(None, vec!["chidori@example.test".parse().unwrap()]).unwrap(),
+            bytes: b"canary".to_vec(),
+        };
+        let error = smtp.send(&letter).await.unwrap_err();
+        assert_eq!(
+            error,
+            SendError::Unreachable("the server lacks what we need".to_owned())
+        );
+        assert_eq!(heard.await.unwrap(), "EHLO noren.example\r\n");
     }
 }

@@ -2,7 +2,7 @@ mod store;
 
 use chrono::{DateTime, Timelike, Utc};
 use gateway::{Admitted, RunId, RunView, StartRun, State, admit, launch, outputs};
-use identity::{InferenceCaller, Principal};
+use identity::{InferenceCaller, Principal, TenantId};
 use kernel::{Cursor, Lang, Page, PageRequest};
 use llm::Role;
 use serde::Serialize;
@@ -289,6 +289,30 @@ pub(crate) async fn delete(room: &Misaki, caller: Principal, id: ChatId) -> Resu
     } else {
         Err(Error::ChatNotFound)
     }
+}
+
+/// All chats of the caller with their messages, for their own reading.
+pub async fn export(room: &Misaki, caller: Principal) -> Result<impl Serialize + use<>, Error> {
+    let mut chats = Vec::new();
+    let mut request = PageRequest {
+        limit: 100,
+        after: None,
+    };
+    loop {
+        let page = list(room, caller, &request).await?;
+        for summary in page.items {
+            chats.push(get(room, caller, summary.id).await?);
+        }
+        match page.next_cursor.and_then(|next| Cursor::decode(&next).ok()) {
+            Some(next) => request.after = Some(next),
+            None => return Ok(chats),
+        }
+    }
+}
+
+/// Removes all chats of a tenant that goes, in the caller's transaction.
+pub async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
+    store::delete_all(conn, tenant).await
 }
 
 async fn views(conn: &mut PgConnection, rows: Vec<Row>) -> Result<Vec<MessageView>, Error> {

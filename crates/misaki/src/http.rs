@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use gateway::RunId;
-use identity::{InferenceCaller, Session};
+use identity::{Granted, InferenceCaller, may};
 use kernel::{Lang, Page};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -69,7 +69,7 @@ enum Answer {
 /// Says something to Misaki. A resend with the same `Idempotency-Key` gets the first answer; nothing is doubled.
 #[utoipa::path(post, path = "/misaki/messages", operation_id = "say_to_misaki", tag = "misaki", request_body = NewMessage,
     params(("idempotency-key" = Option<String>, Header, description = "Names the request; at most 200 characters.")),
-    security(("inference_token" = [])),
+    security(("inference_token" = []), ("api_key" = []), ("access_token" = [])),
     responses((status = 200, description = "A canned phrase answered; it costs nothing.", body = Answer),
               (status = 202, description = "A run answers.", body = Answer), Refusals))]
 async fn say(
@@ -158,37 +158,37 @@ async fn get_phrases(headers: HeaderMap) -> Response {
 
 /// Lists the caller's chats, the one used last first.
 #[utoipa::path(get, path = "/api/misaki/chats", operation_id = "list_chats", tag = "misaki", params(PageQuery),
-    security(("session" = [])), responses((status = 200, body = Page<ChatSummary>), Refusals))]
+    security(("session" = []), ("api_key" = []), ("access_token" = [])), responses((status = 200, body = Page<ChatSummary>), Refusals))]
 async fn list_chats(
     State(room): State<Misaki>,
-    session: Session,
+    caller: Granted<may::InferenceUse>,
     ValidQuery(page): ValidQuery<PageQuery>,
 ) -> Result<Okay<Page<ChatSummary>>, Error> {
     Ok(Okay(
-        chat::list(&room, session.principal, &page.request()).await?,
+        chat::list(&room, caller.principal, &page.request()).await?,
     ))
 }
 
 /// One chat with its messages.
 #[utoipa::path(get, path = "/api/misaki/chats/{chat}", operation_id = "get_chat", tag = "misaki",
-    params(("chat" = ChatId, Path)), security(("session" = [])), responses((status = 200, body = ChatView), Refusals))]
+    params(("chat" = ChatId, Path)), security(("session" = []), ("api_key" = []), ("access_token" = [])), responses((status = 200, body = ChatView), Refusals))]
 async fn get_chat(
     State(room): State<Misaki>,
-    session: Session,
+    caller: Granted<may::InferenceUse>,
     PathId(id): PathId<ChatId>,
 ) -> Result<Okay<ChatView>, Error> {
-    Ok(Okay(chat::get(&room, session.principal, id).await?))
+    Ok(Okay(chat::get(&room, caller.principal, id).await?))
 }
 
 /// Removes a chat.
 #[utoipa::path(delete, path = "/api/misaki/chats/{chat}", operation_id = "delete_chat", tag = "misaki",
-    params(("chat" = ChatId, Path)), security(("session" = [])),
+    params(("chat" = ChatId, Path)), security(("session" = []), ("api_key" = []), ("access_token" = [])),
     responses((status = 204, description = "Removed."), Refusals))]
 async fn delete_chat(
     State(room): State<Misaki>,
-    session: Session,
+    caller: Granted<may::InferenceUse>,
     PathId(id): PathId<ChatId>,
 ) -> Result<NoContent, Error> {
-    chat::delete(&room, session.principal, id).await?;
+    chat::delete(&room, caller.principal, id).await?;
     Ok(NoContent)
 }

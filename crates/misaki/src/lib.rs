@@ -16,7 +16,7 @@ use db::Ctx;
 use gateway::Gateway;
 use identity::Identity;
 
-pub use chat::{ChatId, MessageId};
+pub use chat::{ChatId, MessageId, export, forget};
 pub use error::Error;
 pub use http::{account_router, inference_router};
 

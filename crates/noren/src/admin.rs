@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use db::{Ctx, Db, PoolSize, Url};
 use entitlement::PlanFile;
-use identity::{CookieStyle, Identity, NewUser, RequestMeta, TenantId};
+use identity::{Identity, NewUser, RequestMeta, TenantId};
 use kernel::{Clock, Lang};
 use settings::Settings;
 
@@ -37,6 +37,9 @@ pub(crate) enum UsersCommand {
         display_name: Option<String>,
         #[arg(long, default_value = "ja")]
         locale: Lang,
+        /// Who also runs this house.
+        #[arg(long)]
+        operator: bool,
     },
 }
 
@@ -58,14 +61,29 @@ async fn context(settings: &Settings) -> Result<Ctx> {
     Ok(Ctx::new(connect(settings, owner).await?, Clock::system()))
 }
 
-/// Recomputes the books.
+/// The identity room alone, for the command line.
+async fn open_identity(settings: &Settings) -> Result<Identity> {
+    let config = identity::Config::at(&settings.server.account_url);
+    Ok(Identity::open(context(settings).await?, config).await?)
+}
+
+/// Recomputes the books and the audit log.
 pub(crate) async fn verify(settings: &Settings, data: &Path) -> Result<()> {
     let database = Database::visit(settings, data)?;
-    let drifts = drifts(settings, &database.url).await;
+    let found = recompute(settings, &database.url).await;
     database.close()?;
-    let drifts = drifts?;
-    if drifts.is_empty() {
+    let (drifts, breaks) = found?;
+    if drifts.is_empty() && breaks.is_empty() {
         return say("the books are right\n");
+    }
+    for broken in &breaks {
+        let chain = broken
+            .tenant
+            .map_or_else(|| "the house".to_owned(), |tenant| tenant.to_string());
+        say(&format!(
+            "audit log of {chain}, line {}: {}\n",
+            broken.seq, broken.why
+        ))?;
     }
     for drift in &drifts {
         say(&format!(
@@ -73,12 +91,18 @@ pub(crate) async fn verify(settings: &Settings, data: &Path) -> Result<()> {
             drift.rule, drift.place, drift.expected, drift.found
         ))?;
     }
-    bail!("{} places don't agree", drifts.len())
+    bail!("{} places don't agree", drifts.len() + breaks.len())
 }
 
-async fn drifts(settings: &Settings, owner: &Url) -> Result<Vec<ledger::Drift>> {
+async fn recompute(
+    settings: &Settings,
+    owner: &Url,
+) -> Result<(Vec<ledger::Drift>, Vec<identity::AuditBreak>)> {
     let cx = Ctx::new(connect(settings, owner).await?, Clock::system());
-    Ok(ledger::verify(&cx).await?)
+    Ok((
+        ledger::verify(&cx).await?,
+        identity::verify_audit(&cx).await?,
+    ))
 }
 
 pub(crate) async fn plans(settings: &Settings, command: PlansCommand) -> Result<()> {
@@ -128,8 +152,9 @@ pub(crate) async fn users(settings: &Settings, command: UsersCommand) -> Result<
         email,
         display_name,
         locale,
+        operator,
     } = command;
-    let identity = Identity::open(context(settings).await?, CookieStyle::Https).await?;
+    let identity = open_identity(settings).await?;
     if !identity::email_is_plausible(&email) {
         bail!("{email} is not an e-mail address");
     }
@@ -142,19 +167,14 @@ pub(crate) async fn users(settings: &Settings, command: UsersCommand) -> Result<
     if !(8..=128).contains(&password.chars().count()) {
         bail!("a password has 8 to 128 characters");
     }
-    let meta = RequestMeta {
-        request_id: "req_cli".to_owned(),
-        user_agent: "noren".to_owned(),
-    };
+    let meta = RequestMeta::of_the_house("req_cli");
     let new = NewUser {
         email,
         password: password.into(),
         display_name,
         locale,
     };
-    let opened = identity::register(&identity, new, None, &meta).await?;
-    identity::sign_out(&identity, opened.session, &meta).await?;
-    let principal = opened.session.principal;
+    let principal = identity::add_user(&identity, new, operator, &meta).await?;
     say(&format!(
         "{}\n",
         serde_json::json!({ "user": principal.user, "tenant": principal.tenant })

@@ -1,5 +1,5 @@
 use anyhow::Result;
-use identity::{Error, Identity, NewSession, NewUser, RequestMeta, Session};
+use identity::{Error, Identity, NewUser, RequestMeta, Session, SignedIn};
 use kernel::{Lang, Text};
 use serde::{Deserialize, Serialize};
 
@@ -76,10 +76,7 @@ pub(crate) fn logins(identity: &Identity) -> Vec<Login> {
 
 /// Makes the demo users that are missing and puts them on their plans.
 pub(crate) async fn seed(house: &House) -> Result<()> {
-    let meta = RequestMeta {
-        request_id: "req_seed".to_owned(),
-        user_agent: "noren".to_owned(),
-    };
+    let meta = RequestMeta::of_the_house("req_seed");
     for role in Role::USERS {
         let Some(email) = role.email() else { continue };
         let new = NewUser {
@@ -88,16 +85,14 @@ pub(crate) async fn seed(house: &House) -> Result<()> {
             display_name: Some(role.title().ja.into_owned()),
             locale: Lang::Ja,
         };
-        let opened = match identity::register(&house.identity, new, None, &meta).await {
-            Ok(opened) => opened,
+        let tenant = match identity::add_user(&house.identity, new, false, &meta).await {
+            Ok(principal) => principal.tenant,
             Err(Error::EmailTaken) => continue,
             Err(error) => return Err(error.into()),
         };
         if let Some(plan) = role.plan() {
-            let tenant = opened.session.principal.tenant;
             entitlement::assign(&house.identity.cx, tenant, misaki::STOREFRONT, plan).await?;
         }
-        identity::sign_out(&house.identity, opened.session, &meta).await?;
     }
     Ok(())
 }
@@ -108,7 +103,7 @@ pub(crate) async fn enter(
     role: Role,
     before: Option<Session>,
     meta: &RequestMeta,
-) -> Result<NewSession, Error> {
+) -> Result<SignedIn, Error> {
     match role.email() {
         Some(email) => {
             identity::sign_in(
@@ -120,6 +115,6 @@ pub(crate) async fn enter(
             )
             .await
         }
-        None => identity::guest(identity, meta).await,
+        None => Ok(SignedIn::Session(identity::guest(identity, meta).await?)),
     }
 }

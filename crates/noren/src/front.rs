@@ -4,7 +4,7 @@ use api::{Check, FieldErrors, Okay, Problem, Refusals, ValidJson};
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header},
+    http::header,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -188,5 +188,5 @@ async fn demo_sign_in(
         return Err(Problem::not_found());
     }
     let opened = demo::enter(&counter.identity, body.r#as, before, &meta).await?;
-    Ok(identity::entered(&counter.identity, StatusCode::OK, &opened).await?)
+    Ok(identity::came_in(&counter.identity, opened).await?)
 }

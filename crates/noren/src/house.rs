@@ -10,13 +10,15 @@ use axum::{
 use db::Ctx;
 use entitlement::{Catalogue, Entitlement, PlanFile};
 use gateway::{Gateway, Patience, Routes};
-use identity::{CookieStyle, Identity};
+use identity::Identity;
 use ledger::Ledger;
+use mail::Mail;
 use misaki::Misaki;
 use tokio::sync::RwLock;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
+    farewell,
     front::{self, Counter, Front},
     web,
 };
@@ -36,32 +38,47 @@ pub(crate) struct House {
     pub(crate) entitlement: Entitlement,
     pub(crate) gateway: Gateway,
     pub(crate) misaki: Misaki,
+    pub(crate) mail: Mail,
     urls: PublicUrls,
+}
+
+impl axum::extract::FromRef<House> for Identity {
+    fn from_ref(house: &House) -> Self {
+        house.identity.clone()
+    }
+}
+
+/// What the rooms are opened with.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) urls: PublicUrls,
+    pub(crate) plans: Option<PlanFile>,
+    pub(crate) routes: Routes,
+    pub(crate) patience: Patience,
+    pub(crate) letters: mail::Way,
+    pub(crate) letters_from: String,
 }
 
 impl House {
     /// Opens the rooms from the ground up.
-    pub(crate) async fn open(
-        cx: Ctx,
-        urls: PublicUrls,
-        plans: Option<&PlanFile>,
-        routes: Routes,
-        patience: Patience,
-    ) -> Result<Self> {
-        let style = if urls.account.starts_with("https://") {
-            CookieStyle::Https
-        } else {
-            CookieStyle::PlainHttp
+    pub(crate) async fn open(cx: Ctx, opening: Opening) -> Result<Self> {
+        let urls = opening.urls;
+        let identity = Identity::open(cx.clone(), identity::Config::at(&urls.account)).await?;
+        let letters = mail::Config {
+            way: opening.letters,
+            from: opening.letters_from,
+            account_url: urls.account.clone(),
+            secret: identity.derived_secret("mail"),
         };
-        let identity = Identity::open(cx.clone(), style).await?;
-        let catalogue = plans_in_force(&cx, plans).await?;
+        let mail = Mail::open(cx.clone(), letters)?;
+        let catalogue = plans_in_force(&cx, opening.plans.as_ref()).await?;
         let entitlement = Entitlement {
             cx: cx.clone(),
             identity: identity.clone(),
             catalogue: Arc::new(RwLock::new(catalogue)),
             inference_url: urls.inference.as_str().into(),
         };
-        let gateway = Gateway::open(entitlement.clone(), routes, patience)
+        let gateway = Gateway::open(entitlement.clone(), opening.routes, opening.patience)
             .context("no HTTP client can be made")?;
         let misaki = Misaki::open(gateway.clone()).context("the built-in phrases are broken")?;
         Ok(Self {
@@ -73,6 +90,7 @@ impl House {
             entitlement,
             gateway,
             misaki,
+            mail,
             urls,
         })
     }
@@ -88,9 +106,12 @@ impl House {
                 .merge(front::router().with_state(front))
                 .merge(front::account_router().with_state(counter))
                 .merge(identity::router().with_state(self.identity.clone()))
+                .merge(farewell::router().with_state(self.clone()))
                 .merge(ledger::router().with_state(self.ledger.clone()))
                 .merge(entitlement::router().with_state(self.entitlement.clone()))
                 .merge(misaki::account_router().with_state(self.misaki.clone()))
+                .merge(mail::router().with_state(self.mail.clone()))
+                .merge(mail::sandbox_router().with_state(self.mail.clone()))
                 .split_for_parts();
         let own = origins(&self.urls.account);
         let routes = routes
@@ -145,10 +166,13 @@ pub(crate) fn openapi() -> Result<String> {
         front::router().into_openapi(),
         front::account_router().into_openapi(),
         identity::router().into_openapi(),
+        farewell::router().into_openapi(),
         ledger::router().into_openapi(),
         entitlement::router().into_openapi(),
         gateway::router().into_openapi(),
         misaki::account_router().into_openapi(),
+        mail::router().into_openapi(),
+        mail::sandbox_router().into_openapi(),
         misaki::inference_router().into_openapi(),
     ] {
         document.merge(part);

@@ -5,6 +5,7 @@ mod admin;
 mod cli;
 mod database;
 mod demo;
+mod farewell;
 mod front;
 mod house;
 mod models;

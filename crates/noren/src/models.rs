@@ -7,9 +7,15 @@ use serde::Deserialize;
 use settings::OpenAi;
 
 /// The routes that the plans name.
-const ROUTES: [&str; 3] = ["misaki-small", "misaki-medium", "misaki-large"];
+const ROUTES: [&str; 4] = [
+    "genai-small",
+    "misaki-small",
+    "misaki-medium",
+    "misaki-large",
+];
 /// The stand-in models for them, with made-up prices so that costs can be seen.
-const STAND_INS: [(&str, i64, i64); 3] = [
+const STAND_INS: [(&str, i64, i64); 4] = [
+    ("sandbox-small", 100_000, 400_000),
     ("sandbox-small", 100_000, 400_000),
     ("sandbox-medium", 250_000, 1_000_000),
     ("sandbox-large", 3_000_000, 15_000_000),

@@ -1,9 +1,11 @@
-use std::{io::ErrorKind, net::SocketAddr, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, bail};
+use api::Proxies;
 use axum::Router;
 use db::{Ctx, Db};
 use gateway::{Patience, Routes};
+use identity::follow_revocations;
 use kernel::{Clock, Text};
 use settings::Settings;
 use tokio::net::TcpListener;
@@ -15,7 +17,7 @@ use crate::{
     database::Database,
     demo,
     front::{Front, Readiness},
-    house::{House, PublicUrls},
+    house::{House, Opening, PublicUrls},
     models,
     signals::StopSignals,
     sweep::sweep,
@@ -46,14 +48,15 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
         let tasks = TaskTracker::new();
         let routes = routes(&settings, demo, &tasks, &stop).await?;
         let readiness = readiness(&settings, &urls, &routes);
-        let house = House::open(
-            cx.clone(),
-            urls.clone(),
-            plans.as_ref(),
+        let opening = Opening {
+            urls: urls.clone(),
+            plans,
             routes,
-            patience(&settings),
-        )
-        .await?;
+            patience: patience(&settings),
+            letters: letters(&settings, demo.then(|| args.data.join("mail")))?,
+            letters_from: settings.mail.from.clone(),
+        };
+        let house = House::open(cx.clone(), opening).await?;
         if demo {
             demo::seed(&house)
                 .await
@@ -68,19 +71,23 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
 
         let addresses = (account.local_addr()?, inference.local_addr()?);
         let limits = limits(&settings);
+        let proxies = Proxies::new(settings.server.proxies()?);
         tasks.spawn(api::serve(
             account,
             house.account(front.clone()),
             limits,
+            proxies.clone(),
             stop.clone(),
         ));
         tasks.spawn(api::serve(
             inference,
             house.inference(front),
             limits,
+            proxies,
             stop.clone(),
         ));
-        tasks.spawn(sweep(house.gateway.clone(), stop.clone()));
+        tasks.spawn(sweep(house.clone(), stop.clone()));
+        tasks.spawn(follow_revocations(house.identity.clone(), stop.clone()));
         announce(&house, &urls, addresses, &database, demo)?;
         stop_signals.received().await;
         stop_all(&settings, &house, &cx.db, stop, tasks).await;
@@ -119,14 +126,15 @@ pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let routes = routes(&settings, false, &tasks, &stop).await?;
     let readiness = readiness(&settings, &urls, &routes);
-    let house = House::open(
-        cx.clone(),
+    let opening = Opening {
         urls,
-        plans.as_ref(),
+        plans,
         routes,
-        patience(&settings),
-    )
-    .await?;
+        patience: patience(&settings),
+        letters: letters(&settings, None)?,
+        letters_from: settings.mail.from.clone(),
+    };
+    let house = House::open(cx.clone(), opening).await?;
     let front = Front {
         db: cx.db.clone(),
         metrics: telemetry::Metrics::start()?,
@@ -137,7 +145,15 @@ pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result
         Listener::Account => house.account(front),
         Listener::Inference => house.inference(front),
     };
-    tasks.spawn(api::serve(listener, app, limits(&settings), stop.clone()));
+    tasks.spawn(follow_revocations(house.identity.clone(), stop.clone()));
+    let proxies = Proxies::new(settings.server.proxies()?);
+    tasks.spawn(api::serve(
+        listener,
+        app,
+        limits(&settings),
+        proxies,
+        stop.clone(),
+    ));
     say(&format!(
         "{}\n",
         serde_json::json!({ "ready": true, "listen": format!("http://{address}") })
@@ -161,16 +177,18 @@ pub(crate) async fn work(settings: Settings) -> Result<()> {
         account: settings.server.account_url.clone(),
         inference: settings.server.inference_url.clone(),
     };
-    let house = House::open(
-        cx.clone(),
+    let opening = Opening {
         urls,
-        plans.as_ref(),
-        Routes::default(),
-        patience(&settings),
-    )
-    .await?;
+        plans,
+        routes: Routes::default(),
+        patience: patience(&settings),
+        letters: letters(&settings, None)?,
+        letters_from: settings.mail.from.clone(),
+    };
+    let house = House::open(cx.clone(), opening).await?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    tasks.spawn(sweep(house.gateway.clone(), stop.clone()));
+    tasks.spawn(sweep(house.clone(), stop.clone()));
+    tasks.spawn(follow_revocations(house.identity.clone(), stop.clone()));
     say(&format!("{}\n", serde_json::json!({ "ready": true })))?;
     stop_signals.received().await;
     stop_all(&settings, &house, &cx.db, stop, tasks).await;
@@ -225,9 +243,24 @@ async fn routes(
         listener,
         sandbox::model_router(),
         limits,
+        Proxies::default(),
         stop.child_token(),
     ));
     Ok(models::stand_ins(&base_url))
+}
+
+/// How letters go out: by the configured server; in a demo into a folder, which its mailbox page shows; else they wait.
+fn letters(settings: &Settings, demo: Option<PathBuf>) -> Result<mail::Way> {
+    if settings.mail.is_configured() {
+        return Ok(mail::Way::Smtp(settings.mail.smtp_url.clone()));
+    }
+    let Some(folder) = demo else {
+        tracing::warn!("no mail server is configured: letters wait until mail.smtp_url is set");
+        return Ok(mail::Way::Nowhere);
+    };
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("{} can't be made", folder.display()))?;
+    Ok(mail::Way::Folder(folder))
 }
 
 fn patience(settings: &Settings) -> Patience {

@@ -3,9 +3,10 @@
 //! The only room that reads the environment. Unknown names are refused, so that a misspelt setting is not silently
 //! without effect.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, net::IpAddr, path::Path};
 
 use config::{Config, Environment, File, FileFormat};
+use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
@@ -33,6 +34,29 @@ pub struct Server {
     pub connections: usize,
     pub connections_per_address: usize,
     pub drain_seconds: u64,
+    pub trusted_proxies: String,
+}
+
+impl Server {
+    /// The networks of `trusted_proxies`.
+    ///
+    /// # Errors
+    /// With the part that is none.
+    pub fn proxies(&self) -> Result<Vec<IpNet>, Error> {
+        self.trusted_proxies
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .map(|part| {
+                part.parse()
+                    .or_else(|_| part.parse::<IpAddr>().map(IpNet::from))
+                    .map_err(|_| Error::NotNetwork {
+                        field: "server.trusted_proxies",
+                        text: part.to_owned(),
+                    })
+            })
+            .collect()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -140,6 +164,8 @@ pub struct OpenAi {
 pub enum Error {
     #[error("the settings can't be read: {0}")]
     Unreadable(#[from] config::ConfigError),
+    #[error("{field} has a part that is no network, such as 10.0.0.0/8: {text}")]
+    NotNetwork { field: &'static str, text: String },
     #[error("{field} is not a URL: {text}")]
     NotUrl { field: String, text: String },
     #[error(
@@ -188,6 +214,7 @@ impl Settings {
         check_public_url("server.account_url", &settings.server.account_url)?;
         check_public_url("server.inference_url", &settings.server.inference_url)?;
         check_upstream_url("gateway.openai.base_url", &settings.gateway.openai.base_url)?;
+        settings.server.proxies()?;
         check_smtp_url(&settings.mail.smtp_url)?;
         check_address("mail.from", &settings.mail.from)?;
         for (name, issuer) in &settings.identity.issuers {
@@ -210,6 +237,10 @@ impl Settings {
             (
                 "server.drain_seconds",
                 self.server.drain_seconds.to_string(),
+            ),
+            (
+                "server.trusted_proxies",
+                quoted(&self.server.trusted_proxies),
             ),
             (
                 "database.url (DATABASE_URL)",

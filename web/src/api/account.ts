@@ -1,6 +1,19 @@
 import { account } from './client'
 import { ApiError, hasCode, unwrap } from './problem'
-import type { Chat, ChatSummary, DemoRole, House, LedgerPage, Locale, Me, Page, PlanView, UsageRow } from './types'
+import type {
+  Chat,
+  ChatSummary,
+  DemoRole,
+  House,
+  LedgerPage,
+  Locale,
+  Me,
+  Page,
+  PlanView,
+  Registered,
+  SecondStep,
+  UsageRow,
+} from './types'
 
 export interface Registration {
   email: string
@@ -9,12 +22,13 @@ export interface Registration {
   locale: Locale
 }
 
-export function register({ email, password, displayName, locale }: Registration): Promise<Me> {
+export function register({ email, password, displayName, locale }: Registration): Promise<Registered> {
   const named = displayName === '' ? {} : { display_name: displayName }
   return unwrap(account.POST('/auth/register', { body: { email, password, locale, ...named } }))
 }
 
-export function signIn(email: string, password: string): Promise<Me> {
+// Whoever has set up a second factor gets a ticket for it instead of a session.
+export function signIn(email: string, password: string): Promise<Me | SecondStep> {
   return unwrap(account.POST('/auth/login', { body: { email, password } }))
 }
 

@@ -12,6 +12,14 @@ export class Unreachable extends Error {
   override readonly name = 'Unreachable'
 }
 
+// Something that this page itself found out, in its own words.
+export class Told extends Error {
+  override readonly name = 'Told'
+  constructor(readonly text: Bilingual) {
+    super(text.en)
+  }
+}
+
 function isProblem(value: unknown): value is Problem {
   return typeof value === 'object' && value !== null && 'code' in value && typeof value.code === 'string'
 }
@@ -53,6 +61,8 @@ export interface ProblemView {
   code: string
   summary: string
   fields: Record<string, string>
+  // The code of each field's first error, for pages that have more to say about it.
+  fieldCodes: Record<string, string>
   requestId: string | null
   retryAfter: number | null
   suggestion: { title: string; url: string } | null
@@ -77,16 +87,31 @@ function inside(url: string): boolean {
 export function describeProblem(error: unknown, locale: Locale): ProblemView {
   if (!(error instanceof ApiError)) {
     const code = error instanceof Unreachable ? 'unreachable' : 'unexpected'
-    return { code, summary: fallback[code][locale], fields: {}, requestId: null, retryAfter: null, suggestion: null }
+    const text = error instanceof Told ? error.text : fallback[code]
+    return {
+      code: error instanceof Told ? 'told' : code,
+      summary: text[locale],
+      fields: {},
+      fieldCodes: {},
+      requestId: null,
+      retryAfter: null,
+      suggestion: null,
+    }
   }
   const { problem } = error
   const fields: Record<string, string> = {}
-  for (const field of problem.errors ?? []) fields[field.pointer.replace(/^\//, '')] ??= field.text[locale]
+  const fieldCodes: Record<string, string> = {}
+  for (const field of problem.errors ?? []) {
+    const name = field.pointer.replace(/^\//, '')
+    fields[name] ??= field.text[locale]
+    fieldCodes[name] ??= field.code
+  }
   const { suggestion } = problem
   return {
     code: problem.code,
     summary: problem.text?.[locale] ?? problem.detail ?? fallback.unexpected[locale],
     fields,
+    fieldCodes,
     // Only trouble of ours is worth reporting; a wrong password needs no number.
     requestId: problem.status >= 500 ? (problem.request_id ?? null) : null,
     retryAfter: problem.retry_after ?? null,

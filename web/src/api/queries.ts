@@ -1,5 +1,16 @@
 import { infiniteQueryOptions, type QueryClient, queryOptions } from '@tanstack/react-query'
 import { getChat, getChats, getHouse, getLedger, getPhrases, getUsage, openAsGuest, whoAmI } from './account'
+import {
+  getAudit,
+  getFactors,
+  getFamily,
+  getInvitations,
+  getIssuers,
+  getKeys,
+  getLetters,
+  getMembers,
+  getSessions,
+} from './identity'
 import { getMisakiPlan, misakiAccess } from './inference'
 import { ApiError } from './problem'
 import type { Me } from './types'
@@ -75,3 +86,27 @@ export function guestDoorQuery(client: QueryClient) {
     staleTime: Number.POSITIVE_INFINITY,
   })
 }
+
+export const issuersQuery = queryOptions({ queryKey: ['house', 'issuers'], queryFn: getIssuers, staleTime: 300_000 })
+
+export const factorsQuery = queryOptions({ queryKey: ['factors'], queryFn: getFactors })
+
+export const sessionsQuery = queryOptions({ queryKey: ['sessions'], queryFn: getSessions })
+
+export const keysQuery = queryOptions({ queryKey: ['keys'], queryFn: getKeys })
+
+export const membersQuery = queryOptions({ queryKey: ['members'], queryFn: getMembers })
+
+export const invitationsQuery = queryOptions({ queryKey: ['invitations'], queryFn: getInvitations })
+
+export const familyQuery = queryOptions({ queryKey: ['family'], queryFn: getFamily })
+
+export const auditQuery = infiniteQueryOptions({
+  queryKey: ['audit'],
+  queryFn: ({ pageParam }) => getAudit(pageParam),
+  initialPageParam: null as string | null,
+  getNextPageParam: (page) => page.next_cursor,
+})
+
+// Letters arrive a moment after what caused them, so an open mailbox looks again by itself.
+export const lettersQuery = queryOptions({ queryKey: ['letters'], queryFn: getLetters, refetchInterval: 3000 })

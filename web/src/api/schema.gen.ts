@@ -56,6 +56,91 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who did what in the tenant, newest first. */
+        get: operations["get_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The whole log of the tenant as a file, newest first. */
+        get: operations["export_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks for another address; it takes effect when the letter's link is followed. */
+        post: operations["change_email"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/email/resend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends the letter that proves the address once more. */
+        post: operations["resend_verification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/email/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Proves an address with the link of a letter: a new account's, or the one that replaces another. No session is needed. */
+        post: operations["verify_email"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/guest": {
         parameters: {
             query?: never;
@@ -84,6 +169,40 @@ export interface paths {
         put?: never;
         /** Signs in with e-mail and password. */
         post: operations["login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/login/child": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Signs in a child with the family's code, the child's name and PIN. */
+        post: operations["login_child"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/login/second": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Signs in with the second factor. */
+        post: operations["login_second"];
         delete?: never;
         options?: never;
         head?: never;
@@ -121,6 +240,58 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
+        /** Changes the caller's name and language. */
+        patch: operations["update_me"];
+        trace?: never;
+    };
+    "/auth/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sets a new password. Every other session and API client ends. */
+        post: operations["change_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/password/forgot": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks for a link that sets a new password. The answer is the same for every address. */
+        post: operations["forgot_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/password/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sets a new password with the link of a letter. Every session of the account ends; the second factor stays. */
+        post: operations["reset_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -133,9 +304,63 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Registers a user. A guest's chats and remaining quota stay. */
+        /**
+         * Registers a user. The answer is the same whether or not the address has an account; a letter goes to it. A guest's
+         *     chats and remaining quota stay.
+         */
         post: operations["register"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where the user is signed in, the last used first. */
+        get: operations["get_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/sessions/revoke-others": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Signs out every other place. */
+        post: operations["revoke_other_sessions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/sessions/{session}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Signs out one place, everywhere within a second. */
+        delete: operations["revoke_session"];
         options?: never;
         head?: never;
         patch?: never;
@@ -328,6 +553,97 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The API keys of the tenant, without their secrets. */
+        get: operations["get_keys"];
+        put?: never;
+        /** Makes a key. Its secret is in this answer and nowhere else. */
+        post: operations["create_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/keys/leaked": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes a key that was found in the open: it is revoked, and its owner gets a letter. The answer is the same for
+         *     whatever is sent.
+         */
+        post: operations["report_leaked_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/keys/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends a key, everywhere within a second. */
+        delete: operations["revoke_key"];
+        options?: never;
+        head?: never;
+        /** Changes a key's name and limits; they hold everywhere within a second. */
+        patch: operations["update_key"];
+        trace?: never;
+    };
+    "/keys/{key}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives a key a new secret; the one before goes on for a while. The key's id, limits and history stay. */
+        post: operations["rotate_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/mail/unsubscribe/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Leads to the page that asks whether to unsubscribe. Changes nothing, since mail scanners open every link. */
+        get: operations["get_unsubscribe"];
+        put?: never;
+        /** Unsubscribes with one click (RFC 8058). The link is the proof, so neither a cookie nor the body is looked at. */
+        post: operations["post_unsubscribe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/metrics": {
         parameters: {
             query?: never;
@@ -379,6 +695,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sandbox/letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The demo's letters, newest first; 404 where letters really go out. */
+        get: operations["get_sandbox_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -400,6 +733,27 @@ export interface components {
             kind: "run";
             run_id: components["schemas"]["RunId"];
             user: components["schemas"]["MessageView"];
+        };
+        AuditId: string;
+        /** @description One line of the audit log as shown to its tenant. */
+        AuditLine: {
+            action: string;
+            actor: string;
+            after: unknown;
+            /** Format: date-time */
+            at: string;
+            before: unknown;
+            /** @description SHA-256 over this line and the hash of the one before, in hexadecimal digits. */
+            hash: string;
+            id: components["schemas"]["AuditId"];
+            network: string;
+            request_id: string;
+            /**
+             * Format: int64
+             * @description Its place in the tenant's chain, from 1 without gaps.
+             */
+            seq: number;
+            target: string;
         };
         /** @description The sum of one account's entries. */
         Balance: {
@@ -435,6 +789,20 @@ export interface components {
         ChatView: components["schemas"]["ChatSummary"] & {
             messages: components["schemas"]["MessageView"][];
         };
+        CreateKey: {
+            /** Format: int64 */
+            daily_cap?: number | null;
+            /** Format: date-time */
+            expires_at?: string | null;
+            /** @description Addresses or networks in CIDR form. */
+            ip_ranges?: string[] | null;
+            models?: string[] | null;
+            name: string;
+            /** @description `inference.use` and `usage.read` unless said. */
+            scopes?: string[] | null;
+            /** @description `genai` unless said. */
+            storefront?: string | null;
+        };
         /** @description A demo user as printed and shown. */
         DemoLogin: {
             as: components["schemas"]["DemoRole"];
@@ -462,6 +830,16 @@ export interface components {
             pointer: string;
             text: components["schemas"]["Text"];
         };
+        FirstKey: {
+            id: components["schemas"]["KeyId"];
+            name: string;
+            secret: string;
+        };
+        Forgot: {
+            email: string;
+            /** @description The language of the letter. */
+            locale?: components["schemas"]["Lang"];
+        };
         HouseView: {
             demo: boolean;
             /** @description Empty unless this is a demo. */
@@ -481,11 +859,58 @@ export interface components {
             expires_at: string;
             token: string;
         };
+        /** @description A key as shown: never its secret. */
+        Key: {
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: int64
+             * @description The most requests in a day of the tenant's time zone; `null` for as many as the plan has.
+             */
+            daily_cap: number | null;
+            /** Format: date-time */
+            expires_at: string | null;
+            /**
+             * Format: date-time
+             * @description Until when the secret before the newest one works; `null` when only the newest does.
+             */
+            grace_until: string | null;
+            /** @description Beginning and end of the newest secret. */
+            hint: string;
+            id: components["schemas"]["KeyId"];
+            /** @description The only networks that it may come from; `null` for all. */
+            ip_ranges: string[] | null;
+            /**
+             * Format: date-time
+             * @description To within some seconds.
+             */
+            last_used_at: string | null;
+            /** @description The only models that it may use; `null` for all that the plan has. */
+            models: string[] | null;
+            name: string;
+            scopes: string[];
+            status: components["schemas"]["KeyStatus"];
+            storefront: string;
+        };
+        KeyId: string;
+        /** @enum {string} */
+        KeyStatus: "active" | "expired" | "revoked";
+        Keys: {
+            items: components["schemas"]["Key"][];
+        };
         /**
          * @description A language of the house. Japanese is the default.
          * @enum {string}
          */
         Lang: "ja" | "en";
+        LeakedKey: {
+            key: string;
+        };
+        /**
+         * @description What a letter is for, as people can choose.
+         * @enum {string}
+         */
+        LetterTopic: "account" | "news";
         /** @description How fast and how much at once. */
         Limits: {
             /**
@@ -503,11 +928,42 @@ export interface components {
             email: string;
             password: string;
         };
+        LoginChild: {
+            /** @description The family's code. */
+            family: string;
+            name: string;
+            pin: string;
+        };
+        LoginSecond: {
+            /** @description Six digits of an authenticator, or a recovery code. */
+            code: string;
+            ticket: string;
+        };
         LotId: string;
         /** @description The caller as shown to itself. */
         Me: {
+            /**
+             * Format: date-time
+             * @description When the account will be deleted, if that was asked for.
+             */
+            deletion_at: string | null;
             guest: boolean;
+            /** @description What the caller may do in the tenant. */
+            permissions: components["schemas"]["Permission"][];
+            /**
+             * Format: date-time
+             * @description When the user last proved who they are.
+             */
+            signed_in_at: string | null;
+            /**
+             * Format: date-time
+             * @description Until when that proof counts for sensitive actions.
+             */
+            stepped_up_until: string | null;
+            /** @description The tenant that the caller acts for. */
             tenant: components["schemas"]["TenantView"];
+            /** @description All that the user may act for. */
+            tenants: components["schemas"]["TenantView"][];
             user: components["schemas"]["UserView"] | null;
         };
         MessageId: string;
@@ -529,6 +985,11 @@ export interface components {
             /** @description Of an answer under way, what is durable so far. */
             text: string;
         };
+        /**
+         * @description A second factor that a sign-in may be finished with.
+         * @enum {string}
+         */
+        Method: "totp" | "recovery" | "passkey";
         /** @description One entry as shown to its owner. */
         Movement: {
             account: string;
@@ -547,6 +1008,9 @@ export interface components {
             transfer_id: components["schemas"]["TransferId"];
             unit: string;
         };
+        NewEmail: {
+            email: string;
+        };
         NewInference: {
             /** Format: int32 */
             max_tokens?: number | null;
@@ -554,16 +1018,48 @@ export interface components {
             /** @description What for, such as `misaki.chat`; the plan decides which models that means. */
             route: string;
         };
+        /** @description A key with its secret, which is shown this once and kept nowhere. */
+        NewKey: {
+            key: components["schemas"]["Key"];
+            secret: string;
+        };
         NewMessage: {
             chat_id?: components["schemas"]["ChatId"] | null;
             locale?: components["schemas"]["Lang"];
             text: string;
+        };
+        NewPassword: {
+            password: string;
         };
         /**
          * @description How the work ended.
          * @enum {string}
          */
         Outcome: "completed" | "failed" | "cancelled";
+        /** @description One page of a list. There are no totals: they cost a scan and are stale when read. */
+        Page_AuditLine: {
+            items: {
+                action: string;
+                actor: string;
+                after: unknown;
+                /** Format: date-time */
+                at: string;
+                before: unknown;
+                /** @description SHA-256 over this line and the hash of the one before, in hexadecimal digits. */
+                hash: string;
+                id: components["schemas"]["AuditId"];
+                network: string;
+                request_id: string;
+                /**
+                 * Format: int64
+                 * @description Its place in the tenant's chain, from 1 without gaps.
+                 */
+                seq: number;
+                target: string;
+            }[];
+            /** @description Pass it back as `cursor`; `null` on the last page. */
+            next_cursor: string | null;
+        };
         /** @description One page of a list. There are no totals: they cost a scan and are stale when read. */
         Page_ChatSummary: {
             items: {
@@ -610,6 +1106,11 @@ export interface components {
             every: components["schemas"]["Every"];
             unit: string;
         };
+        /**
+         * @description One thing that a caller may be allowed; also the scopes of API keys.
+         * @enum {string}
+         */
+        Permission: "inference.use" | "usage.read" | "billing.manage" | "profile.manage" | "keys.manage" | "members.read" | "members.manage" | "children.manage" | "tenant.manage" | "audit.read" | "house.operate";
         /** @description One phrase: what people say, and what Mama answers. */
         Phrase: {
             /** @description Offered as a button to a person who doesn't know what to say; the first of `match` is its label. */
@@ -683,6 +1184,13 @@ export interface components {
             title: string;
             type: string;
         };
+        Profile: {
+            display_name?: string | null;
+            locale?: components["schemas"]["Lang"] | null;
+        };
+        ProvenEmail: {
+            email: string;
+        };
         /** @description What is left of a periodic grant. */
         Quota: {
             /** Format: int64 */
@@ -719,6 +1227,22 @@ export interface components {
             text: string;
             /** @description The time of day that it is for. */
             when: components["schemas"]["When"];
+        };
+        Reset: {
+            password: string;
+            token: string;
+        };
+        /**
+         * @description What somebody is in a tenant. A guest's tenant has nobody else in it.
+         * @enum {string}
+         */
+        Role: "guest" | "owner" | "admin" | "member" | "guardian" | "child";
+        RotateKey: {
+            /**
+             * Format: int64
+             * @description How long the secret before goes on: up to 720 hours (30 days).
+             */
+            grace_hours: number;
         };
         /**
          * @description Which rule has matched.
@@ -757,6 +1281,50 @@ export interface components {
             /** Format: int64 */
             tokens_out: number;
         };
+        /** @description A letter of the demo, as its reader would see it. */
+        SandboxLetter: {
+            /** Format: date-time */
+            at: string;
+            html: string;
+            id: string;
+            /** @description The addresses in the text, in their order: what the button leads to comes first. */
+            links: string[];
+            subject: string;
+            text: string;
+            to: string;
+        };
+        SandboxLetters: {
+            items: components["schemas"]["SandboxLetter"][];
+        };
+        /** @description The password was right; now the second factor. */
+        SecondFactor: {
+            methods: components["schemas"]["Method"][];
+            /** @description Bring it along with the code, within five minutes. */
+            ticket: string;
+        };
+        SessionId: string;
+        /** @enum {string} */
+        SessionKind: "browser" | "api";
+        /** @description A place where the user is signed in. */
+        SessionView: {
+            /** Format: date-time */
+            created_at: string;
+            /** @description Whether this request came from it. */
+            current: boolean;
+            id: components["schemas"]["SessionId"];
+            kind: components["schemas"]["SessionKind"];
+            /**
+             * Format: date-time
+             * @description To within some minutes.
+             */
+            last_seen_at: string | null;
+            /** @description Roughly where from: an IPv4 /24 or an IPv6 /48. */
+            network: string;
+            user_agent: string;
+        };
+        Sessions: {
+            items: components["schemas"]["SessionView"][];
+        };
         /**
          * @description Who speaks.
          * @enum {string}
@@ -788,18 +1356,39 @@ export interface components {
             url: string;
         };
         TenantId: string;
-        /** @description The tenant that the caller acts for. */
+        /** @description A tenant that somebody may act for. */
         TenantView: {
             id: components["schemas"]["TenantId"];
             /** @description person, family, school or team. */
             kind: string;
+            /** @description Empty for a person's own. */
+            name: string;
+            /** @description What the caller is in it. */
+            role: components["schemas"]["Role"];
         };
         /** @description A sentence in both languages of the house, written separately, not translated word by word. */
         Text: {
             en: string;
             ja: string;
         };
+        Token: {
+            token: string;
+        };
         TransferId: string;
+        Unsubscribed: {
+            topic: components["schemas"]["LetterTopic"];
+        };
+        /** @description What is left out stays; `null` takes a limit away. */
+        UpdateKey: {
+            /** Format: int64 */
+            daily_cap?: number | null;
+            /** Format: date-time */
+            expires_at?: string | null;
+            ip_ranges?: string[] | null;
+            models?: string[] | null;
+            name?: string | null;
+            scopes?: string[] | null;
+        };
         /** @description One line of the usage list. */
         UsageRow: {
             /** Format: int64 */
@@ -825,9 +1414,19 @@ export interface components {
         /** @description A user as shown to itself. */
         UserView: {
             display_name: string;
-            email: string;
+            /** @description `null` for a child. */
+            email: string | null;
+            email_verified: boolean;
             id: components["schemas"]["UserId"];
             locale: components["schemas"]["Lang"];
+            /** @description What a child signs in with, beside the PIN. */
+            login_name: string | null;
+            /** @description Whether the user runs this house. */
+            operator: boolean;
+        };
+        /** @description Who registered, and their first API key, whose secret is shown this once. */
+        Welcome: components["schemas"]["Me"] & {
+            api_key: components["schemas"]["FirstKey"];
         };
         /**
          * @description A time of day.
@@ -1006,6 +1605,206 @@ export interface operations {
             };
         };
     };
+    get_audit: {
+        parameters: {
+            query?: {
+                /** @description 1 to 100, 20 unless said. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AuditLine"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_audit: {
+        parameters: {
+            query: {
+                format: "csv" | "jsonl";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description CSV (UTF-8 with BOM) or one JSON object a line. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                    "application/jsonl": string;
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_email: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewEmail"];
+            };
+        };
+        responses: {
+            /** @description On its way. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resend_verification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description On its way. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    verify_email: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Token"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProvenEmail"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     enter_as_guest: {
         parameters: {
             query?: never;
@@ -1062,6 +1861,97 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["Login"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description A second factor is asked for. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecondFactor"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    login_child: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LoginChild"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    login_second: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LoginSecond"];
             };
         };
         responses: {
@@ -1166,6 +2056,168 @@ export interface operations {
             };
         };
     };
+    update_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Profile"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPassword"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    forgot_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Forgot"];
+            };
+        };
+        responses: {
+            /** @description If the address has an account, a letter is on its way. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reset_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Reset"];
+            };
+        };
+        responses: {
+            /** @description The password is set. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     register: {
         parameters: {
             query?: never;
@@ -1184,8 +2236,119 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Me"];
+                    "application/json": components["schemas"]["Welcome"];
                 };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sessions"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_other_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Signed out elsewhere. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                session: components["schemas"]["SessionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Signed out there. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request is refused; `code` says why. */
             "4XX": {
@@ -1651,6 +2814,324 @@ export interface operations {
             };
         };
     };
+    get_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Keys"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateKey"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKey"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report_leaked_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LeakedKey"];
+            };
+        };
+        responses: {
+            /** @description Thank you. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: components["schemas"]["KeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It works no more. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: components["schemas"]["KeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateKey"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Key"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: components["schemas"]["KeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RotateKey"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKey"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_unsubscribe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_unsubscribe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Unsubscribed"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_metrics: {
         parameters: {
             query?: never;
@@ -1757,6 +3238,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Ready"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_sandbox_letters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SandboxLetters"];
                 };
             };
             /** @description The request is refused; `code` says why. */

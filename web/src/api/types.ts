@@ -2,7 +2,23 @@
 
 import type { components } from './schema.gen'
 
-export type { paths } from './schema.gen'
+export type {
+  Ceremony,
+  Child,
+  Factors,
+  Family,
+  Invitation,
+  InvitationView,
+  Issuer,
+  Member,
+  NewChild,
+  Passkey,
+  Proof,
+  paths,
+  Signed,
+  TenantKind,
+  TotpSetup,
+} from './identity.types'
 
 type Schemas = components['schemas']
 
@@ -11,7 +27,18 @@ export type Bilingual = Schemas['Text']
 export type FieldProblem = Schemas['FieldError']
 /** As it arrives; a proxy in between may have left out what is not required by RFC 9457. */
 export type Problem = Pick<Schemas['Problem'], 'type' | 'code' | 'status' | 'title'> & Partial<Schemas['Problem']>
+export type Role = Schemas['Role']
+export type Membership = Schemas['TenantView']
 export type Me = Schemas['Me']
+export type FirstKey = Schemas['FirstKey']
+export type Registered = Schemas['Welcome']
+export type SecondStep = Schemas['SecondFactor']
+export type DeviceSession = Schemas['SessionView']
+export type ApiKey = Schemas['Key']
+export type NewKey = Schemas['CreateKey']
+export type KeyWithSecret = Schemas['NewKey']
+export type AuditRow = Schemas['AuditLine']
+export type Letter = Schemas['SandboxLetter']
 export type DemoLogin = Schemas['DemoLogin']
 export type DemoRole = Schemas['DemoRole']
 export type StorefrontId = Schemas['StorefrontId']

@@ -1,11 +1,41 @@
 import { describe, expect, test } from 'vitest'
 import { accountWords, quotaWords } from './accountWords'
-import { authWords } from './authWords'
+import { authWords, childWords } from './authWords'
+import { formWords } from './formWords'
+import { areaWords, auditWords, dataWords, keyWords } from './keyWords'
+import { linkWords, mailboxWords } from './linkWords'
 import { misakiWords } from './misakiWords'
+import { bannerWords, familyWords, memberWords, roleWords, tenantWords } from './peopleWords'
+import { deviceWords, profileWords, securityWords, stepUpWords } from './securityWords'
 import { comingWords, shellWords, welcomeWords } from './shellWords'
 import { wordsOf } from './text'
 
-const tables = { accountWords, authWords, comingWords, misakiWords, quotaWords, shellWords, welcomeWords }
+const tables = {
+  accountWords,
+  areaWords,
+  auditWords,
+  authWords,
+  bannerWords,
+  childWords,
+  comingWords,
+  dataWords,
+  deviceWords,
+  familyWords,
+  formWords,
+  keyWords,
+  linkWords,
+  mailboxWords,
+  memberWords,
+  misakiWords,
+  profileWords,
+  quotaWords,
+  roleWords,
+  securityWords,
+  shellWords,
+  stepUpWords,
+  tenantWords,
+  welcomeWords,
+}
 // Proper names, and the word that is written in the other language on purpose.
 const alike = new Set([
   'welcomeWords.webgpt',

@@ -3,23 +3,30 @@ import { shellWords } from '../i18n/shellWords'
 import { useWords } from '../i18n/text'
 import { buttonClass } from '../ui/Button'
 import { Noren } from '../ui/Noren'
-import { Frame } from './HouseLayout'
+import { Frame } from './Frame'
 import styles from './house.module.css'
 import { usePageTitle } from './page'
 
-export function NotFound() {
+// For pages that have the frame around them already.
+export function NoPage() {
   const words = useWords(shellWords)
   usePageTitle(words.closedTitle)
   return (
+    <div className={styles['centre']}>
+      <Noren characters="本日休業" size="large" />
+      <h1>{words.closedTitle}</h1>
+      <p>{words.closedText}</p>
+      <Link to="/" className={buttonClass({ look: 'primary' })}>
+        {words.home}
+      </Link>
+    </div>
+  )
+}
+
+export function NotFound() {
+  return (
     <Frame>
-      <div className={styles['centre']}>
-        <Noren characters="本日休業" size="large" />
-        <h1>{words.closedTitle}</h1>
-        <p>{words.closedText}</p>
-        <Link to="/" className={buttonClass({ look: 'primary' })}>
-          {words.home}
-        </Link>
-      </div>
+      <NoPage />
     </Frame>
   )
 }

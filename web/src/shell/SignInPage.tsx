@@ -1,26 +1,67 @@
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
-import { houseQuery } from '../api/queries'
+import { useState } from 'react'
+import { houseQuery, issuersQuery } from '../api/queries'
+import type { SecondStep } from '../api/types'
+import { passkeysWork } from '../api/webauthn'
 import { authWords } from '../i18n/authWords'
 import { useWords } from '../i18n/text'
-import { AuthForm } from './AuthForm'
+import { buttonClass } from '../ui/Button'
 import styles from './auth.module.css'
 import { DemoLogins } from './DemoLogins'
+import { useEnter } from './enter'
 import house from './house.module.css'
+import { PasskeyButton } from './PasskeyButton'
 import { usePageTitle } from './page'
+import { SecondStepForm } from './SecondStepForm'
+import { SignInForm } from './SignInForm'
 
 const route = getRouteApi('/house/sign-in')
 
 export default function SignInPage() {
   const words = useWords(authWords)
   const search = route.useSearch()
+  const enter = useEnter(search.next)
   const { data } = useQuery(houseQuery)
-  usePageTitle(words.signIn)
+  const issuers = useQuery(issuersQuery)
+  const [second, setSecond] = useState<SecondStep | null>(null)
+  usePageTitle(second ? words.secondTitle : words.signIn)
+  if (second) {
+    return (
+      <div className={house['narrow']}>
+        <h1>{words.secondTitle}</h1>
+        <SecondStepForm step={second} onEntered={enter} onStartOver={() => setSecond(null)} />
+      </div>
+    )
+  }
+  const from = search.next === undefined ? '' : `?next=${encodeURIComponent(search.next)}`
   return (
     <div className={house['narrow']}>
       <h1>{words.signIn}</h1>
       <p className={styles['lead']}>{words.signInLead}</p>
-      <AuthForm mode="sign-in" next={search.next} />
+      <SignInForm onEntered={enter} onSecond={setSecond} />
+      <ul className={styles['links']}>
+        <li>
+          <Link to="/forgot">{words.forgot}</Link>
+        </li>
+        <li>
+          <Link to="/sign-in/child">{words.childSignsIn}</Link>
+        </li>
+      </ul>
+      {(passkeysWork() || (issuers.data ?? []).length > 0) && (
+        <section className={styles['ways']} aria-label={words.otherWays}>
+          {passkeysWork() && <PasskeyButton label={words.withPasskey} onEntered={enter} />}
+          {issuers.data?.map((issuer) => (
+            <a
+              key={issuer.id}
+              href={`/auth/oidc/${encodeURIComponent(issuer.id)}${from}`}
+              className={buttonClass({ wide: true })}
+            >
+              {words.withIssuer(issuer.name)}
+            </a>
+          ))}
+        </section>
+      )}
       <p className={styles['other']}>
         {words.noAccount}{' '}
         <Link to="/sign-up" search={search}>

@@ -3,11 +3,11 @@ import { getRouteApi, Link } from '@tanstack/react-router'
 import { houseQuery } from '../api/queries'
 import { authWords } from '../i18n/authWords'
 import { useWords } from '../i18n/text'
-import { AuthForm } from './AuthForm'
 import styles from './auth.module.css'
 import { DemoLogins } from './DemoLogins'
 import house from './house.module.css'
 import { usePageTitle } from './page'
+import { SignUpForm } from './SignUpForm'
 
 const route = getRouteApi('/house/sign-up')
 
@@ -20,7 +20,7 @@ export default function SignUpPage() {
     <div className={house['narrow']}>
       <h1>{words.signUp}</h1>
       <p className={styles['lead']}>{words.signUpLead}</p>
-      <AuthForm mode="sign-up" next={search.next} />
+      <SignUpForm next={search.next} />
       <p className={styles['other']}>
         {words.haveAccount}{' '}
         <Link to="/sign-in" search={search}>

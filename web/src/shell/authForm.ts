@@ -1,5 +1,21 @@
-import type { authWords } from '../i18n/authWords'
+import type { formWords } from '../i18n/formWords'
 import type { Words } from '../i18n/text'
+import { lengthOf, looksLikeEmail } from './codes'
+import type { Mistakes } from './form'
+
+type Said = Words<typeof formWords>
+
+// The same limits as the server's, said before a round trip; the server stays the judge.
+export function checkEmail(email: string, words: Said): Mistakes {
+  if (email === '') return { email: words.needEmail }
+  return looksLikeEmail(email) ? {} : { email: words.badEmail }
+}
+
+export function checkNewPassword(password: string, words: Said): Mistakes {
+  if (password === '') return { password: words.needPassword }
+  if (lengthOf(password) < 8) return { password: words.shortPassword }
+  return lengthOf(password) > 128 ? { password: words.longPassword } : {}
+}
 
 export interface Credentials {
   email: string
@@ -7,24 +23,12 @@ export interface Credentials {
   displayName: string
 }
 
-export type FieldName = 'email' | 'password' | 'display_name'
-export type FieldErrors = Partial<Record<FieldName, string>>
+export function checkSignUp(values: Credentials, words: Said): Mistakes {
+  const long = lengthOf(values.displayName) > 50 ? { display_name: words.longName } : {}
+  return { ...checkEmail(values.email, words), ...checkNewPassword(values.password, words), ...long }
+}
 
-// The same limits as the server's, said before a round trip; the server stays the judge.
-export function checkCredentials(
-  mode: 'sign-in' | 'sign-up',
-  values: Credentials,
-  words: Words<typeof authWords>,
-): FieldErrors {
-  const errors: FieldErrors = {}
-  if (values.email === '') errors.email = words.needEmail
-  else if (!/^[^\s@]+@[^\s@]+$/.test(values.email)) errors.email = words.badEmail
-  if (values.password === '') errors.password = words.needPassword
-  else if (mode === 'sign-up') {
-    const length = [...values.password].length
-    if (length < 8) errors.password = words.shortPassword
-    if (length > 128) errors.password = words.longPassword
-  }
-  if (mode === 'sign-up' && [...values.displayName].length > 50) errors.display_name = words.longName
-  return errors
+// Someone with an old, shorter password must still get in.
+export function checkSignIn(email: string, password: string, words: Said): Mistakes {
+  return { ...checkEmail(email, words), ...(password === '' ? { password: words.needPassword } : {}) }
 }

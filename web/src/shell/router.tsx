@@ -13,6 +13,7 @@ import { CurtainWaiting } from '../ui/Noren'
 import { HouseLayout } from './HouseLayout'
 import { Broken, NotFound } from './NotFound'
 import { safeNext } from './paths'
+import { StepUpHost } from './StepUpHost'
 import { Welcome } from './Welcome'
 
 function Root() {
@@ -23,6 +24,7 @@ function Root() {
         {words.skip}
       </a>
       <Outlet />
+      <StepUpHost />
     </>
   )
 }
@@ -46,11 +48,24 @@ function nextSearch(search: Record<string, unknown>): { next?: string } {
   return next === undefined ? {} : { next }
 }
 
+// The code of a family may come with a bookmark on a child's device. It is no secret: it takes a name and a PIN beside it.
+function familySearch(search: Record<string, unknown>): { family?: string } {
+  const family = search['family']
+  return typeof family === 'string' && /^[a-z0-9]{1,16}$/i.test(family) ? { family } : {}
+}
+
 const signInRoute = createRoute({
   getParentRoute: () => houseRoute,
   path: '/sign-in',
   validateSearch: nextSearch,
   component: lazyRouteComponent(() => import('./SignInPage')),
+})
+
+const childSignInRoute = createRoute({
+  getParentRoute: () => houseRoute,
+  path: '/sign-in/child',
+  validateSearch: familySearch,
+  component: lazyRouteComponent(() => import('./ChildSignInPage')),
 })
 
 const signUpRoute = createRoute({
@@ -60,10 +75,118 @@ const signUpRoute = createRoute({
   component: lazyRouteComponent(() => import('./SignUpPage')),
 })
 
+const forgotRoute = createRoute({
+  getParentRoute: () => houseRoute,
+  path: '/forgot',
+  component: lazyRouteComponent(() => import('./ForgotPage')),
+})
+
+const callbackRoute = createRoute({
+  getParentRoute: () => houseRoute,
+  path: '/auth/callback',
+  component: lazyRouteComponent(() => import('./CallbackPage')),
+})
+
+const verifyRoute = createRoute({
+  getParentRoute: () => houseRoute,
+  path: '/link/verify',
+  component: lazyRouteComponent(() => import('./link/VerifyPage')),
+})
+
+const resetRoute = createRoute({
+  getParentRoute: () => houseRoute,
+  path: '/link/reset',
+  component: lazyRouteComponent(() => import('./link/ResetPage')),
+})
+
+const emailRoute = createRoute({
+  getParentRoute: () => houseRoute,
+  path: '/link/email',
+  component: lazyRouteComponent(() => import('./link/EmailPage')),
+})
+
+const inviteRoute = createRoute({
+  getParentRoute: () => houseRoute,
+  path: '/link/invite',
+  component: lazyRouteComponent(() => import('./link/InvitePage')),
+})
+
+const unsubscribeRoute = createRoute({
+  getParentRoute: () => houseRoute,
+  path: '/unsubscribe',
+  component: lazyRouteComponent(() => import('./link/UnsubscribePage')),
+})
+
+const mailboxRoute = createRoute({
+  getParentRoute: () => houseRoute,
+  path: '/sandbox/mailbox',
+  component: lazyRouteComponent(() => import('./MailboxPage')),
+})
+
 const accountRoute = createRoute({
   getParentRoute: () => houseRoute,
   path: '/account',
-  component: lazyRouteComponent(() => import('./account/AccountPage')),
+  component: lazyRouteComponent(() => import('./account/AreaPage')),
+})
+
+const overviewRoute = createRoute({
+  getParentRoute: () => accountRoute,
+  path: '/',
+  component: lazyRouteComponent(() => import('./account/OverviewPage')),
+})
+
+const profileRoute = createRoute({
+  getParentRoute: () => accountRoute,
+  path: '/profile',
+  component: lazyRouteComponent(() => import('./account/ProfilePage')),
+})
+
+const securityRoute = createRoute({
+  getParentRoute: () => accountRoute,
+  path: '/security',
+  component: lazyRouteComponent(() => import('./account/SecurityPage')),
+})
+
+const devicesRoute = createRoute({
+  getParentRoute: () => accountRoute,
+  path: '/devices',
+  component: lazyRouteComponent(() => import('./account/DevicesPage')),
+})
+
+const keysRoute = createRoute({
+  getParentRoute: () => accountRoute,
+  path: '/keys',
+  component: lazyRouteComponent(() => import('./account/KeysPage')),
+})
+
+const membersRoute = createRoute({
+  getParentRoute: () => accountRoute,
+  path: '/members',
+  component: lazyRouteComponent(() => import('./account/MembersPage')),
+})
+
+const familyRoute = createRoute({
+  getParentRoute: () => accountRoute,
+  path: '/family',
+  component: lazyRouteComponent(() => import('./account/FamilyPage')),
+})
+
+const auditRoute = createRoute({
+  getParentRoute: () => accountRoute,
+  path: '/audit',
+  component: lazyRouteComponent(() => import('./account/AuditPage')),
+})
+
+const dataRoute = createRoute({
+  getParentRoute: () => accountRoute,
+  path: '/data',
+  component: lazyRouteComponent(() => import('./account/DataPage')),
+})
+
+const newTenantRoute = createRoute({
+  getParentRoute: () => accountRoute,
+  path: '/new',
+  component: lazyRouteComponent(() => import('./account/NewTenantPage')),
 })
 
 const webgptRoute = createRoute({
@@ -94,7 +217,35 @@ const misakiEntranceRoute = createRoute({ getParentRoute: () => misakiRoute, pat
 const misakiChatRoute = createRoute({ getParentRoute: () => misakiRoute, path: '/chat/$chatId' })
 
 const routeTree = rootRoute.addChildren([
-  houseRoute.addChildren([welcomeRoute, signInRoute, signUpRoute, accountRoute, webgptRoute, genaiRoute, naraiRoute]),
+  houseRoute.addChildren([
+    welcomeRoute,
+    signInRoute,
+    childSignInRoute,
+    signUpRoute,
+    forgotRoute,
+    callbackRoute,
+    verifyRoute,
+    resetRoute,
+    emailRoute,
+    inviteRoute,
+    unsubscribeRoute,
+    mailboxRoute,
+    accountRoute.addChildren([
+      overviewRoute,
+      profileRoute,
+      securityRoute,
+      devicesRoute,
+      keysRoute,
+      membersRoute,
+      familyRoute,
+      auditRoute,
+      dataRoute,
+      newTenantRoute,
+    ]),
+    webgptRoute,
+    genaiRoute,
+    naraiRoute,
+  ]),
   misakiRoute.addChildren([misakiEntranceRoute, misakiChatRoute]),
 ])
 

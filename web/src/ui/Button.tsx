@@ -3,7 +3,7 @@ import styles from './button.module.css'
 import { cx } from './css'
 
 export interface ButtonLook {
-  look?: 'primary' | 'quiet' | 'plain'
+  look?: 'primary' | 'quiet' | 'plain' | 'danger'
   small?: boolean
   icon?: boolean
   wide?: boolean

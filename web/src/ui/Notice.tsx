@@ -1,11 +1,12 @@
 import type { ReactNode, Ref } from 'react'
 import { cx } from './css'
-import { Icon } from './Icon'
+import { Icon, type IconName } from './Icon'
 import styles from './notice.module.css'
 
 interface Props {
   tone: 'bad' | 'warn' | 'info'
   title: ReactNode
+  icon?: IconName
   children?: ReactNode
   actions?: ReactNode
   // Long id that a person may read out to whoever helps them.
@@ -14,11 +15,11 @@ interface Props {
   ref?: Ref<HTMLDivElement>
 }
 
-export function Notice({ tone, title, children, actions, request, role, ref }: Props) {
+export function Notice({ tone, title, icon, children, actions, request, role, ref }: Props) {
   return (
     <div ref={ref} tabIndex={ref ? -1 : undefined} className={cx(styles['notice'], styles[tone])} role={role}>
       <p className={styles['title']}>
-        <Icon name={tone === 'info' ? 'clock' : 'warn'} />
+        <Icon name={icon ?? (tone === 'info' ? 'clock' : 'warn')} />
         <span>{title}</span>
       </p>
       {children}

@@ -1,5 +1,5 @@
 use chrono::{DateTime, Duration, Utc};
-use identity::TenantId;
+use identity::{KeyId, Principal, TenantId};
 use sqlx::PgConnection;
 
 use super::{Closed, Load, Work};
@@ -46,25 +46,41 @@ pub(super) async fn load(
 pub(super) async fn insert(
     conn: &mut PgConnection,
     id: ReservationId,
-    tenant: TenantId,
+    caller: Principal,
     work: &Work<'_>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into entitlement.reservation (id, tenant_id, storefront, unit, amount, ref, created_at, lease_until)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "insert into entitlement.reservation (id, tenant_id, storefront, unit, amount, ref, created_at, lease_until, key_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         id as ReservationId,
-        tenant as TenantId,
+        caller.tenant as TenantId,
         work.storefront,
         work.unit,
         work.amount,
         work.reference,
         now,
         work.lease_until,
+        caller.key as Option<KeyId>,
     )
     .execute(conn)
     .await
     .map(drop)
+}
+
+/// How many pieces of work a key asked for.
+pub(super) async fn asked_since(
+    conn: &mut PgConnection,
+    key: KeyId,
+    since: DateTime<Utc>,
+) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from entitlement.reservation where key_id = $1 and created_at >= $2"#,
+        key as KeyId,
+        since,
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// Closes an open reservation; none when it was closed before.

@@ -58,3 +58,17 @@ pub(super) async fn list(
     .fetch_all(conn)
     .await
 }
+
+pub(super) async fn all(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<Vec<UsageRow>> {
+    sqlx::query_as!(
+        UsageRow,
+        r#"select ref as run_id, at, model, tokens_in, tokens_out, cost_nano_usd, unit, amount, outcome,
+                  reservation_id as id
+           from entitlement.usage
+           where tenant_id = $1
+           order by at, reservation_id"#,
+        tenant as TenantId,
+    )
+    .fetch_all(conn)
+    .await
+}

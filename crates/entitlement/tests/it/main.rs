@@ -13,7 +13,7 @@ use std::sync::Arc;
 use chrono::Duration;
 use db::Ctx;
 use entitlement::{Catalogue, Entitlement, Error, Outcome, PlanFile, Reservation, Usage, Work};
-use identity::{CookieStyle, Identity, Principal, RequestMeta};
+use identity::{Identity, Principal, RequestMeta};
 use tokio::sync::RwLock;
 
 const UNIT: &str = "misaki.chat";
@@ -44,7 +44,7 @@ fn plan_file(per_minute: u32, concurrent: u32, amount: u32) -> PlanFile {
 
 /// The room on a database whose plans are applied.
 async fn open(cx: &Ctx, plans: &PlanFile) -> Entitlement {
-    let identity = Identity::open(cx.clone(), CookieStyle::Https)
+    let identity = Identity::open(cx.clone(), identity::Config::at("https://noren.example"))
         .await
         .unwrap();
     entitlement::apply(cx, plans).await.unwrap();
@@ -58,10 +58,7 @@ async fn open(cx: &Ctx, plans: &PlanFile) -> Entitlement {
 }
 
 async fn guest(room: &Entitlement) -> Principal {
-    let meta = RequestMeta {
-        request_id: "req_test".to_owned(),
-        user_agent: String::new(),
-    };
+    let meta = RequestMeta::of_the_house("req_test");
     identity::guest(&room.identity, &meta)
         .await
         .unwrap()
@@ -78,6 +75,7 @@ async fn reserve(room: &Entitlement, caller: Principal) -> Result<Reservation, E
         amount: 1,
         reference: "run_test",
         lease_until,
+        daily_cap: None,
     };
     let reservation = entitlement::reserve(&mut tx, room, caller, &work).await?;
     tx.commit().await?;

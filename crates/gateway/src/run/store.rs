@@ -241,3 +241,19 @@ pub(super) async fn durable_output(conn: &mut PgConnection, id: RunId) -> sqlx::
     .fetch_one(conn)
     .await
 }
+
+pub(super) async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "delete from gateway.run_event where tenant_id = $1",
+        tenant as TenantId
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "update gateway.run set output = '' where tenant_id = $1",
+        tenant as TenantId
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}

@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 use db::Ctx;
 use entitlement::{Catalogue, Entitlement, PlanFile};
 use gateway::{Error, Gateway, Patience, Price, Routes, RunId, RunView, StartRun, State, Target};
-use identity::{CookieStyle, Identity, InferenceCaller, RequestMeta};
+use identity::{Caller, Identity, InferenceCaller, RequestMeta};
 use kernel::NanoUsd;
 use llm::Message;
 use testkit::TestCtx;
@@ -25,6 +25,7 @@ struct Bar {
     test: TestCtx,
     room: Gateway,
     caller: InferenceCaller,
+    guest: Caller,
     model: String,
 }
 
@@ -46,22 +47,14 @@ impl Bar {
         let model = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, sandbox::model_router_paced(pace)).await });
         let room = node(&test.cx, &model).await;
-        let meta = RequestMeta {
-            request_id: "req_test".to_owned(),
-            user_agent: String::new(),
-        };
-        let principal = identity::guest(&room.identity, &meta)
-            .await
-            .unwrap()
-            .session
-            .principal;
+        let meta = RequestMeta::of_the_house("req_test");
+        let guest = identity::guest(&room.identity, &meta).await.unwrap();
+        let guest = Caller::from(guest.session);
         Self {
             test,
             room,
-            caller: InferenceCaller {
-                principal,
-                storefront: "misaki".to_owned(),
-            },
+            caller: InferenceCaller::of(&guest, "misaki"),
+            guest,
             model,
         }
     }
@@ -153,7 +146,7 @@ async fn node_with(cx: &Ctx, model: &str, streams: bool) -> Gateway {
         routes = { "misaki.chat" = "small" }"#,
     )
     .unwrap();
-    let identity = Identity::open(cx.clone(), CookieStyle::Https)
+    let identity = Identity::open(cx.clone(), identity::Config::at("https://noren.example"))
         .await
         .unwrap();
     entitlement::apply(cx, &plans).await.unwrap();

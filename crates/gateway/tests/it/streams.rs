@@ -21,7 +21,7 @@ fn router(bar: &Bar) -> Router {
 
 /// Reads the events of a run after number `after`, at most `most` of them; then hangs up.
 async fn read(bar: &Bar, id: RunId, after: i32, most: usize) -> Vec<Event> {
-    let token = identity::mint_inference_token(&bar.room.identity, bar.caller.principal, "misaki")
+    let token = identity::mint_inference_token(&bar.room.identity, &bar.guest, "misaki")
         .unwrap()
         .token;
     let request = Request::get(format!("/inference/{id}/events"))
@@ -121,6 +121,7 @@ async fn several_readers_on_two_nodes_see_the_same() {
         room: other,
         test: testkit::context().await,
         caller: bar.caller.clone(),
+        guest: bar.guest.clone(),
         model: bar.model.clone(),
     };
     let (one, two, remote) = tokio::join!(
@@ -136,10 +137,7 @@ async fn several_readers_on_two_nodes_see_the_same() {
 async fn nobody_else_can_read_or_stop_a_run() {
     let bar = Bar::open().await;
     let id = bar.ask("こんばんは").await;
-    let meta = RequestMeta {
-        request_id: "req_test".to_owned(),
-        user_agent: String::new(),
-    };
+    let meta = RequestMeta::of_the_house("req_test");
     let stranger = identity::guest(&bar.room.identity, &meta)
         .await
         .unwrap()

@@ -83,6 +83,21 @@ pub(super) async fn find_by_secret(
     .await
 }
 
+pub(super) async fn is_live(
+    conn: &mut PgConnection,
+    id: KeyId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from identity.api_key
+               where id = $1 and revoked_at is null and (expires_at is null or expires_at > $2)) as "live!""#,
+        id as KeyId,
+        now,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 pub(super) async fn count_live(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"select count(*) as "count!" from identity.api_key where tenant_id = $1 and revoked_at is null"#,

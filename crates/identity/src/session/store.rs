@@ -50,6 +50,7 @@ pub(super) async fn find_live(
             principal: Principal {
                 tenant: row.tenant,
                 user: row.user,
+                key: None,
             },
             role: row.role.as_deref().map_or(Role::Guest, Role::from_stored),
             operator: row.operator,

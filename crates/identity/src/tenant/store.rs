@@ -1,9 +1,10 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::TenantView;
+use super::{Kind, TenantView};
 use crate::{Role, TenantId, UserId};
 
+/// Says whether it was made: a family's code may be taken.
 pub(super) async fn insert(
     conn: &mut PgConnection,
     id: TenantId,
@@ -11,9 +12,10 @@ pub(super) async fn insert(
     name: &str,
     code: Option<&str>,
     now: DateTime<Utc>,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<bool> {
     sqlx::query!(
-        "insert into identity.tenant (id, kind, name, code, created_at) values ($1, $2, $3, $4, $5)",
+        "insert into identity.tenant (id, kind, name, code, created_at) values ($1, $2, $3, $4, $5)
+         on conflict on constraint tenant_code_key do nothing",
         id as TenantId,
         kind,
         name,
@@ -22,9 +24,10 @@ pub(super) async fn insert(
     )
     .execute(conn)
     .await
-    .map(drop)
+    .map(|done| done.rows_affected() == 1)
 }
 
+/// Says whether the seat was free.
 pub(super) async fn insert_member(
     conn: &mut PgConnection,
     tenant: TenantId,
@@ -32,14 +35,75 @@ pub(super) async fn insert_member(
     role: Role,
     guardian_seat: Option<i16>,
     now: DateTime<Utc>,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<bool> {
     sqlx::query!(
-        "insert into identity.membership (tenant_id, user_id, role, guardian_seat, created_at) values ($1, $2, $3, $4, $5)",
+        "insert into identity.membership (tenant_id, user_id, role, guardian_seat, created_at) values ($1, $2, $3, $4, $5)
+         on conflict on constraint membership_seat_key do nothing",
         tenant as TenantId,
         user as UserId,
         role.as_str(),
         guardian_seat,
         now,
+    )
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1)
+}
+
+/// Not as strong as `for update`, so that rows which refer to the tenant can be written meanwhile.
+pub(super) async fn lock(conn: &mut PgConnection, id: TenantId) -> sqlx::Result<Option<Kind>> {
+    sqlx::query_scalar!(
+        "select kind from identity.tenant where id = $1 and deleted_at is null for no key update",
+        id as TenantId
+    )
+    .fetch_optional(conn)
+    .await
+    .map(|kind| kind.as_deref().map(Kind::from_stored))
+}
+
+pub(super) async fn lock_user(conn: &mut PgConnection, id: UserId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "select id from identity.app_user where id = $1 for no key update",
+        id as UserId
+    )
+    .fetch_optional(conn)
+    .await
+    .map(drop)
+}
+
+pub(super) async fn count_of(conn: &mut PgConnection, user: UserId) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from identity.membership m
+           join identity.tenant t on t.id = m.tenant_id and t.deleted_at is null
+           where m.user_id = $1"#,
+        user as UserId
+    )
+    .fetch_one(conn)
+    .await
+}
+
+pub(super) async fn role_of(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    user: UserId,
+) -> sqlx::Result<Option<Role>> {
+    sqlx::query_scalar!(
+        "select m.role from identity.membership m
+         join identity.tenant t on t.id = m.tenant_id and t.deleted_at is null
+         where m.tenant_id = $1 and m.user_id = $2",
+        tenant as TenantId,
+        user as UserId,
+    )
+    .fetch_optional(conn)
+    .await
+    .map(|role| role.as_deref().map(Role::from_stored))
+}
+
+pub(super) async fn rename(conn: &mut PgConnection, id: TenantId, name: &str) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update identity.tenant set name = $2 where id = $1",
+        id as TenantId,
+        name
     )
     .execute(conn)
     .await

@@ -135,3 +135,31 @@ pub(super) async fn movements(
     .fetch_all(conn)
     .await
 }
+
+pub(super) async fn all_movements(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+) -> sqlx::Result<Vec<Movement>> {
+    sqlx::query!(
+        r#"select t.id as "id: TransferId", t.created_at, t.kind, a.kind as account, e.unit, e.amount,
+                  e.lot_id as "lot_id: LotId", t.ref as reference
+           from ledger.transfer t
+           join ledger.entry e on e.transfer_id = t.id
+           join ledger.account a on a.id = e.account_id
+           where t.tenant_id = $1
+           order by t.created_at, t.id, e.amount"#,
+        tenant as TenantId,
+    )
+    .map(|row| Movement {
+        transfer_id: row.id,
+        at: row.created_at,
+        kind: row.kind,
+        account: row.account,
+        unit: row.unit,
+        amount: row.amount,
+        lot_id: row.lot_id,
+        r#ref: row.reference,
+    })
+    .fetch_all(conn)
+    .await
+}

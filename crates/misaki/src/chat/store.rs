@@ -181,3 +181,13 @@ pub(super) async fn delete(conn: &mut PgConnection, id: ChatId) -> sqlx::Result<
             == 1,
     )
 }
+
+pub(super) async fn delete_all(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "delete from misaki.chat where tenant_id = $1",
+        tenant as TenantId
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}

@@ -14,7 +14,7 @@ use axum::{
 };
 use entitlement::{Catalogue, DEFAULT_PLANS, Entitlement, PlanFile};
 use gateway::{Gateway, Patience, Price, Routes, Target};
-use identity::{CookieStyle, Identity, Principal, RequestMeta};
+use identity::{Caller, Identity, RequestMeta};
 use misaki::Misaki;
 use serde_json::{Value, json};
 use testkit::TestCtx;
@@ -25,7 +25,7 @@ struct Bar {
     test: TestCtx,
     room: Misaki,
     app: Router,
-    guest: Principal,
+    guest: Caller,
 }
 
 impl Bar {
@@ -37,7 +37,7 @@ impl Bar {
         let model = sandbox::model_router_paced(Duration::from_millis(1));
         tokio::spawn(async move { axum::serve(listener, model).await });
         let cx = test.cx.clone();
-        let identity = Identity::open(cx.clone(), CookieStyle::PlainHttp)
+        let identity = Identity::open(cx.clone(), identity::Config::at("http://localhost:8080"))
             .await
             .unwrap();
         entitlement::apply(&cx, &PlanFile::parse(DEFAULT_PLANS).unwrap())
@@ -80,12 +80,12 @@ impl Bar {
     }
 
     async fn say(&self, chat: Option<&Value>, text: &str, key: &str) -> (u16, Value) {
-        self.say_as(self.guest, "misaki", chat, text, key).await
+        self.say_as(&self.guest, "misaki", chat, text, key).await
     }
 
     async fn say_as(
         &self,
-        who: Principal,
+        who: &Caller,
         storefront: &str,
         chat: Option<&Value>,
         text: &str,
@@ -115,7 +115,7 @@ impl Bar {
         let id = answer["run_id"].as_str().unwrap().parse().unwrap();
         let waiting = async {
             loop {
-                let run = gateway::get(&self.room.gateway, self.guest, id)
+                let run = gateway::get(&self.room.gateway, self.guest.principal, id)
                     .await
                     .unwrap();
                 if run.state.is_ended() {
@@ -139,16 +139,10 @@ impl Bar {
     }
 }
 
-async fn new_guest(room: &Misaki) -> Principal {
-    let meta = RequestMeta {
-        request_id: "req_test".to_owned(),
-        user_agent: String::new(),
-    };
-    identity::guest(&room.identity, &meta)
-        .await
-        .unwrap()
-        .session
-        .principal
+async fn new_guest(room: &Misaki) -> Caller {
+    let meta = RequestMeta::of_the_house("req_test");
+    let opened = identity::guest(&room.identity, &meta).await.unwrap();
+    opened.session.into()
 }
 
 #[tokio::test]
@@ -266,7 +260,7 @@ async fn the_plan_decides_the_model() {
     let bar = Bar::open().await;
     let (_, answer) = bar.say(None, "はじめての話", "k1").await;
     assert_eq!(bar.ended(&answer).await.model, "sandbox-small");
-    entitlement::assign(&bar.test.cx, bar.guest.tenant, "misaki", "vip")
+    entitlement::assign(&bar.test.cx, bar.guest.principal.tenant, "misaki", "vip")
         .await
         .unwrap();
     let (_, answer) = bar.say(None, "つぎの話", "k2").await;
@@ -280,7 +274,7 @@ async fn nobody_sees_or_joins_anothers_chat_nor_comes_with_anothers_token() {
     let stranger = new_guest(&bar.room).await;
     let (status, problem) = bar
         .say_as(
-            stranger,
+            &stranger,
             "misaki",
             Some(&mine["chat_id"]),
             "こんばんは",
@@ -292,7 +286,7 @@ async fn nobody_sees_or_joins_anothers_chat_nor_comes_with_anothers_token() {
         (404, Some("chat_not_found"))
     );
     let (status, problem) = bar
-        .say_as(bar.guest, "genai", None, "こんばんは", "k3")
+        .say_as(&bar.guest, "genai", None, "こんばんは", "k3")
         .await;
     assert_eq!(
         (status, problem["code"].as_str()),
@@ -300,7 +294,7 @@ async fn nobody_sees_or_joins_anothers_chat_nor_comes_with_anothers_token() {
     );
     assert_eq!(bar.count("misaki.message").await, 2);
     let (status, same_key) = bar
-        .say_as(stranger, "misaki", None, "こんばんは", "k1")
+        .say_as(&stranger, "misaki", None, "こんばんは", "k1")
         .await;
     assert_eq!(status, 200);
     assert_ne!(

@@ -2,7 +2,7 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { createMemoryHistory, RouterProvider } from '@tanstack/react-router'
 import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/react'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { Message, PlanView } from '../../api/types'
+import type { Me, Message, PlanView } from '../../api/types'
 import { createHouseRouter } from '../../shell/router'
 
 type Handler = (request: Request) => Response | Promise<Response>
@@ -51,7 +51,16 @@ const phrases = {
     },
   ],
 }
-const guest = { user: null, tenant: { id: 'tnt_1', kind: 'person' }, guest: true }
+const guest: Me = {
+  user: null,
+  tenant: { id: 'tnt_1', kind: 'person', name: '', role: 'guest' },
+  tenants: [{ id: 'tnt_1', kind: 'person', name: '', role: 'guest' }],
+  guest: true,
+  permissions: ['inference.use', 'usage.read', 'members.read'],
+  signed_in_at: null,
+  stepped_up_until: null,
+  deletion_at: null,
+}
 
 function openHouse(path: string, routes: Record<string, Handler>) {
   const calls: string[] = []

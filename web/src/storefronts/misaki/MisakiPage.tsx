@@ -3,13 +3,18 @@ import { Link, useNavigate, useParams, useRouter } from '@tanstack/react-router'
 import { useCallback, useEffect, useRef } from 'react'
 import { chatQuery, chatsQuery, guestDoorQuery } from '../../api/queries'
 import type { Me } from '../../api/types'
+import { childWords } from '../../i18n/authWords'
 import { misakiWords } from '../../i18n/misakiWords'
 import { shellWords } from '../../i18n/shellWords'
 import { useWords } from '../../i18n/text'
+import { Banners } from '../../shell/Banners'
+import { Frame } from '../../shell/Frame'
+import house from '../../shell/house.module.css'
 import { usePageTitle, useRoom } from '../../shell/page'
 import { LanguageButton } from '../../shell/Switches'
 import { Button, buttonClass } from '../../ui/Button'
 import { Icon } from '../../ui/Icon'
+import { Noren } from '../../ui/Noren'
 import mark from '../../ui/noren.svg'
 import { ChatList, UndoBar } from './ChatList'
 import { ChatPane } from './ChatPane'
@@ -35,6 +40,22 @@ function Ways({ me }: { me: Me | undefined }) {
         </Link>
       )}
     </footer>
+  )
+}
+
+// A bar serves no children, and says so in their words.
+function ForGrownUps() {
+  const words = useWords(childWords)
+  return (
+    <Frame>
+      <div className={house['centre']}>
+        <Noren characters="みさき" cloth="misaki" />
+        <h1>{words.notHere}</h1>
+        <Link to="/" className={buttonClass({ look: 'primary' })}>
+          {words.back}
+        </Link>
+      </div>
+    </Frame>
   )
 }
 
@@ -77,6 +98,8 @@ export default function MisakiPage() {
     if (id === chatId) void navigate({ to: '/misaki' })
   }
   const list = { current: chatId, enabled: door.isSuccess, onDeleted }
+
+  if (door.data?.tenant.role === 'child') return <ForGrownUps />
 
   return (
     <RoomContext.Provider value={room}>
@@ -130,6 +153,7 @@ export default function MisakiPage() {
               <Icon name="plus" />
             </Link>
           </header>
+          <Banners />
           <ChatPane
             chatId={chatId}
             door={{ ready: door.isSuccess, error: door.error, retry: () => void door.refetch() }}

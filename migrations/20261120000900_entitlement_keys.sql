@@ -1,0 +1,3 @@
+-- Which API key asked for the work, so that a key's own daily cap is counted from the same rows as everything else.
+alter table entitlement.reservation add column key_id uuid references identity.api_key (id);
+create index reservation_key_idx on entitlement.reservation (key_id, created_at) where key_id is not null;

@@ -1,0 +1,120 @@
+import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { describeProblem } from '../../api/problem'
+import { meQuery, planQuery } from '../../api/queries'
+import type { Me, Quota } from '../../api/types'
+import { accountWords } from '../../i18n/accountWords'
+import { day, yen } from '../../i18n/format'
+import { useLocale } from '../../i18n/locale'
+import { quotaLeft, quotaResets, quotaUsed } from '../../i18n/quota'
+import { shellWords } from '../../i18n/shellWords'
+import { useWords } from '../../i18n/text'
+import { Button, buttonClass } from '../../ui/Button'
+import { Meter } from '../../ui/Meter'
+import { Notice } from '../../ui/Notice'
+import { Skeleton } from '../../ui/Skeleton'
+import { useSignOut } from '../leave'
+import styles from './account.module.css'
+import { Display } from './Display'
+import { Ledger } from './Ledger'
+import { Failed, Page } from './parts'
+import { Usage } from './Usage'
+
+function Who({ me }: { me: Me }) {
+  const words = useWords(accountWords)
+  const shell = useWords(shellWords)
+  const locale = useLocale()
+  const leave = useSignOut()
+  return (
+    <section className={styles['card']}>
+      <h2>{words.who}</h2>
+      <div>
+        <p className={styles['name']}>{me.user ? me.user.display_name || me.user.email : words.guest}</p>
+        <p className={styles['soft']}>{me.user ? me.user.email : words.guestText}</p>
+      </div>
+      {leave.error && <Notice tone="bad" role="alert" title={describeProblem(leave.error, locale).summary} />}
+      <div className={styles['row']}>
+        {!me.user && (
+          <Link to="/sign-up" search={{ next: '/account' }} className={buttonClass({ look: 'primary', small: true })}>
+            {shell.signUp}
+          </Link>
+        )}
+        <Button small disabled={leave.isPending} onClick={() => leave.mutate()}>
+          {me.user ? words.signOut : words.guestSignOut}
+        </Button>
+      </div>
+    </section>
+  )
+}
+
+function QuotaBar({ quota }: { quota: Quota }) {
+  const words = useWords(accountWords)
+  const locale = useLocale()
+  const said = `${quotaLeft(quota, locale)}, ${quotaUsed(quota, locale)}`
+  return (
+    <div className={styles['quota']}>
+      <p>
+        <b>{quotaLeft(quota, locale)}</b>
+        <span className={styles['soft']}>{words.chatUnit}</span>
+      </p>
+      <Meter value={quota.available} max={quota.granted} label={words.chatUnit} words={said} />
+      <p>
+        <small>{quotaUsed(quota, locale)}</small>
+        <small>{quotaResets(quota, locale)}</small>
+      </p>
+    </div>
+  )
+}
+
+function Plan() {
+  const words = useWords(accountWords)
+  const locale = useLocale()
+  const { data, error, isPending, refetch } = useQuery(planQuery)
+  return (
+    <section className={styles['card']}>
+      <h2>{words.planOf(words.misaki)}</h2>
+      {isPending && <Skeleton height="8rem" />}
+      {error && <Failed error={error} retry={() => refetch()} />}
+      {data && (
+        <>
+          <div>
+            <p className={styles['planName']}>
+              <b>{data.plan.title[locale]}</b>
+              <span>{data.plan.price_yen > 0 ? words.perMonth(yen(data.plan.price_yen, locale)) : words.free}</span>
+              {data.expires_at && <span>{words.expires(day(data.expires_at, locale))}</span>}
+            </p>
+            <p className={styles['soft']}>{words.limits(data.limits.per_minute, data.limits.concurrent)}</p>
+          </div>
+          {data.quotas.map((quota) => (
+            <QuotaBar key={quota.unit + quota.every} quota={quota} />
+          ))}
+          <Link to="/misaki" className={buttonClass({ small: true })}>
+            {words.visitMisaki}
+          </Link>
+        </>
+      )}
+    </section>
+  )
+}
+
+export default function OverviewPage() {
+  const words = useWords(accountWords)
+  const me = useQuery(meQuery)
+  return (
+    <Page title={words.title} lead={words.lead}>
+      {me.data && (
+        <>
+          <div className={styles['pair']}>
+            <Plan />
+            <div className={styles['column']}>
+              <Who me={me.data} />
+              <Display />
+            </div>
+          </div>
+          <Usage />
+          <Ledger />
+        </>
+      )}
+    </Page>
+  )
+}

@@ -1,0 +1,105 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { changePassword } from '../../api/identity'
+import { factorsQuery, meQuery } from '../../api/queries'
+import type { Factors } from '../../api/types'
+import { authWords } from '../../i18n/authWords'
+import { formWords } from '../../i18n/formWords'
+import { securityWords } from '../../i18n/securityWords'
+import { useWords } from '../../i18n/text'
+import { Button } from '../../ui/Button'
+import { Notice } from '../../ui/Notice'
+import { checkNewPassword } from '../authForm'
+import { Form, PasswordField } from '../form'
+import { useGuarded } from '../stepUp'
+import styles from './account.module.css'
+import { Passkeys } from './Passkeys'
+import { Fetched, Page } from './parts'
+import { Totp } from './Totp'
+
+function Password({ factors }: { factors: Factors }) {
+  const words = useWords(securityWords)
+  const auth = useWords(authWords)
+  const form = useWords(formWords)
+  const queryClient = useQueryClient()
+  const [changing, setChanging] = useState(false)
+  const [password, setPassword] = useState('')
+  const change = useGuarded({
+    mutationFn: () => changePassword(password),
+    onSuccess: (me) => {
+      queryClient.setQueryData(meQuery.queryKey, me)
+      setChanging(false)
+      setPassword('')
+      return queryClient.invalidateQueries({ queryKey: factorsQuery.queryKey })
+    },
+  })
+  return (
+    <section className={styles['card']}>
+      <h2>{words.password}</h2>
+      {!changing && (
+        <>
+          <p role="status">
+            {change.isSuccess ? words.passwordDone : factors.password ? words.passwordSet : words.passwordNone}
+          </p>
+          <div>
+            <Button
+              small
+              onClick={() => {
+                change.reset()
+                setChanging(true)
+              }}
+            >
+              {factors.password ? words.changePassword : words.setPassword}
+            </Button>
+          </div>
+        </>
+      )}
+      {changing && (
+        <Form
+          run={change}
+          check={() => checkNewPassword(password, form)}
+          submit={factors.password ? words.changePassword : words.setPassword}
+          beside={
+            <Button look="plain" onClick={() => setChanging(false)}>
+              {form.cancel}
+            </Button>
+          }
+        >
+          {(errors, codes) => (
+            <>
+              <p className={styles['soft']}>{words.passwordOthers}</p>
+              <PasswordField
+                label={words.newPassword}
+                hint={auth.passwordHint}
+                fresh
+                value={password}
+                onChange={setPassword}
+                error={errors['password']}
+              >
+                {codes['password'] === 'weak_password' && <Notice tone="info" title={auth.strength} />}
+              </PasswordField>
+            </>
+          )}
+        </Form>
+      )}
+    </section>
+  )
+}
+
+export default function SecurityPage() {
+  const words = useWords(securityWords)
+  const factors = useQuery(factorsQuery)
+  return (
+    <Page title={words.title} lead={words.lead}>
+      <Fetched query={factors} height="24rem">
+        {(data) => (
+          <>
+            <Password factors={data} />
+            <Totp factors={data} />
+            <Passkeys passkeys={data.passkeys} />
+          </>
+        )}
+      </Fetched>
+    </Page>
+  )
+}

@@ -1,0 +1,371 @@
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { createMemoryHistory, RouterProvider } from '@tanstack/react-router'
+import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/react'
+import { StrictMode } from 'react'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { ApiKey, Me, Role, TenantKind } from '../api/types'
+import { leaveNothing } from './arrival'
+import { takeHanded } from './handed'
+import { createHouseRouter } from './router'
+
+type Handler = (request: Request) => Response | Promise<Response>
+
+const json = (body: unknown, status = 200) =>
+  new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json' } })
+const problem = (status: number, code: string, more: object = {}) =>
+  new Response(
+    JSON.stringify({
+      type: `urn:noren:problem:${code}`,
+      code,
+      status,
+      title: code,
+      text: { ja: `${code}です`, en: code },
+      ...more,
+    }),
+    { status, headers: { 'content-type': 'application/problem+json' } },
+  )
+const at = '2026-11-20T12:00:00Z'
+
+function me(more: Partial<Me> = {}, role: Role = 'owner', kind: TenantKind = 'person'): Me {
+  const tenant = { id: `tnt_${kind}`, kind, name: kind === 'person' ? '' : '高橋家', role }
+  return {
+    user: {
+      id: 'usr_1',
+      email: 'a@example.jp',
+      email_verified: true,
+      display_name: 'あおい',
+      locale: 'ja',
+      operator: false,
+      login_name: null,
+    },
+    tenant,
+    tenants: [tenant],
+    guest: false,
+    permissions: ['usage.read', 'profile.manage', 'keys.manage', 'members.read', 'members.manage', 'audit.read'],
+    signed_in_at: at,
+    stepped_up_until: null,
+    deletion_at: null,
+    ...more,
+  }
+}
+const house = { name: 'Noren', version: '1', demo: true, demo_logins: [], storefronts: [], readiness: [] }
+const key: ApiKey = {
+  id: 'key_1',
+  name: '夜の集計',
+  hint: 'nrn_ab12…wxyz',
+  storefront: 'genai',
+  scopes: ['inference.use'],
+  models: null,
+  ip_ranges: null,
+  daily_cap: null,
+  expires_at: null,
+  created_at: at,
+  last_used_at: null,
+  grace_until: null,
+  status: 'active',
+}
+
+function openHouse(path: string, routes: Record<string, Handler>) {
+  const calls: string[] = []
+  const bodies: Record<string, unknown[]> = {}
+  const all: Record<string, Handler> = {
+    'GET /house': () => json(house),
+    'GET /auth/me': () => problem(401, 'unauthenticated'),
+    'GET /auth/issuers': () => json({ items: [] }),
+    ...routes,
+  }
+  vi.stubGlobal('fetch', async (input: RequestInfo | URL, init?: RequestInit) => {
+    const request = new Request(input instanceof Request ? input : new URL(String(input), 'http://localhost'), init)
+    const call = `${request.method} ${new URL(request.url).pathname}`
+    calls.push(call)
+    if (request.method !== 'GET') {
+      const text = await request.clone().text()
+      bodies[call] = [...(bodies[call] ?? []), text === '' ? null : JSON.parse(text)]
+    }
+    return all[call]?.(request) ?? problem(404, 'not_found')
+  })
+  window.history.replaceState(null, '', path)
+  takeHanded()
+  const client = new QueryClient({ defaultOptions: { queries: { retry: false } } })
+  const history = createMemoryHistory({ initialEntries: [window.location.pathname + window.location.search] })
+  const router = createHouseRouter(client, history)
+  render(
+    <StrictMode>
+      <QueryClientProvider client={client}>
+        <RouterProvider router={router} />
+      </QueryClientProvider>
+    </StrictMode>,
+  )
+  return { calls, bodies, router, pathname: () => router.state.location.pathname }
+}
+
+const type = (label: string | RegExp, value: string) =>
+  fireEvent.change(screen.getByLabelText(label), { target: { value } })
+const press = (name: string | RegExp) => fireEvent.click(screen.getByRole('button', { name }))
+
+beforeEach(() => {
+  vi.stubGlobal('scrollTo', () => undefined)
+  // jsdom knows the element, and not yet how to open it.
+  HTMLDialogElement.prototype.showModal ??= function showModal(this: HTMLDialogElement) {
+    this.open = true
+  }
+})
+afterEach(() => {
+  cleanup()
+  leaveNothing()
+  vi.unstubAllGlobals()
+})
+
+describe('signing in', () => {
+  test('asks for the second factor, takes full-width digits, and goes on to where one wanted to go', async () => {
+    const { bodies, pathname } = openHouse('/sign-in?next=%2Faccount%2Fprofile', {
+      'POST /auth/login': () => json({ ticket: 'tick', methods: ['totp', 'recovery'] }, 202),
+      'POST /auth/login/second': () => json(me()),
+    })
+    await screen.findByRole('heading', { level: 1, name: 'サインイン' })
+    type('メールアドレス', 'a@example.jp')
+    type('パスワード', 'correct horse')
+    press('サインイン')
+    await screen.findByRole('heading', { level: 1, name: 'もうひとつの確認' })
+    const code = screen.getByLabelText('確認コード')
+    expect(code.getAttribute('autocomplete')).toBe('one-time-code')
+    type('確認コード', '１２３ ４５６')
+    press('確かめて入る')
+    await waitFor(() => expect(pathname()).toBe('/account/profile'))
+    expect(bodies['POST /auth/login/second']).toEqual([{ ticket: 'tick', code: '123456' }])
+  })
+
+  test('a wrong password is told in a summary that has the focus, and the input stays', async () => {
+    openHouse('/sign-in', {
+      'POST /auth/login': () => problem(429, 'too_many_attempts', { retry_after: 840 }),
+    })
+    await screen.findByRole('heading', { level: 1, name: 'サインイン' })
+    type('メールアドレス', 'a@example.jp')
+    type('パスワード', 'wrong')
+    press('サインイン')
+    const summary = await screen.findByRole('alert')
+    expect(document.activeElement).toBe(summary)
+    expect(summary.textContent).toContain('約14分後')
+    expect(screen.getByLabelText('メールアドレス')).toHaveProperty('value', 'a@example.jp')
+    expect(screen.getByLabelText('メールアドレス').getAttribute('autocomplete')).toBe('username webauthn')
+  })
+
+  test('offers the issuers that the house trusts, and carries the way on', async () => {
+    openHouse('/sign-in?next=%2Faccount', {
+      'GET /auth/issuers': () => json({ items: [{ id: 'cognito', name: 'Cognito' }] }),
+    })
+    const link = await screen.findByRole('link', { name: 'Cognitoでサインイン' })
+    expect(link.getAttribute('href')).toBe('/auth/oidc/cognito?next=%2Faccount')
+  })
+
+  test('a child comes in with three things, and finds a way out and nothing that costs', async () => {
+    const child = me({ permissions: ['members.read'] }, 'child', 'family')
+    const { bodies, pathname } = openHouse('/sign-in/child?family=k7q2m9xd', {
+      'POST /auth/login/child': () => json(child),
+    })
+    await screen.findByRole('heading', { level: 1, name: 'はいる' })
+    expect(screen.getByLabelText('おうちの コード')).toHaveProperty('value', 'k7q2m9xd')
+    type('なまえ', 'あおい')
+    type('ひみつの すうじ', '１２３４５６')
+    press('はいる')
+    await screen.findByRole('heading', { level: 1, name: 'あおいさん、こんにちは' })
+    expect(pathname()).toBe('/account')
+    expect(bodies['POST /auth/login/child']).toEqual([{ family: 'k7q2m9xd', name: 'あおい', pin: '123456' }])
+    expect(screen.getByRole('button', { name: 'おわる' })).toBeTruthy()
+    expect(screen.queryByRole('navigation', { name: '帳場の中' })).toBeNull()
+    expect(document.body.textContent).not.toMatch(/[¥￥円]/)
+  })
+})
+
+describe('signing up', () => {
+  test('goes on at once, says where the letter went, and keeps the first key for one look', async () => {
+    const fresh = me({ user: { ...me().user, email_verified: false } as Me['user'] })
+    const { router, pathname } = openHouse('/sign-up?next=%2Faccount%2Fprofile', {
+      'POST /auth/register': () =>
+        json({ ...fresh, api_key: { id: 'key_1', name: 'first', secret: 'nrn_secret' } }, 201),
+      'GET /keys': () => json({ items: [key] }),
+    })
+    await screen.findByRole('heading', { level: 1, name: 'アカウントをつくる' })
+    type('メールアドレス', 'a@example.jp')
+    type('パスワード', 'correct horse battery')
+    press('アカウントをつくる')
+    await screen.findByText('a@example.jp にお手紙を送りました')
+    expect(pathname()).toBe('/account/profile')
+    expect(screen.getByRole('link', { name: 'この体験版のポストを開く' }).getAttribute('href')).toBe('/sandbox/mailbox')
+    fireEvent.click(screen.getByRole('link', { name: '最初のAPIキーを見る' }))
+    expect(await screen.findByText('nrn_secret')).toBeTruthy()
+    expect(JSON.stringify({ ...localStorage, ...sessionStorage })).not.toContain('nrn_secret')
+    press('控えました')
+    expect(screen.queryByText('nrn_secret')).toBeNull()
+    press('あとで')
+    expect(screen.queryByText('a@example.jp にお手紙を送りました')).toBeNull()
+    await router.navigate({ to: '/account/profile' })
+    expect(screen.queryByText('a@example.jp にお手紙を送りました')).toBeNull()
+  })
+
+  test('explains a weak password beside the field', async () => {
+    openHouse('/sign-up', {
+      'POST /auth/register': () =>
+        problem(422, 'invalid_input', {
+          errors: [{ pointer: '/password', code: 'weak_password', text: { ja: 'よく使われています。', en: 'common' } }],
+        }),
+    })
+    await screen.findByRole('heading', { level: 1, name: 'アカウントをつくる' })
+    type('メールアドレス', 'a@example.jp')
+    type('パスワード', 'password1')
+    press('アカウントをつくる')
+    expect(await screen.findByText(/関係のない言葉を/)).toBeTruthy()
+    expect(screen.getByLabelText('パスワード').getAttribute('aria-invalid')).toBe('true')
+  })
+})
+
+describe('links of letters', () => {
+  test('an address is confirmed once, however often the page is drawn', async () => {
+    const { bodies } = openHouse('/link/verify#tok', {
+      'POST /auth/email/verify': () => json({ email: 'a@example.jp' }),
+    })
+    expect(await screen.findByRole('heading', { level: 1, name: 'アドレスを確認しました' })).toBeTruthy()
+    expect(bodies['POST /auth/email/verify']).toEqual([{ token: 'tok' }])
+    expect(window.location.hash).toBe('')
+  })
+
+  test('an old link offers a fresh one', async () => {
+    const waiting = me({ user: { ...me().user, email_verified: false } as Me['user'] })
+    const { calls } = openHouse('/link/verify#old', {
+      'GET /auth/me': () => json(waiting),
+      'POST /auth/email/verify': () => problem(410, 'link_expired'),
+      'POST /auth/email/resend': () => json({}, 202),
+    })
+    await screen.findByRole('heading', { level: 1, name: 'このリンクはもう使えません' })
+    fireEvent.click(await screen.findByRole('button', { name: '新しいリンクを送る' }))
+    expect(await screen.findByText(/新しいリンクを送りました/)).toBeTruthy()
+    expect(calls.filter((call) => call === 'POST /auth/email/verify')).toHaveLength(1)
+  })
+
+  test('a new password is set with the token, and everyone is signed out', async () => {
+    const { bodies } = openHouse('/link/reset#tok', {
+      'POST /auth/password/reset': () => new Response(null, { status: 204 }),
+    })
+    await screen.findByRole('heading', { level: 1, name: '新しいパスワードを決める' })
+    expect(screen.getByLabelText('新しいパスワード').getAttribute('autocomplete')).toBe('new-password')
+    type('新しいパスワード', 'correct horse battery')
+    press('このパスワードにする')
+    expect(await screen.findByRole('heading', { level: 1, name: 'パスワードを変えました' })).toBeTruthy()
+    expect(bodies['POST /auth/password/reset']).toEqual([{ token: 'tok', password: 'correct horse battery' }])
+  })
+
+  test('an invitation for another address says which account it takes', async () => {
+    openHouse('/link/invite#tok', {
+      'GET /auth/me': () => json(me()),
+      'POST /invitations/view': () =>
+        json({
+          tenant: { kind: 'family', name: '高橋家' },
+          role: 'guardian',
+          email: 'hanako@example.jp',
+          stale: false,
+        }),
+      'POST /invitations/accept': () => problem(409, 'other_address'),
+    })
+    fireEvent.click(await screen.findByRole('button', { name: '招待を受ける' }))
+    expect(await screen.findByText(/hanako@example.jp あてです。このアドレスのアカウントで/)).toBeTruthy()
+    expect(screen.getByRole('link', { name: 'そのアカウントでサインイン' }).getAttribute('href')).toBe(
+      '/sign-in?next=%2Flink%2Finvite',
+    )
+  })
+
+  test('a stale invitation is one press away from a fresh link', async () => {
+    const { bodies } = openHouse('/link/invite#old', {
+      'POST /invitations/view': () =>
+        json({ tenant: { kind: 'team', name: '分室' }, role: 'member', email: 'h@example.jp', stale: true }),
+      'POST /invitations/refresh': () => json({}, 202),
+    })
+    fireEvent.click(await screen.findByRole('button', { name: '新しいリンクを送る' }))
+    expect(await screen.findByText(/新しいリンクを送りました/)).toBeTruthy()
+    expect(bodies['POST /invitations/refresh']).toEqual([{ token: 'old' }])
+  })
+
+  test('an issuer’s answer that a first tab has taken lets the second one in', async () => {
+    let asked = 0
+    const { pathname } = openHouse('/auth/callback?code=1&state=2', {
+      'POST /auth/callback': () => {
+        asked += 1
+        return problem(401, 'unauthenticated')
+      },
+      'GET /auth/me': () => json(me()),
+    })
+    await waitFor(() => expect(pathname()).toBe('/account'))
+    expect(asked).toBe(1)
+  })
+})
+
+describe('a change that needs a proof', () => {
+  test('opens the dialog by itself, and goes on where it was', async () => {
+    let proved = false
+    const { bodies, calls } = openHouse('/account/keys', {
+      'GET /auth/me': () => json(me()),
+      'GET /auth/factors': () => json({ password: true, totp: false, recovery_codes_left: 0, passkeys: [] }),
+      'GET /keys': () => json({ items: [key] }),
+      'POST /auth/step-up': () => {
+        proved = true
+        return json(me({ stepped_up_until: at }))
+      },
+      'POST /keys': () => (proved ? json({ key, secret: 'nrn_the_secret' }, 201) : problem(403, 'step_up_required')),
+    })
+    fireEvent.click(await screen.findByRole('button', { name: '鍵をつくる' }))
+    type('鍵の名前', '朝の集計')
+    press('鍵をつくる')
+    const dialog = await screen.findByRole('dialog', { name: 'ご本人の確認' })
+    fireEvent.change(await within(dialog).findByLabelText('パスワード'), { target: { value: 'correct horse' } })
+    fireEvent.click(within(dialog).getByRole('button', { name: '確認する' }))
+    expect(await screen.findByText('nrn_the_secret')).toBeTruthy()
+    expect(screen.queryByRole('dialog')).toBeNull()
+    expect(bodies['POST /auth/step-up']).toEqual([{ password: 'correct horse' }])
+    expect(bodies['POST /keys']).toEqual([
+      { name: '朝の集計', scopes: ['inference.use', 'usage.read'] },
+      { name: '朝の集計', scopes: ['inference.use', 'usage.read'] },
+    ])
+    expect(calls.filter((call) => call === 'GET /auth/factors')).toHaveLength(1)
+  })
+})
+
+describe('whoever asked to be deleted', () => {
+  test('is told on every page, and calls it off with one press', async () => {
+    let leaving: string | null = '2026-12-20T00:00:00Z'
+    openHouse('/webgpt', {
+      'GET /auth/me': () => json(me({ deletion_at: leaving })),
+      'DELETE /account/deletion': () => {
+        leaving = null
+        return new Response(null, { status: 204 })
+      },
+    })
+    fireEvent.click(await screen.findByRole('button', { name: '消すのをやめる' }))
+    await waitFor(() => expect(screen.queryByRole('button', { name: '消すのをやめる' })).toBeNull())
+  })
+})
+
+describe('acting for a group', () => {
+  test('the menu lists every tenant, and switching begins the pages anew', async () => {
+    const own = me()
+    const family = { id: 'tnt_family', kind: 'family', name: '高橋家', role: 'guardian' } as const
+    const tenants = [own.tenant, family]
+    const { bodies } = openHouse('/account/keys', {
+      'GET /auth/me': () => json({ ...own, tenants }),
+      'GET /keys': () => json({ items: [key] }),
+      'POST /auth/tenant': () => json({ ...own, tenant: family, tenants }),
+    })
+    fireEvent.click(await screen.findByRole('button', { name: '立場と帳場: あおい' }))
+    fireEvent.click(screen.getByRole('button', { name: /高橋家/ }))
+    expect(await screen.findByRole('button', { name: '立場と帳場: 高橋家' })).toBeTruthy()
+    expect(bodies['POST /auth/tenant']).toEqual([{ tenant: 'tnt_family' }])
+    expect(await screen.findByRole('link', { name: '家族' })).toBeTruthy()
+  })
+
+  test('a page of another role says so, and stays out of the server’s way', async () => {
+    const { calls } = openHouse('/account/keys', {
+      'GET /auth/me': () =>
+        json(me({ permissions: ['usage.read', 'profile.manage', 'members.read'] }, 'member', 'team')),
+    })
+    expect(await screen.findByRole('heading', { level: 1, name: 'このページは開けません' })).toBeTruthy()
+    expect(calls).not.toContain('GET /keys')
+  })
+})
