@@ -20,7 +20,38 @@ const pages = [
   { name: 'genai', path: '/genai' },
   { name: 'narai', path: '/narai' },
   { name: 'nowhere', path: '/nowhere' },
+  { name: 'sign-in-child', path: '/sign-in/child' },
+  { name: 'forgot', path: '/forgot' },
+  { name: 'callback', path: '/auth/callback?error=access_denied' },
+  { name: 'link-verify', path: '/link/verify#nothing' },
+  { name: 'link-reset', path: '/link/reset#nothing' },
+  { name: 'link-email', path: '/link/email#nothing' },
+  { name: 'link-invite', path: '/link/invite#nothing' },
+  { name: 'unsubscribe', path: '/unsubscribe#nothing' },
+  { name: 'mailbox', path: '/sandbox/mailbox' },
 ]
+
+// For whoever has an account; a member of the demo is signed in first.
+const accountPages = ['profile', 'security', 'devices', 'keys', 'audit', 'data', 'new']
+const familyPages = ['family']
+const teamPages = ['members']
+
+// Calls the house with the page's own cookie, as the page would.
+async function post(page, path, body) {
+  const [status, answer] = await page.evaluate(
+    async ([path, body]) => {
+      const response = await fetch(path, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      })
+      return [response.status, await response.json()]
+    },
+    [path, body],
+  )
+  assert.ok(status < 300, `${path}: ${status} ${JSON.stringify(answer)}`)
+  return answer
+}
 
 async function settled(page) {
   await page.waitForLoadState('networkidle')
@@ -74,6 +105,28 @@ for (const screen of screens) {
           await picture(page, `page-account-used-${visit.label}`)
           await check(page, 'an account with a past')
         })
+        const inside = async (name) => {
+          await page.goto(`/account/${name}`)
+          await page.getByRole('heading', { level: 1 }).first().waitFor()
+          await settled(page)
+          assert.equal(await page.getByRole('heading', { level: 1 }).count(), 1)
+          await picture(page, `page-account-${name}-${visit.label}`)
+          await check(page, name)
+        }
+        await context.test('the account area of a member', async (area) => {
+          await post(page, '/demo/sign-in', { as: 'paid' })
+          for (const name of accountPages) await area.test(name, () => inside(name))
+        })
+        for (const [kind, names] of [
+          ['family', familyPages],
+          ['team', teamPages],
+        ]) {
+          await context.test(`the account area of a ${kind}`, async (area) => {
+            const { id } = await post(page, '/tenants', { kind, name: 'とても長い名前のついた高橋家とその親類一同' })
+            await post(page, '/auth/tenant', { tenant: id })
+            for (const name of names) await area.test(name, () => inside(name))
+          })
+        }
         assert.deepEqual(visit.complaints, [])
         await visit.context.close()
       })

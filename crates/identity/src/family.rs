@@ -205,10 +205,7 @@ pub(crate) async fn erase(
     store::withdraw_consents(conn, by.tenant, child, now).await?;
     store::delete(conn, by.tenant, child).await?;
     store::empty_user(conn, child, NO_NAME, now).await?;
-    let principal = crate::Principal {
-        tenant: by.tenant,
-        user: Some(by.user),
-    };
+    let principal = crate::Principal::user(by.tenant, by.user);
     audit::Action::new("child.remove", child)
         .record(conn, cx, meta, principal)
         .await?;

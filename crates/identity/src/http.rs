@@ -1,8 +1,8 @@
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    Identity, access, audit, factor, family, farewell, invitation, key, member, oidc, recovery, session, sign_in,
-    tenant, user,
+    Identity, access, audit, factor, family, farewell, invitation, key, member, oidc, recovery,
+    session, sign_in, tenant, user,
 };
 
 /// The account listener's routes.

@@ -238,10 +238,7 @@ async fn accept(
     tenant::add_member(&mut tx, cx, tenant, user, role).await?;
     let proves = own_address(&mut tx, user, &invited.shown.email).await?;
     store::accept(&mut tx, invited.shown.id, user, cx.clock.now()).await?;
-    let by = Principal {
-        tenant,
-        user: Some(user),
-    };
+    let by = Principal::user(tenant, user);
     audit::Action::new("invitation.accept", invited.shown.id)
         .after(json!({ "user": user, "role": role }))
         .record(&mut tx, cx, meta, by)

@@ -222,10 +222,7 @@ async fn create(
     let cx = &room.cx;
     let user = caller.person()?;
     let tenant: TenantId = cx.ids.new_id();
-    let principal = Principal {
-        tenant,
-        user: Some(user),
-    };
+    let principal = Principal::user(tenant, user);
     let mut tx = cx.db.begin(Scope::House("a new tenant")).await?;
     loop {
         let code = match kind {

@@ -127,7 +127,7 @@ pub(crate) async fn begin(
     store::insert_token(conn, family.id, &secret::hash(&token), now).await?;
     audit::Action::new("token.start", family.id)
         .after(json!({ "client": family.client, "scopes": family.scopes, "proofs": family.proofs }))
-        .record(conn, cx, meta, super::person(family.tenant, family.user))
+        .record(conn, cx, meta, Principal::user(family.tenant, family.user))
         .await?;
     Ok((family, token))
 }
@@ -208,7 +208,7 @@ pub(crate) async fn end_for_reuse(
         metrics::counter!("refresh_token_reuse_total").increment(1);
     }
     audit::Action::new(action, family.id)
-        .record(conn, cx, meta, super::person(family.tenant, family.user))
+        .record(conn, cx, meta, Principal::user(family.tenant, family.user))
         .await?;
     Ok(())
 }
@@ -223,7 +223,7 @@ pub(crate) async fn end_by_client(
     if store::end(conn, family.id, None, "revoked", cx.clock.now()).await? {
         revocation::publish(conn, cx, &[family.id.0]).await?;
         audit::Action::new("token.revoke", family.id)
-            .record(conn, cx, meta, super::person(family.tenant, family.user))
+            .record(conn, cx, meta, Principal::user(family.tenant, family.user))
             .await?;
     }
     Ok(())
