@@ -81,11 +81,8 @@ export const identityScenes = [
     async act(page) {
       await button(page, /復旧コードをつくり直す|new recovery codes/).click()
       await page.getByRole('dialog').waitFor()
-      await page
-        .getByText(/^(パスワード|Password)$/)
-        .last()
-        .click()
-      await page.locator('dialog input[name=password]').fill('wrong')
+      await page.getByText(/^(認証アプリ|App code)$/).click()
+      await page.locator('dialog input[name=code]').fill('000000')
       await page.locator('dialog form button[type=submit]').click()
       await page.getByRole('alert').waitFor()
     },

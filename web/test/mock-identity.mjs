@@ -311,8 +311,8 @@ export async function answerIdentity({ at, path, url, state, json, problem, empt
   const own = state.identity
   if (at === 'POST /invitations/accept') return problem(409, 'other_address')
   if (at === 'POST /auth/step-up') {
-    const { password } = await bodyOf()
-    if (password === 'wrong') return problem(401, 'wrong_credentials')
+    const { code } = await bodyOf()
+    if (code === '000000') return problem(401, 'wrong_code')
     own.proved = Date.now()
     return json(meOf(state))
   }

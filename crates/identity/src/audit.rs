@@ -52,7 +52,12 @@ impl Action {
         meta: &RequestMeta,
         by: Principal,
     ) -> sqlx::Result<()> {
-        let actor = by.actor();
+        // at the command line it is the operator who acts for the tenant
+        let actor = if by.is_guest() && meta.is_of_the_house() {
+            "operator".to_owned()
+        } else {
+            by.actor()
+        };
         self.record_as(conn, cx, meta, Some(by.tenant), &actor)
             .await
     }

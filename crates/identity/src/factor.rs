@@ -148,7 +148,56 @@ impl Code {
 
 #[cfg(test)]
 mod tests {
+    use kernel::Lang;
+
     use super::*;
+    use crate::{Config, NewUser, RequestMeta, secret, user::add_user};
+
+    async fn wins(room: &Identity, user: UserId, code: &str) -> usize {
+        let tries = futures::future::join_all((0..20).map(|_| accept_code(room, user, code))).await;
+        tries
+            .into_iter()
+            .filter(|accepted| *accepted.as_ref().unwrap())
+            .count()
+    }
+
+    #[tokio::test]
+    async fn of_twenty_uses_of_one_code_at_a_time_one_wins() {
+        let test = testkit::context().await;
+        let room = Identity::open(test.cx.clone(), Config::at("https://account.example.test"))
+            .await
+            .unwrap();
+        let new = NewUser {
+            email: "a@example.test".to_owned(),
+            password: "correct horse".into(),
+            display_name: None,
+            locale: Lang::En,
+        };
+        let meta = RequestMeta::of_the_house("req_test");
+        let user = add_user(&room, new, false, &meta)
+            .await
+            .unwrap()
+            .user
+            .unwrap();
+        let (now, key) = (test.cx.clock.now(), b"12345678901234567890");
+        let mut tx = test.cx.db.begin(Scope::House("test")).await.unwrap();
+        store::put_totp(&mut tx, user, key, now).await.unwrap();
+        store::confirm_totp(&mut tx, user, 0, now).await.unwrap();
+        let recovery_code = "K7Q2M9XD0000ABCD";
+        let hashes = [secret::hash(recovery_code)];
+        store::insert_recovery_codes(&mut tx, user, &hashes, now)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+
+        let seconds = now.timestamp().try_into().unwrap();
+        let code = totp::generator(key, "").unwrap().generate(seconds);
+        let code = code.to_string();
+        assert_eq!(wins(&room, user, &code).await, 1);
+        assert_eq!(wins(&room, user, &code).await, 0);
+        assert_eq!(wins(&room, user, recovery_code).await, 1);
+        assert_eq!(wins(&room, user, recovery_code).await, 0);
+    }
 
     #[test]
     fn nothing_is_asked_for_unless_an_authenticator_is_set_up() {

@@ -12,8 +12,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    Error, Granted, Identity, NewSession, Permission, Proven, RequestMeta, Role, Session, TenantId,
-    UserId, Via, audit, device, link, may,
+    Error, Granted, Identity, NewSession, Permission, Principal, Proven, RequestMeta, Role,
+    Session, TenantId, UserId, Via, audit, device, link, may,
     member::{self, Member},
     secret,
     session::{self, Ending, Entry, Proof},
@@ -205,7 +205,7 @@ pub(crate) async fn erase(
     store::withdraw_consents(conn, by.tenant, child, now).await?;
     store::delete(conn, by.tenant, child).await?;
     store::empty_user(conn, child, NO_NAME, now).await?;
-    let principal = crate::Principal::user(by.tenant, by.user);
+    let principal = Principal::user(by.tenant, by.user);
     audit::Action::new("child.remove", child)
         .record(conn, cx, meta, principal)
         .await?;

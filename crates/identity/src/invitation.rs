@@ -235,8 +235,8 @@ async fn accept(
         .filter(|one| one.is_open(cx.clock.now()))
         .ok_or(Error::LinkExpired)?;
     let (tenant, role) = (invited.tenant, invited.shown.role);
-    tenant::add_member(&mut tx, cx, tenant, user, role).await?;
     let proves = own_address(&mut tx, user, &invited.shown.email).await?;
+    tenant::add_member(&mut tx, cx, tenant, user, role).await?;
     store::accept(&mut tx, invited.shown.id, user, cx.clock.now()).await?;
     let by = Principal::user(tenant, user);
     audit::Action::new("invitation.accept", invited.shown.id)

@@ -410,7 +410,7 @@ pub async fn note_key_use(room: &Identity) -> Result<(), Error> {
 }
 
 /// The scopes of the words, unless one is none that a key may have.
-pub(crate) fn scopes_for_keys(words: &[String]) -> Option<Vec<Permission>> {
+pub fn scopes_for_keys(words: &[String]) -> Option<Vec<Permission>> {
     words
         .iter()
         .map(|word| Permission::from_scope(word).filter(|scope| permission::key_allows(*scope)))

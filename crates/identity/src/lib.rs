@@ -52,7 +52,7 @@ pub use farewell::{Leaver, export, forget, leavers};
 pub use http::router;
 pub use key::{
     Key, KeyStatus, KeyTerms, NewKey, create as create_key, list as list_keys, note_key_use,
-    revoke as revoke_key, rotate as rotate_key,
+    revoke as revoke_key, rotate as rotate_key, scopes_for_keys,
 };
 pub use letters::write_letters;
 pub use oidc::IssuerConfig;
@@ -60,11 +60,14 @@ pub use permission::{Permission, Role};
 pub use revocation::follow_revocations;
 pub use session::{CookieStyle, NewSession, RequestMeta, Session, guest, sign_out};
 pub use sign_in::{SignedIn, came_in, sign_in};
-pub use tenant::{TenantView, find_tenant, tenant_zone};
+pub use tenant::{
+    Kind as TenantKind, TenantView, create as create_tenant, find_tenant, tenant_zone,
+};
 pub use token::{InferenceCaller, InferenceToken, KeyLimits, mint_inference_token};
 pub use upkeep::tidy_up;
 pub use user::{
-    Me, NewUser, Registered, UserView, add_user, email_is_plausible, entered, me, register,
+    Me, NewUser, Registered, UserView, add_user, email_is_plausible, entered, import_user, me,
+    register,
 };
 
 kernel::id!(

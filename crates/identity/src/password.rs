@@ -103,6 +103,12 @@ pub(crate) fn is_stale(hash: &str) -> bool {
     is_bcrypt(hash)
 }
 
+/// Whether a hash from elsewhere is one that we can check.
+pub(crate) fn is_known(hash: &str) -> bool {
+    let bcrypt = is_bcrypt(hash) && hash.len() == 60;
+    bcrypt || (hash.starts_with("$argon2") && PasswordHash::new(hash).is_ok())
+}
+
 /// The prefixes that bcrypt's implementations write.
 fn is_bcrypt(hash: &str) -> bool {
     ["$2a$", "$2b$", "$2x$", "$2y$"]

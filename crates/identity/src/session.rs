@@ -20,6 +20,8 @@ use crate::{
 pub(crate) use http::{Kind, View, router};
 
 const LIFETIME: Duration = Duration::days(30);
+/// What the house calls itself where others name their browser.
+const HOUSE: &str = "noren (command line)";
 /// A session's last use is noted at most this often.
 const SEEN_EVERY: Duration = Duration::minutes(5);
 
@@ -85,10 +87,14 @@ impl RequestMeta {
     pub fn of_the_house(request_id: &str) -> Self {
         Self {
             request_id: request_id.to_owned(),
-            user_agent: "noren".to_owned(),
+            user_agent: HOUSE.to_owned(),
             address: None,
             device: None,
         }
+    }
+
+    pub(crate) fn is_of_the_house(&self) -> bool {
+        self.address.is_none() && self.user_agent == HOUSE
     }
 
     /// The network of the request, roughly: enough to recognise, too little to follow a person around.

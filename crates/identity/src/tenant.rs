@@ -30,7 +30,7 @@ pub struct TenantView {
 
 /// Who a tenant is for, which decides the roles that there are in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     Person,
     Family,
     School,
@@ -212,15 +212,14 @@ pub(crate) async fn add_member(
 }
 
 /// Makes a family, a school or a team; who makes it is its first guardian or owner.
-async fn create(
+pub async fn create(
     room: &Identity,
-    caller: &Granted<may::ProfileManage>,
+    user: UserId,
     kind: Kind,
     name: &str,
     meta: &RequestMeta,
 ) -> Result<TenantView, Error> {
     let cx = &room.cx;
-    let user = caller.person()?;
     let tenant: TenantId = cx.ids.new_id();
     let principal = Principal::user(tenant, user);
     let mut tx = cx.db.begin(Scope::House("a new tenant")).await?;

@@ -13,6 +13,7 @@ use crate::{
     Caller, Error, Identity, KeyTerms, NewSession, PROOF_COUNTS, Permission, Principal,
     RequestMeta, Session, UserId, audit, key,
     letters::{self, Wish},
+    password,
     session::{self, Entry, Proof},
     tenant::{self, TenantView},
     throttle,
@@ -166,6 +167,37 @@ pub async fn add_user(
     let principal = own_tenant(&mut tx, cx, user.id).await?;
     audit::Action::new("user.add", user.id)
         .after(json!({ "operator": operator }))
+        .record_as(&mut tx, cx, meta, Some(principal.tenant), "operator")
+        .await?;
+    tx.commit().await?;
+    Ok(principal)
+}
+
+/// Takes over a user of another system with their password hash, which is replaced at their next sign-in if it is not one of
+/// ours.
+///
+/// # Errors
+/// `EmailTaken` when a proven account has the address; a fault for a hash that is neither bcrypt nor argon2id.
+pub async fn import_user(
+    room: &Identity,
+    email: &str,
+    password_hash: &str,
+    display_name: Option<String>,
+    locale: Lang,
+    meta: &RequestMeta,
+) -> Result<Principal, Error> {
+    if !password::is_known(password_hash) {
+        return Err(kernel::Fault::broken("a password hash is neither bcrypt nor argon2").into());
+    }
+    let cx = &room.cx;
+    let user = new_view(cx, Some(fold_email(email)), display_name, locale);
+    let mut tx = cx.db.begin(Scope::House("a user is imported")).await?;
+    store::insert(&mut tx, &user, Some(password_hash), cx.clock.now()).await?;
+    store::verify_email(&mut tx, user.id, cx.clock.now())
+        .await
+        .on_constraint("user_email_key", || Error::EmailTaken)?;
+    let principal = own_tenant(&mut tx, cx, user.id).await?;
+    audit::Action::new("user.import", user.id)
         .record_as(&mut tx, cx, meta, Some(principal.tenant), "operator")
         .await?;
     tx.commit().await?;

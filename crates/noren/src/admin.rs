@@ -1,14 +1,11 @@
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use db::{Ctx, Db, PoolSize, Url};
 use entitlement::PlanFile;
-use identity::{Identity, NewUser, RequestMeta, TenantId};
-use kernel::{Clock, Lang};
+use identity::{Identity, TenantId};
+use kernel::Clock;
 use settings::Settings;
 
 use crate::{cli::say, database::Database};
@@ -27,22 +24,6 @@ pub(crate) enum PlansCommand {
     },
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum UsersCommand {
-    /// Makes a user; the password is read from standard input.
-    Create {
-        #[arg(long)]
-        email: String,
-        #[arg(long)]
-        display_name: Option<String>,
-        #[arg(long, default_value = "ja")]
-        locale: Lang,
-        /// Who also runs this house.
-        #[arg(long)]
-        operator: bool,
-    },
-}
-
 /// The pool of the application role on the database of the settings.
 pub(crate) async fn connect(settings: &Settings, owner: &Url) -> Result<Db> {
     let app = match &settings.database.app_url {
@@ -52,7 +33,7 @@ pub(crate) async fn connect(settings: &Settings, owner: &Url) -> Result<Db> {
     Ok(Db::connect(&app, PoolSize(settings.database.connections)).await?)
 }
 
-async fn context(settings: &Settings) -> Result<Ctx> {
+pub(crate) async fn context(settings: &Settings) -> Result<Ctx> {
     let owner = settings
         .database
         .url
@@ -62,7 +43,7 @@ async fn context(settings: &Settings) -> Result<Ctx> {
 }
 
 /// The identity room alone, for the command line.
-async fn open_identity(settings: &Settings) -> Result<Identity> {
+pub(crate) async fn open_identity(settings: &Settings) -> Result<Identity> {
     let config = identity::Config::at(&settings.server.account_url);
     Ok(Identity::open(context(settings).await?, config).await?)
 }
@@ -145,40 +126,6 @@ pub(crate) async fn plans(settings: &Settings, command: PlansCommand) -> Result<
         }
     }
     Ok(())
-}
-
-pub(crate) async fn users(settings: &Settings, command: UsersCommand) -> Result<()> {
-    let UsersCommand::Create {
-        email,
-        display_name,
-        locale,
-        operator,
-    } = command;
-    let identity = open_identity(settings).await?;
-    if !identity::email_is_plausible(&email) {
-        bail!("{email} is not an e-mail address");
-    }
-    let mut password = String::new();
-    std::io::stdin()
-        .take(1000)
-        .read_to_string(&mut password)
-        .context("the password can't be read")?;
-    let password = password.trim_end_matches(['\r', '\n']);
-    if !(8..=128).contains(&password.chars().count()) {
-        bail!("a password has 8 to 128 characters");
-    }
-    let meta = RequestMeta::of_the_house("req_cli");
-    let new = NewUser {
-        email,
-        password: password.into(),
-        display_name,
-        locale,
-    };
-    let principal = identity::add_user(&identity, new, operator, &meta).await?;
-    say(&format!(
-        "{}\n",
-        serde_json::json!({ "user": principal.user, "tenant": principal.tenant })
-    ))
 }
 
 /// The plans of the file that the settings name; none when they name none.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use settings::{LogFormat, Settings};
 
-use crate::{admin, database, house, run};
+use crate::{admin, database, house, people, run};
 
 /// Several subscription services behind one counter.
 #[derive(Debug, Parser)]
@@ -42,7 +42,19 @@ enum Command {
     Plans(admin::PlansCommand),
     /// People who sign in.
     #[command(subcommand)]
-    Users(admin::UsersCommand),
+    Users(people::UsersCommand),
+    /// Families, schools and teams.
+    #[command(subcommand)]
+    Tenants(people::TenantsCommand),
+    /// API keys.
+    #[command(subcommand)]
+    Keys(people::KeysCommand),
+    /// Who did what.
+    #[command(subcommand)]
+    Audit(people::AuditCommand),
+    /// Letters that could not be delivered.
+    #[command(subcommand)]
+    Letters(people::LettersCommand),
     /// Removes the private cluster of a data directory with everything in it.
     Reset(DataArgs),
 }
@@ -126,7 +138,11 @@ impl Cli {
             }
             Command::Openapi => say(&house::openapi()?),
             Command::Plans(command) => admin::plans(&settings, command).await,
-            Command::Users(command) => admin::users(&settings, command).await,
+            Command::Users(command) => people::users(&settings, command).await,
+            Command::Tenants(command) => people::tenants(&settings, command).await,
+            Command::Keys(command) => people::keys(&settings, command).await,
+            Command::Audit(command) => people::audit(&settings, command).await,
+            Command::Letters(command) => people::letters(&settings, command).await,
             Command::Reset(args) => {
                 database::reset(&args.data)?;
                 say("the private cluster is gone\n")

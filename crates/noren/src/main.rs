@@ -9,6 +9,7 @@ mod farewell;
 mod front;
 mod house;
 mod models;
+mod people;
 mod run;
 mod signals;
 mod sweep;

@@ -20,7 +20,7 @@ use crate::{
     house::{House, Opening, PublicUrls},
     models,
     signals::StopSignals,
-    sweep::sweep,
+    sweep::{post, sweep},
 };
 
 /// Database, migrations, both listeners and background work in one process, until a signal says stop.
@@ -87,6 +87,7 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
             stop.clone(),
         ));
         tasks.spawn(sweep(house.clone(), stop.clone()));
+        tasks.spawn(post(house.clone(), stop.clone()));
         tasks.spawn(follow_revocations(house.identity.clone(), stop.clone()));
         announce(&house, &urls, addresses, &database, demo)?;
         stop_signals.received().await;
@@ -188,6 +189,7 @@ pub(crate) async fn work(settings: Settings) -> Result<()> {
     let house = House::open(cx.clone(), opening).await?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     tasks.spawn(sweep(house.clone(), stop.clone()));
+    tasks.spawn(post(house.clone(), stop.clone()));
     tasks.spawn(follow_revocations(house.identity.clone(), stop.clone()));
     say(&format!("{}\n", serde_json::json!({ "ready": true })))?;
     stop_signals.received().await;

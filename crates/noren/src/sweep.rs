@@ -7,6 +7,8 @@ use crate::{farewell, house::House};
 
 /// How often each node looks for what was left behind.
 const EVERY: Duration = Duration::from_secs(2);
+/// How often each node looks for letters: somebody is waiting for theirs.
+const POST_EVERY: Duration = Duration::from_millis(500);
 /// The most rows of a kind in one look.
 const MOST: i64 = 200;
 
@@ -26,11 +28,27 @@ pub(crate) async fn sweep(house: House, stop: CancellationToken) {
     }
 }
 
+/// Writes the letters that are wished for and brings them to the mail server, until `stop`. Apart from the sweep, which must
+/// not wait for a slow mail server.
+pub(crate) async fn post(house: House, stop: CancellationToken) {
+    let mut ticks = interval(POST_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        if let Err(error) = identity::write_letters(&house.identity, MOST).await {
+            tracing::warn!(%error, "letters can't be written; the next round tries again");
+        }
+        if let Err(error) = mail::deliver_due(&house.mail, MOST).await {
+            tracing::warn!(%error, "letters can't be delivered; the next round tries again");
+        }
+    }
+}
+
 async fn once(house: &House) -> anyhow::Result<()> {
     let cx = &house.identity.cx;
-    // letters first: somebody is waiting for them
-    identity::write_letters(&house.identity, MOST).await?;
-    mail::deliver_due(&house.mail, MOST).await?;
     gateway::rescue(&house.gateway, MOST).await?;
     // a run has its lease again to be ended in its own words before its reservation lapses
     entitlement::lapse_due(cx, gateway::LEASE, MOST).await?;

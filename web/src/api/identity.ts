@@ -37,7 +37,7 @@ export function signInAsChild(body: { family: string; name: string; pin: string 
 }
 
 export function passkeyOptions(): Promise<Ceremony> {
-  return unwrap(account.POST('/auth/passkey/options', { body: {} }))
+  return unwrap(account.POST('/auth/passkey/options'))
 }
 
 export function signInWithPasskey(signed: Signed): Promise<Me> {
@@ -121,7 +121,7 @@ export async function newRecoveryCodes(): Promise<string[]> {
 }
 
 export function newPasskeyOptions(): Promise<Ceremony> {
-  return unwrap(account.POST('/auth/factors/passkeys/options', { body: {} }))
+  return unwrap(account.POST('/auth/factors/passkeys/options'))
 }
 
 export function addPasskey(name: string, signed: Signed): Promise<Passkey> {

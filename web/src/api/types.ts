@@ -2,23 +2,7 @@
 
 import type { components } from './schema.gen'
 
-export type {
-  Ceremony,
-  Child,
-  Factors,
-  Family,
-  Invitation,
-  InvitationView,
-  Issuer,
-  Member,
-  NewChild,
-  Passkey,
-  Proof,
-  paths,
-  Signed,
-  TenantKind,
-  TotpSetup,
-} from './identity.types'
+export type { Issuer, paths } from './identity.types'
 
 type Schemas = components['schemas']
 
@@ -33,6 +17,19 @@ export type Me = Schemas['Me']
 export type FirstKey = Schemas['FirstKey']
 export type Registered = Schemas['Welcome']
 export type SecondStep = Schemas['SecondFactor']
+export type Ceremony = Schemas['PasskeyChallenge']
+export type Signed = Schemas['PasskeyLogin']
+export type Proof = Schemas['StepUp']
+export type Factors = Schemas['Factors']
+export type Passkey = Schemas['Passkey']
+export type TotpSetup = Schemas['TotpSetup']
+export type TenantKind = Schemas['GroupKind']
+export type Member = Schemas['Member']
+export type Invitation = Schemas['Invitation']
+export type InvitationView = Schemas['InvitationView']
+export type Family = Schemas['Family']
+export type Child = Schemas['Child']
+export type NewChild = Schemas['AddChild']
 export type DeviceSession = Schemas['SessionView']
 export type ApiKey = Schemas['Key']
 export type NewKey = Schemas['CreateKey']

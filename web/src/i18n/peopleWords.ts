@@ -66,7 +66,8 @@ export const tenantWords = define({
     en: 'Share keys and the record of usage with colleagues.',
   },
   name: { ja: '名前', en: 'Name' },
-  nameHint: { ja: '50文字まで。あとで変えられます。', en: 'Up to 50 characters. You can change it later.' },
+  nameHint: { ja: '80文字まで。あとで変えられます。', en: 'Up to 80 characters. You can change it later.' },
+  longName: { ja: '80文字までにしてください。', en: 'Use at most 80 characters.' },
   createDo: { ja: 'つくる', en: 'Create' },
   signOut: { ja: 'サインアウト', en: 'Sign out' },
 })
@@ -142,6 +143,7 @@ export const familyWords = define({
     ja: '家族の中でほかと重ならない名前。ひらがなでもかまいません。',
     en: 'Unlike any other in the family. Short is good.',
   },
+  longName: { ja: '30文字までにしてください。', en: 'Use at most 30 characters.' },
   displayName: { ja: '呼び名', en: 'Name to call them by' },
   birthYear: { ja: '生まれた年（なくてもかまいません）', en: 'Year of birth (optional)' },
   birthYearHint: {

@@ -43,7 +43,7 @@ export default function ChildSignInPage() {
               label={words.family}
               hint={words.familyHint}
               name="family"
-              autoComplete="organization"
+              autoComplete="off"
               autoCapitalize="none"
               autoCorrect="off"
               spellCheck={false}

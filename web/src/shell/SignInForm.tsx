@@ -1,5 +1,5 @@
 import { useMutation } from '@tanstack/react-query'
-import { useEffect, useRef, useState } from 'react'
+import { useEffect, useState } from 'react'
 import { signIn } from '../api/account'
 import { signInWithPasskey } from '../api/identity'
 import type { Me, SecondStep } from '../api/types'
@@ -10,63 +10,69 @@ import { useWords } from '../i18n/text'
 import { Field } from '../ui/Field'
 import styles from './auth.module.css'
 import { checkSignIn } from './authForm'
-import { Form, PasswordField } from './form'
+import { Form, PasswordField, Summary } from './form'
 
 interface Props {
   onEntered: (me: Me) => void
   onSecond: (step: SecondStep) => void
-  email?: string | undefined
 }
 
-export function SignInForm({ onEntered, onSecond, email: known = '' }: Props) {
+export function SignInForm({ onEntered, onSecond }: Props) {
   const words = useWords(authWords)
   const form = useWords(formWords)
-  const [email, setEmail] = useState(known)
+  const [email, setEmail] = useState('')
   const [password, setPassword] = useState('')
-  const entered = useRef(onEntered)
-  entered.current = onEntered
   const enter = useMutation({
     mutationFn: () => signIn(email, password),
     onSuccess: (answer) => ('ticket' in answer ? onSecond(answer) : onEntered(answer)),
   })
+  const [round, setRound] = useState(0)
+  const chosen = useMutation({
+    mutationFn: signInWithPasskey,
+    onSuccess: onEntered,
+    onError: () => setRound((count) => count + 1),
+  })
 
+  // Offered for as long as the page is open, and anew when a choice came too late to count.
+  const { mutate } = chosen
+  // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   useEffect(() => {
     const page = new AbortController()
-    void offerPasskey(page.signal).then(async (signed) => {
-      if (signed && !page.signal.aborted) entered.current(await signInWithPasskey(signed))
-    }, ignore)
+    void offerPasskey(page.signal).then((signed) => {
+      if (signed && !page.signal.aborted) mutate(signed)
+    })
     return () => page.abort()
-  }, [])
+  }, [mutate, round])
 
   return (
-    <Form
-      className={styles['form']}
-      run={enter}
-      check={() => checkSignIn(email, password, form)}
-      submit={words.signIn}
-      wide
-    >
-      {(errors) => (
-        <>
-          <Field
-            label={words.email}
-            type="email"
-            name="email"
-            autoComplete="username webauthn"
-            inputMode="email"
-            autoCapitalize="none"
-            spellCheck={false}
-            required
-            value={email}
-            onChange={(event) => setEmail(event.target.value)}
-            error={errors['email']}
-          />
-          <PasswordField label={words.password} value={password} onChange={setPassword} error={errors['password']} />
-        </>
-      )}
-    </Form>
+    <>
+      <Summary error={chosen.error} />
+      <Form
+        className={styles['form']}
+        run={enter}
+        check={() => checkSignIn(email, password, form)}
+        submit={words.signIn}
+        wide
+      >
+        {(errors) => (
+          <>
+            <Field
+              label={words.email}
+              type="email"
+              name="email"
+              autoComplete="username webauthn"
+              inputMode="email"
+              autoCapitalize="none"
+              spellCheck={false}
+              required
+              value={email}
+              onChange={(event) => setEmail(event.target.value)}
+              error={errors['email']}
+            />
+            <PasswordField label={words.password} value={password} onChange={setPassword} error={errors['password']} />
+          </>
+        )}
+      </Form>
+    </>
   )
 }
-
-// A passkey that the house does not know: the form is still there.
-function ignore() {}

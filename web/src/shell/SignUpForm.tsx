@@ -16,13 +16,13 @@ import { useGoOn } from './goOn'
 
 const empty: Credentials = { email: '', password: '', displayName: '' }
 
-export function SignUpForm({ next = '/misaki', email }: { next?: string | undefined; email?: string | undefined }) {
+export function SignUpForm({ next = '/misaki' }: { next?: string | undefined }) {
   const words = useWords(authWords)
   const form = useWords(formWords)
   const locale = useLocale()
   const queryClient = useQueryClient()
   const goOn = useGoOn()
-  const [values, setValues] = useState({ ...empty, email: email ?? '' })
+  const [values, setValues] = useState(empty)
   const enter = useMutation({
     mutationFn: () => register({ ...values, locale }),
     onSuccess: ({ api_key, ...me }) => {

@@ -14,18 +14,18 @@ import { Icon } from '../ui/Icon'
 import { Segments } from '../ui/Segments'
 import { Skeleton } from '../ui/Skeleton'
 import { Failed } from './account/parts'
-import { plainDigits } from './codes'
+import { plainCode } from './codes'
 import { CodeField, Form, PasswordField, Summary } from './form'
 import type { StepUpAsked } from './stepUp'
 
 type Way = 'passkey' | 'code' | 'password'
 
-// The quickest first, and what most people have last.
+// The quickest first, and what most people have last. Where an authenticator is set up, a password alone proves too little.
 export function waysOf(factors: Factors, withPasskeys: boolean): Way[] {
   const ways: Way[] = []
   if (factors.passkeys.length > 0 && withPasskeys) ways.push('passkey')
   if (factors.totp) ways.push('code')
-  if (factors.password) ways.push('password')
+  if (factors.password && !factors.totp) ways.push('password')
   return ways
 }
 
@@ -42,7 +42,7 @@ export function StepUpDialog({ asked }: { asked: StepUpAsked }) {
   const prove = useMutation({
     mutationFn: async () => {
       const proof: Proof =
-        way === 'passkey' ? await askPasskey() : way === 'code' ? { code: plainDigits(code) } : { password }
+        way === 'passkey' ? await askPasskey() : way === 'code' ? { code: plainCode(code) } : { password }
       return stepUp(proof)
     },
     onSuccess: (me) => {
@@ -84,7 +84,14 @@ export function StepUpDialog({ asked }: { asked: StepUpAsked }) {
         <Form key={way} run={prove} check={check} submit={words.confirm}>
           {(errors) =>
             way === 'code' ? (
-              <CodeField label={words.codeField} value={code} onChange={setCode} error={errors['code']} />
+              <CodeField
+                label={words.codeField}
+                hint={words.codeHint}
+                digits={false}
+                value={code}
+                onChange={setCode}
+                error={errors['code']}
+              />
             ) : (
               <PasswordField
                 label={words.password}

@@ -3,7 +3,7 @@ import { createMemoryHistory, RouterProvider } from '@tanstack/react-router'
 import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/react'
 import { StrictMode } from 'react'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { ApiKey, Me, Role, TenantKind } from '../api/types'
+import type { ApiKey, Me, Role } from '../api/types'
 import { leaveNothing } from './arrival'
 import { takeHanded } from './handed'
 import { createHouseRouter } from './router'
@@ -26,7 +26,7 @@ const problem = (status: number, code: string, more: object = {}) =>
   )
 const at = '2026-11-20T12:00:00Z'
 
-function me(more: Partial<Me> = {}, role: Role = 'owner', kind: TenantKind = 'person'): Me {
+function me(more: Partial<Me> = {}, role: Role = 'owner', kind = 'person'): Me {
   const tenant = { id: `tnt_${kind}`, kind, name: kind === 'person' ? '' : '高橋家', role }
   return {
     user: {

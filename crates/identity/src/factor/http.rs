@@ -192,7 +192,7 @@ async fn delete_passkey(
 
 /// Asks for a passkey: to sign in without a name, or, with a session, for one of the user's own.
 #[utoipa::path(post, path = "/auth/passkey/options", operation_id = "passkey_options", tag = "identity",
-    security((), ("session" = [])), responses((status = 200, body = PasskeyChallenge), Refusals))]
+    responses((status = 200, body = PasskeyChallenge), Refusals))]
 async fn post_passkey_options(
     State(room): State<Identity>,
     session: Option<Session>,

@@ -137,7 +137,7 @@ fn step_of(secret: &[u8], digits: &str, now: DateTime<Utc>) -> Result<Option<i64
 }
 
 /// SHA-1, six digits, steps of 30 seconds: what every authenticator can do.
-fn generator(secret: &[u8], account: &str) -> Result<Totp, Fault> {
+pub(super) fn generator(secret: &[u8], account: &str) -> Result<Totp, Fault> {
     Builder::new()
         .with_secret(secret)
         .with_skew(SKEW)

@@ -44,6 +44,7 @@ async fn select(
     .await
 }
 
+/// Somebody whose account is about to be deleted is as good as gone.
 pub(super) async fn has_another(
     conn: &mut PgConnection,
     tenant: TenantId,
@@ -52,8 +53,8 @@ pub(super) async fn has_another(
 ) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"select exists (
-               select from identity.membership m join identity.app_user u on u.id = m.user_id and u.deleted_at is null
-               where m.tenant_id = $1 and m.user_id <> $2 and m.role = $3
+               select from identity.membership m join identity.app_user u on u.id = m.user_id
+               where m.tenant_id = $1 and m.user_id <> $2 and m.role = $3 and u.deleted_at is null and u.deletion_at is null
            ) as "exists!""#,
         tenant as TenantId,
         user as UserId,

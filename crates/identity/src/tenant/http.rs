@@ -71,7 +71,14 @@ async fn create_tenant(
     meta: RequestMeta,
     ValidJson(body): ValidJson<CreateTenant>,
 ) -> Result<Created<TenantView>, Error> {
-    let view = create(&room, &caller, body.kind.into(), body.name.trim(), &meta).await?;
+    let view = create(
+        &room,
+        caller.person()?,
+        body.kind.into(),
+        body.name.trim(),
+        &meta,
+    )
+    .await?;
     Ok(Created(view))
 }
 

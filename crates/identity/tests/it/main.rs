@@ -5,6 +5,9 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod people;
+mod factors;
+
 use axum::{
     Router,
     body::{Body, to_bytes},

@@ -60,9 +60,9 @@ export function AddChild({ onAdded, onCancel }: { onAdded: () => void; onCancel:
   })
   const check = (): Mistakes => ({
     ...(name.trim() === '' ? { name: form.needName } : {}),
-    ...(lengthOf(name) > 50 ? { name: form.longName } : {}),
+    ...(lengthOf(name) > 30 ? { name: words.longName } : {}),
     ...(lengthOf(displayName) > 50 ? { display_name: form.longName } : {}),
-    ...(born === '' || /^(?:19|20)\d\d$/.test(born) ? {} : { birth_year: words.badYear }),
+    ...(born === '' || /^(?:199|20\d)\d$/.test(born) ? {} : { birth_year: words.badYear }),
     ...(/^\d{6}$/.test(plainDigits(pin)) ? {} : { pin: form.needPin }),
     ...(consent ? {} : { consent: words.needConsent }),
   })

@@ -4,7 +4,7 @@ import { renameTenant } from '../../api/identity'
 import { membersQuery, meQuery } from '../../api/queries'
 import type { Me, Role } from '../../api/types'
 import { formWords } from '../../i18n/formWords'
-import { memberWords } from '../../i18n/peopleWords'
+import { memberWords, tenantWords } from '../../i18n/peopleWords'
 import { useWords } from '../../i18n/text'
 import { Field } from '../../ui/Field'
 import { lengthOf } from '../codes'
@@ -26,6 +26,7 @@ export function rolesToGive(mine: Role): Role[] {
 export function Rename({ me }: { me: Me }) {
   const words = useWords(memberWords)
   const form = useWords(formWords)
+  const tenants = useWords(tenantWords)
   const queryClient = useQueryClient()
   const [name, setName] = useState(me.tenant.name)
   const save = useMutation({
@@ -38,7 +39,7 @@ export function Rename({ me }: { me: Me }) {
       <Form
         run={save}
         check={() =>
-          name.trim() === '' ? { name: form.needName } : lengthOf(name) > 50 ? { name: form.longName } : {}
+          name.trim() === '' ? { name: form.needName } : lengthOf(name) > 80 ? { name: tenants.longName } : {}
         }
         submit={form.save}
         beside={

@@ -31,7 +31,7 @@ export default function NewTenantPage() {
     },
   })
   const check = () =>
-    name.trim() === '' ? { name: form.needName } : lengthOf(name) > 50 ? { name: form.longName } : {}
+    name.trim() === '' ? { name: form.needName } : lengthOf(name) > 80 ? { name: words.longName } : {}
   return (
     <Page title={words.create} lead={words.createLead}>
       <section className={styles['card']}>
