@@ -9,6 +9,8 @@ use crate::{CeremonyId, Error, UserId, secret};
 
 /// How long the second request may be waited for.
 pub(crate) const LIFETIME: Duration = Duration::minutes(5);
+/// At an issuer people may make an account first, and wait for its letter.
+const TRIP: Duration = Duration::minutes(20);
 
 /// What takes two requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,13 @@ impl Kind {
             Self::PasskeyAdd => "passkey_add",
             Self::PasskeyStepUp => "passkey_step_up",
             Self::Oidc => "oidc",
+        }
+    }
+
+    pub(crate) const fn lifetime(self) -> Duration {
+        match self {
+            Self::Oidc => TRIP,
+            _ => LIFETIME,
         }
     }
 }
@@ -56,7 +65,7 @@ pub(crate) async fn begin(
         user,
         state,
         created_at: now,
-        expires_at: now + LIFETIME,
+        expires_at: now + kind.lifetime(),
     };
     store::insert(conn, &row).await?;
     Ok(token)

@@ -45,6 +45,8 @@ pub enum Error {
     PasskeysOff,
     #[error("the issuer's answer was refused: {0}")]
     IssuerRefused(&'static str),
+    #[error("the issuer does not answer")]
+    IssuerAway,
     #[error("too many passwords are being checked")]
     Busy,
     #[error(transparent)]
@@ -76,6 +78,7 @@ impl Error {
             Self::PasskeyRefused => (401, "passkey_refused"),
             Self::PasskeysOff => (404, "passkeys_off"),
             Self::IssuerRefused(_) => (401, "issuer_refused"),
+            Self::IssuerAway => (503, "issuer_unavailable"),
             Self::Busy => (503, "sign_in_busy"),
             Self::Fault(_) => (500, "internal"),
         }
@@ -157,6 +160,10 @@ impl Error {
                 "外部サービスでのサインインを確かめられませんでした。もう一度お試しください。",
                 "The sign-in at the other service could not be checked. Please try again.",
             ),
+            Self::IssuerAway => Text::new(
+                "外部サービスが応答していません。少し待つか、別の方法でサインインしてください。",
+                "The other service does not answer. Please wait a moment or sign in another way.",
+            ),
             Self::Busy => Text::new(
                 "サインインが混み合っています。少し待ってもう一度お試しください。",
                 "Many people are signing in. Please try again in a moment.",
@@ -176,6 +183,7 @@ impl From<Error> for Problem {
         match error {
             Error::Fault(fault) => fault.into(),
             Error::Busy => problem.with_retry_after(2),
+            Error::IssuerAway => problem.with_retry_after(10),
             Error::TooManyAttempts(seconds) => problem.with_retry_after(seconds),
             Error::IssuerRefused(why) => {
                 tracing::info!(why, "an issuer's answer was refused");

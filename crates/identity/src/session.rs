@@ -252,8 +252,18 @@ pub(crate) async fn open(
     entry: &Entry<'_>,
     meta: &RequestMeta,
 ) -> Result<NewSession, Error> {
-    let now = cx.clock.now();
-    let proven_at = entry.user.is_some().then_some(now);
+    open_since(conn, cx, entry, cx.clock.now(), meta).await
+}
+
+/// As [`open`], for somebody who proved who they are at that time, elsewhere.
+pub(crate) async fn open_since(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    entry: &Entry<'_>,
+    proven_at: DateTime<Utc>,
+    meta: &RequestMeta,
+) -> Result<NewSession, Error> {
+    let proven_at = entry.user.is_some().then_some(proven_at);
     let proofs: Vec<String> = entry
         .proofs
         .iter()

@@ -2,6 +2,7 @@ mod http;
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use db::{Ctx, Scope};
 use mail::Template;
 use secrecy::SecretString;
@@ -179,6 +180,19 @@ pub(crate) async fn enter(
     before: Option<Session>,
     meta: &RequestMeta,
 ) -> Result<NewSession, Error> {
+    let now = room.cx.clock.now();
+    enter_since(room, user, proofs, now, before, meta).await
+}
+
+/// As [`enter`], for somebody who proved who they are at that time, elsewhere: an old proof is no fresh one here.
+pub(crate) async fn enter_since(
+    room: &Identity,
+    user: UserId,
+    proofs: &[Proof],
+    proven_at: DateTime<Utc>,
+    before: Option<Session>,
+    meta: &RequestMeta,
+) -> Result<NewSession, Error> {
     let cx = &room.cx;
     let mut tx = cx.db.begin(Scope::House("sign-in")).await?;
     if let Some(before) = before {
@@ -190,7 +204,7 @@ pub(crate) async fn enter(
         user: Some(user),
         proofs,
     };
-    let opened = session::open(&mut tx, cx, &entry, meta).await?;
+    let opened = session::open_since(&mut tx, cx, &entry, proven_at, meta).await?;
     if opened.device.is_some() && known_elsewhere {
         tell_of_new_device(&mut tx, cx, user, &opened, meta).await?;
     }
