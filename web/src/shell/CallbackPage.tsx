@@ -11,7 +11,7 @@ import { buttonClass } from '../ui/Button'
 import { CurtainWaiting } from '../ui/Noren'
 import { Notice } from '../ui/Notice'
 import styles from './auth.module.css'
-import { useEnter } from './enter'
+import { useEnterAt } from './enter'
 import { useHanded } from './handed'
 import house from './house.module.css'
 import { useOnce } from './once'
@@ -37,10 +37,10 @@ export default function CallbackPage() {
   const code = query.get('code')
   const state = query.get('state')
   const refused = query.get('error')
-  const enter = useEnter('/account')
+  const enter = useEnterAt()
   const run = useOnce(code && state && !refused ? state : null, async () => {
     const { next, ...me } = await takeOver(code ?? '', state ?? '')
-    enter(me, safeNext(next))
+    enter(me, safeNext(next) ?? '/account')
   })
   const failed = refused !== null || run.error !== null || !code || !state
   usePageTitle(failed ? words.callbackFailed : words.callbackTitle)
