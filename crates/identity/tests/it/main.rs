@@ -5,8 +5,8 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
-mod people;
 mod factors;
+mod people;
 
 use axum::{
     Router,
