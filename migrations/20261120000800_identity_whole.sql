@@ -397,9 +397,24 @@ call auth.protect('identity.revocation', null);
 call auth.protect('identity.audit_head', null);
 
 grant select, insert, update, delete on identity.device, identity.throttle, identity.ceremony, identity.link, identity.letter_wish,
-    identity.totp, identity.recovery_code, identity.passkey, identity.subject, identity.child, identity.oauth_code to service_role;
-grant select, insert, update on identity.invitation, identity.consent, identity.api_key, identity.api_key_secret, identity.oauth_client,
-    identity.refresh_family, identity.refresh_token, identity.issuer_key, identity.tenant to service_role;
+    identity.totp, identity.recovery_code, identity.passkey, identity.subject to service_role;
+grant select, insert, update on identity.oauth_client, identity.refresh_token, identity.issuer_key, identity.tenant to service_role;
+-- what belongs to a tenant stays there: no role may write its tenant_id but once
+grant select, insert, delete on identity.child, identity.oauth_code to service_role;
+grant select, insert on identity.invitation, identity.consent, identity.api_key, identity.api_key_secret, identity.refresh_family
+    to service_role;
+grant update (name, birth_year) on identity.child to service_role;
+grant update (used_at, family_id) on identity.oauth_code to service_role;
+grant update (email, role, expires_at, accepted_at, accepted_by, withdrawn_at) on identity.invitation to service_role;
+grant update (withdrawn_at) on identity.consent to service_role;
+grant update (name, storefront, scopes, models, ip_ranges, daily_cap, expires_at, last_used_at, revoked_at, revoked_why)
+    on identity.api_key to service_role;
+grant update (expires_at) on identity.api_key_secret to service_role;
+grant update (scopes, proofs, proven_at, user_agent, network, expires_at, last_used_at, revoked_at, revoked_why)
+    on identity.refresh_family to service_role;
+revoke update on identity.membership, identity.session from service_role;
+grant update (role, guardian_seat) on identity.membership to service_role;
+grant update (user_agent, network, proven_at, proofs, last_seen_at, expires_at, revoked_at) on identity.session to service_role;
 grant select, insert, delete on identity.revocation to service_role;
 grant delete on identity.membership to service_role;
 grant select on identity.audit_head to service_role;
@@ -415,5 +430,5 @@ create view audit.keys with (security_invoker = true) as
 create view audit.log with (security_invoker = true) as
     select id, tenant_id, seq, at, actor, action, target, before, after, request_id, hash from identity.audit;
 grant select (id, tenant_id, storefront, created_at, expires_at, last_used_at, revoked_at) on identity.api_key to auditor;
-grant select on identity.audit to auditor;
+grant select (id, tenant_id, seq, at, actor, action, target, before, after, request_id, hash) on identity.audit to auditor;
 grant select on audit.keys, audit.log to auditor;

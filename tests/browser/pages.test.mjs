@@ -71,7 +71,8 @@ for (const screen of screens) {
         const { page } = visit
         for (const { name, path } of pages) {
           await context.test(name, async () => {
-            await page.goto(path)
+            const answer = await page.goto(path)
+            assert.equal(answer.status(), name === 'nowhere' ? 404 : 200)
             await page.getByRole('heading', { level: 1 }).first().waitFor()
             await settled(page)
             assert.equal(await page.getAttribute('html', 'lang'), language)

@@ -23,6 +23,10 @@ pub struct Action {
 
 impl Action {
     /// `name` is `thing.verb`; the target is an id, never a name or an address, since the log outlives its people.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "ids are small and read better by value"
+    )]
     pub fn new(name: &'static str, target: impl ToString) -> Self {
         Self {
             name,

@@ -6,6 +6,7 @@ use db::{Ctx, Scope};
 use mail::Template;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::{
     Caller, Error, Identity, RequestMeta, TenantId, UserId, Via, access, audit, device, key,
@@ -29,6 +30,7 @@ pub(crate) async fn ask(
     let cx = &room.cx;
     let user = caller.person()?;
     let mut tx = cx.db.begin(Scope::House("a deletion is asked for")).await?;
+    store::lock_owned(&mut tx, user).await?;
     if store::leaves_others_without_owner(&mut tx, user).await? {
         return Err(Error::LastOwner);
     }
@@ -98,6 +100,10 @@ pub async fn forget(
         }
         key::revoke_all(conn, cx, *tenant).await?;
         store::forget_tenant(conn, *tenant, cx.clock.now()).await?;
+    }
+    let going: Vec<Uuid> = leaver.tenants.iter().map(|tenant| tenant.0).collect();
+    for tenant in store::tenants_that_stay(conn, leaver.user, &going).await? {
+        key::revoke_made_by(conn, cx, tenant, leaver.user).await?;
     }
     forget_person(conn, cx, leaver.user).await?;
     let meta = RequestMeta::of_the_house("req_farewell");

@@ -14,7 +14,7 @@ use sqlx::PgConnection;
 
 use crate::{
     Caller, Error, Identity, KeyId, Permission, Principal, RequestMeta, Role, TenantId, UserId,
-    Via, audit, letters, permission, revocation,
+    Via, audit, letters, permission, revocation, tenant,
 };
 
 pub(crate) use cache::Cache;
@@ -235,6 +235,7 @@ pub async fn create(
 ) -> Result<NewKey, Error> {
     let cx = &room.cx;
     let mut tx = cx.db.begin(Scope::House("a new key")).await?;
+    still_may(&mut tx, cx, by).await?;
     if store::count_live(&mut tx, by.tenant).await? >= MOST {
         return Err(Error::TooMany);
     }
@@ -242,6 +243,21 @@ pub async fn create(
     let key = show(&mut tx, cx, by.tenant, id).await?;
     tx.commit().await?;
     Ok(NewKey { key, secret })
+}
+
+/// Asks once more whether a caller may make keys, under the lock that also those take who remove members: whoever is taken
+/// out while their request is under way leaves no key behind.
+async fn still_may(conn: &mut PgConnection, cx: &Ctx, by: Principal) -> Result<(), Error> {
+    tenant::lock(conn, by.tenant).await?;
+    let may = match (by.user, by.key) {
+        (Some(user), _) => tenant::role_of(conn, by.tenant, user)
+            .await?
+            .is_some_and(|role| permission::allows(role, Permission::KeysManage)),
+        (None, Some(key)) => store::is_live(conn, key, cx.clock.now()).await?,
+        // the operator at the command line; no guest gets here
+        (None, None) => true,
+    };
+    may.then_some(()).ok_or(Error::Forbidden)
 }
 
 /// All keys of a tenant, the newest first, those that are over at the end.

@@ -99,23 +99,16 @@ impl RequestMeta {
 
     /// The network of the request, roughly: enough to recognise, too little to follow a person around.
     pub(crate) fn network(&self) -> String {
-        match self.address {
+        match self.address.map(|address| address.to_canonical()) {
             None => String::new(),
             Some(IpAddr::V4(address)) => {
                 let [a, b, c, _] = address.octets();
                 format!("{a}.{b}.{c}.0/24")
             }
-            Some(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
-                Some(mapped) => Self {
-                    address: Some(mapped.into()),
-                    ..self.clone()
-                }
-                .network(),
-                None => {
-                    let [a, b, c, ..] = address.segments();
-                    format!("{a:x}:{b:x}:{c:x}::/48")
-                }
-            },
+            Some(IpAddr::V6(address)) => {
+                let [a, b, c, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}::/48")
+            }
         }
     }
 

@@ -76,16 +76,13 @@ pub(crate) async fn check_password(
     let started = Instant::now();
     let email = fold_email(email);
     let known = find(&room.cx, Name::Email(&email), meta).await?;
-    check(
-        room,
+    let guess = Guess {
         started,
-        known,
-        &email,
-        throttle::PASSWORD,
-        password,
-        meta,
-    )
-    .await
+        name: &email,
+        limit: throttle::PASSWORD,
+        secret: password,
+    };
+    check(room, guess, known, meta).await
 }
 
 /// Takes the code of a second factor, once; tries are counted before it is looked at.
@@ -115,7 +112,13 @@ pub(crate) async fn sign_in_child(
 ) -> Result<NewSession, Error> {
     let started = Instant::now();
     let known = find(&room.cx, Name::Login(login_name), meta).await?;
-    let user = check(room, started, known, login_name, throttle::PIN, pin, meta).await?;
+    let guess = Guess {
+        started,
+        name: login_name,
+        limit: throttle::PIN,
+        secret: pin,
+    };
+    let user = check(room, guess, known, meta).await?;
     enter(room, user, &[Proof::Pin], before, meta).await
 }
 
@@ -250,20 +253,29 @@ async fn find(cx: &Ctx, name: Name<'_>, meta: &RequestMeta) -> Result<Option<Fou
     Ok(known.map(|known| Found { known, device }))
 }
 
-/// Checks a password or PIN against the account found, and takes as long when there is none.
+/// A password or PIN that somebody tries.
+#[derive(Debug)]
+struct Guess<'a> {
+    started: Instant,
+    /// Whose it is said to be.
+    name: &'a str,
+    limit: Limit,
+    secret: SecretString,
+}
+
+/// Checks a guess against the account found, and takes as long when there is none.
 async fn check(
     room: &Identity,
-    started: Instant,
+    guess: Guess<'_>,
     found: Option<Found>,
-    name: &str,
-    limit: Limit,
-    password: SecretString,
     meta: &RequestMeta,
 ) -> Result<UserId, Error> {
     let cx = &room.cx;
-    let (limit, source) = match found.as_ref().and_then(|found| found.device) {
-        Some(device) => (throttle::PASSWORD_KNOWN_DEVICE, device.to_string()),
-        None => (limit, name.to_owned()),
+    let limit = guess.limit;
+    // what comes from a browser that the account knows is counted for that browser alone
+    let source = match found.as_ref().and_then(|found| found.device) {
+        Some(device) => device.to_string(),
+        None => guess.name.to_owned(),
     };
     throttle::count(cx, throttle::NETWORK, &meta.source()).await?;
     throttle::count(cx, limit, &source).await?;
@@ -271,20 +283,20 @@ async fn check(
         .as_ref()
         .and_then(|found| found.known.password_hash.clone());
     let stale = hash.as_deref().is_some_and(crate::password::is_stale);
-    let right = room.passwords.verify(password.clone(), hash).await?;
+    let right = room.passwords.verify(guess.secret.clone(), hash).await?;
     let Some(found) = found.filter(|_| right) else {
         metrics::counter!("sign_in_failures_total").increment(1);
         if throttle::count(cx, MANY_FAILURES, "house").await.is_err() {
             metrics::counter!("sign_in_attacks_total").increment(1);
             tracing::warn!("many sign-ins fail all over the house: passwords are being tried");
         }
-        tokio::time::sleep_until(started + REFUSAL).await;
+        tokio::time::sleep_until(guess.started + REFUSAL).await;
         return Err(Error::WrongCredentials);
     };
     throttle::give_back(cx, limit, &source).await?;
     throttle::give_back(cx, throttle::NETWORK, &meta.source()).await?;
     if stale {
-        let hash = room.passwords.hash(password).await?;
+        let hash = room.passwords.hash(guess.secret).await?;
         let mut tx = cx.db.begin(Scope::House("a newer password hash")).await?;
         user::set_password(&mut tx, found.known.user, &hash).await?;
         tx.commit().await?;

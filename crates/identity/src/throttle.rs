@@ -16,15 +16,9 @@ pub(crate) struct Limit {
 
 const QUARTER: Duration = Duration::minutes(15);
 
-/// Guesses at one account's password from browsers that it does not know.
+/// Guesses at one account's password: from all browsers that it does not know together, and from each that it knows.
 pub(crate) const PASSWORD: Limit = Limit {
     name: "password",
-    tries: 10,
-    window: QUARTER,
-};
-/// Guesses from a browser that the account knows: its owner is not locked out by what others do.
-pub(crate) const PASSWORD_KNOWN_DEVICE: Limit = Limit {
-    name: "password_known_device",
     tries: 10,
     window: QUARTER,
 };

@@ -10,7 +10,7 @@ use axum::{
 use db::Ctx;
 use entitlement::{Catalogue, Entitlement, PlanFile};
 use gateway::{Gateway, Patience, Routes};
-use identity::Identity;
+use identity::{Identity, IssuerConfig};
 use ledger::Ledger;
 use mail::Mail;
 use misaki::Misaki;
@@ -57,13 +57,18 @@ pub(crate) struct Opening {
     pub(crate) patience: Patience,
     pub(crate) letters: mail::Way,
     pub(crate) letters_from: String,
+    pub(crate) issuers: Vec<IssuerConfig>,
 }
 
 impl House {
     /// Opens the rooms from the ground up.
     pub(crate) async fn open(cx: Ctx, opening: Opening) -> Result<Self> {
         let urls = opening.urls;
-        let identity = Identity::open(cx.clone(), identity::Config::at(&urls.account)).await?;
+        let config = identity::Config {
+            issuers: opening.issuers,
+            ..identity::Config::at(&urls.account)
+        };
+        let identity = Identity::open(cx.clone(), config).await?;
         let letters = mail::Config {
             way: opening.letters,
             from: opening.letters_from,

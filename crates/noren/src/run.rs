@@ -5,7 +5,7 @@ use api::Proxies;
 use axum::Router;
 use db::{Ctx, Db};
 use gateway::{Patience, Routes};
-use identity::follow_revocations;
+use identity::{IssuerConfig, follow_revocations};
 use kernel::{Clock, Text};
 use settings::Settings;
 use tokio::net::TcpListener;
@@ -55,6 +55,7 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
             patience: patience(&settings),
             letters: letters(&settings, demo.then(|| args.data.join("mail")))?,
             letters_from: settings.mail.from.clone(),
+            issuers: issuers(&settings),
         };
         let house = House::open(cx.clone(), opening).await?;
         if demo {
@@ -134,6 +135,7 @@ pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result
         patience: patience(&settings),
         letters: letters(&settings, None)?,
         letters_from: settings.mail.from.clone(),
+        issuers: issuers(&settings),
     };
     let house = House::open(cx.clone(), opening).await?;
     let front = Front {
@@ -185,6 +187,7 @@ pub(crate) async fn work(settings: Settings) -> Result<()> {
         patience: patience(&settings),
         letters: letters(&settings, None)?,
         letters_from: settings.mail.from.clone(),
+        issuers: issuers(&settings),
     };
     let house = House::open(cx.clone(), opening).await?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -263,6 +266,22 @@ fn letters(settings: &Settings, demo: Option<PathBuf>) -> Result<mail::Way> {
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("{} can't be made", folder.display()))?;
     Ok(mail::Way::Folder(folder))
+}
+
+fn issuers(settings: &Settings) -> Vec<IssuerConfig> {
+    let known = settings.identity.issuers.iter();
+    known
+        .map(|(id, issuer)| IssuerConfig {
+            id: id.clone(),
+            url: issuer.url.clone(),
+            client_id: issuer.client_id.clone(),
+            client_secret: issuer.client_secret.clone(),
+            title: issuer.title.clone(),
+            jwks_url: issuer.jwks_url.clone(),
+            scopes: issuer.scopes.clone(),
+            trust_email: issuer.trust_email,
+        })
+        .collect()
 }
 
 fn patience(settings: &Settings) -> Patience {

@@ -2,6 +2,7 @@ import { account } from './client'
 import { unwrap } from './problem'
 import type {
   ApiKey,
+  Arrived,
   AuditRow,
   Ceremony,
   Child,
@@ -11,6 +12,7 @@ import type {
   Invitation,
   InvitationView,
   Issuer,
+  IssuerAnswer,
   KeyWithSecret,
   Letter,
   Locale,
@@ -48,8 +50,14 @@ export async function getIssuers(): Promise<Issuer[]> {
   return (await unwrap(account.GET('/auth/issuers'))).items
 }
 
-export function answerIssuer(code: string, state: string): Promise<Me & { next?: string | null }> {
-  return unwrap(account.POST('/auth/callback', { body: { code, state } }))
+export function answerIssuer(answer: IssuerAnswer): Promise<Arrived> {
+  return unwrap(account.POST('/auth/callback', { body: answer }))
+}
+
+// A plain link, because the browser itself has to go. `again`: the issuer asks even someone whom it still knows.
+export function issuerDoor(issuer: string, next: string | undefined, again = false): string {
+  const query = new URLSearchParams({ ...(next === undefined ? {} : { next }), ...(again ? { again: 'true' } : {}) })
+  return `/auth/oidc/${encodeURIComponent(issuer)}${query.size > 0 ? `?${query}` : ''}`
 }
 
 export function changeMe(changes: { display_name?: string; locale?: Locale }): Promise<Me> {

@@ -142,6 +142,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Signs in with what an issuer answered; the first time makes the account. */
+        post: operations["sign_in_from_issuer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/email": {
         parameters: {
             query?: never;
@@ -330,6 +347,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/issuers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where one may sign in beside here. */
+        get: operations["get_issuers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/login": {
         parameters: {
             query?: never;
@@ -414,6 +448,23 @@ export interface paths {
         head?: never;
         /** Changes the caller's name and language. */
         patch: operations["update_me"];
+        trace?: never;
+    };
+    "/auth/oidc/{issuer}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sends the browser to an issuer to sign in. */
+        get: operations["sign_in_at_issuer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/auth/passkey/login": {
@@ -1261,6 +1312,11 @@ export interface components {
             run_id: components["schemas"]["RunId"];
             user: components["schemas"]["MessageView"];
         };
+        /** @description Who came in, and where they wanted to go. */
+        Arrived: components["schemas"]["Me"] & {
+            /** @description The path that the trip began with. */
+            next: string | null;
+        };
         AuditId: string;
         /** @description One line of the audit log as shown to its tenant. */
         AuditLine: {
@@ -1289,6 +1345,14 @@ export interface components {
             /** Format: int64 */
             balance: number;
             unit: string;
+        };
+        /** @description What an issuer's answer was: `code` and `state` as they came to the page, or an `id_token` that a front end got itself. */
+        Callback: {
+            code?: string | null;
+            id_token?: string | null;
+            /** @description As it came to the page, if it did (RFC 9207). */
+            iss?: string | null;
+            state?: string | null;
         };
         /** @description The canned phrase that answered, and the rule by which it matched. */
         CannedView: {
@@ -1468,6 +1532,14 @@ export interface components {
             /** @description family, school or team. */
             kind: string;
             name: string;
+        };
+        Issuer: {
+            id: string;
+            /** @description What its button says. */
+            name: string;
+        };
+        Issuers: {
+            items: components["schemas"]["Issuer"][];
         };
         JsonWebKeySet: {
             keys: components["schemas"]["PublicKey"][];
@@ -2560,6 +2632,47 @@ export interface operations {
             };
         };
     };
+    sign_in_from_issuer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Callback"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Arrived"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     change_email: {
         parameters: {
             query?: never;
@@ -3027,6 +3140,43 @@ export interface operations {
             };
         };
     };
+    get_issuers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Issuers"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     login: {
         parameters: {
             query?: never;
@@ -3252,6 +3402,49 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Me"];
                 };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sign_in_at_issuer: {
+        parameters: {
+            query?: {
+                /** @description A path of ours to go on to afterwards. */
+                next?: string;
+                /** @description `true`: prove who you are even if the issuer still knows you, as for a sensitive action. */
+                again?: boolean;
+            };
+            header?: never;
+            path: {
+                issuer: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the issuer. */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request is refused; `code` says why. */
             "4XX": {

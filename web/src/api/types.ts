@@ -2,7 +2,7 @@
 
 import type { components } from './schema.gen'
 
-export type { Issuer, paths } from './identity.types'
+export type { paths } from './schema.gen'
 
 type Schemas = components['schemas']
 
@@ -17,6 +17,9 @@ export type Me = Schemas['Me']
 export type FirstKey = Schemas['FirstKey']
 export type Registered = Schemas['Welcome']
 export type SecondStep = Schemas['SecondFactor']
+export type Issuer = Schemas['Issuer']
+export type IssuerAnswer = Schemas['Callback']
+export type Arrived = Schemas['Arrived']
 export type Ceremony = Schemas['PasskeyChallenge']
 export type Signed = Schemas['PasskeyLogin']
 export type Proof = Schemas['StepUp']

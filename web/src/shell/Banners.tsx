@@ -84,7 +84,7 @@ function Unconfirmed({ email }: { email: string }) {
   )
 }
 
-export function waitsForConfirmation(me: Me | null | undefined): string | null {
+function waitsForConfirmation(me: Me | null | undefined): string | null {
   const user = me?.user
   return user && !user.email_verified ? user.email : null
 }
@@ -93,11 +93,7 @@ export function waitsForConfirmation(me: Me | null | undefined): string | null {
 export function Banners() {
   const { data: me } = useQuery({ ...meQuery, enabled: false })
   const email = waitsForConfirmation(me)
-  if (!me?.deletion_at && !email) return null
-  return (
-    <div className={styles['banners']}>
-      {me?.deletion_at && <Deletion at={me.deletion_at} />}
-      {email && <Unconfirmed email={email} />}
-    </div>
-  )
+  // One at a time: whoever is about to leave need not confirm an address.
+  const said = me?.deletion_at ? <Deletion at={me.deletion_at} /> : email ? <Unconfirmed email={email} /> : null
+  return said && <div className={styles['banners']}>{said}</div>
 }

@@ -2,7 +2,7 @@ import { Link } from '@tanstack/react-router'
 import { whoAmI } from '../api/account'
 import { answerIssuer } from '../api/identity'
 import { describeProblem } from '../api/problem'
-import type { Me } from '../api/types'
+import type { IssuerAnswer, Me } from '../api/types'
 import { authWords } from '../i18n/authWords'
 import { useLocale } from '../i18n/locale'
 import { shellWords } from '../i18n/shellWords'
@@ -11,7 +11,7 @@ import { buttonClass } from '../ui/Button'
 import { CurtainWaiting } from '../ui/Noren'
 import { Notice } from '../ui/Notice'
 import styles from './auth.module.css'
-import { useEnter } from './enter'
+import { useEnterAt } from './enter'
 import { useHanded } from './handed'
 import house from './house.module.css'
 import { useOnce } from './once'
@@ -19,9 +19,9 @@ import { usePageTitle } from './page'
 import { safeNext } from './paths'
 
 // A second tab, or a page loaded again, comes with an answer that was already taken: whoever is signed in by then goes on.
-async function takeOver(code: string, state: string): Promise<Me & { next?: string | null }> {
+async function takeOver(answer: IssuerAnswer): Promise<Me & { next?: string | null }> {
   try {
-    return await answerIssuer(code, state)
+    return await answerIssuer(answer)
   } catch (error) {
     const me = await whoAmI().catch(() => null)
     if (me?.user) return me
@@ -37,10 +37,11 @@ export default function CallbackPage() {
   const code = query.get('code')
   const state = query.get('state')
   const refused = query.get('error')
-  const enter = useEnter('/account')
+  const enter = useEnterAt()
   const run = useOnce(code && state && !refused ? state : null, async () => {
-    const { next, ...me } = await takeOver(code ?? '', state ?? '')
-    enter(me, safeNext(next))
+    const iss = query.get('iss')
+    const { next, ...me } = await takeOver({ code, state, ...(iss === null ? {} : { iss }) })
+    enter(me, safeNext(next) ?? '/account')
   })
   const failed = refused !== null || run.error !== null || !code || !state
   usePageTitle(failed ? words.callbackFailed : words.callbackTitle)

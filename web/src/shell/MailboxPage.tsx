@@ -18,13 +18,6 @@ import styles from './mailbox.module.css'
 import { NoPage } from './NotFound'
 import { usePageTitle } from './page'
 
-// A link of this house opens here; anything else is only shown.
-function pathOf(link: string): string | null {
-  if (!URL.canParse(link)) return null
-  const url = new URL(link)
-  return url.origin === window.location.origin ? url.pathname + url.search + url.hash : null
-}
-
 function LetterView({ letter }: { letter: Letter }) {
   const words = useWords(mailboxWords)
   const locale = useLocale()
@@ -41,11 +34,10 @@ function LetterView({ letter }: { letter: Letter }) {
       {letter.links.length > 0 && (
         <nav aria-label={words.links}>
           <ul className={styles['links']}>
-            {letter.links.map((link) => {
-              const path = pathOf(link)
-              // A plain link, so that the page is loaded anew and takes its fragment out of the address bar first.
-              return <li key={link}>{path === null ? <code>{link}</code> : <a href={path}>{link}</a>}</li>
-            })}
+            {/* Plain links: the page is loaded anew, and takes its fragment out of the address bar first. */}
+            {letter.links.map((link) => (
+              <li key={link}>{/^https?:\/\//.test(link) ? <a href={link}>{link}</a> : <code>{link}</code>}</li>
+            ))}
           </ul>
         </nav>
       )}

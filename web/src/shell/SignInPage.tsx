@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link } from '@tanstack/react-router'
 import { useState } from 'react'
+import { issuerDoor } from '../api/identity'
 import { houseQuery, issuersQuery } from '../api/queries'
 import type { SecondStep } from '../api/types'
 import { passkeysWork } from '../api/webauthn'
@@ -34,7 +35,6 @@ export default function SignInPage() {
       </div>
     )
   }
-  const from = search.next === undefined ? '' : `?next=${encodeURIComponent(search.next)}`
   return (
     <div className={house['narrow']}>
       <h1>{words.signIn}</h1>
@@ -52,11 +52,7 @@ export default function SignInPage() {
         <section className={styles['ways']} aria-label={words.otherWays}>
           {passkeysWork() && <PasskeyButton label={words.withPasskey} onEntered={enter} />}
           {issuers.data?.map((issuer) => (
-            <a
-              key={issuer.id}
-              href={`/auth/oidc/${encodeURIComponent(issuer.id)}${from}`}
-              className={buttonClass({ wide: true })}
-            >
+            <a key={issuer.id} href={issuerDoor(issuer.id, search.next)} className={buttonClass({ wide: true })}>
               {words.withIssuer(issuer.name)}
             </a>
           ))}

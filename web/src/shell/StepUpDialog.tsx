@@ -1,10 +1,11 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
-import { stepUp } from '../api/identity'
-import { factorsQuery, meQuery } from '../api/queries'
+import { issuerDoor, stepUp } from '../api/identity'
+import { factorsQuery, issuersQuery, meQuery } from '../api/queries'
 import type { Factors, Proof } from '../api/types'
 import { askPasskey, passkeysWork } from '../api/webauthn'
+import { authWords } from '../i18n/authWords'
 import { formWords } from '../i18n/formWords'
 import { stepUpWords } from '../i18n/securityWords'
 import { useWords } from '../i18n/text'
@@ -27,6 +28,29 @@ export function waysOf(factors: Factors, withPasskeys: boolean): Way[] {
   if (factors.totp) ways.push('code')
   if (factors.password && !factors.totp) ways.push('password')
   return ways
+}
+
+// An account that only an issuer lets in proves itself there, and comes back to this page.
+function Nothing({ onLeave }: { onLeave: () => void }) {
+  const words = useWords(stepUpWords)
+  const auth = useWords(authWords)
+  const issuers = useQuery(issuersQuery)
+  const here = window.location.pathname
+  return (
+    <>
+      <p>{words.nothing}</p>
+      {issuers.data?.map((issuer) => (
+        <a key={issuer.id} href={issuerDoor(issuer.id, here, true)} className={buttonClass({ wide: true })}>
+          {auth.withIssuer(issuer.name)}
+        </a>
+      ))}
+      {issuers.data?.length === 0 && (
+        <Link to="/sign-in" search={{ next: here }} className={buttonClass({ look: 'primary' })} onClick={onLeave}>
+          {words.again}
+        </Link>
+      )}
+    </>
+  )
 }
 
 export function StepUpDialog({ asked }: { asked: StepUpAsked }) {
@@ -103,19 +127,7 @@ export function StepUpDialog({ asked }: { asked: StepUpAsked }) {
           }
         </Form>
       )}
-      {factors.data && ways.length === 0 && (
-        <>
-          <p>{words.nothing}</p>
-          <Link
-            to="/sign-in"
-            search={{ next: window.location.pathname }}
-            className={buttonClass({ look: 'primary' })}
-            onClick={asked.declined}
-          >
-            {words.again}
-          </Link>
-        </>
-      )}
+      {factors.data && ways.length === 0 && <Nothing onLeave={asked.declined} />}
     </Dialog>
   )
 }

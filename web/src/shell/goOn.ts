@@ -1,10 +1,11 @@
 import { useRouter } from '@tanstack/react-router'
-import { isServerPath } from './paths'
+import { isServerPath, safeNext } from './paths'
 
-// Goes on to a path that safeNext has let through, with its query and fragment.
+// Goes on to a path of this house, with its query and fragment, and to the entrance instead of anywhere else.
 export function useGoOn(): (path: string) => void {
   const router = useRouter()
-  return (path) => {
+  return (wanted) => {
+    const path = safeNext(wanted) ?? '/'
     if (isServerPath(path)) window.location.assign(path)
     else router.history.push(path)
   }

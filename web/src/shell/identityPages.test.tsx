@@ -150,6 +150,22 @@ describe('signing in', () => {
     expect(screen.getByLabelText('メールアドレス').getAttribute('autocomplete')).toBe('username webauthn')
   })
 
+  test.each(['https://elsewhere.example/', '//elsewhere.example', '/\t/elsewhere.example'])(
+    'never goes on to %j',
+    async (next) => {
+      const { pathname } = openHouse(`/sign-in?next=${encodeURIComponent(next)}`, {
+        'POST /auth/login': () => json(me()),
+        'POST /auth/guest': () => json(me()),
+      })
+      await screen.findByRole('heading', { level: 1, name: 'サインイン' })
+      expect(screen.getByRole('link', { name: 'アカウントをつくる' }).getAttribute('href')).toBe('/sign-up')
+      type('メールアドレス', 'a@example.jp')
+      type('パスワード', 'correct horse')
+      press('サインイン')
+      await waitFor(() => expect(pathname()).toBe('/misaki'))
+    },
+  )
+
   test('offers the issuers that the house trusts, and carries the way on', async () => {
     openHouse('/sign-in?next=%2Faccount', {
       'GET /auth/issuers': () => json({ items: [{ id: 'cognito', name: 'Cognito' }] }),

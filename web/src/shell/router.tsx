@@ -43,15 +43,15 @@ const houseRoute = createRoute({ getParentRoute: () => rootRoute, id: 'house', c
 
 const welcomeRoute = createRoute({ getParentRoute: () => houseRoute, path: '/', component: Welcome })
 
-function nextSearch(search: Record<string, unknown>): { next?: string } {
-  const next = safeNext(search['next'])
-  return next === undefined ? {} : { next }
+// What is not accepted must be named as absent: the router keeps what a validation leaves out.
+function nextSearch(search: Record<string, unknown>): { next?: string | undefined } {
+  return { next: safeNext(search['next']) }
 }
 
 // The code of a family may come with a bookmark on a child's device. It is no secret: it takes a name and a PIN beside it.
-function familySearch(search: Record<string, unknown>): { family?: string } {
+function familySearch(search: Record<string, unknown>): { family?: string | undefined } {
   const family = search['family']
-  return typeof family === 'string' && /^[a-z0-9]{1,16}$/i.test(family) ? { family } : {}
+  return { family: typeof family === 'string' && /^[a-z0-9]{1,16}$/i.test(family) ? family : undefined }
 }
 
 const signInRoute = createRoute({

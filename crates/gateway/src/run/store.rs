@@ -243,17 +243,8 @@ pub(super) async fn durable_output(conn: &mut PgConnection, id: RunId) -> sqlx::
 }
 
 pub(super) async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
-    sqlx::query!(
-        "delete from gateway.run_event where tenant_id = $1",
-        tenant as TenantId
-    )
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query!(
-        "update gateway.run set output = '' where tenant_id = $1",
-        tenant as TenantId
-    )
-    .execute(conn)
-    .await
-    .map(drop)
+    sqlx::query!("select gateway.forget_tenant($1)", tenant as TenantId)
+        .execute(conn)
+        .await
+        .map(drop)
 }

@@ -299,7 +299,7 @@ mod tests {
                 proofs: Vec::new(),
                 proven_at: now,
             },
-            user_agent: "noren".into(),
+            user_agent: "noren (command line)".into(),
             network: String::new(),
             used_at: Some(now),
             went_on: false,

@@ -1,6 +1,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::{TenantId, UserId};
 
@@ -31,11 +32,41 @@ pub(super) async fn leaves_others_without_owner(
                where mine.user_id = $1 and mine.role = 'owner'
                    and exists (select from identity.membership o where o.tenant_id = t.id and o.user_id <> $1)
                    and not exists (select from identity.membership o
+                                   join identity.app_user u on u.id = o.user_id and u.deletion_at is null
                                    where o.tenant_id = t.id and o.user_id <> $1 and o.role = 'owner')
            ) as "exists!""#,
         user as UserId,
     )
     .fetch_one(conn)
+    .await
+}
+
+/// Locks the schools and teams that a user owns against every other change of who belongs to them.
+pub(super) async fn lock_owned(conn: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "select t.id from identity.tenant t
+         join identity.membership m on m.tenant_id = t.id and m.user_id = $1 and m.role = 'owner'
+         order by t.id for no key update of t",
+        user as UserId
+    )
+    .fetch_all(conn)
+    .await
+    .map(drop)
+}
+
+/// The tenants that go on without a user.
+pub(super) async fn tenants_that_stay(
+    conn: &mut PgConnection,
+    user: UserId,
+    going: &[Uuid],
+) -> sqlx::Result<Vec<TenantId>> {
+    sqlx::query_scalar!(
+        r#"select tenant_id as "tenant: TenantId" from identity.membership
+           where user_id = $1 and tenant_id <> all ($2::uuid[])"#,
+        user as UserId,
+        going,
+    )
+    .fetch_all(conn)
     .await
 }
 
@@ -88,6 +119,13 @@ pub(super) async fn forget_tenant(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "update identity.tenant set name = '', deleted_at = $2 where id = $1 and deleted_at is null",
+        tenant as TenantId,
+        now,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "update identity.consent set withdrawn_at = $2 where tenant_id = $1 and withdrawn_at is null",
         tenant as TenantId,
         now,
     )

@@ -107,6 +107,10 @@ async fn create_key(
 }
 
 /// What is left out stays; `null` takes a limit away.
+#[expect(
+    clippy::option_option,
+    reason = "left out, null and a value are three things"
+)]
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 struct UpdateKey {
     #[schema(min_length = 1, max_length = 60)]
