@@ -118,9 +118,12 @@ async fn answer_in_shape(request: Request, next: Next) -> Response {
 }
 
 fn framework_refusal(response: &Response) -> Option<Problem> {
-    if response.headers().contains_key(header::CONTENT_TYPE)
-        && response.status() != http::StatusCode::BAD_REQUEST
-    {
+    let media = response.headers().get(header::CONTENT_TYPE);
+    // a handler's own words stay, such as a protocol's error object; the framework's are plain text
+    let is_said = media.is_some_and(|media| {
+        response.status() != http::StatusCode::BAD_REQUEST || media == "application/json"
+    });
+    if is_said {
         return None;
     }
     match response.status().as_u16() {

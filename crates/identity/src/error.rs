@@ -47,6 +47,10 @@ pub enum Error {
     IssuerRefused(&'static str),
     #[error("the issuer does not answer")]
     IssuerAway,
+    #[error("the client is unknown, or did not register where the answer is to go")]
+    ClientRefused,
+    #[error("{0}")]
+    BadClient(&'static str),
     #[error("too many passwords are being checked")]
     Busy,
     #[error(transparent)]
@@ -65,7 +69,7 @@ impl Error {
             Self::WrongCredentials => (401, "wrong_credentials"),
             Self::WrongCode => (401, "wrong_code"),
             Self::TooManyAttempts(_) => (429, "too_many_attempts"),
-            Self::WeakPassword => (422, "invalid_input"),
+            Self::WeakPassword | Self::BadClient(_) => (422, "invalid_input"),
             Self::EmailTaken => (409, "email_taken"),
             Self::NameTaken => (409, "name_taken"),
             Self::LinkExpired => (410, "link_expired"),
@@ -78,6 +82,7 @@ impl Error {
             Self::PasskeyRefused => (401, "passkey_refused"),
             Self::PasskeysOff => (404, "passkeys_off"),
             Self::IssuerRefused(_) => (401, "issuer_refused"),
+            Self::ClientRefused => (400, "client_refused"),
             Self::IssuerAway => (503, "issuer_unavailable"),
             Self::Busy => (503, "sign_in_busy"),
             Self::Fault(_) => (500, "internal"),
@@ -111,7 +116,7 @@ impl Error {
                 "試した回数が多すぎます。しばらく待ってからもう一度お試しください。",
                 "Too many tries. Please wait a while and try again.",
             ),
-            Self::WeakPassword => Text::new(
+            Self::WeakPassword | Self::BadClient(_) => Text::new(
                 "入力に直すところがあります。",
                 "Some of the input needs another look.",
             ),
@@ -159,6 +164,10 @@ impl Error {
             Self::IssuerRefused(_) => Text::new(
                 "外部サービスでのサインインを確かめられませんでした。もう一度お試しください。",
                 "The sign-in at the other service could not be checked. Please try again.",
+            ),
+            Self::ClientRefused => Text::new(
+                "このアプリは登録されていないか、登録と違う戻り先を求めています。アプリの作り手にお知らせください。",
+                "This app is not registered, or wants to take you elsewhere than it registered. Please tell its makers.",
             ),
             Self::IssuerAway => Text::new(
                 "外部サービスが応答していません。少し待つか、別の方法でサインインしてください。",

@@ -1,8 +1,8 @@
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    Identity, access, audit, factor, family, farewell, invitation, key, member, oidc, recovery,
-    session, sign_in, tenant, user,
+    Identity, access, audit, factor, family, farewell, invitation, key, member, oauth, oidc,
+    recovery, session, sign_in, tenant, user,
 };
 
 /// The account listener's routes.
@@ -15,6 +15,7 @@ pub fn router() -> OpenApiRouter<Identity> {
         .merge(factor::router())
         .merge(oidc::router())
         .merge(access::router())
+        .merge(oauth::router())
         .merge(key::router())
         .merge(tenant::router())
         .merge(member::router())

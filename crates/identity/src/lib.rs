@@ -55,6 +55,7 @@ pub use key::{
     revoke as revoke_key, rotate as rotate_key, scopes_for_keys,
 };
 pub use letters::write_letters;
+pub use oauth::{Client as OauthClient, add_client, disable_client, list_clients};
 pub use oidc::IssuerConfig;
 pub use permission::{Permission, Role};
 pub use revocation::follow_revocations;

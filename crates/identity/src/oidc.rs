@@ -210,7 +210,7 @@ async fn come_back(
     }
     let now = cx.clock.now();
     let code = Code {
-        code: brought.code,
+        text: brought.code,
         verifier: &trip.verifier,
         redirect_uri: &redirect_uri(room),
     };

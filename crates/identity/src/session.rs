@@ -342,6 +342,11 @@ async fn insert(
     })
 }
 
+/// How the holder of a session proved who they are, in the words of [`Proof`].
+pub(crate) async fn proofs(conn: &mut PgConnection, id: SessionId) -> sqlx::Result<Vec<String>> {
+    store::proofs(conn, id).await
+}
+
 /// Ends one session, everywhere.
 pub(crate) async fn end(conn: &mut PgConnection, cx: &Ctx, id: SessionId) -> Result<(), Error> {
     store::revoke(conn, id, cx.clock.now()).await?;

@@ -1,8 +1,8 @@
 use db::Scope;
 
-use crate::{Error, Identity, ceremony, link, revocation, throttle};
+use crate::{Error, Identity, ceremony, link, oauth, revocation, throttle};
 
-/// Forgets what has had its time: windows of tries, challenges nobody came back for, old links, revocations that nothing
+/// Forgets what has had its time: windows of tries, challenges nobody came back for, old links and codes, revocations that nothing
 /// alive can refer to. Every node may do this at any time.
 pub async fn tidy_up(room: &Identity, most: i64) -> Result<(), Error> {
     let cx = &room.cx;
@@ -14,6 +14,7 @@ pub async fn tidy_up(room: &Identity, most: i64) -> Result<(), Error> {
         .await?;
     ceremony::clear(&mut tx, cx, most).await?;
     link::clear(&mut tx, cx, most).await?;
+    oauth::clear(&mut tx, cx, most).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -168,17 +168,16 @@ async fn post_callback(
     meta: RequestMeta,
     ValidJson(body): ValidJson<Callback>,
 ) -> Result<Response, Error> {
-    let arrival = match &body.id_token {
-        Some(token) => come_with(&room, token, before, &meta).await?,
-        None => {
-            let brought = Return {
-                code: body.code.as_deref().unwrap_or_default(),
-                state: body.state.as_deref().unwrap_or_default(),
-                iss: body.iss.as_deref(),
-                browser: room.cookie.read(Cookie::Trip, &headers),
-            };
-            come_back(&room, &brought, before, &meta).await?
-        }
+    let arrival = if let Some(token) = &body.id_token {
+        come_with(&room, token, before, &meta).await?
+    } else {
+        let brought = Return {
+            code: body.code.as_deref().unwrap_or_default(),
+            state: body.state.as_deref().unwrap_or_default(),
+            iss: body.iss.as_deref(),
+            browser: room.cookie.read(Cookie::Trip, &headers),
+        };
+        come_back(&room, &brought, before, &meta).await?
     };
     let arrived = Arrived {
         me: me(&room, &arrival.opened.session.into()).await?,

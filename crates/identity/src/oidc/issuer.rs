@@ -92,7 +92,7 @@ pub(super) struct Question<'a> {
 /// A code that somebody brought back, and what proves that it was asked for here.
 #[derive(Debug)]
 pub(super) struct Code<'a> {
-    pub(super) code: &'a str,
+    pub(super) text: &'a str,
     pub(super) verifier: &'a str,
     pub(super) redirect_uri: &'a str,
 }
@@ -171,7 +171,7 @@ impl Issuer {
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("grant_type", "authorization_code")
-            .append_pair("code", code.code)
+            .append_pair("code", code.text)
             .append_pair("redirect_uri", code.redirect_uri)
             .append_pair("client_id", &self.config.client_id)
             .append_pair("code_verifier", code.verifier);
