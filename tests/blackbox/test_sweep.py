@@ -10,7 +10,7 @@ import pytest
 
 import walk
 from house import House
-from people import Person, address, anonymous, is_refused, letters, passphrase
+from people import Person, address, anonymous, is_refused, letters, passphrase, proven
 from visitor import Visitor
 from walk import CALLERS, Caller, Ids
 
@@ -93,7 +93,9 @@ def theirs(house, database):
 def callers(house, database, ours) -> dict[str, Caller]:
     """Everybody of our world, and nobody, a guest, an operator and a key."""
     people = {**ours.team, **ours.family}
-    people["operator"] = Person(house).join(display_name="operator").prove_address().found("team", "operators")
+    people["operator"], people["school"] = proven(house, 2, display_name="somebody")
+    people["operator"].found("team", "operators")
+    people["school"].found("school", "a school")
     changed = database.execute("update identity.app_user set operator = true where id = %s returning 1", [uuid.UUID(people["operator"].user[4:])])
     assert changed.fetchall()
     cast = {name: Caller(name, house, comes_in=walk.comes_in(person)) for name, person in people.items()}
