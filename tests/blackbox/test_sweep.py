@@ -118,8 +118,10 @@ def test_each_caller_may_do_what_the_table_says_and_nothing_else(operations, cal
         answer = caller.call(operation, operations[operation], Ids(issuer="family" if name == "guardian" else "nowhere"))
         assert answer.status_code < 500, (name, answer.text)
         may = not is_refused(answer)
-        # a key is nobody where a browser's session is asked for, and a child gets no token for the inference listener
-        nobody = name in ("nobody", "key") or operations[operation] == "inference" and not caller.inference_headers()
+        # a key is nobody where a browser's session is asked for, a child gets no token for the inference listener, and
+        # only the token of an app says anything at userinfo
+        nobody = (name in ("nobody", "key") or operations[operation] == "inference" and not caller.inference_headers()
+                  or operation.endswith("/oauth/userinfo"))
         assert may or answer.status_code == (401 if nobody else 403) or name == "key", (name, answer.text)
         return may
 
