@@ -7,6 +7,7 @@ use kernel::{Cursor, Fault, Page, PageRequest};
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::{AuditId, Error, Principal, RequestMeta, TenantId};
 
@@ -155,10 +156,14 @@ pub async fn verify(cx: &Ctx) -> Result<Vec<Break>, Fault> {
 /// The newest lines of the caller's tenant first.
 pub async fn list(cx: &Ctx, by: Principal, page: PageRequest) -> Result<Page<AuditLine>, Error> {
     let mut tx = cx.db.begin(by.scope()).await?;
-    let lines = store::list(&mut tx, by.tenant, &page).await?;
+    let before = page
+        .after
+        .and_then(|after| i64::try_from(after.id.as_u128()).ok());
+    let lines = store::list(&mut tx, by.tenant, before, page.limit).await?;
     tx.commit().await?;
     Ok(Page::from_rows(lines, &page, |line| Cursor {
         at: line.at,
-        id: line.id.0,
+        // several lines may be of one instant; their order is that of the chain
+        id: Uuid::from_u128(line.seq.unsigned_abs().into()),
     }))
 }

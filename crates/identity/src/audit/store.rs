@@ -1,4 +1,3 @@
-use kernel::PageRequest;
 use sqlx::PgConnection;
 
 use super::{AuditLine, Break, Line};
@@ -27,20 +26,20 @@ pub(super) async fn insert(conn: &mut PgConnection, line: &Line<'_>) -> sqlx::Re
 pub(super) async fn list(
     conn: &mut PgConnection,
     tenant: TenantId,
-    page: &PageRequest,
+    before_seq: Option<i64>,
+    limit: i64,
 ) -> sqlx::Result<Vec<AuditLine>> {
     sqlx::query_as!(
         AuditLine,
         r#"select id as "id: AuditId", seq, at, actor, action, target, before, after, request_id, network,
                encode(hash, 'hex') as "hash!"
            from identity.audit
-           where tenant_id = $1 and ($2::timestamptz is null or (at, id) < ($2, $3))
-           order by at desc, id desc
-           limit $4"#,
+           where tenant_id = $1 and ($2::bigint is null or seq < $2)
+           order by seq desc
+           limit $3"#,
         tenant as TenantId,
-        page.after.map(|after| after.at),
-        page.after.map(|after| after.id),
-        page.limit + 1,
+        before_seq,
+        limit + 1,
     )
     .fetch_all(conn)
     .await

@@ -6,7 +6,9 @@
 )]
 
 mod factors;
+mod keys;
 mod people;
+mod records;
 
 use axum::{
     Router,
@@ -55,12 +57,23 @@ impl Door {
     }
 
     async fn send(&self, method: &str, path: &str, cookie: Option<&str>, body: Value) -> Answer {
+        let cookie = cookie.map(|cookie| ("cookie", cookie));
+        self.send_with(method, path, cookie.as_slice(), body).await
+    }
+
+    async fn send_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Value,
+    ) -> Answer {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::CONTENT_TYPE, "application/json");
-        if let Some(cookie) = cookie {
-            request = request.header(header::COOKIE, cookie);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let response = self
             .app
