@@ -5,7 +5,10 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod access;
 mod factors;
+mod oauth;
+mod oidc;
 mod people;
 
 use axum::{

@@ -1,5 +1,10 @@
 //! Noren as an issuer: apps that people sign in to with their account here.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
 use std::collections::HashMap;
 
 use axum::{

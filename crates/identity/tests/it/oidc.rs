@@ -1,5 +1,14 @@
 //! Signing in at an issuer outside, which stands on this machine and signs with keys of its own.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, its helpers too"
+)]
+#![expect(
+    clippy::disallowed_types,
+    reason = "the issuer that stands in answers in its own way"
+)]
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -305,7 +314,7 @@ async fn a_trip_to_the_issuer_signs_in_and_makes_the_account_once() {
     );
 
     let sent = house.get("/auth/oidc/outside?next=%2Faccount").await;
-    let (to, set) = (sent.header("location"), sent.header("set-cookie"));
+    let (to, cookie) = (sent.header("location"), sent.header("set-cookie"));
     assert!(
         to.starts_with(&format!(
             "{}/authorize?tenant=1&response_type=code",
@@ -314,8 +323,8 @@ async fn a_trip_to_the_issuer_signs_in_and_makes_the_account_once() {
         "{to}"
     );
     assert!(
-        set.starts_with("__Host-noren_trip=") && set.contains("HttpOnly"),
-        "{set}"
+        cookie.starts_with("__Host-noren_trip=") && cookie.contains("HttpOnly"),
+        "{cookie}"
     );
     assert_eq!(sent.header("cache-control"), "no-store");
     let trip = Trip::begin(&house, "").await;
@@ -556,6 +565,7 @@ async fn an_id_token_is_a_caller_once_its_user_has_come_in() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a list of forgeries")]
 async fn no_forged_id_token_lets_anyone_in() {
     let (key, second) = (Key::ec("k1", 1), Key::ec("k2", 2));
     let rsa = Key::rsa("r1", Algorithm::RS256);
@@ -582,7 +592,7 @@ async fn no_forged_id_token_lets_anyone_in() {
         claims.as_object_mut().unwrap().remove(name);
         key.sign(&claims)
     };
-    let headed = |change: &dyn Fn(&mut Header)| {
+    let with_header = |change: &dyn Fn(&mut Header)| {
         let mut header = key.header();
         change(&mut header);
         jsonwebtoken::encode(&header, &claims, &key.sign).unwrap()
@@ -653,23 +663,26 @@ async fn no_forged_id_token_lets_anyone_in() {
         ("a foreign name", Key::ec("k9", 1).sign(&claims)),
         (
             "the other key's name",
-            headed(&|header| header.kid = Some("k2".into())),
+            with_header(&|header| header.kid = Some("k2".into())),
         ),
-        ("no name among several", headed(&|header| header.kid = None)),
+        (
+            "no name among several",
+            with_header(&|header| header.kid = None),
+        ),
         (
             "a key of its own in the header",
-            headed(&|header| {
+            with_header(&|header| {
                 header.kid = Some("k9".into());
                 header.jwk = serde_json::from_value(foreign.public.clone()).ok();
             }),
         ),
         (
             "an access token's type",
-            headed(&|header| header.typ = Some("at+jwt".into())),
+            with_header(&|header| header.typ = Some("at+jwt".into())),
         ),
         (
             "a critical header",
-            headed(&|header| header.crit = Some(vec!["b64".into()])),
+            with_header(&|header| header.crit = Some(vec!["b64".into()])),
         ),
         ("another issuer", with("iss", json!("https://evil.example"))),
         (
