@@ -82,6 +82,8 @@ class House:
         """Where it is, from its ready line."""
         self.account: str = self.ready["account"].rstrip("/")
         self.inference: str = self.ready["inference"].rstrip("/")
+        # what it calls itself when nothing else is configured
+        self.public = self.account.replace("//127.0.0.1:", "//localhost:")
         self.database = self.database or self.ready.get("database", "")
 
     def log(self) -> str:
@@ -122,7 +124,7 @@ class Listener(House):
         self.made, self.data = False, house.data
         self.log_path = pathlib.Path(tempfile.mkstemp(prefix="noren-log-")[1])
         self.database, self.ready = house.database, {}
-        env = {"DATABASE_URL": house.database, "NOREN__SERVER__ACCOUNT_URL": house.account,
+        env = {"DATABASE_URL": house.database, "NOREN__SERVER__ACCOUNT_URL": house.public,
                "NOREN__SERVER__INFERENCE_URL": house.inference} | env
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen([binary(), "serve", "--only", only, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=log,

@@ -170,6 +170,12 @@ fn render(problem: Problem, before: &Response, lang: Lang, request_id: String) -
         header::CONTENT_LANGUAGE,
         HeaderValue::from_static(lang.as_str()),
     );
+    if status == http::StatusCode::UNAUTHORIZED {
+        // RFC 9110 §11.6.1; a route that knows better has set its own
+        headers
+            .entry(header::WWW_AUTHENTICATE)
+            .or_insert(HeaderValue::from_static("Bearer"));
+    }
     if let Some(seconds) = body.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
