@@ -161,7 +161,7 @@ def hundred(tmp_path):
 
 def test_1000_at_once_at_two_processes_against_100_units_admit_exactly_100_also_after_both_are_killed(cluster, hundred):
     database = cluster.fresh()
-    houses = [House(database, NOREN__PLANS__FILE=str(hundred)) for _ in range(2)]
+    houses = [House(database, NOREN__PLANS__FILE=str(hundred), NOREN__GATEWAY__SILENCE_SECONDS="300") for _ in range(2)]
     visitor = Visitor(houses[0]).guest()
     token = visitor.plan()["inference"]["token"]
 

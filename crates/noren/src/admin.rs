@@ -44,7 +44,12 @@ pub(crate) async fn context(settings: &Settings) -> Result<Ctx> {
 
 /// The identity room alone, for the command line.
 pub(crate) async fn open_identity(settings: &Settings) -> Result<Identity> {
-    let config = identity::Config::at(&settings.server.account_url);
+    // nothing at the command line writes a link, so any address will do where none is set
+    let url = match settings.server.account_url.as_str() {
+        "" => "http://localhost",
+        url => url,
+    };
+    let config = identity::Config::at(url);
     Ok(Identity::open(context(settings).await?, config).await?)
 }
 

@@ -49,6 +49,9 @@ enum Command {
     /// API keys.
     #[command(subcommand)]
     Keys(people::KeysCommand),
+    /// Apps that people may sign in to with their account here.
+    #[command(subcommand)]
+    Clients(people::ClientsCommand),
     /// Who did what.
     #[command(subcommand)]
     Audit(people::AuditCommand),
@@ -141,6 +144,7 @@ impl Cli {
             Command::Users(command) => people::users(&settings, command).await,
             Command::Tenants(command) => people::tenants(&settings, command).await,
             Command::Keys(command) => people::keys(&settings, command).await,
+            Command::Clients(command) => people::clients(&settings, command).await,
             Command::Audit(command) => people::audit(&settings, command).await,
             Command::Letters(command) => people::letters(&settings, command).await,
             Command::Reset(args) => {

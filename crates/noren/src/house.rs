@@ -122,6 +122,10 @@ impl House {
         let routes = routes
             .merge(front::document(&document))
             .merge(web::assets())
+            .method_not_allowed_fallback({
+                let pages = web::pages(&self.urls.inference);
+                move |request| web::other_method(pages, request)
+            })
             .fallback_service(web::pages(&self.urls.inference))
             .layer(from_fn(move |request: Request, next: Next| {
                 api::refuse_foreign_origins(own.clone(), request, next)

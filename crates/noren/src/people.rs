@@ -98,6 +98,27 @@ pub(crate) enum KeysCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum ClientsCommand {
+    /// Registers an app that people may sign in to with their account here (OAuth code flow with PKCE; no secret).
+    Create {
+        #[arg(long)]
+        id: String,
+        #[arg(long)]
+        name: String,
+        /// Where codes may be sent, compared letter by letter; may be repeated.
+        #[arg(long = "redirect", required = true)]
+        redirects: Vec<String>,
+    },
+    List,
+    /// Ends an app and everything that people signed in to with it.
+    Disable {
+        id: String,
+    },
+    /// Makes a new key for signing tokens; what the old one signed stays good.
+    RotateKey,
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
     /// Prints a tenant's audit log, newest first, one JSON object a line.
     Export {
@@ -276,6 +297,34 @@ fn read_scopes(words: &[String]) -> Result<Vec<Permission>> {
     identity::scopes_for_keys(words).context(
         "keys may have inference.use, usage.read, keys.manage, members.read and audit.read",
     )
+}
+
+pub(crate) async fn clients(settings: &Settings, command: ClientsCommand) -> Result<()> {
+    let identity = open_identity(settings).await?;
+    match command {
+        ClientsCommand::Create {
+            id,
+            name,
+            redirects,
+        } => {
+            let client = identity::add_client(&identity, &id, &name, &redirects, &meta()).await?;
+            say_json(&json!(client))
+        }
+        ClientsCommand::List => {
+            for client in identity::list_clients(&identity).await? {
+                say_json(&json!(client))?;
+            }
+            Ok(())
+        }
+        ClientsCommand::Disable { id } => {
+            identity::disable_client(&identity, &id, &meta()).await?;
+            say(&format!("{id} is disabled\n"))
+        }
+        ClientsCommand::RotateKey => {
+            let kid = identity::rotate_issuer_key(&identity, &meta()).await?;
+            say(&format!("{kid} signs from now on\n"))
+        }
+    }
 }
 
 pub(crate) async fn audit(settings: &Settings, command: AuditCommand) -> Result<()> {

@@ -6,14 +6,28 @@ use axum::{
     routing::{MethodRouter, any},
 };
 use memory_serve::CacheControl;
+use tower::ServiceExt;
 
 /// The page that starts the web app.
 const INDEX: &str = include_str!(env!("NOREN_WEB_INDEX"));
 
 /// First parts of the paths that the web app knows. Every other path is answered 404, with the app's own page for it.
-const PAGES: [&str; 8] = [
-    "", "sign-in", "sign-up", "account", "misaki", "webgpt", "genai", "narai",
+const PAGES: [&str; 12] = [
+    "",
+    "sign-in",
+    "sign-up",
+    "forgot",
+    "link",
+    "account",
+    "unsubscribe",
+    "sandbox",
+    "misaki",
+    "webgpt",
+    "genai",
+    "narai",
 ];
+/// A page among paths that are otherwise operations: where issuers send people back to.
+const CALLBACK: &str = "/auth/callback";
 
 /// Scripts, styles and images; their names change with their content, so they may be kept for ever.
 #[expect(unused_qualifications, reason = "in code that the macro writes")]
@@ -24,6 +38,22 @@ pub(crate) fn assets() -> Router {
         .enable_brotli(!cfg!(debug_assertions))
         .enable_gzip(false)
         .into_router()
+}
+
+/// What a path whose operation has another method answers: the page that shares the path with an operation, or 405.
+pub(crate) async fn other_method(pages: MethodRouter, request: Request) -> Response {
+    if *request.method() == Method::GET && request.uri().path() == CALLBACK {
+        return match pages.oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+    }
+    StatusCode::METHOD_NOT_ALLOWED.into_response()
+}
+
+fn is_page(path: &str) -> bool {
+    let first = path.trim_start_matches('/').split('/').next();
+    path == CALLBACK || first.is_some_and(|first| PAGES.contains(&first))
 }
 
 /// The web app's page for whoever asks for a page, and 404 for whoever doesn't.
@@ -47,14 +77,7 @@ fn page(request: &Request, policy: HeaderValue) -> Response {
     if !wants_page {
         return StatusCode::NOT_FOUND.into_response();
     }
-    let first = request
-        .uri()
-        .path()
-        .trim_start_matches('/')
-        .split('/')
-        .next()
-        .unwrap_or_default();
-    let status = if PAGES.contains(&first) {
+    let status = if is_page(request.uri().path()) {
         StatusCode::OK
     } else {
         StatusCode::NOT_FOUND

@@ -1,9 +1,8 @@
 use chrono::{DateTime, Utc};
-use db::Scope;
+use db::{OnConstraint, Scope};
 use serde::Serialize;
 use serde_json::json;
 use url::Url;
-use uuid::Uuid;
 
 use super::store;
 use crate::{Error, Identity, RequestMeta, access, audit};
@@ -11,7 +10,7 @@ use crate::{Error, Identity, RequestMeta, access, audit};
 /// An app that people may sign in to with their account here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Client {
-    /// `cli_` and 32 digits; no secret.
+    /// No secret.
     pub id: String,
     pub name: String,
     /// Where codes may be sent, compared letter by letter.
@@ -23,15 +22,23 @@ pub struct Client {
 /// Registers a client.
 ///
 /// # Errors
-/// `BadClient` when name or redirect URIs can't be used.
+/// `BadClient` when id, name or redirect URIs can't be used; `NameTaken` when another client has the id.
 pub async fn add_client(
     room: &Identity,
+    id: &str,
     name: &str,
     redirect_uris: &[String],
     meta: &RequestMeta,
 ) -> Result<Client, Error> {
     let cx = &room.cx;
     let name = name.trim();
+    let plain =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+    if !(3..=60).contains(&id.len()) || !id.bytes().all(plain) {
+        return Err(Error::BadClient(
+            "an id has 3 to 60 lower-case letters, digits, - and _",
+        ));
+    }
     if !(1..=60).contains(&name.chars().count()) || name.chars().any(char::is_control) {
         return Err(Error::BadClient("a name has 1 to 60 characters"));
     }
@@ -42,14 +49,16 @@ pub async fn add_client(
         check_redirect_uri(uri).map_err(Error::BadClient)?;
     }
     let client = Client {
-        id: format!("cli_{}", cx.ids.new_id::<Uuid>().simple()),
+        id: id.to_owned(),
         name: name.to_owned(),
         redirect_uris: redirect_uris.to_vec(),
         created_at: cx.clock.now(),
         disabled_at: None,
     };
     let mut tx = cx.db.begin(Scope::House("a new client")).await?;
-    store::insert_client(&mut tx, &client).await?;
+    store::insert_client(&mut tx, &client)
+        .await
+        .on_constraint("oauth_client_pkey", || Error::NameTaken)?;
     audit::Action::new("client.create", &client.id)
         .after(json!({ "name": client.name, "redirect_uris": client.redirect_uris }))
         .record_as(&mut tx, cx, meta, None, "operator")

@@ -99,7 +99,8 @@ impl Scene {
 async fn add(house: &House, name: &str, uris: &[&str]) -> OauthClient {
     let uris: Vec<String> = uris.iter().map(ToString::to_string).collect();
     let meta = RequestMeta::of_the_house("req_test");
-    identity::add_client(&house.room, name, &uris, &meta)
+    let id = format!("app-{}", name.to_lowercase().replace(char::is_whitespace, "-"));
+    identity::add_client(&house.room, &id, name, &uris, &meta)
         .await
         .unwrap()
 }
