@@ -190,9 +190,10 @@ def is_refused(answer: httpx.Response) -> bool:
     """Whether the answer says that this caller may not; anything else is the operation's own answer."""
     if answer.status_code not in (401, 403) or answer.request.url.path in BRINGS_ITS_OWN:
         return False
-    code = answer.json()["code"]
+    said = answer.json()
+    code = said.get("code") or said["error"]  # OAuth has errors of its own (RFC 6749 §5.2)
     assert code not in ("origin_not_allowed", "step_up_required"), f"the test asked wrongly: {answer.request.method} {answer.request.url} {code}"
-    return code in ("unauthenticated", "forbidden")
+    return code in ("unauthenticated", "forbidden", "invalid_token", "insufficient_scope")
 
 
 def anonymous(body: str) -> str:

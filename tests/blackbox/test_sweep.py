@@ -10,7 +10,7 @@ import pytest
 
 import walk
 from house import House
-from people import Person, address, anonymous, is_refused, letters, passphrase
+from people import Person, address, anonymous, is_refused, letters, passphrase, proven
 from visitor import Visitor
 from walk import CALLERS, Caller, Ids
 
@@ -93,7 +93,9 @@ def theirs(house, database):
 def callers(house, database, ours) -> dict[str, Caller]:
     """Everybody of our world, and nobody, a guest, an operator and a key."""
     people = {**ours.team, **ours.family}
-    people["operator"] = Person(house).join(display_name="operator").prove_address().found("team", "operators")
+    people["operator"], people["school"] = proven(house, 2, display_name="somebody")
+    people["operator"].found("team", "operators")
+    people["school"].found("school", "a school")
     changed = database.execute("update identity.app_user set operator = true where id = %s returning 1", [uuid.UUID(people["operator"].user[4:])])
     assert changed.fetchall()
     cast = {name: Caller(name, house, comes_in=walk.comes_in(person)) for name, person in people.items()}
@@ -116,8 +118,10 @@ def test_each_caller_may_do_what_the_table_says_and_nothing_else(operations, cal
         answer = caller.call(operation, operations[operation], Ids(issuer="family" if name == "guardian" else "nowhere"))
         assert answer.status_code < 500, (name, answer.text)
         may = not is_refused(answer)
-        # a key is nobody where a browser's session is asked for, and a child gets no token for the inference listener
-        nobody = name in ("nobody", "key") or operations[operation] == "inference" and not caller.inference_headers()
+        # a key is nobody where a browser's session is asked for, a child gets no token for the inference listener, and
+        # only the token of an app says anything at userinfo
+        nobody = (name in ("nobody", "key") or operations[operation] == "inference" and not caller.inference_headers()
+                  or operation.endswith("/oauth/userinfo"))
         assert may or answer.status_code == (401 if nobody else 403) or name == "key", (name, answer.text)
         return may
 

@@ -198,7 +198,8 @@ def test_an_id_token_that_noren_gave_a_client_is_no_access_token(house, member):
 
     from issuer import b64
 
-    created = run("clients", "create", "--id", "tokens", "--name", "Tokens", "--redirect", "https://tokens.example/back", DATABASE_URL=house.database)
+    created = run("clients", "create", "--id", "tokens", "--name", "Tokens", "--redirect", "https://tokens.example/back", DATABASE_URL=house.database,
+                  NOREN__SERVER__ACCOUNT_URL=house.public)
     assert created.returncode == 0, created.stderr
     verifier = uuid.uuid4().hex * 2
     location = member.web.get("/oauth/authorize", follow_redirects=False, params={

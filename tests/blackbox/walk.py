@@ -18,7 +18,8 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 # Who may call what: y = may, - = is refused with 401 (nobody) or 403. From the table of permissions; what is a person's own
 # affair (sessions, factors, addresses) is no key's, and what needs a password is no child's.
-CALLERS = ("nobody", "guest", "child", "member", "admin", "owner", "guardian", "operator", "key")
+COLUMNS = ("nobody", "guest", "child", "member", "admin", "owner", "guardian", "operator", "key")
+CALLERS = (*COLUMNS, "school")
 MATRIX = """
                                               nobody guest child member admin owner guardian operator key
 GET    /health                                   y     y     y     y      y     y      y        y      y
@@ -107,6 +108,7 @@ GET    /.well-known/jwks.json                    y     y     y     y      y     
 GET    /oauth/authorize                          y     y     y     y      y     y      y        y      y
 POST   /oauth/token                              y     y     y     y      y     y      y        y      y
 GET    /oauth/userinfo                           -     -     -     -      -     -      -        -      -
+POST   /oauth/userinfo                           -     -     -     -      -     -      -        -      -
 POST   /oauth/revoke                             y     y     y     y      y     y      y        y      y
 GET    /mail/unsubscribe/{token}                 y     y     y     y      y     y      y        y      y
 POST   /mail/unsubscribe/{token}                 y     y     y     y      y     y      y        y      y
@@ -118,8 +120,9 @@ def matrix() -> dict[str, dict[str, bool]]:
     found = {}
     for line in MATRIX.strip().splitlines()[1:]:
         method, path, *cells = line.split()
-        assert len(cells) == len(CALLERS) and f"{method} {path}" not in found, line
-        found[f"{method} {path}"] = {caller: cell == "y" for caller, cell in zip(CALLERS, cells, strict=True)}
+        assert len(cells) == len(COLUMNS) and f"{method} {path}" not in found, line
+        row = {caller: cell == "y" for caller, cell in zip(COLUMNS, cells, strict=True)}
+        found[f"{method} {path}"] = row | {"school": row["owner"]}  # the owner of a school is an owner
     return found
 
 
@@ -192,7 +195,7 @@ BODIES: dict[str, Callable[[Ids], dict]] = {
 NO_BODY = {
     "POST /auth/guest", "POST /auth/logout", "POST /auth/email/resend", "POST /auth/sessions/revoke-others", "POST /auth/factors/totp",
     "POST /auth/factors/recovery-codes", "POST /auth/factors/passkeys/options", "POST /inference/{run}/cancel",
-    "POST /family/children/{user}/enter", "POST /account/deletion", "POST /oauth/token", "POST /oauth/revoke", "POST /mail/unsubscribe/{token}",
+    "POST /family/children/{user}/enter", "POST /account/deletion", "POST /oauth/token", "POST /oauth/revoke", "POST /oauth/userinfo", "POST /mail/unsubscribe/{token}",
 }
 FORMS: dict[str, Callable[[Ids], dict]] = {
     "POST /oauth/token": lambda ids: {"grant_type": "refresh_token", "refresh_token": ids.token, "client_id": "nobody"},

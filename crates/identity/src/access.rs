@@ -149,13 +149,11 @@ pub(crate) async fn caller(room: &Identity, token: &str) -> Result<Option<Caller
 
 /// The caller of checked claims: still signed in, still a member.
 pub(crate) async fn caller_of(room: &Identity, claims: &Claims) -> Result<Caller, Error> {
-    if revocation::is_revoked(room, claims.sid.0).await? {
-        return Err(Error::Unauthenticated);
-    }
     let mut tx = room.cx.db.begin(Scope::House("whose token")).await?;
+    let live = store::is_live(&mut tx, claims.sid, room.cx.clock.now()).await?;
     let standing = standing(&mut tx, claims.tid, claims.sub).await?;
     tx.commit().await?;
-    let standing = standing.ok_or(Error::Unauthenticated)?;
+    let standing = standing.filter(|_| live).ok_or(Error::Unauthenticated)?;
     Ok(Caller {
         principal: Principal::user(claims.tid, claims.sub),
         role: standing.role,

@@ -80,6 +80,22 @@ pub(super) async fn standing(
     .await
 }
 
+/// Whether a family was neither ended nor has run out.
+pub(super) async fn is_live(
+    conn: &mut PgConnection,
+    family: FamilyId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from identity.refresh_family
+               where id = $1 and revoked_at is null and expires_at > $2) as "live!""#,
+        family as FamilyId,
+        now,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 pub(super) async fn insert_family(
     conn: &mut PgConnection,
     family: &Family,
