@@ -217,6 +217,21 @@ mod tests {
                 post(|| async { Problem::from(Fault::broken("secret text")) }),
             )
             .route(
+                "/protocol",
+                get(|| async {
+                    let json = [(header::CONTENT_TYPE, "application/json")];
+                    (
+                        http::StatusCode::BAD_REQUEST,
+                        json,
+                        r#"{"error":"invalid_grant"}"#,
+                    )
+                }),
+            )
+            .route(
+                "/garbled",
+                get(|| async { (http::StatusCode::BAD_REQUEST, "the framework's words") }),
+            )
+            .route(
                 "/slow-down",
                 get(|| async {
                     Problem::new(429, "rate_exceeded", Text::new("待って", "wait"))
@@ -259,6 +274,12 @@ mod tests {
         );
         assert_eq!(headers["x-content-type-options"], "nosniff");
 
+        assert_eq!(
+            answer(get("/protocol")).await.2["error"],
+            "invalid_grant",
+            "what a handler says in JSON stays"
+        );
+        assert_eq!(answer(get("/garbled")).await.2["code"], "malformed_request");
         assert_eq!(answer(get("/nowhere")).await.2["code"], "not_found");
         assert_eq!(answer(get("/fault")).await.2["code"], "method_not_allowed");
         for request in [

@@ -35,8 +35,8 @@ kernel::id!(
 const AUDIENCE: &str = "noren";
 /// The media type that tells an access token from every other token (RFC 9068 §2.1).
 const TYPE: &str = "at+jwt";
-/// What tokens say instead of a client's id when the user gave the client the password itself.
-const NO_CLIENT: &str = "noren";
+/// What tokens say instead of a client's id when the user gave the client the password itself. No client has it.
+pub(crate) const NO_CLIENT: &str = "noren";
 pub(crate) const LIFETIME: Duration = Duration::minutes(5);
 /// How far the clocks of two nodes may be apart.
 const SKEW: Duration = Duration::minutes(1);

@@ -218,6 +218,8 @@ fn key_of(der: &[u8]) -> Result<Key, Fault> {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
     use super::*;
 
     #[test]
@@ -229,7 +231,6 @@ mod tests {
             r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#,
             key.public.x, key.public.y
         );
-        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
         assert_eq!(key.kid, URL_SAFE_NO_PAD.encode(secret::hash(&form)));
         assert_ne!(new_key().unwrap().kid, key.kid);
         let shown = serde_json::to_value(&key.public).unwrap();

@@ -39,6 +39,9 @@ pub async fn add_client(
             "an id has 3 to 60 lower-case letters, digits, - and _",
         ));
     }
+    if id == access::NO_CLIENT {
+        return Err(Error::BadClient("this id is the house's own"));
+    }
     if !(1..=60).contains(&name.chars().count()) || name.chars().any(char::is_control) {
         return Err(Error::BadClient("a name has 1 to 60 characters"));
     }

@@ -286,6 +286,7 @@ impl Issuer {
     async fn discover(&self, now: DateTime<Utc>) -> Result<Known, Error> {
         let base = self.config.url.trim_end_matches('/');
         let url = format!("{base}/.well-known/openid-configuration");
+        let mut read_at = now;
         let document = match self.ask::<Document>(self.http.get(url)).await {
             Ok(document) if self.is(&document.issuer) => document,
             Ok(_) => {
@@ -293,11 +294,18 @@ impl Issuer {
                     "the configuration is another issuer's",
                 ));
             }
-            // whoever names the keys can judge tokens without the document; only the trip needs it
-            Err(_) if self.config.jwks_url.is_some() => Document {
-                issuer: self.config.url.clone(),
-                ..Document::default()
-            },
+            // whoever names the keys can judge tokens without the document; only the trip needs it, so it is soon asked for
+            // again
+            Err(_) if self.config.jwks_url.is_some() => {
+                read_at = now - FRESH + ASK_EVERY;
+                match self.remembered() {
+                    Some(before) => before.document.clone(),
+                    None => Document {
+                        issuer: self.config.url.clone(),
+                        ..Document::default()
+                    },
+                }
+            }
             Err(error) => return Err(error),
         };
         let algorithms =
@@ -306,7 +314,7 @@ impl Issuer {
             keys: self.keys(&document).await?,
             algorithms,
             document,
-            read_at: now,
+            read_at,
         })
     }
 
@@ -361,16 +369,23 @@ fn takes_basic(methods: Option<&[String]>) -> bool {
     methods.is_none_or(|methods| methods.iter().any(|one| one == "client_secret_basic"))
 }
 
-/// An endpoint that codes and keys may travel to or from: https, or this machine.
+/// An endpoint that codes and keys may travel to or from: https, or this machine. None is known while the issuer's document
+/// can't be had.
 fn endpoint(url: Option<&str>) -> Result<&str, Error> {
-    let safe = |url: &&str| {
+    let safe = |url: &str| {
         Url::parse(url).is_ok_and(|url| {
             let here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
             url.scheme() == "https" || (url.scheme() == "http" && here)
         })
     };
-    url.filter(safe)
-        .ok_or(Error::IssuerRefused("the issuer lacks an endpoint"))
+    let url = url.ok_or(Error::IssuerAway)?;
+    if safe(url) {
+        Ok(url)
+    } else {
+        Err(Error::IssuerRefused(
+            "an endpoint of the issuer is not encrypted",
+        ))
+    }
 }
 
 #[cfg(test)]

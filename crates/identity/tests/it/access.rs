@@ -1,5 +1,10 @@
 //! Tokens of API clients, on a real server through the room's own routes.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -269,6 +274,49 @@ async fn guesses_at_the_token_route_are_counted_with_those_of_the_sign_in_page()
 }
 
 #[tokio::test]
+async fn an_account_with_a_second_factor_asks_clients_for_it_too() {
+    let house = House::open().await;
+    house.someone().await;
+    let cookies = house.sign_in().await.cookies();
+    let setup = house
+        .post_from("/auth/factors/totp", &cookies, json!({}))
+        .await;
+    let secret = totp_rs::Secret::try_from_base32(setup.text("secret")).unwrap();
+    let totp = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+    let code = || {
+        let seconds = u64::try_from(house.test.cx.clock.now().timestamp()).unwrap();
+        json!(totp.generate(seconds).to_string())
+    };
+    let confirmed = json!({ "code": code() });
+    let confirmed = house
+        .post_from("/auth/factors/totp/confirm", &cookies, confirmed)
+        .await;
+    assert_eq!(confirmed.status, 200, "{confirmed:?}");
+
+    let ask = |code: Value| {
+        let mut body = credentials();
+        body["code"] = code;
+        house.post("/auth/token", body)
+    };
+    for wrong in [Value::Null, json!("000000")] {
+        let answer = ask(wrong).await;
+        assert_eq!(
+            (answer.status, answer.text("code").as_str()),
+            (401, "wrong_code")
+        );
+    }
+    house.test.time.advance(Duration::seconds(30));
+    let used = code();
+    let answer = ask(used.clone()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(
+        claims_of(&answer.text("access_token"))["amr"],
+        json!(["pwd", "otp"])
+    );
+    assert_eq!(ask(used).await.status, 401, "a code counts once");
+}
+
+#[tokio::test]
 async fn of_twenty_uses_at_once_one_succeeds_and_a_later_one_ends_the_family() {
     let house = House::open().await;
     house.someone().await;
@@ -350,6 +398,20 @@ async fn a_client_is_signed_out_by_its_user_and_with_the_membership() {
 }
 
 #[tokio::test]
+async fn a_new_password_signs_out_every_client() {
+    let house = House::open().await;
+    house.someone().await;
+    let client = house.tokens().await;
+    let cookies = house.sign_in().await.cookies();
+    let body = json!({ "password": "another horse battery" });
+    let changed = house.post_from("/auth/password", &cookies, body).await;
+    assert_eq!(changed.status, 200, "{changed:?}");
+    assert!(!house.lets_in(&client.text("access_token")).await);
+    let refreshed = house.refresh(&client.text("refresh_token")).await;
+    assert_eq!(refreshed.status, 401);
+}
+
+#[tokio::test]
 async fn a_family_ends_after_thirty_days_of_rest_and_after_ninety_in_any_case() {
     let house = House::open().await;
     house.someone().await;
@@ -415,6 +477,7 @@ async fn nodes_that_start_together_make_one_key() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a list of forgeries")]
 async fn no_forged_access_token_lets_anyone_in() {
     let house = House::open().await;
     house.someone().await;

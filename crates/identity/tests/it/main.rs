@@ -5,8 +5,11 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod access;
 mod factors;
 mod keys;
+mod oauth;
+mod oidc;
 mod people;
 mod records;
 

@@ -1,239 +1,27 @@
 //! Signing in at an issuer outside, which stands on this machine and signs with keys of its own.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-};
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, its helpers too"
+)]
+#![expect(
+    clippy::disallowed_types,
+    reason = "the issuer that stands in answers in its own way"
+)]
 
-use axum::{
-    Json, Router,
-    extract::State,
-    http::{HeaderMap, StatusCode, header},
-    routing::{get, post},
-};
+mod outside;
+
+use std::collections::HashMap;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::Duration;
 use identity::{Config, IssuerConfig};
-use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
-use p256::pkcs8::EncodePrivateKey;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use url::Url;
 
+use self::outside::{CLIENT, Code, Key, Outside, SECRET};
 use crate::access::{ACCOUNT_URL, Answer, EMAIL, House, assemble};
-
-const CLIENT: &str = "noren-client";
-const SECRET: &str = "s3cret/+";
-
-/// An issuer with a key, its codes, and what was asked of it.
-struct Outside {
-    url: String,
-    inner: Arc<Mutex<Inner>>,
-}
-
-#[derive(Default)]
-struct Inner {
-    url: String,
-    keys: Vec<Value>,
-    codes: HashMap<String, Code>,
-    discoveries: usize,
-    key_reads: usize,
-    exchanges: Vec<String>,
-    is_down: bool,
-    /// Replaces fields of the configuration.
-    says: Value,
-}
-
-struct Code {
-    challenge: String,
-    id_token: String,
-}
-
-type Shared = State<Arc<Mutex<Inner>>>;
-
-async fn configuration(State(inner): Shared) -> (StatusCode, Json<Value>) {
-    let mut inner = inner.lock().unwrap();
-    inner.discoveries += 1;
-    let url = &inner.url;
-    let mut document = json!({
-        "issuer": url,
-        "authorization_endpoint": format!("{url}/authorize?tenant=1"),
-        "token_endpoint": format!("{url}/token"),
-        "jwks_uri": format!("{url}/keys"),
-        "id_token_signing_alg_values_supported": ["ES256", "RS256", "PS256", "EdDSA", "HS256", "none"],
-    });
-    if let Some(says) = inner.says.as_object() {
-        for (field, value) in says {
-            document[field] = value.clone();
-        }
-    }
-    let status = if inner.is_down { 500 } else { 200 };
-    (StatusCode::from_u16(status).unwrap(), Json(document))
-}
-
-async fn keys(State(inner): Shared) -> Json<Value> {
-    let mut inner = inner.lock().unwrap();
-    inner.key_reads += 1;
-    Json(json!({ "keys": inner.keys }))
-}
-
-/// Checks everything that a good issuer checks.
-async fn token(
-    State(inner): Shared,
-    headers: HeaderMap,
-    body: String,
-) -> (StatusCode, Json<Value>) {
-    let mut inner = inner.lock().unwrap();
-    inner.exchanges.push(body.clone());
-    let form: HashMap<String, String> = url::form_urlencoded::parse(body.as_bytes())
-        .into_owned()
-        .collect();
-    let credentials = format!("{CLIENT}:{}", "s3cret%2F%2B");
-    let basic = format!(
-        "Basic {}",
-        base64::engine::general_purpose::STANDARD.encode(credentials)
-    );
-    let code = inner.codes.remove(&form["code"]);
-    let good = code.filter(|code| {
-        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&form["code_verifier"]));
-        form["grant_type"] == "authorization_code"
-            && form["redirect_uri"] == format!("{ACCOUNT_URL}/auth/callback")
-            && headers[header::AUTHORIZATION] == basic
-            && challenge == code.challenge
-    });
-    match good {
-        Some(code) => (
-            StatusCode::OK,
-            Json(
-                json!({ "token_type": "Bearer", "access_token": "at", "id_token": code.id_token }),
-            ),
-        ),
-        None => (
-            StatusCode::BAD_REQUEST,
-            Json(json!({ "error": "invalid_grant" })),
-        ),
-    }
-}
-
-/// A key with its public form.
-struct Key {
-    kid: String,
-    algorithm: Algorithm,
-    sign: EncodingKey,
-    public: Value,
-}
-
-impl Key {
-    fn ec(kid: &str, seed: u8) -> Self {
-        let secret = p256::SecretKey::from_slice(&[seed; 32]).unwrap();
-        let sign = EncodingKey::from_ec_der(secret.to_pkcs8_der().unwrap().as_bytes());
-        Self::of(kid, Algorithm::ES256, sign)
-    }
-
-    fn rsa(kid: &str, algorithm: Algorithm) -> Self {
-        // made for these tests, and for nothing else
-        Self::of(
-            kid,
-            algorithm,
-            EncodingKey::from_rsa_der(include_bytes!("rsa.der")),
-        )
-    }
-
-    fn ed(kid: &str) -> Self {
-        let mut der = hex::decode("302e020100300506032b657004220420").unwrap();
-        der.extend([7; 32]);
-        Self::of(kid, Algorithm::EdDSA, EncodingKey::from_ed_der(&der))
-    }
-
-    fn of(kid: &str, algorithm: Algorithm, sign: EncodingKey) -> Self {
-        let mut public =
-            serde_json::to_value(Jwk::from_encoding_key(&sign, algorithm).unwrap()).unwrap();
-        public["kid"] = json!(kid);
-        public["use"] = json!("sig");
-        Self {
-            kid: kid.to_owned(),
-            algorithm,
-            sign,
-            public,
-        }
-    }
-
-    fn header(&self) -> Header {
-        Header {
-            kid: Some(self.kid.clone()),
-            ..Header::new(self.algorithm)
-        }
-    }
-
-    fn sign(&self, claims: &Value) -> String {
-        jsonwebtoken::encode(&self.header(), claims, &self.sign).unwrap()
-    }
-}
-
-impl Outside {
-    async fn start(keys: &[&Key]) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let inner = Arc::new(Mutex::new(Inner {
-            url: url.clone(),
-            keys: keys.iter().map(|key| key.public.clone()).collect(),
-            ..Inner::default()
-        }));
-        let app = Router::new()
-            .route("/.well-known/openid-configuration", get(configuration))
-            .route("/keys", get(self::keys))
-            .route("/token", post(token))
-            .with_state(Arc::clone(&inner));
-        tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { url, inner }
-    }
-
-    fn config(&self, id: &str) -> IssuerConfig {
-        IssuerConfig {
-            id: id.to_owned(),
-            url: self.url.clone(),
-            client_id: CLIENT.to_owned(),
-            client_secret: Some(SECRET.to_owned().into()),
-            title: Some("外の門".to_owned()),
-            jwks_url: None,
-            scopes: "openid email profile".to_owned(),
-            trust_email: true,
-        }
-    }
-
-    fn counts(&self) -> (usize, usize) {
-        let inner = self.inner.lock().unwrap();
-        (inner.discoveries, inner.key_reads)
-    }
-
-    fn publish(&self, keys: &[&Key]) {
-        self.inner.lock().unwrap().keys = keys.iter().map(|key| key.public.clone()).collect();
-    }
-
-    fn claims(&self, house: &House, sub: &str) -> Value {
-        let now = house.test.cx.clock.now().timestamp();
-        json!({
-            "iss": self.url, "sub": sub, "aud": CLIENT, "iat": now, "exp": now + 3600, "auth_time": now,
-            "email": "guest@outside.test", "email_verified": true, "name": "外の人", "locale": "en-US",
-        })
-    }
-
-    /// A house that people may enter from here.
-    async fn house(&self) -> House {
-        self.house_with(|_| ()).await
-    }
-
-    async fn house_with(&self, change: impl FnOnce(&mut IssuerConfig)) -> House {
-        let mut issuer = self.config("outside");
-        change(&mut issuer);
-        House::open_with(Config {
-            issuers: vec![issuer],
-            ..Config::at(ACCOUNT_URL)
-        })
-        .await
-    }
-}
 
 /// A trip that has begun: what the browser was sent away with.
 struct Trip {
@@ -305,7 +93,7 @@ async fn a_trip_to_the_issuer_signs_in_and_makes_the_account_once() {
     );
 
     let sent = house.get("/auth/oidc/outside?next=%2Faccount").await;
-    let (to, set) = (sent.header("location"), sent.header("set-cookie"));
+    let (to, cookie) = (sent.header("location"), sent.header("set-cookie"));
     assert!(
         to.starts_with(&format!(
             "{}/authorize?tenant=1&response_type=code",
@@ -314,8 +102,8 @@ async fn a_trip_to_the_issuer_signs_in_and_makes_the_account_once() {
         "{to}"
     );
     assert!(
-        set.starts_with("__Host-noren_trip=") && set.contains("HttpOnly"),
-        "{set}"
+        cookie.starts_with("__Host-noren_trip=") && cookie.contains("HttpOnly"),
+        "{cookie}"
     );
     assert_eq!(sent.header("cache-control"), "no-store");
     let trip = Trip::begin(&house, "").await;
@@ -556,6 +344,7 @@ async fn an_id_token_is_a_caller_once_its_user_has_come_in() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a list of forgeries")]
 async fn no_forged_id_token_lets_anyone_in() {
     let (key, second) = (Key::ec("k1", 1), Key::ec("k2", 2));
     let rsa = Key::rsa("r1", Algorithm::RS256);
@@ -582,7 +371,7 @@ async fn no_forged_id_token_lets_anyone_in() {
         claims.as_object_mut().unwrap().remove(name);
         key.sign(&claims)
     };
-    let headed = |change: &dyn Fn(&mut Header)| {
+    let with_header = |change: &dyn Fn(&mut Header)| {
         let mut header = key.header();
         change(&mut header);
         jsonwebtoken::encode(&header, &claims, &key.sign).unwrap()
@@ -653,23 +442,26 @@ async fn no_forged_id_token_lets_anyone_in() {
         ("a foreign name", Key::ec("k9", 1).sign(&claims)),
         (
             "the other key's name",
-            headed(&|header| header.kid = Some("k2".into())),
+            with_header(&|header| header.kid = Some("k2".into())),
         ),
-        ("no name among several", headed(&|header| header.kid = None)),
+        (
+            "no name among several",
+            with_header(&|header| header.kid = None),
+        ),
         (
             "a key of its own in the header",
-            headed(&|header| {
+            with_header(&|header| {
                 header.kid = Some("k9".into());
                 header.jwk = serde_json::from_value(foreign.public.clone()).ok();
             }),
         ),
         (
             "an access token's type",
-            headed(&|header| header.typ = Some("at+jwt".into())),
+            with_header(&|header| header.typ = Some("at+jwt".into())),
         ),
         (
             "a critical header",
-            headed(&|header| header.crit = Some(vec!["b64".into()])),
+            with_header(&|header| header.crit = Some(vec!["b64".into()])),
         ),
         ("another issuer", with("iss", json!("https://evil.example"))),
         (
@@ -819,6 +611,25 @@ async fn an_issuer_that_is_away_or_not_itself_lets_nobody_in() {
         let token = key.sign(&other.claims(&house, "sub-1"));
         assert_eq!(bring(&house, &token).await.status, 503, "{says}");
     }
+}
+
+#[tokio::test]
+async fn tokens_are_judged_by_the_keys_that_the_operator_names_while_the_rest_can_not_be_read() {
+    let key = Key::rsa("r1", Algorithm::RS256);
+    let outside = Outside::start(&[&key]).await;
+    let keys = format!("{}/keys", outside.url);
+    let house = outside
+        .house_with(|issuer| issuer.jwks_url = Some(keys))
+        .await;
+    outside.inner.lock().unwrap().is_down = true;
+    let token = key.sign(&outside.claims(&house, "sub-1"));
+    assert_eq!(bring(&house, &token).await.status, 200);
+    let trip = house.get("/auth/oidc/outside").await;
+    assert_eq!(trip.text("code"), "issuer_unavailable");
+    outside.inner.lock().unwrap().is_down = false;
+    house.test.time.advance(Duration::seconds(10));
+    let trip = house.get("/auth/oidc/outside").await;
+    assert_eq!(trip.status, 303, "it is asked again soon");
 }
 
 #[tokio::test]
