@@ -2,8 +2,9 @@
 //! and against the one SHA-256 that can't be avoided.
 
 use std::{
+    fmt::Write as _,
     hint::black_box,
-    io::{Write, stdout},
+    io::{Write as _, stdout},
     time::{Duration, Instant},
 };
 
@@ -33,7 +34,10 @@ async fn main() -> Result<()> {
         locale: Lang::En,
     };
     let meta = RequestMeta::of_the_house("req_bench");
-    let secret = identity::register(&warm, new, None, &meta).await?.key.secret;
+    let secret = identity::register(&warm, new, None, &meta)
+        .await?
+        .key
+        .secret;
     let stop = CancellationToken::new();
     tokio::spawn(follow_revocations(warm.clone(), stop.clone()));
     tokio::time::sleep(Duration::from_millis(400)).await;
@@ -43,11 +47,12 @@ async fn main() -> Result<()> {
         let from_memory = checks_a_second(&warm, &secret).await?;
         let from_database = checks_a_second(&cold, &secret).await?;
         let hashes = hashes_a_second(&secret);
-        report += &format!(
-            "round {round}: from memory {from_memory:.0}/s, from the database {from_database:.0}/s (ratio {:.0}), bare SHA-256 {hashes:.0}/s (ratio {:.2})\n",
+        writeln!(
+            report,
+            "round {round}: from memory {from_memory:.0}/s, from the database {from_database:.0}/s (ratio {:.0}), bare SHA-256 {hashes:.0}/s (ratio {:.2})",
             from_memory / from_database,
             from_memory / hashes,
-        );
+        )?;
     }
     stop.cancel();
     stdout().write_all(report.as_bytes())?;

@@ -41,12 +41,14 @@ async fn export_account(
             HeaderValue::from_static("attachment; filename=\"noren-export.json\""),
         ),
     ];
-    let caller = (*caller).clone();
-    (headers, Body::from_stream(parts(house, caller))).into_response()
+    (headers, Body::from_stream(parts(&house, &caller))).into_response()
 }
 
 /// The file's members one after the other, so that never more than one room's is in memory.
-fn parts(house: House, caller: Caller) -> impl stream::Stream<Item = anyhow::Result<Bytes>> {
+fn parts(
+    house: &House,
+    caller: &Caller,
+) -> impl stream::Stream<Item = anyhow::Result<Bytes>> + use<> {
     let by = caller.principal;
     let account = {
         let (room, caller) = (house.identity.clone(), caller.clone());

@@ -48,7 +48,7 @@ impl Heard {
 impl Who {
     /// Takes the cookie that an answer set.
     fn renewed(&mut self, heard: &Heard) {
-        self.cookie = heard.cookies.first().unwrap().clone();
+        self.cookie.clone_from(heard.cookies.first().unwrap());
     }
 }
 

@@ -281,21 +281,21 @@ async fn a_new_passkey_is_taken_from_whom_it_was_asked_of_and_once() {
             .await
             .body
     };
-    let body = |begun: &Value, credential: Value| json!({ "ceremony": begun["ceremony"], "name": " One ", "credential": credential });
+    let body = |asked: &Value, credential: Value| json!({ "ceremony": asked["ceremony"], "name": " One ", "credential": credential });
 
-    let begun = begin().await;
-    let made = body(&begun, device.make(&begun["options"]));
+    let asked = begin().await;
+    let made = body(&asked, device.make(&asked["options"]));
     assert_eq!(other.post(path, made.clone()).await.told(), REFUSED);
     assert_eq!(one.post(path, made).await.told(), REFUSED, "it is used up");
 
-    let begun = begin().await;
+    let asked = begin().await;
     device.verifies = false;
-    let made = body(&begun, device.make(&begun["options"]));
+    let made = body(&asked, device.make(&asked["options"]));
     assert_eq!(one.post(path, made).await.told(), REFUSED);
     device.verifies = true;
 
-    let begun = begin().await;
-    let mut nameless = body(&begun, device.make(&begun["options"]));
+    let asked = begin().await;
+    let mut nameless = body(&asked, device.make(&asked["options"]));
     nameless["name"] = json!(" ");
     assert_eq!(one.post(path, nameless.clone()).await.status, 422);
     nameless["name"] = json!(" One ");
@@ -303,12 +303,12 @@ async fn a_new_passkey_is_taken_from_whom_it_was_asked_of_and_once() {
     assert_eq!((added.status, &added.body["name"]), (201, &json!("One")));
 
     // the same passkey, shown for another user
-    let begun = other
+    let asked = other
         .post("/auth/factors/passkeys/options", json!({}))
         .await
         .body;
     let passkey = device.passkeys.last().unwrap().clone();
-    let copied = body(&begun, device.present(&begun["options"], &passkey));
+    let copied = body(&asked, device.present(&asked["options"], &passkey));
     assert_eq!(other.post(path, copied).await.told(), REFUSED);
     let kept: i64 = door.look("select count(*) from identity.passkey").await;
     assert_eq!(kept, 1);
