@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from house import House, Listener
-from people import Person, child_at, passphrase
+from people import Person, child_at, passphrase, proven
 from visitor import own_network
 
 WITHIN = 1.0
@@ -32,9 +32,15 @@ def second(house):
         listener.stop()
 
 
+@pytest.fixture(scope="module")
+def crowd(house):
+    """People whose addresses are proven, as many as the tests below take; their letters come side by side."""
+    return proven(house, 28)
+
+
 @pytest.fixture
-def boss(house):
-    return Person(house).join(display_name="Boss").prove_address().found("team", "a team")
+def boss(crowd):
+    return crowd.pop().found("team", "a team")
 
 
 def asks(second, person: Person | None = None, bearer: str | None = None, path: str = "/auth/me") -> Callable[[], httpx.Response]:
@@ -74,8 +80,8 @@ def test_a_session_that_was_revoked_is_gone_everywhere(house, second):
 
 
 @pytest.mark.parametrize("way", ["sign out", "revoke the others", "new password", "reset"])
-def test_whatever_ends_sessions_ends_them_everywhere(house, second, way):
-    person = Person(house).join().prove_address()
+def test_whatever_ends_sessions_ends_them_everywhere(house, second, crowd, way):
+    person = crowd.pop()
     other = person.again()
     tokens = other.tokens()
     ask, infer, call = asks(second, other), runs(second, other.plan()["inference"]["token"]), asks(second, bearer=tokens["access_token"])
@@ -120,8 +126,8 @@ def not_of(tenant: str):
 
 
 @pytest.mark.parametrize("way", ["removed", "left"])
-def test_a_member_who_is_gone_sees_nothing_more_anywhere(house, second, boss, way):
-    member = boss.invite(Person(house).join().prove_address(), "member")
+def test_a_member_who_is_gone_sees_nothing_more_anywhere(house, second, crowd, boss, way):
+    member = boss.invite(crowd.pop(), "member")
     assert member.tenant == boss.tenant
     tokens = httpx.post(f"{house.account}/auth/token", json={"email": member.email, "password": member.password}, headers={"origin": house.public}).json()
     ask, members = asks(second, member), asks(second, member, path="/members")
@@ -137,16 +143,16 @@ def test_a_member_who_is_gone_sees_nothing_more_anywhere(house, second, boss, wa
     assert boss.tenant not in httpx.get(f"{second[0].url}/auth/me", headers={"authorization": f"Bearer {tokens['access_token']}"}).text
 
 
-def test_a_role_that_was_taken_is_gone_everywhere(house, second, boss):
-    admin = boss.invite(Person(house).join().prove_address(), "admin")
+def test_a_role_that_was_taken_is_gone_everywhere(house, second, crowd, boss):
+    admin = boss.invite(crowd.pop(), "admin")
     ask = asks(second, admin, path="/invitations")
     assert ask().status_code == 200
     assert boss.web.patch(f"/members/{admin.user}", json={"role": "member"}).status_code in (200, 204)
     gone_within_a_second(ask, lambda answer: answer.status_code in (401, 403))
 
 
-def test_a_child_that_was_unlinked_is_gone_everywhere(house, second):
-    guardian = Person(house).join().prove_address().found("family", "a family")
+def test_a_child_that_was_unlinked_is_gone_everywhere(house, second, crowd):
+    guardian = crowd.pop().found("family", "a family")
     made = guardian.child("taro")
     child = child_at(house, made)
     ask = asks(second, child)
@@ -216,8 +222,8 @@ STALLED = "[slow][stall] ゆっくり聞かせてください"
 
 
 @pytest.mark.parametrize("way", ["sign out", "session revoked", "new password", "removed from the team"])
-def test_the_open_stream_of_somebody_who_is_out_is_closed(house, second, boss, way):
-    person = Person(house).join().prove_address()
+def test_the_open_stream_of_somebody_who_is_out_is_closed(house, second, crowd, boss, way):
+    person = crowd.pop()
     here = person.again()
     if way == "removed from the team":
         boss.invite(here, "member")
