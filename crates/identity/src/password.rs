@@ -1,40 +1,79 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use argon2::{
-    Argon2,
-    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+    Algorithm, Argon2, Block, Params, Version,
+    password_hash::phc::{Output, ParamsString, PasswordHash, Salt},
 };
 use kernel::Fault;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
-use crate::Error;
+use crate::{Error, secret};
 
 /// Hashes that may be computed at once: each takes 19 MiB and a core, so a flood of sign-ins must queue.
 const PARALLEL: usize = 2;
 /// How long a sign-in waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The most memory that an imported hash may ask for, in KiB.
+const LARGEST: u32 = 256 * 1024;
 
 /// Argon2id with the parameters of the OWASP password storage sheet (19 MiB, 2 passes, 1 lane).
 #[derive(Clone, Debug)]
 pub(crate) struct Hasher {
     turns: Arc<Semaphore>,
+    benches: Arc<Mutex<Vec<Bench>>>,
+}
+
+/// The memory of one computation, used again and again: given back and asked for anew, blocks of this size and
+/// alignment pile up in the allocator, a gigabyte after some hundred sign-ins.
+#[derive(Default)]
+struct Bench(Vec<Block>);
+
+impl std::fmt::Debug for Bench {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Bench({} KiB)", self.0.len())
+    }
+}
+
+impl Bench {
+    /// The memory that these parameters need. What an imported hash needs beyond the usual is not kept.
+    fn blocks(&mut self, params: &Params) -> &mut [Block] {
+        let needed = params.block_count();
+        if self.0.len() < needed {
+            self.0.resize(needed, Block::default());
+        }
+        self.0.get_mut(..needed).unwrap_or_default()
+    }
+
+    fn put_back(mut self, benches: &Mutex<Vec<Self>>) {
+        let usual = Params::default().block_count();
+        if self.0.len() > usual {
+            self = Self::default();
+        }
+        let mut benches = benches.lock().unwrap_or_else(PoisonError::into_inner);
+        if benches.len() < PARALLEL {
+            benches.push(self);
+        }
+    }
 }
 
 impl Hasher {
     pub(crate) fn new() -> Self {
         Self {
             turns: Arc::new(Semaphore::new(PARALLEL)),
+            benches: Arc::default(),
         }
     }
 
     /// The PHC string of a password, with a fresh salt.
     pub(crate) async fn hash(&self, password: SecretString) -> Result<String, Error> {
-        self.in_turn(move || {
-            Argon2::default()
-                .hash_password(password.expose_secret().as_bytes())
-                .map(|hash| hash.to_string())
-                .map_err(|e| Fault::internal("a password can't be hashed", e.to_string()).into())
+        self.in_turn(move |bench| {
+            let hash = new_hash(bench, &password)
+                .map_err(|e| Fault::internal("a password can't be hashed", e.to_string()))?;
+            Ok(hash.to_string())
         })
         .await
     }
@@ -62,40 +101,95 @@ impl Hasher {
         password: SecretString,
         hash: Option<String>,
     ) -> Result<bool, Error> {
-        self.in_turn(move || {
+        self.in_turn(move |bench| {
             let Some(hash) = hash else {
-                let _ = Argon2::default().hash_password(password.expose_secret().as_bytes());
+                let _ = new_hash(bench, &password);
                 return Ok(false);
             };
             if is_bcrypt(&hash) {
                 return Ok(bcrypt::verify(password.expose_secret(), &hash).unwrap_or(false));
             }
-            let parsed = PasswordHash::new(&hash).map_err(|e| {
+            let right = fits(bench, &password, &hash).map_err(|e| {
                 Fault::internal("a stored password hash can't be read", e.to_string())
             })?;
-            Ok(Argon2::default()
-                .verify_password(password.expose_secret().as_bytes(), &parsed)
-                .is_ok())
+            Ok(right)
         })
         .await
     }
 
     async fn in_turn<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+        work: impl FnOnce(&mut Bench) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.turns).acquire_owned())
             .await
             .map_err(|_| Error::Busy)?
             .map_err(|e| Fault::internal("the turns are closed", e))?;
+        let benches = Arc::clone(&self.benches);
         tokio::task::spawn_blocking(move || {
-            let result = work();
+            let mut bench = benches
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop()
+                .unwrap_or_default();
+            let result = work(&mut bench);
+            bench.put_back(&benches);
             drop(turn);
             result
         })
         .await
         .map_err(|e| Fault::internal("a password task failed", e))?
     }
+}
+
+fn new_hash(
+    bench: &mut Bench,
+    password: &SecretString,
+) -> Result<PasswordHash, Box<dyn std::error::Error + Send + Sync>> {
+    let argon = Argon2::default();
+    let params = argon.params().clone();
+    let salt = secret::random::<16>()?;
+    let mut out = [0_u8; Params::DEFAULT_OUTPUT_LEN];
+    let password = password.expose_secret().as_bytes();
+    argon.hash_password_into_with_memory(password, &salt, &mut out, bench.blocks(&params))?;
+    Ok(PasswordHash {
+        algorithm: Algorithm::default().ident(),
+        version: Some(Version::default().into()),
+        params: ParamsString::try_from(&params)?,
+        salt: Some(Salt::new(&salt)?),
+        hash: Some(Output::new(&out)?),
+    })
+}
+
+/// Whether the password is the one of a PHC string.
+fn fits(
+    bench: &mut Bench,
+    password: &SecretString,
+    hash: &str,
+) -> Result<bool, Box<dyn std::error::Error + Send + Sync>> {
+    let parsed = PasswordHash::new(hash)?;
+    let params = Params::try_from(&parsed)?;
+    let (Some(salt), Some(expected)) = (parsed.salt, parsed.hash) else {
+        return Ok(false);
+    };
+    if params.m_cost() > LARGEST {
+        return Ok(false);
+    }
+    let version = parsed
+        .version
+        .map(Version::try_from)
+        .transpose()?
+        .unwrap_or_default();
+    let argon = Argon2::new(
+        Algorithm::try_from(parsed.algorithm.as_str())?,
+        version,
+        params.clone(),
+    );
+    let mut out = vec![0_u8; expected.len()];
+    let password = password.expose_secret().as_bytes();
+    argon.hash_password_into_with_memory(password, &salt, &mut out, bench.blocks(&params))?;
+    // the library compares in constant time
+    Ok(Output::new(&out)? == expected)
 }
 
 /// Whether a hash should be replaced at the next sign-in: one that came from another system.
@@ -142,6 +236,36 @@ mod tests {
                 .unwrap()
         );
         assert!(!hasher.verify("correct horse".into(), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn hashes_are_those_of_the_library_and_memory_is_used_again() {
+        use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+        let hasher = Hasher::new();
+        let ours = hasher.hash("correct horse".into()).await.unwrap();
+        let argon = Argon2::default();
+        argon.verify_password(b"correct horse", &*ours).unwrap();
+        let theirs = argon.hash_password(b"correct horse").unwrap().to_string();
+        assert!(
+            hasher
+                .verify("correct horse".into(), Some(theirs))
+                .await
+                .unwrap()
+        );
+        let small = Params::new(64, 1, 1, None).unwrap();
+        let small = Argon2::from(small)
+            .hash_password(b"correct horse")
+            .unwrap()
+            .to_string();
+        assert!(
+            hasher
+                .verify("correct horse".into(), Some(small))
+                .await
+                .unwrap()
+        );
+        let benches = hasher.benches.lock().unwrap();
+        assert_eq!(benches.len(), 1, "one after the other needs one");
+        assert_eq!(benches[0].0.len(), Params::default().block_count());
     }
 
     #[tokio::test]
