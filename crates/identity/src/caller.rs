@@ -162,7 +162,7 @@ where
         let room = Identity::from_ref(state);
         match Credential::of(&parts.headers)? {
             Some(Credential::Key(secret)) => {
-                let address = crate::session::address(&parts.extensions);
+                let address = crate::request::address(&parts.extensions);
                 key::caller(&room, &secret, address).await
             }
             Some(Credential::Token(token)) => match access::caller(&room, &token).await? {

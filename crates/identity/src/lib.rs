@@ -8,6 +8,7 @@ mod access;
 mod audit;
 mod caller;
 mod ceremony;
+mod cookie;
 mod device;
 mod double;
 mod error;
@@ -25,6 +26,7 @@ mod oidc;
 mod password;
 mod permission;
 mod recovery;
+mod request;
 mod revocation;
 mod secret;
 mod session;
@@ -37,6 +39,7 @@ mod user;
 
 use std::sync::Arc;
 
+use cookie::CookieStyle;
 use db::{Ctx, Scope};
 use kernel::Fault;
 use secrecy::SecretSlice;
@@ -58,8 +61,9 @@ pub use letters::write_letters;
 pub use oauth::{Client as OauthClient, add_client, disable_client, list_clients};
 pub use oidc::IssuerConfig;
 pub use permission::{Permission, Role};
+pub use request::RequestMeta;
 pub use revocation::follow_revocations;
-pub use session::{CookieStyle, NewSession, RequestMeta, Session, guest, sign_out};
+pub use session::{NewSession, Session, guest, sign_out};
 pub use sign_in::{SignedIn, came_in, sign_in};
 pub use tenant::{
     Kind as TenantKind, TenantView, create as create_tenant, find_tenant, tenant_zone,

@@ -1,27 +1,24 @@
 mod http;
 mod store;
 
-use std::{convert::Infallible, net::IpAddr};
-
-use api::{ClientAddr, RequestId};
 use axum::{
     extract::{FromRef, FromRequestParts},
-    http::{Extensions, HeaderMap, header, request::Parts},
+    http::request::Parts,
 };
 use chrono::{DateTime, Duration, Utc};
 use db::{Ctx, Scope};
 use sqlx::PgConnection;
 
 use crate::{
-    Caller, Error, Identity, Principal, Role, SessionId, TenantId, UserId, Via, access, audit,
+    Caller, Error, Identity, Principal, RequestMeta, Role, SessionId, TenantId, UserId, Via,
+    access, audit,
+    cookie::{Cookie, CookieStyle},
     device, revocation, secret,
 };
 
 pub(crate) use http::{Kind, View, router};
 
 const LIFETIME: Duration = Duration::days(30);
-/// What the house calls itself where others name their browser.
-const HOUSE: &str = "noren (command line)";
 /// A session's last use is noted at most this often.
 const SEEN_EVERY: Duration = Duration::minutes(5);
 
@@ -69,132 +66,6 @@ pub struct NewSession {
     pub(crate) token: String,
     /// For a browser that its user signed in from for the first time.
     pub(crate) device: Option<String>,
-}
-
-/// What is remembered of the request behind an action.
-#[derive(Clone, Debug)]
-pub struct RequestMeta {
-    pub request_id: String,
-    pub user_agent: String,
-    /// None when the house itself acts.
-    pub address: Option<IpAddr>,
-    /// The token of the cookie by which a browser is known again.
-    pub(crate) device: Option<String>,
-}
-
-impl RequestMeta {
-    /// The house itself, or its operator at the command line.
-    pub fn of_the_house(request_id: &str) -> Self {
-        Self {
-            request_id: request_id.to_owned(),
-            user_agent: HOUSE.to_owned(),
-            address: None,
-            device: None,
-        }
-    }
-
-    pub(crate) fn is_of_the_house(&self) -> bool {
-        self.address.is_none() && self.user_agent == HOUSE
-    }
-
-    /// The network of the request, roughly: enough to recognise, too little to follow a person around.
-    pub(crate) fn network(&self) -> String {
-        match self.address.map(|address| address.to_canonical()) {
-            None => String::new(),
-            Some(IpAddr::V4(address)) => {
-                let [a, b, c, _] = address.octets();
-                format!("{a}.{b}.{c}.0/24")
-            }
-            Some(IpAddr::V6(address)) => {
-                let [a, b, c, ..] = address.segments();
-                format!("{a:x}:{b:x}:{c:x}::/48")
-            }
-        }
-    }
-
-    /// What tries are counted by: the address, for IPv6 the /64 that one subscriber has.
-    pub(crate) fn source(&self) -> String {
-        match self.address {
-            Some(IpAddr::V6(address)) if address.to_ipv4_mapped().is_none() => {
-                let [a, b, c, d, ..] = address.segments();
-                format!("{a:x}:{b:x}:{c:x}:{d:x}")
-            }
-            Some(address) => address.to_canonical().to_string(),
-            None => "house".to_owned(),
-        }
-    }
-}
-
-/// How the session cookie is written: behind https with the `__Host-` prefix and `Secure`. Plain http is for
-/// loopback only, which the configuration makes sure of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CookieStyle {
-    Https,
-    PlainHttp,
-}
-
-impl CookieStyle {
-    const fn prefix(self) -> &'static str {
-        match self {
-            Self::Https => "__Host-",
-            Self::PlainHttp => "",
-        }
-    }
-
-    const fn secure(self) -> &'static str {
-        match self {
-            Self::Https => "; Secure",
-            Self::PlainHttp => "",
-        }
-    }
-
-    /// The `Set-Cookie` value that keeps `value` for so long.
-    pub(crate) fn set(self, cookie: Cookie, value: &str, lifetime: Duration) -> String {
-        format!(
-            "{}{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={}{}",
-            self.prefix(),
-            cookie.name(),
-            lifetime.num_seconds(),
-            self.secure()
-        )
-    }
-
-    /// The `Set-Cookie` value that forgets it.
-    pub(crate) fn clear(self, cookie: Cookie) -> String {
-        self.set(cookie, "", Duration::zero())
-    }
-
-    pub(crate) fn read(self, cookie: Cookie, headers: &HeaderMap) -> Option<&str> {
-        headers
-            .get_all(header::COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .find_map(|(name, value)| {
-                (name.strip_prefix(self.prefix()) == Some(cookie.name())).then_some(value)
-            })
-    }
-}
-
-/// The cookies that identity writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cookie {
-    Session,
-    /// By which a browser is known again, so that guesses from elsewhere don't lock its owner out.
-    Device,
-    /// Ties a trip to an issuer to the browser that began it.
-    Trip,
-}
-
-impl Cookie {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Session => "noren_session",
-            Self::Device => "noren_device",
-            Self::Trip => "noren_trip",
-        }
-    }
 }
 
 impl NewSession {
@@ -505,89 +376,6 @@ where
             Ok(session) => Ok(Some(session)),
             Err(Error::Unauthenticated) => Ok(None),
             Err(error) => Err(error),
-        }
-    }
-}
-
-impl<S> FromRequestParts<S> for RequestMeta
-where
-    S: Send + Sync,
-    Identity: FromRef<S>,
-{
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        let room = Identity::from_ref(state);
-        let user_agent = parts
-            .headers
-            .get(header::USER_AGENT)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        Ok(Self {
-            request_id: parts
-                .extensions
-                .get::<RequestId>()
-                .map(|id| id.0.clone())
-                .unwrap_or_default(),
-            user_agent: user_agent.chars().take(200).collect(),
-            address: address(&parts.extensions),
-            device: room
-                .cookie
-                .read(Cookie::Device, &parts.headers)
-                .map(str::to_owned),
-        })
-    }
-}
-
-/// The address that a request came from.
-pub(crate) fn address(extensions: &Extensions) -> Option<IpAddr> {
-    extensions.get::<ClientAddr>().map(|address| address.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_cookie_is_closed_to_scripts_and_read_from_among_others() {
-        let set = CookieStyle::Https.set(Cookie::Session, "t0ken", LIFETIME);
-        assert!(
-            set.starts_with(
-                "__Host-noren_session=t0ken; Path=/; HttpOnly; SameSite=Lax; Max-Age=2592000"
-            ),
-            "{set}"
-        );
-        assert!(
-            set.ends_with("; Secure") && !set.contains("Domain"),
-            "{set}"
-        );
-        let mut headers = HeaderMap::new();
-        headers.append(
-            header::COOKIE,
-            "a=1; noren_session=x; __Host-noren_session=y; noren_device=z"
-                .parse()
-                .unwrap(),
-        );
-        let read = |style: CookieStyle, cookie| style.read(cookie, &headers);
-        assert_eq!(read(CookieStyle::Https, Cookie::Session), Some("y"));
-        assert_eq!(read(CookieStyle::PlainHttp, Cookie::Session), Some("x"));
-        assert_eq!(read(CookieStyle::PlainHttp, Cookie::Device), Some("z"));
-        assert_eq!(read(CookieStyle::Https, Cookie::Device), None);
-    }
-
-    #[test]
-    fn networks_are_kept_roughly_and_counted_by_subscriber() {
-        let meta = |address: &str| RequestMeta {
-            address: Some(address.parse().unwrap()),
-            ..RequestMeta::of_the_house("req_test")
-        };
-        for (address, network, source) in [
-            ("203.0.113.77", "203.0.113.0/24", "203.0.113.77"),
-            ("::ffff:203.0.113.77", "203.0.113.0/24", "203.0.113.77"),
-            ("2001:db8:1:2:3::4", "2001:db8:1::/48", "2001:db8:1:2"),
-        ] {
-            assert_eq!(meta(address).network(), network);
-            assert_eq!(meta(address).source(), source);
         }
     }
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     Caller, Error, FamilyId, Identity, KeyId, Permission, Principal, SessionId, TenantId, UserId,
-    Via, access, caller::Credential, key, oidc, revocation, secret, session,
+    Via, access, caller::Credential, key, oidc, request, revocation, secret,
 };
 
 const ISSUER: &str = "noren";
@@ -221,7 +221,7 @@ impl InferenceCaller {
     }
 
     async fn of_key(room: &Identity, secret: &str, parts: &Parts) -> Result<Self, Error> {
-        let facts = key::facts(room, secret, session::address(&parts.extensions)).await?;
+        let facts = key::facts(room, secret, request::address(&parts.extensions)).await?;
         if !facts.scopes.contains(&Permission::InferenceUse) {
             return Err(Error::Forbidden);
         }

@@ -10,7 +10,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Return, come_back, come_with, set_out};
 use crate::{
-    Error, Identity, Me, RequestMeta, Session, ceremony, me, session::Cookie, user::with_cookies,
+    Error, Identity, Me, RequestMeta, Session, ceremony, cookie::Cookie, me, user::with_cookies,
 };
 
 pub(crate) fn router() -> OpenApiRouter<Identity> {

@@ -8,9 +8,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Cookie, guest, list, revoke, revoke_others, sign_out};
+use super::{guest, list, revoke, revoke_others, sign_out};
 use crate::{
-    Error, Granted, Identity, Me, RequestMeta, Session, SessionId, may, me,
+    Error, Granted, Identity, Me, RequestMeta, Session, SessionId,
+    cookie::Cookie,
+    may, me,
     user::{entered, with_cookies},
 };
 
