@@ -1,10 +1,11 @@
 mod http;
 
-use db::Scope;
+use db::{Ctx, Scope};
 use kernel::Lang;
 use mail::Template;
 use secrecy::SecretString;
 use serde_json::json;
+use sqlx::PgConnection;
 
 use crate::{
     Caller, Error, Identity, NewSession, RequestMeta, Session, UserId, Via, audit, device,
@@ -57,23 +58,10 @@ pub(crate) async fn reset(
     let link = link::use_up(&mut tx, cx, Kind::Reset, token).await?;
     let user = person(link.about)?;
     user::prove_email(&mut tx, cx, user, &link.email).await?;
-    user::set_password(&mut tx, user, &hash).await?;
-    device::forget_all(&mut tx, user).await?;
-    session::end_everything(&mut tx, cx, user, Via::Outside).await?;
-    link::void_all(&mut tx, cx, About::User(user)).await?;
+    replace_password(&mut tx, cx, user, &hash, Via::Outside, meta).await?;
     audit::Action::new("password.reset", user)
         .record_as(&mut tx, cx, meta, None, &user.to_string())
         .await?;
-    let key = format!("password_changed:{}", meta.request_id);
-    letters::tell(
-        &mut tx,
-        cx,
-        user,
-        &key,
-        Template::PasswordChanged,
-        json!({}),
-    )
-    .await?;
     tx.commit().await?;
     Ok(())
 }
@@ -95,27 +83,32 @@ pub(crate) async fn change_password(
     let hash = room.passwords.hash_new(password, &email).await?;
 
     let mut tx = cx.db.begin(Scope::House("a new password")).await?;
-    user::set_password(&mut tx, user, &hash).await?;
-    device::forget_all(&mut tx, user).await?;
-    session::end_everything(&mut tx, cx, user, caller.via).await?;
-    link::void_all(&mut tx, cx, About::User(user)).await?;
+    replace_password(&mut tx, cx, user, &hash, caller.via, meta).await?;
     let tenant = session.principal.tenant;
     let opened = session::renew(&mut tx, cx, session, tenant, None, meta).await?;
     audit::Action::new("password.change", user)
         .record(&mut tx, cx, meta, caller.principal)
         .await?;
-    let key = format!("password_changed:{}", meta.request_id);
-    letters::tell(
-        &mut tx,
-        cx,
-        user,
-        &key,
-        Template::PasswordChanged,
-        json!({}),
-    )
-    .await?;
     tx.commit().await?;
     Ok(opened)
+}
+
+/// Puts a new password in the place of the old one, in the caller's transaction: whatever else let the user in ends, but what
+/// `except` came with, and they get a letter.
+async fn replace_password(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    user: UserId,
+    hash: &str,
+    except: Via,
+    meta: &RequestMeta,
+) -> Result<(), Error> {
+    user::set_password(conn, user, hash).await?;
+    device::forget_all(conn, user).await?;
+    session::end_everything(conn, cx, user, except).await?;
+    link::void_all(conn, cx, About::User(user)).await?;
+    let key = format!("password_changed:{}", meta.request_id);
+    letters::tell(conn, cx, user, &key, Template::PasswordChanged, json!({})).await
 }
 
 /// Proves an address with a mailed link; gives the address.
