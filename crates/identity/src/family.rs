@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     Error, Granted, Identity, NewSession, Permission, Principal, Proven, RequestMeta, Role,
-    Session, TenantId, UserId, Via, audit, device, link, may,
+    Session, TenantId, UserId, Via, audit, device, farewell, may,
     member::{self, Member},
     secret,
     session::{self, Ending, Entry, Proof},
@@ -28,8 +28,6 @@ pub(crate) use name::{login_name, new_code};
 const MOST: i64 = 10;
 /// The version of the words that a guardian agreed to.
 const WORDING: &str = "child-account/2026-11";
-/// What is left of a child's name once the account is gone.
-const NO_NAME: &str = "—";
 
 /// A family as its members see it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -197,14 +195,9 @@ pub(crate) async fn erase(
     child: UserId,
     meta: &RequestMeta,
 ) -> Result<(), Error> {
-    let now = cx.clock.now();
     member::take_out(conn, cx, by, child).await?;
-    session::end_everything(conn, cx, child, Via::Outside).await?;
-    device::forget_all(conn, child).await?;
-    link::void_all(conn, cx, link::About::User(child)).await?;
-    store::withdraw_consents(conn, by.tenant, child, now).await?;
-    store::delete(conn, by.tenant, child).await?;
-    store::empty_user(conn, child, NO_NAME, now).await?;
+    store::withdraw_consents(conn, by.tenant, child, cx.clock.now()).await?;
+    farewell::forget_person(conn, cx, child).await?;
     let principal = Principal::user(by.tenant, by.user);
     audit::Action::new("child.remove", child)
         .record(conn, cx, meta, principal)

@@ -113,7 +113,12 @@ pub async fn forget(
     Ok(())
 }
 
-async fn forget_person(conn: &mut PgConnection, cx: &Ctx, user: UserId) -> Result<(), Error> {
+/// Takes everything out of an account that says who it was or lets somebody in.
+pub(crate) async fn forget_person(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    user: UserId,
+) -> Result<(), Error> {
     session::end_everything(conn, cx, user, Via::Outside).await?;
     device::forget_all(conn, user).await?;
     link::void_all(conn, cx, link::About::User(user)).await?;

@@ -138,40 +138,6 @@ pub(super) async fn withdraw_consents(
     .map(drop)
 }
 
-pub(super) async fn delete(
-    conn: &mut PgConnection,
-    tenant: TenantId,
-    child: UserId,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "delete from identity.child where tenant_id = $1 and user_id = $2",
-        tenant as TenantId,
-        child as UserId,
-    )
-    .execute(conn)
-    .await
-    .map(drop)
-}
-
-/// Takes everything out of an account that says who it was or lets somebody in.
-pub(super) async fn empty_user(
-    conn: &mut PgConnection,
-    child: UserId,
-    display_name: &str,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "update identity.app_user set login_name = null, password_hash = null, display_name = $2, deleted_at = $3
-         where id = $1",
-        child as UserId,
-        display_name,
-        now,
-    )
-    .execute(conn)
-    .await
-    .map(drop)
-}
-
 pub(super) async fn forget_device(conn: &mut PgConnection, token_hash: &[u8]) -> sqlx::Result<()> {
     sqlx::query!(
         "delete from identity.device where token_hash = $1",
