@@ -1,6 +1,9 @@
 //! Requests and answers, free of any provider's spelling.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Who said a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -16,42 +19,157 @@ pub enum Role {
     Tool,
 }
 
+/// A picture to look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Image {
+    /// Where the provider finds it.
+    Url(String),
+    /// The picture itself.
+    Base64 {
+        /// Such as `image/png`.
+        media_type: String,
+        /// Standard base64 with padding.
+        data: String,
+    },
+}
+
+/// A tool that the model wants called.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// Ties the result to the call.
+    pub id: String,
+    /// Which tool.
+    pub name: String,
+    /// A JSON object as text, exactly as the model wrote it; a model may write it badly.
+    pub arguments: String,
+}
+
+/// What a called tool said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolResult {
+    /// The id of the call.
+    pub call: String,
+    /// What it said.
+    pub text: String,
+    /// What it showed.
+    pub images: Vec<Image>,
+    /// Whether it failed.
+    pub failed: bool,
+}
+
+/// One piece of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Words.
+    Text(String),
+    /// A picture; of the person only.
+    Image(Image),
+    /// A call; of the model only.
+    Call(ToolCall),
+    /// The result of a call; of the role `tool` only.
+    Result(ToolResult),
+}
+
 /// One turn of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// Who said it.
     pub role: Role,
-    /// What was said.
-    pub content: String,
+    /// What was said, in order.
+    pub parts: Vec<Part>,
 }
 
 impl Message {
-    /// Makes a message of any role.
-    pub fn new(role: Role, content: impl Into<String>) -> Self {
+    /// Makes a message of any role that has words only.
+    pub fn new(role: Role, text: impl Into<String>) -> Self {
         Self {
             role,
-            content: content.into(),
+            parts: vec![Part::Text(text.into())],
         }
     }
 
     /// Makes a message of the house.
-    pub fn system(content: impl Into<String>) -> Self {
-        Self::new(Role::System, content)
+    pub fn system(text: impl Into<String>) -> Self {
+        Self::new(Role::System, text)
     }
 
     /// Makes a message of the person.
-    pub fn user(content: impl Into<String>) -> Self {
-        Self::new(Role::User, content)
+    pub fn user(text: impl Into<String>) -> Self {
+        Self::new(Role::User, text)
     }
 
     /// Makes a message of the model.
-    pub fn assistant(content: impl Into<String>) -> Self {
-        Self::new(Role::Assistant, content)
+    pub fn assistant(text: impl Into<String>) -> Self {
+        Self::new(Role::Assistant, text)
+    }
+
+    /// Gives the words of the message without its pictures, calls and results.
+    pub fn text(&self) -> Cow<'_, str> {
+        let mut texts = self.parts.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(text.as_str()),
+            _ => None,
+        });
+        match (texts.next(), texts.next()) {
+            (None, _) => Cow::Borrowed(""),
+            (Some(only), None) => Cow::Borrowed(only),
+            (Some(first), Some(second)) => {
+                Cow::Owned([first, second].into_iter().chain(texts).collect())
+            }
+        }
     }
 }
 
-/// What a model is asked to continue.
+/// A tool that the model may ask for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tool {
+    /// Letters, digits, `_` and `-`, 64 at most.
+    pub name: String,
+    /// What it is good for.
+    pub description: Option<String>,
+    /// JSON Schema of the arguments: an object.
+    pub parameters: Value,
+    /// Whether the arguments have to keep the schema exactly.
+    pub strict: Option<bool>,
+}
+
+/// Which tool the model has to call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolChoice {
+    /// As it likes.
+    Auto,
+    /// None.
+    None,
+    /// Any, but one at least.
+    Required,
+    /// This one.
+    Named(String),
+}
+
+/// How the answer is to be written.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// As the model likes.
+    #[default]
+    Text,
+    /// As some JSON object.
+    Json,
+    /// As JSON of this schema.
+    Schema {
+        /// What the schema is called.
+        name: String,
+        /// JSON Schema.
+        schema: Value,
+        /// Whether the answer has to keep it exactly.
+        strict: Option<bool>,
+    },
+}
+
+/// What a model is asked to continue.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChatRequest {
     /// The provider's own name of the model.
     pub model: String,
@@ -61,6 +179,27 @@ pub struct ChatRequest {
     pub max_tokens: Option<u32>,
     /// How freely the model chooses; the provider's default when absent.
     pub temperature: Option<f32>,
+    /// The share of likelihood that the model chooses from.
+    #[serde(default)]
+    pub top_p: Option<f32>,
+    /// Where the answer has to stop.
+    #[serde(default)]
+    pub stop: Vec<String>,
+    /// Makes a choice repeatable where the provider can.
+    #[serde(default)]
+    pub seed: Option<i64>,
+    /// What the model may ask for.
+    #[serde(default)]
+    pub tools: Vec<Tool>,
+    /// Which tool it has to ask for.
+    #[serde(default)]
+    pub tool_choice: Option<ToolChoice>,
+    /// Whether it may ask for several at once; the provider's default when absent.
+    #[serde(default)]
+    pub parallel_tools: Option<bool>,
+    /// How the answer is to be written.
+    #[serde(default)]
+    pub format: Format,
     /// Whether the answer is wanted piece by piece.
     pub stream: bool,
 }
@@ -92,11 +231,27 @@ pub enum Finish {
     Other,
 }
 
+/// A piece of a tool call.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolDelta {
+    /// Which call of the answer, from 0 on.
+    pub index: u32,
+    /// Told with the call's first piece.
+    pub id: Option<String>,
+    /// Told with the call's first piece.
+    pub name: Option<String>,
+    /// The next piece of the arguments; may be empty.
+    pub arguments: String,
+}
+
 /// One thing that a stream has told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StreamEvent {
     /// The next piece of the answer; never empty.
     Text(String),
+    /// The next piece of a tool call.
+    Tool(ToolDelta),
     /// Tokens so far. Some servers repeat it with each piece: the last one counts.
     Usage(Usage),
     /// Why the model stopped. Usage may still follow.
@@ -106,14 +261,113 @@ pub enum StreamEvent {
 }
 
 /// A whole answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatAnswer {
     /// What the model said.
     pub text: String,
+    /// The tools that it wants called.
+    pub calls: Vec<ToolCall>,
     /// The model that the provider says has answered.
     pub model: String,
     /// The provider's count; absent when it gave none, which is not the same as zero.
     pub usage: Option<Usage>,
     /// Why the model stopped.
     pub finish: Finish,
+}
+
+impl ChatAnswer {
+    /// Starts with nothing said.
+    pub fn empty(model: impl Into<String>) -> Self {
+        Self {
+            text: String::new(),
+            calls: Vec::new(),
+            model: model.into(),
+            usage: None,
+            finish: Finish::Other,
+        }
+    }
+
+    /// Takes in what a stream has told next.
+    pub fn take(&mut self, event: &StreamEvent) {
+        match event {
+            StreamEvent::Text(text) => self.text.push_str(text),
+            StreamEvent::Tool(delta) => self.take_tool(delta),
+            StreamEvent::Usage(usage) => self.usage = Some(*usage),
+            StreamEvent::Finish(finish) => self.finish = *finish,
+            StreamEvent::Done => {}
+        }
+    }
+
+    fn take_tool(&mut self, delta: &ToolDelta) {
+        let at = delta.index as usize;
+        if at >= MOST_CALLS {
+            return; // decoders refuse it before
+        }
+        if self.calls.len() <= at {
+            self.calls.resize_with(at + 1, ToolCall::default);
+        }
+        if let Some(call) = self.calls.get_mut(at) {
+            if let Some(id) = &delta.id {
+                call.id.clone_from(id);
+            }
+            if let Some(name) = &delta.name {
+                call.name.clone_from(name);
+            }
+            call.arguments.push_str(&delta.arguments);
+        }
+    }
+
+    /// Gives the answer as the events of a stream that came in one piece.
+    pub fn into_events(self) -> Vec<StreamEvent> {
+        let mut events = Vec::with_capacity(self.calls.len() + 4);
+        if !self.text.is_empty() {
+            events.push(StreamEvent::Text(self.text));
+        }
+        for (index, call) in (0..).zip(self.calls) {
+            events.push(StreamEvent::Tool(ToolDelta {
+                index,
+                id: Some(call.id),
+                name: Some(call.name),
+                arguments: call.arguments,
+            }));
+        }
+        events.extend(self.usage.map(StreamEvent::Usage));
+        events.extend([StreamEvent::Finish(self.finish), StreamEvent::Done]);
+        events
+    }
+}
+
+/// The most tool calls that one answer may have.
+pub const MOST_CALLS: usize = 128;
+
+/// Texts to be placed in the space of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmbedInput {
+    /// As words.
+    Texts(Vec<String>),
+    /// As the model's own tokens.
+    Tokens(Vec<Vec<u32>>),
+}
+
+/// A request for vectors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmbedRequest {
+    /// The provider's own name of the model.
+    pub model: String,
+    /// What to place, in order.
+    pub input: EmbedInput,
+    /// The wanted length of the vectors.
+    pub dimensions: Option<u32>,
+}
+
+/// The vectors.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EmbedAnswer {
+    /// The model that the provider says has answered.
+    pub model: String,
+    /// One for each input, in its order, all of one length.
+    pub vectors: Vec<Vec<f32>>,
+    /// The provider's count, where it gave one.
+    pub usage: Option<Usage>,
 }

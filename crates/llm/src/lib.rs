@@ -4,11 +4,26 @@
 //! Never does IO, never reads a clock and never knows a plan or a price: `gateway` moves the bytes and this crate
 //! gives them meaning, so that every decoder is tested with bytes alone, cut at every position.
 
+pub mod anthropic;
+pub mod bedrock;
 mod chat;
+mod decoder;
+pub mod door;
 mod error;
+pub mod json;
 pub mod openai;
+mod refusal;
+pub mod runpod;
+mod schema;
 mod sse;
 pub mod tokens;
 
-pub use chat::{ChatAnswer, ChatRequest, Finish, Message, Role, StreamEvent, Usage};
-pub use error::CodecError;
+pub use chat::{
+    ChatAnswer, ChatRequest, EmbedAnswer, EmbedInput, EmbedRequest, Finish, Format, Image,
+    MOST_CALLS, Message, Part, Role, StreamEvent, Tool, ToolCall, ToolChoice, ToolDelta,
+    ToolResult, Usage,
+};
+pub use decoder::Decoder;
+pub use door::Face;
+pub use error::{CodecError, Failure};
+pub use refusal::{Refusal, RefusalKind};

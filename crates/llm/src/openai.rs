@@ -1,52 +1,29 @@
-//! The chat protocol of OpenAI, which vLLM, llama.cpp, Ollama and most others speak too.
+//! The chat protocol of OpenAI, which vLLM, llama.cpp, Ollama, Together, Hugging Face's router and most others speak too.
+//!
+//! Source: <https://platform.openai.com/docs/api-reference/chat>.
 //!
 //! Reads generously (fields may be missing, null or unknown) and writes plainly (nothing that an older server refuses).
 
+pub mod door;
+mod embed;
 mod stream;
+mod write;
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use crate::{ChatAnswer, ChatRequest, CodecError, Finish, Usage};
+use crate::{ChatAnswer, ChatRequest, CodecError, Finish, MOST_CALLS, ToolCall, ToolDelta, Usage};
 
+pub use embed::{decode_embed, encode_embed};
 pub use stream::StreamDecoder;
+pub(crate) use write::decimal;
 
 /// How one server's protocol differs from the common one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Dialect {
     /// Calls the limit `max_completion_tokens`, as OpenAI's reasoning models want it. Others know only `max_tokens`.
     pub max_completion_tokens: bool,
-}
-
-impl Dialect {
-    /// Writes the body of a request in this dialect.
-    ///
-    /// A streamed request asks for usage, since without it a stream has to be billed by an estimate.
-    pub fn encode(self, request: &ChatRequest) -> Value {
-        let mut body = Map::new();
-        body.insert("model".into(), json!(request.model));
-        body.insert("messages".into(), json!(request.messages));
-        if let Some(limit) = request.max_tokens {
-            let name = if self.max_completion_tokens {
-                "max_completion_tokens"
-            } else {
-                "max_tokens"
-            };
-            body.insert(name.into(), json!(limit));
-        }
-        // By way of decimal text: widened directly, 0.7 would be sent as 0.699999988079071.
-        if let Some(value) = request
-            .temperature
-            .and_then(|t| t.to_string().parse::<f64>().ok())
-        {
-            body.insert("temperature".into(), json!(value));
-        }
-        body.insert("stream".into(), json!(request.stream));
-        if request.stream {
-            body.insert("stream_options".into(), json!({ "include_usage": true }));
-        }
-        Value::Object(body)
-    }
 }
 
 /// Writes the body of a request in the common dialect.
@@ -69,15 +46,18 @@ pub fn decode(body: &[u8]) -> Result<ChatAnswer, CodecError> {
     let Some(message) = choice.message else {
         return Err(CodecError::garbled("no message"));
     };
+    let calls = message.calls()?.into_iter().map(ToolCall::from).collect();
     Ok(ChatAnswer {
-        text: message.content.unwrap_or_default(),
+        text: message.content.or(message.refusal).unwrap_or_default(),
+        calls,
         model: wire.model.unwrap_or_default(),
         usage,
         finish,
     })
 }
 
-fn parse(text: &str) -> Result<Wire, CodecError> {
+/// Reads JSON, a provider's or a part of it.
+pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, CodecError> {
     // The category and place only: the parser's own words may quote the answer.
     serde_json::from_str(text).map_err(|error| {
         let kind = error.classify();
@@ -100,14 +80,72 @@ struct Wire {
 #[derive(Debug, Deserialize)]
 struct Choice {
     index: Option<u64>,
-    message: Option<Content>,
-    delta: Option<Content>,
+    message: Option<Spoken>,
+    delta: Option<Spoken>,
     finish_reason: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Content {
+struct Spoken {
     content: Option<String>,
+    /// What the model says instead when it won't answer.
+    refusal: Option<String>,
+    tool_calls: Option<Vec<WireCall>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WireCall {
+    index: Option<u32>,
+    id: Option<String>,
+    function: Option<WireFunction>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WireFunction {
+    name: Option<String>,
+    /// Text by the protocol; some servers give the object itself.
+    arguments: Option<Value>,
+}
+
+impl Spoken {
+    /// Takes the pieces of tool calls out.
+    fn calls(&self) -> Result<Vec<ToolDelta>, CodecError> {
+        let wire = self.tool_calls.as_deref().unwrap_or_default();
+        (0..)
+            .zip(wire)
+            .map(|(at, call)| {
+                let index = call.index.unwrap_or(at);
+                if index as usize >= MOST_CALLS {
+                    return Err(CodecError::garbled("too many tool calls"));
+                }
+                let function = call.function.as_ref();
+                let arguments = match function.and_then(|f| f.arguments.as_ref()) {
+                    None | Some(Value::Null) => String::new(),
+                    Some(Value::String(text)) => text.clone(),
+                    Some(object @ Value::Object(_)) => object.to_string(),
+                    Some(_) => return Err(CodecError::garbled("arguments of a wrong type")),
+                };
+                Ok(ToolDelta {
+                    index,
+                    id: call.id.clone().filter(|id| !id.is_empty()),
+                    name: function
+                        .and_then(|f| f.name.clone())
+                        .filter(|name| !name.is_empty()),
+                    arguments,
+                })
+            })
+            .collect()
+    }
+}
+
+impl From<ToolDelta> for ToolCall {
+    fn from(delta: ToolDelta) -> Self {
+        Self {
+            id: delta.id.unwrap_or_default(),
+            name: delta.name.unwrap_or_default(),
+            arguments: delta.arguments,
+        }
+    }
 }
 
 impl Wire {
@@ -189,6 +227,8 @@ fn code_text(value: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::Message;
 
@@ -199,6 +239,7 @@ mod tests {
             max_tokens: Some(64),
             temperature: Some(0.7),
             stream,
+            ..ChatRequest::default()
         }
     }
 
@@ -253,6 +294,7 @@ mod tests {
             decode(body.to_string().as_bytes()),
             Ok(ChatAnswer {
                 text: "はい".into(),
+                calls: vec![],
                 model: "m-1".into(),
                 usage: Some(Usage {
                     input: 9,
@@ -271,6 +313,7 @@ mod tests {
             decode(body.as_bytes()),
             Ok(ChatAnswer {
                 text: String::new(),
+                calls: vec![],
                 model: String::new(),
                 usage: None,
                 finish: Finish::ToolCalls,

@@ -14,7 +14,7 @@
 //! | kana, kanji, hangul, full-width forms, CJK punctuation | one each |
 //! | anything else (emoji, symbols) | two each |
 
-use crate::Message;
+use crate::{ChatRequest, Format, Message, Part};
 
 /// Tokens that the frame of each message costs (role and separators).
 const PER_MESSAGE: u64 = 4;
@@ -89,8 +89,164 @@ pub fn estimate(text: &str) -> u64 {
 pub fn estimate_messages(messages: &[Message]) -> u64 {
     messages
         .iter()
-        .map(|message| estimate(&message.content).saturating_add(PER_MESSAGE))
+        .map(|message| estimate(&message.text()).saturating_add(PER_MESSAGE))
         .fold(PER_REQUEST, u64::saturating_add)
+}
+
+/// A family of vocabularies: how many tokens the same text has differs by half and more between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vocabulary {
+    /// 128,000 words and more: GPT-4o and later, Llama 3 and later.
+    Large,
+    /// About 100,000 words: GPT-3.5 and GPT-4. Taken for Claude, whose vocabulary nobody has published.
+    Middle,
+    /// 32,000 words: Llama 2, Mistral 7B, Phi-3 Mini.
+    Small,
+}
+
+/// Thousandths of a token, fitted to the counts in `tests/fixtures/tokens.json`.
+struct Weights {
+    hiragana: u64,
+    katakana: u64,
+    ideograph: u64,
+    /// Of CJK punctuation and full-width forms.
+    full: u64,
+    word: u64,
+    /// Of each letter of a word beyond the eighth.
+    letter: u64,
+    /// Digits that share one token.
+    digits: u64,
+    space: u64,
+    mark: u64,
+    other: u64,
+}
+
+impl Vocabulary {
+    /// Guesses the family by the name of a model.
+    pub fn of(model: &str) -> Self {
+        let name = model.to_ascii_lowercase();
+        let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+        if has(&["gpt-4o", "gpt-4.1", "gpt-4.5"]) {
+            Self::Large
+        } else if has(&["mistral-7b", "mixtral", "phi-3", "llama-2", "llama2"]) {
+            Self::Small
+        } else if has(&["gpt-3.5", "gpt-4", "claude", "text-embedding"]) {
+            Self::Middle
+        } else {
+            Self::Large
+        }
+    }
+
+    fn weights(self) -> Weights {
+        match self {
+            Self::Large => Weights {
+                hiragana: 600,
+                katakana: 560,
+                ideograph: 950,
+                full: 1_300,
+                word: 1_060,
+                letter: 50,
+                digits: 3,
+                space: 1_100,
+                mark: 560,
+                other: 2_000,
+            },
+            Self::Middle => Weights {
+                hiragana: 1_010,
+                katakana: 830,
+                ideograph: 1_410,
+                full: 370,
+                word: 1_060,
+                letter: 50,
+                digits: 3,
+                space: 1_100,
+                mark: 560,
+                other: 3_000,
+            },
+            Self::Small => Weights {
+                hiragana: 1_090,
+                katakana: 950,
+                ideograph: 1_340,
+                full: 700,
+                word: 1_180,
+                letter: 60,
+                digits: 1,
+                space: 1_600,
+                mark: 650,
+                other: 4_000,
+            },
+        }
+    }
+}
+
+/// Counts the tokens of a text as a model of a family does: Japanese and English prose within 15 %, code and JSON
+/// within 20 %, set phrases of courtesy up to a third too many for the large vocabularies, which know them by heart.
+pub fn count(text: &str, vocabulary: Vocabulary) -> u64 {
+    let weights = vocabulary.weights();
+    let mut total: u64 = 0;
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let mut run = 1;
+        let kind = kind(c);
+        let mut plain = c == ' ';
+        if matches!(kind, Kind::Letter | Kind::Digit | Kind::Space) {
+            while let Some(next) = rest.next_if(|next| self::kind(*next) == kind) {
+                run += 1;
+                plain = plain && next == ' ';
+            }
+        }
+        let cost = match kind {
+            Kind::Letter => weights.word + weights.letter * u64::saturating_sub(run, 8),
+            Kind::Digit => 1_000 * run.div_ceil(weights.digits),
+            Kind::Space if plain && run == 1 => 0,
+            Kind::Space => weights.space,
+            Kind::Mark => weights.mark,
+            Kind::Ideograph => match c {
+                '\u{3041}'..='\u{309f}' => weights.hiragana,
+                '\u{30a0}'..='\u{30ff}' => weights.katakana,
+                '\u{3000}'..='\u{303f}' | '\u{ff00}'..='\u{ffef}' => weights.full,
+                _ => weights.ideograph,
+            },
+            Kind::Alphabet => 500,
+            Kind::Other => weights.other,
+        };
+        total = total.saturating_add(cost);
+    }
+    total.div_ceil(1_000)
+}
+
+/// What a picture costs at most at the providers that say it.
+const PER_IMAGE: u64 = 1_600;
+
+/// Counts what a provider will count as the input of a request: messages, tools and the wanted form.
+pub fn count_request(request: &ChatRequest, vocabulary: Vocabulary) -> u64 {
+    let mut total = PER_REQUEST;
+    for message in &request.messages {
+        total = total.saturating_add(PER_MESSAGE);
+        for part in &message.parts {
+            let cost = match part {
+                Part::Text(text) => count(text, vocabulary),
+                Part::Image(_) => PER_IMAGE,
+                Part::Call(call) => {
+                    count(&call.name, vocabulary) + count(&call.arguments, vocabulary) + PER_MESSAGE
+                }
+                Part::Result(result) => count(&result.text, vocabulary)
+                    .saturating_add(PER_IMAGE * result.images.len() as u64),
+            };
+            total = total.saturating_add(cost);
+        }
+    }
+    for tool in &request.tools {
+        let described = count(tool.description.as_deref().unwrap_or(""), vocabulary);
+        let schema = count(&tool.parameters.to_string(), vocabulary);
+        total = [described, schema, count(&tool.name, vocabulary), 8]
+            .into_iter()
+            .fold(total, u64::saturating_add);
+    }
+    if let Format::Schema { schema, .. } = &request.format {
+        total = total.saturating_add(count(&schema.to_string(), vocabulary));
+    }
+    total
 }
 
 #[cfg(test)]

@@ -1,5 +1,15 @@
 //! Streams as real servers send them, cut at every byte.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests may give up as tests may"
+)]
+
+mod counts;
+mod doors;
+mod providers;
+mod trips;
+
 use llm::openai::StreamDecoder;
 use llm::{CodecError, Finish, StreamEvent, Usage};
 use proptest::prelude::*;

@@ -1,0 +1,143 @@
+//! The Messages protocol of Anthropic: what a provider is sent, and what it answers.
+//!
+//! Source: <https://platform.claude.com/docs/en/api/messages> and <https://platform.claude.com/docs/en/build-with-claude/streaming>.
+//! Its `input_tokens` leave out what came from the cache; the neutral count holds everything that was read.
+
+pub mod door;
+mod stream;
+mod write;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::openai::parse;
+use crate::{ChatAnswer, CodecError, Finish, MOST_CALLS, ToolCall, Usage};
+
+pub use stream::StreamDecoder;
+pub use write::encode;
+pub(crate) use write::input;
+
+/// The version of the protocol, sent as `anthropic-version`.
+pub const VERSION: &str = "2023-06-01";
+
+#[derive(Debug, Deserialize)]
+struct Body {
+    error: Option<Fault>,
+    model: Option<String>,
+    content: Option<Vec<Block>>,
+    stop_reason: Option<String>,
+    usage: Option<Counts>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Fault {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    message: Option<String>,
+}
+
+impl From<Fault> for CodecError {
+    fn from(fault: Fault) -> Self {
+        Self::Upstream {
+            message: fault.message.unwrap_or_else(|| "no message".to_owned()),
+            code: fault.kind,
+        }
+    }
+}
+
+/// A block of any kind; kinds that this version doesn't know have nothing to say.
+#[derive(Debug, Deserialize)]
+struct Block {
+    #[serde(rename = "type")]
+    kind: String,
+    text: Option<String>,
+    id: Option<String>,
+    name: Option<String>,
+    input: Option<Value>,
+}
+
+/// Counts; each message of a stream repeats those that it knows.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the protocol")]
+struct Counts {
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    cache_read_input_tokens: Option<u64>,
+    cache_creation_input_tokens: Option<u64>,
+}
+
+impl Counts {
+    /// Keeps what is known and takes what is told anew.
+    fn then(self, newer: Self) -> Self {
+        Self {
+            input_tokens: newer.input_tokens.or(self.input_tokens),
+            output_tokens: newer.output_tokens.or(self.output_tokens),
+            cache_read_input_tokens: newer
+                .cache_read_input_tokens
+                .or(self.cache_read_input_tokens),
+            cache_creation_input_tokens: newer
+                .cache_creation_input_tokens
+                .or(self.cache_creation_input_tokens),
+        }
+    }
+
+    fn usage(self) -> Option<Usage> {
+        if self.input_tokens.is_none() && self.output_tokens.is_none() {
+            return None;
+        }
+        let cached = self.cache_read_input_tokens.unwrap_or(0);
+        Some(Usage {
+            input: [
+                self.input_tokens.unwrap_or(0),
+                cached,
+                self.cache_creation_input_tokens.unwrap_or(0),
+            ]
+            .into_iter()
+            .fold(0, u64::saturating_add),
+            output: self.output_tokens.unwrap_or(0),
+            cached,
+        })
+    }
+}
+
+fn finish(reason: &str) -> Finish {
+    match reason {
+        "end_turn" | "stop_sequence" => Finish::Stop,
+        "max_tokens" | "model_context_window_exceeded" => Finish::Length,
+        "tool_use" => Finish::ToolCalls,
+        "refusal" => Finish::ContentFilter,
+        _ => Finish::Other,
+    }
+}
+
+/// Reads a whole answer, or the provider's report of a failure.
+pub fn decode(body: &[u8]) -> Result<ChatAnswer, CodecError> {
+    let text = std::str::from_utf8(body).map_err(|_| CodecError::garbled("not UTF-8"))?;
+    let body: Body = parse(text)?;
+    if let Some(fault) = body.error {
+        return Err(fault.into());
+    }
+    let Some(blocks) = body.content else {
+        return Err(CodecError::garbled("no content"));
+    };
+    let mut answer = ChatAnswer::empty(body.model.unwrap_or_default());
+    for block in blocks {
+        match block.kind.as_str() {
+            "text" => answer.text.push_str(&block.text.unwrap_or_default()),
+            "tool_use" if answer.calls.len() >= MOST_CALLS => {
+                return Err(CodecError::garbled("too many tool calls"));
+            }
+            "tool_use" => answer.calls.push(ToolCall {
+                id: block.id.unwrap_or_default(),
+                name: block.name.unwrap_or_default(),
+                arguments: block
+                    .input
+                    .map_or_else(|| "{}".to_owned(), |v| v.to_string()),
+            }),
+            _ => {}
+        }
+    }
+    answer.usage = body.usage.and_then(Counts::usage);
+    answer.finish = body.stop_reason.as_deref().map_or(Finish::Other, finish);
+    Ok(answer)
+}

@@ -1,0 +1,201 @@
+//! What the door writes: an answer, whole or as events, and a count.
+//!
+//! Source: <https://platform.claude.com/docs/en/build-with-claude/streaming>.
+
+use serde_json::{Value, json};
+
+use crate::anthropic::write::input;
+use crate::door::{Face, sse};
+use crate::{ChatAnswer, Finish, Refusal, StreamEvent, ToolDelta, Usage};
+
+/// An event that only says that the line is open.
+pub const PING: &str = "event: ping\ndata: {\"type\":\"ping\"}\n\n";
+
+/// Writes the answer of `count_tokens`.
+pub fn write_count(tokens: u64) -> Value {
+    json!({"input_tokens": tokens})
+}
+
+/// A block that has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Block {
+    Text,
+    Tool(u32),
+}
+
+/// Writes one answer.
+#[derive(Debug, Clone)]
+pub struct MessageWriter {
+    face: Face,
+    /// What is known of the usage before the answer.
+    usage: Usage,
+    blocks: Vec<Block>,
+    open: bool,
+    finish: Option<Finish>,
+    begun: bool,
+    ended: bool,
+}
+
+impl MessageWriter {
+    /// Starts an answer; `input` is the count that `message_start` shows, an estimate as a rule.
+    pub fn new(face: Face, input: u64) -> Self {
+        Self {
+            face,
+            usage: Usage {
+                input,
+                ..Usage::default()
+            },
+            blocks: Vec::new(),
+            open: false,
+            finish: None,
+            begun: false,
+            ended: false,
+        }
+    }
+
+    /// Writes the whole answer as one body.
+    pub fn answer(&self, answer: &ChatAnswer) -> Value {
+        let mut content = Vec::with_capacity(answer.calls.len() + 1);
+        if !answer.text.is_empty() {
+            content.push(json!({"type": "text", "text": answer.text}));
+        }
+        for call in &answer.calls {
+            content.push(json!({
+                "type": "tool_use", "id": call.id, "name": call.name, "input": input(call),
+            }));
+        }
+        let usage = answer.usage.unwrap_or(self.usage);
+        self.message(&content, Some(answer.finish), usage)
+    }
+
+    /// Writes what a stream has told next; nothing for what is kept until the end.
+    pub fn event(&mut self, event: &StreamEvent) -> String {
+        if self.ended {
+            return String::new();
+        }
+        match event {
+            StreamEvent::Text(text) => self.text(text),
+            StreamEvent::Tool(delta) => self.tool(delta),
+            StreamEvent::Usage(usage) => {
+                self.usage = *usage;
+                String::new()
+            }
+            StreamEvent::Finish(finish) => {
+                self.finish = Some(*finish);
+                String::new()
+            }
+            StreamEvent::Done => self.end(),
+        }
+    }
+
+    /// Ends the stream with a failure.
+    pub fn fail(&mut self, refusal: &Refusal) -> String {
+        if std::mem::replace(&mut self.ended, true) {
+            return String::new();
+        }
+        sse(Some("error"), &super::refuse(refusal, None))
+    }
+
+    fn end(&mut self) -> String {
+        self.ended = true;
+        let mut out = self.opening();
+        self.close(&mut out);
+        let reason = reason(self.finish.unwrap_or(Finish::Stop));
+        let body = json!({
+            "type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": null},
+            "usage": write_usage(self.usage),
+        });
+        out.push_str(&sse(Some("message_delta"), &body));
+        out.push_str(&sse(Some("message_stop"), &json!({"type": "message_stop"})));
+        out
+    }
+
+    fn text(&mut self, text: &str) -> String {
+        let mut out = self.opening();
+        if !self.open || self.blocks.last() != Some(&Block::Text) {
+            self.close(&mut out);
+            self.begin(Block::Text, &json!({"type": "text", "text": ""}), &mut out);
+        }
+        let at = self.blocks.len().saturating_sub(1);
+        out.push_str(&delta(at, &json!({"type": "text_delta", "text": text})));
+        out
+    }
+
+    fn tool(&mut self, piece: &ToolDelta) -> String {
+        let mut out = self.opening();
+        let block = Block::Tool(piece.index);
+        // a late piece of an earlier call keeps that call's number: readers gather by number
+        let known = self.blocks.iter().position(|known| *known == block);
+        let at = known.unwrap_or_else(|| {
+            self.close(&mut out);
+            let shown =
+                json!({"type": "tool_use", "id": piece.id, "name": piece.name, "input": {}});
+            self.begin(block, &shown, &mut out);
+            self.blocks.len().saturating_sub(1)
+        });
+        if !piece.arguments.is_empty() {
+            let body = json!({"type": "input_json_delta", "partial_json": piece.arguments});
+            out.push_str(&delta(at, &body));
+        }
+        out
+    }
+
+    /// The first event says who speaks.
+    fn opening(&mut self) -> String {
+        if std::mem::replace(&mut self.begun, true) {
+            return String::new();
+        }
+        let message = self.message(&[], None, self.usage);
+        let body = json!({"type": "message_start", "message": message});
+        sse(Some("message_start"), &body)
+    }
+
+    fn begin(&mut self, block: Block, shown: &Value, out: &mut String) {
+        let body = json!({
+            "type": "content_block_start", "index": self.blocks.len(), "content_block": shown,
+        });
+        out.push_str(&sse(Some("content_block_start"), &body));
+        self.blocks.push(block);
+        self.open = true;
+    }
+
+    fn close(&mut self, out: &mut String) {
+        if std::mem::replace(&mut self.open, false) {
+            let at = self.blocks.len().saturating_sub(1);
+            let body = json!({"type": "content_block_stop", "index": at});
+            out.push_str(&sse(Some("content_block_stop"), &body));
+        }
+    }
+
+    fn message(&self, content: &[Value], finish: Option<Finish>, usage: Usage) -> Value {
+        json!({
+            "id": self.face.id, "type": "message", "role": "assistant", "model": self.face.model,
+            "content": content, "stop_reason": finish.map(reason), "stop_sequence": null,
+            "usage": write_usage(usage),
+        })
+    }
+}
+
+fn delta(at: usize, delta: &Value) -> String {
+    let body = json!({"type": "content_block_delta", "index": at, "delta": delta});
+    sse(Some("content_block_delta"), &body)
+}
+
+fn reason(finish: Finish) -> &'static str {
+    match finish {
+        Finish::Stop | Finish::Other => "end_turn",
+        Finish::Length => "max_tokens",
+        Finish::ToolCalls => "tool_use",
+        Finish::ContentFilter => "refusal",
+    }
+}
+
+/// This dialect counts what came from the cache apart from what was read anew.
+fn write_usage(usage: Usage) -> Value {
+    json!({
+        "input_tokens": usage.input.saturating_sub(usage.cached),
+        "cache_read_input_tokens": usage.cached,
+        "cache_creation_input_tokens": 0,
+        "output_tokens": usage.output,
+    })
+}

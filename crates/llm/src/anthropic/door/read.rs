@@ -1,0 +1,242 @@
+//! What the door reads.
+//!
+//! Source: <https://platform.claude.com/docs/en/api/messages/create>. Fields that only colour an answer (`top_k`,
+//! `thinking`, `metadata`, `cache_control`, …) are passed over; tools that run at the provider are refused.
+
+use crate::door::{
+    LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, MOST_TOOLS, agree, image_data, image_url, max_tokens,
+    parameters, stops, tool_name,
+};
+use crate::json::{self, Node};
+use crate::{
+    ChatRequest, Format, Image, Message, Part, Refusal, Role, Tool, ToolCall, ToolChoice,
+    ToolResult, schema,
+};
+
+/// Reads the body of a request for an answer; its model is the public name.
+pub fn read_messages(body: &[u8]) -> Result<ChatRequest, Refusal> {
+    let body = json::read(body)?;
+    let root = Node::root(&body)?;
+    let limit = max_tokens(&root.need("max_tokens")?)?;
+    let request = conversation(&root)?;
+    Ok(ChatRequest {
+        max_tokens: Some(limit),
+        temperature: root
+            .opt("temperature")?
+            .map(|n| n.float(0.0, 1.0))
+            .transpose()?,
+        top_p: root.opt("top_p")?.map(|n| n.float(0.0, 1.0)).transpose()?,
+        stop: root
+            .opt("stop_sequences")?
+            .map(|n| stops(&n))
+            .transpose()?
+            .unwrap_or_default(),
+        stream: root.opt("stream")?.map_or(Ok(false), |n| n.flag())?,
+        ..request
+    })
+}
+
+/// Reads the body of a request for a count.
+pub fn read_count(body: &[u8]) -> Result<ChatRequest, Refusal> {
+    let body = json::read(body)?;
+    conversation(&Node::root(&body)?)
+}
+
+fn conversation(root: &Node) -> Result<ChatRequest, Refusal> {
+    let mut messages = Vec::new();
+    if let Some(system) = root.opt("system")? {
+        messages.push(Message {
+            role: Role::System,
+            parts: texts(&system)?,
+        });
+    }
+    for node in root.need("messages")?.items(1, MOST_MESSAGES)? {
+        read_turn(&node, &mut messages)?;
+    }
+    let (tool_choice, parallel_tools) = match root.opt("tool_choice")? {
+        Some(node) => choice(&node)?,
+        None => (None, None),
+    };
+    let request = ChatRequest {
+        model: root.need("model")?.name(LONGEST_NAME)?,
+        messages,
+        tools: root
+            .opt("tools")?
+            .map(|n| tools(&n))
+            .transpose()?
+            .unwrap_or_default(),
+        tool_choice,
+        parallel_tools,
+        format: format(root)?,
+        ..ChatRequest::default()
+    };
+    agree(&request.tools, request.tool_choice.as_ref(), root)?;
+    Ok(request)
+}
+
+fn texts(node: &Node) -> Result<Vec<Part>, Refusal> {
+    if node.value.is_string() {
+        return Ok(vec![Part::Text(node.text()?.to_owned())]);
+    }
+    node.items(0, MOST_PARTS)?
+        .iter()
+        .map(|block| match block.kind()? {
+            "text" => Ok(Part::Text(block.need("text")?.text()?.to_owned())),
+            _ => Err(block.unknown_kind("text")),
+        })
+        .collect()
+}
+
+fn read_turn(node: &Node, messages: &mut Vec<Message>) -> Result<(), Refusal> {
+    let role = node.need("role")?;
+    let content = node.need("content")?;
+    let (role, parts) = match role.text()? {
+        "user" => return read_user(&content, messages),
+        "assistant" => (Role::Assistant, assistant(&content)?),
+        "system" => (Role::System, texts(&content)?),
+        _ => return Err(role.fail("This has to be user or assistant.")),
+    };
+    messages.push(Message { role, parts });
+    Ok(())
+}
+
+/// A turn of the person may bring results of tools, which are a message of their own before it.
+fn read_user(content: &Node, messages: &mut Vec<Message>) -> Result<(), Refusal> {
+    if content.value.is_string() {
+        messages.push(Message::user(content.text()?));
+        return Ok(());
+    }
+    let mut results = Vec::new();
+    let mut said = Vec::new();
+    for block in content.items(1, MOST_PARTS)? {
+        match block.kind()? {
+            "text" => said.push(Part::Text(block.need("text")?.text()?.to_owned())),
+            "image" => said.push(Part::Image(image(&block)?)),
+            "tool_result" => results.push(Part::Result(result(&block)?)),
+            _ => return Err(block.unknown_kind("text, image or tool_result")),
+        }
+    }
+    for (role, parts) in [(Role::Tool, results), (Role::User, said)] {
+        if !parts.is_empty() {
+            messages.push(Message { role, parts });
+        }
+    }
+    Ok(())
+}
+
+fn assistant(content: &Node) -> Result<Vec<Part>, Refusal> {
+    if content.value.is_string() {
+        return Ok(vec![Part::Text(content.text()?.to_owned())]);
+    }
+    let mut parts = Vec::new();
+    for block in content.items(0, MOST_PARTS)? {
+        match block.kind()? {
+            "text" => parts.push(Part::Text(block.need("text")?.text()?.to_owned())),
+            "tool_use" => {
+                let input = block.need("input")?;
+                input.object()?;
+                parts.push(Part::Call(ToolCall {
+                    id: block.need("id")?.name(LONGEST_NAME)?,
+                    name: tool_name(&block.need("name")?)?,
+                    arguments: input.value.to_string(),
+                }));
+            }
+            "thinking" | "redacted_thinking" => {} // signed for another model
+            _ => return Err(block.unknown_kind("text, tool_use or thinking")),
+        }
+    }
+    Ok(parts)
+}
+
+fn image(block: &Node) -> Result<Image, Refusal> {
+    let source = block.need("source")?;
+    match source.kind()? {
+        "base64" => {
+            let media_type = source.need("media_type")?.text()?;
+            let data = source.need("data")?;
+            image_data(&data, media_type, data.text()?)
+        }
+        "url" => image_url(&source.need("url")?),
+        _ => Err(source.unknown_kind("base64 or url")),
+    }
+}
+
+fn result(block: &Node) -> Result<ToolResult, Refusal> {
+    let mut result = ToolResult {
+        call: block.need("tool_use_id")?.name(LONGEST_NAME)?,
+        failed: block.opt("is_error")?.map_or(Ok(false), |n| n.flag())?,
+        ..ToolResult::default()
+    };
+    let Some(content) = block.opt("content")? else {
+        return Ok(result);
+    };
+    if content.value.is_string() {
+        content.text()?.clone_into(&mut result.text);
+        return Ok(result);
+    }
+    for inner in content.items(0, MOST_PARTS)? {
+        match inner.kind()? {
+            "text" => result.text.push_str(inner.need("text")?.text()?),
+            "image" => result.images.push(image(&inner)?),
+            _ => return Err(inner.unknown_kind("text or image")),
+        }
+    }
+    Ok(result)
+}
+
+fn tools(node: &Node) -> Result<Vec<Tool>, Refusal> {
+    node.items(0, MOST_TOOLS)?
+        .iter()
+        .map(|node| {
+            if node.opt("type")?.is_some_and(|kind| kind.value != "custom") {
+                return Err(node.unknown_kind("custom"));
+            }
+            let schema = node.need("input_schema")?;
+            Ok(Tool {
+                name: tool_name(&node.need("name")?)?,
+                description: node
+                    .opt("description")?
+                    .map(|n| n.text().map(ToOwned::to_owned))
+                    .transpose()?,
+                parameters: parameters(Some(schema))?,
+                strict: node.opt("strict")?.map(|n| n.flag()).transpose()?,
+            })
+        })
+        .collect()
+}
+
+fn choice(node: &Node) -> Result<(Option<ToolChoice>, Option<bool>), Refusal> {
+    let choice = match node.kind()? {
+        "auto" => ToolChoice::Auto,
+        "any" => ToolChoice::Required,
+        "none" => ToolChoice::None,
+        "tool" => ToolChoice::Named(node.need("name")?.name(LONGEST_NAME)?),
+        _ => return Err(node.unknown_kind("auto, any, tool or none")),
+    };
+    let single = node
+        .opt("disable_parallel_tool_use")?
+        .map(|n| n.flag())
+        .transpose()?;
+    Ok((Some(choice), single.map(|single| !single)))
+}
+
+fn format(root: &Node) -> Result<Format, Refusal> {
+    let inner = match root.opt("output_config")? {
+        Some(config) => config.opt("format")?,
+        None => None,
+    };
+    let Some(format) = inner else {
+        return Ok(Format::Text);
+    };
+    if format.kind()? != "json_schema" {
+        return Err(format.unknown_kind("json_schema"));
+    }
+    let inner = format.need("schema")?;
+    inner.object()?;
+    schema::check(&inner)?;
+    Ok(Format::Schema {
+        name: "answer".to_owned(),
+        schema: inner.value.clone(),
+        strict: Some(true),
+    })
+}

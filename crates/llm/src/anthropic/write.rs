@@ -1,0 +1,183 @@
+//! A request as this provider reads it.
+//!
+//! Source: <https://platform.claude.com/docs/en/api/messages/create>.
+
+use serde_json::{Map, Value, json};
+
+use crate::openai::decimal;
+use crate::{
+    ChatRequest, Format, Image, Message, Part, Role, Tool, ToolCall, ToolChoice, ToolResult,
+};
+
+/// The limit of an answer where nobody set one: the protocol wants one.
+const MAX_TOKENS: u32 = 4_096;
+/// Asks for JSON where the protocol has no switch for it; in both languages, so as not to lead an answer out of its own.
+const JSON_ONLY: &str =
+    "Answer with one JSON object and nothing else. JSONオブジェクト一つだけで答えること。";
+
+/// Writes the body of a request.
+pub fn encode(request: &ChatRequest) -> Value {
+    let mut body = Map::new();
+    body.insert("model".into(), json!(request.model));
+    body.insert(
+        "max_tokens".into(),
+        json!(request.max_tokens.unwrap_or(MAX_TOKENS)),
+    );
+    if let Some(system) = system(request) {
+        body.insert("system".into(), system);
+    }
+    body.insert("messages".into(), Value::Array(turns(request)));
+    if let Some(value) = request.temperature.and_then(|t| decimal(t.min(1.0))) {
+        body.insert("temperature".into(), json!(value));
+    }
+    if let Some(value) = request.top_p.and_then(decimal) {
+        body.insert("top_p".into(), json!(value));
+    }
+    if !request.stop.is_empty() {
+        body.insert("stop_sequences".into(), json!(request.stop));
+    }
+    if !request.tools.is_empty() {
+        let tools: Vec<Value> = request.tools.iter().map(tool).collect();
+        body.insert("tools".into(), Value::Array(tools));
+        if let Some(choice) = choice(request) {
+            body.insert("tool_choice".into(), choice);
+        }
+    }
+    if let Format::Schema { schema, .. } = &request.format {
+        body.insert(
+            "output_config".into(),
+            json!({"format": {"type": "json_schema", "schema": schema}}),
+        );
+    }
+    body.insert("stream".into(), json!(request.stream));
+    Value::Object(body)
+}
+
+/// The words of the house stand apart from the conversation.
+fn system(request: &ChatRequest) -> Option<Value> {
+    let mut blocks: Vec<Value> = request
+        .messages
+        .iter()
+        .filter(|message| message.role == Role::System)
+        .map(Message::text)
+        .filter(|text| !text.is_empty())
+        .map(|text| json!({"type": "text", "text": text}))
+        .collect();
+    if request.format == Format::Json {
+        blocks.push(json!({"type": "text", "text": JSON_ONLY}));
+    }
+    (!blocks.is_empty()).then_some(Value::Array(blocks))
+}
+
+/// Writes the turns; neighbours of one side become one, since results of tools are the person's here.
+fn turns(request: &ChatRequest) -> Vec<Value> {
+    let mut turns: Vec<(&str, Vec<Value>)> = Vec::new();
+    for message in &request.messages {
+        let side = match message.role {
+            Role::System => continue,
+            Role::User | Role::Tool => "user",
+            Role::Assistant => "assistant",
+        };
+        let blocks = message.parts.iter().filter_map(block);
+        match turns.last_mut() {
+            Some((last, known)) if *last == side => known.extend(blocks),
+            _ => turns.push((side, blocks.collect())),
+        }
+    }
+    turns
+        .into_iter()
+        .filter(|(_, blocks)| !blocks.is_empty())
+        .map(|(role, blocks)| json!({"role": role, "content": blocks}))
+        .collect()
+}
+
+fn block(part: &Part) -> Option<Value> {
+    match part {
+        Part::Text(text) if text.is_empty() => None, // refused there
+        Part::Text(text) => Some(json!({"type": "text", "text": text})),
+        Part::Image(shown) => Some(image(shown)),
+        Part::Call(call) => Some(json!({
+            "type": "tool_use", "id": call.id, "name": call.name, "input": input(call),
+        })),
+        Part::Result(said) => Some(result(said)),
+    }
+}
+
+fn image(image: &Image) -> Value {
+    let source = match image {
+        Image::Url(url) => json!({"type": "url", "url": url}),
+        Image::Base64 { media_type, data } => {
+            json!({"type": "base64", "media_type": media_type, "data": data})
+        }
+    };
+    json!({"type": "image", "source": source})
+}
+
+/// The arguments of a call as an object; what a model wrote badly is kept as text in one.
+pub(crate) fn input(call: &ToolCall) -> Value {
+    if call.arguments.trim().is_empty() {
+        return json!({});
+    }
+    match serde_json::from_str::<Value>(&call.arguments) {
+        Ok(value @ Value::Object(_)) => value,
+        _ => json!({"arguments": call.arguments}),
+    }
+}
+
+fn result(result: &ToolResult) -> Value {
+    let content = if result.images.is_empty() {
+        json!(result.text)
+    } else {
+        let text = (!result.text.is_empty()).then(|| json!({"type": "text", "text": result.text}));
+        Value::Array(
+            text.into_iter()
+                .chain(result.images.iter().map(image))
+                .collect(),
+        )
+    };
+    let mut block = Map::new();
+    block.insert("type".into(), json!("tool_result"));
+    block.insert("tool_use_id".into(), json!(result.call));
+    block.insert("content".into(), content);
+    if result.failed {
+        block.insert("is_error".into(), json!(true));
+    }
+    Value::Object(block)
+}
+
+fn tool(tool: &Tool) -> Value {
+    let mut written = Map::new();
+    written.insert("name".into(), json!(tool.name));
+    if let Some(description) = &tool.description {
+        written.insert("description".into(), json!(description));
+    }
+    written.insert("input_schema".into(), with_type(&tool.parameters));
+    if let Some(strict) = tool.strict {
+        written.insert("strict".into(), json!(strict));
+    }
+    Value::Object(written)
+}
+
+/// The schema of arguments has to say here that they are an object.
+fn with_type(schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    if let Some(fields) = schema.as_object_mut() {
+        fields.entry("type").or_insert_with(|| json!("object"));
+    }
+    schema
+}
+
+fn choice(request: &ChatRequest) -> Option<Value> {
+    let choice = request.tool_choice.as_ref();
+    let mut written = match choice {
+        None if request.parallel_tools.is_none() => return None,
+        None | Some(ToolChoice::Auto) => json!({"type": "auto"}),
+        Some(ToolChoice::None) => return Some(json!({"type": "none"})),
+        Some(ToolChoice::Required) => json!({"type": "any"}),
+        Some(ToolChoice::Named(name)) => json!({"type": "tool", "name": name}),
+    };
+    if let (Some(parallel), Some(fields)) = (request.parallel_tools, written.as_object_mut()) {
+        fields.insert("disable_parallel_tool_use".into(), json!(!parallel));
+    }
+    Some(written)
+}

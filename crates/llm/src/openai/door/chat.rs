@@ -1,0 +1,290 @@
+//! `POST /v1/chat/completions`, the request.
+//!
+//! Source: <https://platform.openai.com/docs/api-reference/chat/create>. Fields that only colour an answer
+//! (penalties, `user`, `metadata`, …) are passed over; those that would change its shape are refused.
+
+use serde_json::Value;
+
+use crate::door::{
+    LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, MOST_TOOLS, agree, image_url, max_tokens, parameters,
+    stops, tool_name,
+};
+use crate::json::{self, Node};
+use crate::{
+    ChatRequest, Format, MOST_CALLS, Message, Part, Refusal, Role, Tool, ToolCall, ToolChoice,
+    ToolResult, schema,
+};
+
+/// A chat as somebody asks for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChatAsk {
+    /// The request; its model is the public name.
+    pub request: ChatRequest,
+    /// Whether a stream ends with its usage.
+    pub include_usage: bool,
+}
+
+/// Reads the body of a request.
+pub fn read_chat(body: &[u8]) -> Result<ChatAsk, Refusal> {
+    let body = json::read(body)?;
+    let root = Node::root(&body)?;
+    refuse_shapes(&root)?;
+    let stream = root.opt("stream")?.map_or(Ok(false), |n| n.flag())?;
+    let include_usage = match root.opt("stream_options")? {
+        None => false,
+        Some(options) if !stream => {
+            return Err(options.fail("This is only allowed together with \"stream\": true."));
+        }
+        Some(options) => options
+            .opt("include_usage")?
+            .map_or(Ok(false), |n| n.flag())?,
+    };
+    let limit = match root.opt("max_completion_tokens")? {
+        Some(limit) => Some(limit),
+        None => root.opt("max_tokens")?,
+    };
+    let messages = root.need("messages")?.items(1, MOST_MESSAGES)?;
+    let request = ChatRequest {
+        model: root.need("model")?.name(LONGEST_NAME)?,
+        messages: messages.iter().map(message).collect::<Result<_, _>>()?,
+        max_tokens: limit.map(|n| max_tokens(&n)).transpose()?,
+        temperature: root
+            .opt("temperature")?
+            .map(|n| n.float(0.0, 2.0))
+            .transpose()?,
+        top_p: root.opt("top_p")?.map(|n| n.float(0.0, 1.0)).transpose()?,
+        stop: root
+            .opt("stop")?
+            .map(|n| stops(&n))
+            .transpose()?
+            .unwrap_or_default(),
+        seed: root
+            .opt("seed")?
+            .map(|n| n.int(i64::MIN, i64::MAX))
+            .transpose()?,
+        tools: root
+            .opt("tools")?
+            .map(|n| tools(&n))
+            .transpose()?
+            .unwrap_or_default(),
+        tool_choice: root
+            .opt("tool_choice")?
+            .map(|n| tool_choice(&n))
+            .transpose()?,
+        parallel_tools: root
+            .opt("parallel_tool_calls")?
+            .map(|n| n.flag())
+            .transpose()?,
+        format: root
+            .opt("response_format")?
+            .map(|n| format(&n))
+            .transpose()?
+            .unwrap_or_default(),
+        stream,
+    };
+    agree(&request.tools, request.tool_choice.as_ref(), &root)?;
+    Ok(ChatAsk {
+        request,
+        include_usage,
+    })
+}
+
+/// Refuses what would make the answer another thing than the one that is written.
+fn refuse_shapes(root: &Node) -> Result<(), Refusal> {
+    if let Some(n) = root.opt("n")? {
+        n.int(1, 1)?;
+    }
+    for name in [
+        "functions",
+        "function_call",
+        "audio",
+        "web_search_options",
+        "prediction",
+    ] {
+        if let Some(node) = root.opt(name)? {
+            return Err(node
+                .fail("This is not supported.")
+                .coded("unsupported_parameter"));
+        }
+    }
+    if let Some(logprobs) = root.opt("logprobs")?
+        && logprobs.flag()?
+    {
+        return Err(logprobs
+            .fail("This is not supported.")
+            .coded("unsupported_parameter"));
+    }
+    if let Some(modalities) = root.opt("modalities")? {
+        for item in modalities.items(0, 10)? {
+            if item.text()? != "text" {
+                return Err(item
+                    .fail("Only text is supported.")
+                    .coded("unsupported_value"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads one message.
+pub(crate) fn message(node: &Node) -> Result<Message, Refusal> {
+    let role = node.need("role")?;
+    match role.text()? {
+        "system" | "developer" => Ok(Message {
+            role: Role::System,
+            parts: content(&node.need("content")?, false)?,
+        }),
+        "user" => Ok(Message {
+            role: Role::User,
+            parts: content(&node.need("content")?, true)?,
+        }),
+        "assistant" => assistant(node),
+        "tool" => {
+            let texts = content(&node.need("content")?, false)?;
+            let text = Message {
+                role: Role::Tool,
+                parts: texts,
+            }
+            .text()
+            .into_owned();
+            Ok(Message {
+                role: Role::Tool,
+                parts: vec![Part::Result(ToolResult {
+                    call: node.need("tool_call_id")?.name(LONGEST_NAME)?,
+                    text,
+                    ..ToolResult::default()
+                })],
+            })
+        }
+        _ => Err(role
+            .fail("This has to be system, developer, user, assistant or tool.")
+            .coded("invalid_value")),
+    }
+}
+
+fn assistant(node: &Node) -> Result<Message, Refusal> {
+    let mut parts = match node.opt("content")? {
+        Some(said) => content(&said, false)?,
+        None => Vec::new(),
+    };
+    if let Some(refusal) = node.opt("refusal")? {
+        parts.push(Part::Text(refusal.text()?.to_owned()));
+    }
+    if let Some(calls) = node.opt("tool_calls")? {
+        for call in calls.items(1, MOST_CALLS)? {
+            if call
+                .opt("type")?
+                .is_some_and(|kind| kind.value != "function")
+            {
+                return Err(call.unknown_kind("function"));
+            }
+            let function = call.need("function")?;
+            parts.push(Part::Call(ToolCall {
+                id: call.need("id")?.name(LONGEST_NAME)?,
+                name: tool_name(&function.need("name")?)?,
+                arguments: function.need("arguments")?.text()?.to_owned(),
+            }));
+        }
+    }
+    if parts.is_empty() {
+        return Err(node
+            .need("content")
+            .err()
+            .unwrap_or_else(|| node.fail("A message of the model needs content or tool_calls.")));
+    }
+    Ok(Message {
+        role: Role::Assistant,
+        parts,
+    })
+}
+
+fn content(node: &Node, pictures: bool) -> Result<Vec<Part>, Refusal> {
+    if node.value.is_string() {
+        return Ok(vec![Part::Text(node.text()?.to_owned())]);
+    }
+    node.items(1, MOST_PARTS)?
+        .iter()
+        .map(|part| match part.kind()? {
+            "text" => Ok(Part::Text(part.need("text")?.text()?.to_owned())),
+            "refusal" => Ok(Part::Text(part.need("refusal")?.text()?.to_owned())),
+            "image_url" if pictures => {
+                let url = part.need("image_url")?.need("url")?;
+                Ok(Part::Image(image_url(&url)?))
+            }
+            _ if pictures => Err(part.unknown_kind("text or image_url")),
+            _ => Err(part.unknown_kind("text")),
+        })
+        .collect()
+}
+
+fn tools(node: &Node) -> Result<Vec<Tool>, Refusal> {
+    node.items(0, MOST_TOOLS)?
+        .iter()
+        .map(|node| {
+            if node.kind()? != "function" {
+                return Err(node.unknown_kind("function"));
+            }
+            tool(&node.need("function")?)
+        })
+        .collect()
+}
+
+/// Reads the description of one tool, which the newer door doesn't wrap.
+pub(super) fn tool(node: &Node) -> Result<Tool, Refusal> {
+    Ok(Tool {
+        name: tool_name(&node.need("name")?)?,
+        description: node
+            .opt("description")?
+            .map(|n| n.text().map(ToOwned::to_owned))
+            .transpose()?,
+        parameters: parameters(node.opt("parameters")?)?,
+        strict: node.opt("strict")?.map(|n| n.flag()).transpose()?,
+    })
+}
+
+fn tool_choice(node: &Node) -> Result<ToolChoice, Refusal> {
+    if let Some(choice) = word_choice(node)? {
+        return Ok(choice);
+    }
+    let name = node.need("function")?.need("name")?;
+    Ok(ToolChoice::Named(name.name(LONGEST_NAME)?))
+}
+
+/// Reads a choice that is one word; none if it is an object that names a tool.
+pub(super) fn word_choice(node: &Node) -> Result<Option<ToolChoice>, Refusal> {
+    let Value::String(word) = node.value else {
+        if node.kind()? != "function" {
+            return Err(node.unknown_kind("function"));
+        }
+        return Ok(None);
+    };
+    match word.as_str() {
+        "auto" => Ok(Some(ToolChoice::Auto)),
+        "none" => Ok(Some(ToolChoice::None)),
+        "required" => Ok(Some(ToolChoice::Required)),
+        _ => Err(node
+            .fail("This has to be auto, none, required or an object.")
+            .coded("invalid_value")),
+    }
+}
+
+fn format(node: &Node) -> Result<Format, Refusal> {
+    match node.kind()? {
+        "text" => Ok(Format::Text),
+        "json_object" => Ok(Format::Json),
+        "json_schema" => schema_format(&node.need("json_schema")?),
+        _ => Err(node.unknown_kind("text, json_object or json_schema")),
+    }
+}
+
+/// Reads a named schema, which the newer door doesn't wrap.
+pub(super) fn schema_format(node: &Node) -> Result<Format, Refusal> {
+    let schema = node.need("schema")?;
+    schema.object()?;
+    schema::check(&schema)?;
+    Ok(Format::Schema {
+        name: tool_name(&node.need("name")?)?,
+        schema: schema.value.clone(),
+        strict: node.opt("strict")?.map(|n| n.flag()).transpose()?,
+    })
+}

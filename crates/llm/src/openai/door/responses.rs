@@ -1,0 +1,249 @@
+//! `POST /v1/responses`, the request.
+//!
+//! Source: <https://platform.openai.com/docs/api-reference/responses/create>.
+
+use serde_json::{Map, Value};
+
+use crate::door::{
+    LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, MOST_TOOLS, agree, image_url, max_tokens, tool_name,
+};
+use crate::json::{self, Node};
+use crate::{
+    ChatRequest, Format, Message, Part, Refusal, Role, Tool, ToolCall, ToolChoice, ToolResult,
+};
+
+use super::chat::{schema_format, tool, word_choice};
+
+/// A response as somebody asks for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResponseAsk {
+    /// The request; its model is the public name, and the instructions are its first message.
+    pub request: ChatRequest,
+    /// Whether the answer is made without anybody waiting.
+    pub background: bool,
+    /// Whether it may be fetched later.
+    pub store: bool,
+    /// What the caller wants to see again.
+    pub metadata: Map<String, Value>,
+    /// The fields that the answer repeats as they came.
+    pub(super) echo: Map<String, Value>,
+}
+
+/// Reads the body of a request.
+pub fn read_response(body: &[u8]) -> Result<ResponseAsk, Refusal> {
+    let body = json::read(body)?;
+    let root = Node::root(&body)?;
+    for name in ["previous_response_id", "conversation", "prompt"] {
+        if let Some(node) = root.opt(name)? {
+            return Err(node
+                .fail("This is not supported; please send the whole conversation.")
+                .coded("unsupported_parameter"));
+        }
+    }
+    let mut messages = Vec::new();
+    if let Some(instructions) = root.opt("instructions")? {
+        messages.push(Message::system(instructions.text()?));
+    }
+    read_input(&root.need("input")?, &mut messages)?;
+    let request = ChatRequest {
+        model: root.need("model")?.name(LONGEST_NAME)?,
+        messages,
+        max_tokens: root
+            .opt("max_output_tokens")?
+            .map(|n| max_tokens(&n))
+            .transpose()?,
+        temperature: root
+            .opt("temperature")?
+            .map(|n| n.float(0.0, 2.0))
+            .transpose()?,
+        top_p: root.opt("top_p")?.map(|n| n.float(0.0, 1.0)).transpose()?,
+        tools: root
+            .opt("tools")?
+            .map(|n| tools(&n))
+            .transpose()?
+            .unwrap_or_default(),
+        tool_choice: root
+            .opt("tool_choice")?
+            .map(|n| tool_choice(&n))
+            .transpose()?,
+        parallel_tools: flag(&root, "parallel_tool_calls")?,
+        format: format(&root)?,
+        stream: flag(&root, "stream")?.unwrap_or(false),
+        ..ChatRequest::default()
+    };
+    agree(&request.tools, request.tool_choice.as_ref(), &root)?;
+    let background = flag(&root, "background")?.unwrap_or(false);
+    let store = flag(&root, "store")?.unwrap_or(true);
+    if background && !store {
+        return Err(root
+            .need("store")?
+            .fail("A background response has to be stored."));
+    }
+    let echo = [
+        "instructions",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "temperature",
+        "top_p",
+        "max_output_tokens",
+        "text",
+    ]
+    .into_iter()
+    .filter_map(|name| Some((name.to_owned(), root.value.get(name)?.clone())))
+    .collect();
+    Ok(ResponseAsk {
+        request,
+        background,
+        store,
+        metadata: metadata(&root)?,
+        echo,
+    })
+}
+
+fn flag(root: &Node, name: &str) -> Result<Option<bool>, Refusal> {
+    root.opt(name)?.map(|n| n.flag()).transpose()
+}
+
+fn metadata(root: &Node) -> Result<Map<String, Value>, Refusal> {
+    let Some(node) = root.opt("metadata")? else {
+        return Ok(Map::new());
+    };
+    let fields = node.object()?;
+    if fields.len() > 16 {
+        return Err(node.fail("This has to have 16 keys at most."));
+    }
+    for key in fields.keys() {
+        if let Some(value) = node.opt(key)?
+            && value.text()?.chars().nth(512).is_some()
+        {
+            return Err(value.fail("This has to have 512 characters at most."));
+        }
+    }
+    Ok(fields.clone())
+}
+
+fn read_input(node: &Node, messages: &mut Vec<Message>) -> Result<(), Refusal> {
+    if node.value.is_string() {
+        messages.push(Message::user(node.text()?));
+        return Ok(());
+    }
+    for item in node.items(1, MOST_MESSAGES)? {
+        let kind = match item.opt("type")? {
+            Some(kind) => kind.text()?,
+            None => "message",
+        };
+        match kind {
+            "message" => messages.push(message(&item)?),
+            "function_call" => take_call(&item, messages)?,
+            "function_call_output" => messages.push(output(&item)?),
+            "reasoning" => {} // another model can't use it
+            _ => {
+                return Err(
+                    item.unknown_kind("message, function_call, function_call_output or reasoning")
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Several calls of one turn come one by one here, and are one message of the model.
+fn take_call(item: &Node, messages: &mut Vec<Message>) -> Result<(), Refusal> {
+    let call = Part::Call(ToolCall {
+        id: item.need("call_id")?.name(LONGEST_NAME)?,
+        name: tool_name(&item.need("name")?)?,
+        arguments: item.need("arguments")?.text()?.to_owned(),
+    });
+    match messages.last_mut() {
+        Some(last) if last.role == Role::Assistant => last.parts.push(call),
+        _ => messages.push(Message {
+            role: Role::Assistant,
+            parts: vec![call],
+        }),
+    }
+    Ok(())
+}
+
+fn output(item: &Node) -> Result<Message, Refusal> {
+    let said = item.need("output")?;
+    let mut result = ToolResult {
+        call: item.need("call_id")?.name(LONGEST_NAME)?,
+        ..ToolResult::default()
+    };
+    for part in content(&said, true)? {
+        match part {
+            Part::Text(text) => result.text.push_str(&text),
+            Part::Image(image) => result.images.push(image),
+            Part::Call(_) | Part::Result(_) => {}
+        }
+    }
+    Ok(Message {
+        role: Role::Tool,
+        parts: vec![Part::Result(result)],
+    })
+}
+
+fn message(item: &Node) -> Result<Message, Refusal> {
+    let role = item.need("role")?;
+    let (role, pictures) = match role.text()? {
+        "system" | "developer" => (Role::System, false),
+        "user" => (Role::User, true),
+        "assistant" => (Role::Assistant, false),
+        _ => return Err(role.fail("This has to be system, developer, user or assistant.")),
+    };
+    Ok(Message {
+        role,
+        parts: content(&item.need("content")?, pictures)?,
+    })
+}
+
+fn content(node: &Node, pictures: bool) -> Result<Vec<Part>, Refusal> {
+    if node.value.is_string() {
+        return Ok(vec![Part::Text(node.text()?.to_owned())]);
+    }
+    node.items(1, MOST_PARTS)?
+        .iter()
+        .map(|part| match part.kind()? {
+            "input_text" | "output_text" => Ok(Part::Text(part.need("text")?.text()?.to_owned())),
+            "refusal" => Ok(Part::Text(part.need("refusal")?.text()?.to_owned())),
+            "input_image" if pictures => Ok(Part::Image(image_url(&part.need("image_url")?)?)),
+            _ if pictures => Err(part.unknown_kind("input_text or input_image")),
+            _ => Err(part.unknown_kind("input_text or output_text")),
+        })
+        .collect()
+}
+
+fn tools(node: &Node) -> Result<Vec<Tool>, Refusal> {
+    node.items(0, MOST_TOOLS)?
+        .iter()
+        .map(|node| {
+            if node.kind()? != "function" {
+                return Err(node.unknown_kind("function"));
+            }
+            tool(node)
+        })
+        .collect()
+}
+
+fn tool_choice(node: &Node) -> Result<ToolChoice, Refusal> {
+    match word_choice(node)? {
+        Some(choice) => Ok(choice),
+        None => Ok(ToolChoice::Named(node.need("name")?.name(LONGEST_NAME)?)),
+    }
+}
+
+fn format(root: &Node) -> Result<Format, Refusal> {
+    let Some(text) = root.opt("text")? else {
+        return Ok(Format::Text);
+    };
+    let Some(format) = text.opt("format")? else {
+        return Ok(Format::Text);
+    };
+    match format.kind()? {
+        "text" => Ok(Format::Text),
+        "json_object" => Ok(Format::Json),
+        "json_schema" => schema_format(&format),
+        _ => Err(format.unknown_kind("text, json_object or json_schema")),
+    }
+}

@@ -1,0 +1,350 @@
+//! `POST /v1/responses` and `GET /v1/responses/{id}`, the answer: whole, waiting, or as numbered events.
+//!
+//! Source: <https://platform.openai.com/docs/api-reference/responses-streaming>. The numbers depend on the events of
+//! the run alone, so that a reader who comes again with `starting_after` is told the rest.
+
+use serde_json::{Map, Value, json};
+
+use crate::door::{Face, sse};
+use crate::{ChatAnswer, Finish, Refusal, StreamEvent, ToolCall, ToolDelta, Usage};
+
+use super::responses::ResponseAsk;
+
+/// Where a response stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResponseState {
+    /// Waits for its turn.
+    Queued,
+    /// Is being made.
+    InProgress,
+    /// Is whole.
+    Completed,
+    /// Ended at the token limit, or was withheld.
+    Incomplete,
+    /// Failed.
+    Failed,
+    /// Was cancelled.
+    Cancelled,
+}
+
+impl ResponseState {
+    /// The word of the protocol.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::InProgress => "in_progress",
+            Self::Completed => "completed",
+            Self::Incomplete => "incomplete",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// How an answer that stopped for this reason stands.
+    pub fn of(finish: Finish) -> Self {
+        match finish {
+            Finish::Length | Finish::ContentFilter => Self::Incomplete,
+            Finish::Stop | Finish::ToolCalls | Finish::Other => Self::Completed,
+        }
+    }
+}
+
+/// An item of the answer, in the order in which it began.
+#[derive(Debug, Clone)]
+enum Item {
+    Words(String),
+    Call(u32, ToolCall),
+}
+
+/// Writes one response.
+#[derive(Debug, Clone)]
+pub struct ResponseWriter {
+    face: Face,
+    background: bool,
+    store: bool,
+    metadata: Map<String, Value>,
+    echo: Map<String, Value>,
+    items: Vec<Item>,
+    usage: Option<Usage>,
+    finish: Option<Finish>,
+    next: u64,
+    ended: bool,
+}
+
+impl ResponseWriter {
+    /// Starts an answer to a request.
+    pub fn new(face: Face, ask: &ResponseAsk) -> Self {
+        Self {
+            face,
+            background: ask.background,
+            store: ask.store,
+            metadata: ask.metadata.clone(),
+            echo: ask.echo.clone(),
+            items: Vec::new(),
+            usage: None,
+            finish: None,
+            next: 0,
+            ended: false,
+        }
+    }
+
+    /// Writes the response as it stands, with what has been said so far, or why it failed.
+    pub fn body(
+        &self,
+        state: ResponseState,
+        said: Option<&ChatAnswer>,
+        error: Option<&Refusal>,
+    ) -> Value {
+        let Some(said) = said else {
+            return self.object(state, &[], None, None, error);
+        };
+        let mut items = Vec::with_capacity(said.calls.len() + 1);
+        if !said.text.is_empty() {
+            items.push(Item::Words(said.text.clone()));
+        }
+        items.extend(
+            (0..)
+                .zip(&said.calls)
+                .map(|(at, c)| Item::Call(at, c.clone())),
+        );
+        self.object(state, &items, said.usage, Some(said.finish), error)
+    }
+
+    /// Writes the first events: the response exists, and (unless it waits) is being made.
+    pub fn start(&mut self, state: ResponseState) -> Vec<(u64, String)> {
+        let mut out = Vec::new();
+        let response = self.object(state, &[], None, None, None);
+        self.tell(&mut out, "response.created", json!({"response": response}));
+        let kind = match state {
+            ResponseState::Queued => "response.queued",
+            _ => "response.in_progress",
+        };
+        self.tell(&mut out, kind, json!({"response": response}));
+        out
+    }
+
+    /// Writes what the run has told next, each event with its number.
+    pub fn event(&mut self, event: &StreamEvent) -> Vec<(u64, String)> {
+        let mut out = Vec::new();
+        if self.ended {
+            return out;
+        }
+        match event {
+            StreamEvent::Text(text) => self.text(text, &mut out),
+            StreamEvent::Tool(delta) => self.tool(delta, &mut out),
+            StreamEvent::Usage(usage) => self.usage = Some(*usage),
+            StreamEvent::Finish(finish) => self.finish = Some(*finish),
+            StreamEvent::Done => {
+                let state = ResponseState::of(self.finish.unwrap_or(Finish::Stop));
+                self.end(state, None, &mut out);
+            }
+        }
+        out
+    }
+
+    /// Ends the events with a failure or a cancellation.
+    pub fn fail(&mut self, state: ResponseState, refusal: &Refusal) -> Vec<(u64, String)> {
+        let mut out = Vec::new();
+        if !self.ended {
+            self.end(state, Some(refusal), &mut out);
+        }
+        out
+    }
+
+    fn end(&mut self, state: ResponseState, error: Option<&Refusal>, out: &mut Vec<(u64, String)>) {
+        self.close_last(out);
+        self.ended = true;
+        let kind = match state {
+            ResponseState::Incomplete => "response.incomplete",
+            ResponseState::Failed => "response.failed",
+            ResponseState::Cancelled => "response.cancelled",
+            _ => "response.completed",
+        };
+        let response = self.object(state, &self.items, self.usage, self.finish, error);
+        self.tell(out, kind, json!({"response": response}));
+    }
+
+    fn text(&mut self, text: &str, out: &mut Vec<(u64, String)>) {
+        if !matches!(self.items.last(), Some(Item::Words(_))) {
+            self.close_last(out);
+            self.items.push(Item::Words(String::new()));
+            let at = self.items.len() - 1;
+            let item = self.item(at, &Item::Words(String::new()), "in_progress", true);
+            self.tell(
+                out,
+                "response.output_item.added",
+                json!({"output_index": at, "item": item}),
+            );
+            let part = words("");
+            let body = json!({"item_id": self.item_id(at), "output_index": at, "content_index": 0, "part": part});
+            self.tell(out, "response.content_part.added", body);
+        }
+        if let Some(Item::Words(all)) = self.items.last_mut() {
+            all.push_str(text);
+        }
+        let at = self.items.len().saturating_sub(1);
+        let body = json!({"item_id": self.item_id(at), "output_index": at, "content_index": 0, "delta": text, "logprobs": []});
+        self.tell(out, "response.output_text.delta", body);
+    }
+
+    fn tool(&mut self, delta: &ToolDelta, out: &mut Vec<(u64, String)>) {
+        let known = self
+            .items
+            .iter()
+            .position(|item| matches!(item, Item::Call(index, _) if *index == delta.index));
+        let at = known.unwrap_or_else(|| {
+            self.close_last(out);
+            let call = ToolCall {
+                id: delta.id.clone().unwrap_or_default(),
+                name: delta.name.clone().unwrap_or_default(),
+                arguments: String::new(),
+            };
+            let item = Item::Call(delta.index, call);
+            let at = self.items.len();
+            let shown = self.item(at, &item, "in_progress", true);
+            self.items.push(item);
+            let body = json!({"output_index": at, "item": shown});
+            self.tell(out, "response.output_item.added", body);
+            at
+        });
+        if let Some(Item::Call(_, call)) = self.items.get_mut(at) {
+            call.arguments.push_str(&delta.arguments);
+        }
+        if !delta.arguments.is_empty() {
+            let body =
+                json!({"item_id": self.item_id(at), "output_index": at, "delta": delta.arguments});
+            self.tell(out, "response.function_call_arguments.delta", body);
+        }
+    }
+
+    /// Tells that the newest item is whole.
+    fn close_last(&mut self, out: &mut Vec<(u64, String)>) {
+        let Some(item) = self.items.last().cloned() else {
+            return;
+        };
+        let at = self.items.len() - 1;
+        let id = self.item_id(at);
+        match &item {
+            Item::Words(text) => {
+                let body = json!({"item_id": id, "output_index": at, "content_index": 0, "text": text, "logprobs": []});
+                self.tell(out, "response.output_text.done", body);
+                let body = json!({"item_id": id, "output_index": at, "content_index": 0, "part": words(text)});
+                self.tell(out, "response.content_part.done", body);
+            }
+            Item::Call(_, call) => {
+                let body = json!({"item_id": id, "output_index": at, "name": call.name, "arguments": call.arguments});
+                self.tell(out, "response.function_call_arguments.done", body);
+            }
+        }
+        let shown = self.item(at, &item, "completed", false);
+        let body = json!({"output_index": at, "item": shown});
+        self.tell(out, "response.output_item.done", body);
+    }
+
+    fn tell(&mut self, out: &mut Vec<(u64, String)>, kind: &str, mut body: Value) {
+        if let Some(fields) = body.as_object_mut() {
+            fields.insert("type".into(), json!(kind));
+            fields.insert("sequence_number".into(), json!(self.next));
+        }
+        out.push((self.next, sse(Some(kind), &body)));
+        self.next += 1;
+    }
+
+    fn item_id(&self, at: usize) -> String {
+        format!("{}_{at}", self.face.id)
+    }
+
+    fn item(&self, at: usize, item: &Item, status: &str, empty: bool) -> Value {
+        let id = self.item_id(at);
+        match item {
+            Item::Words(text) => {
+                let content = if empty {
+                    json!([])
+                } else {
+                    json!([words(text)])
+                };
+                json!({"id": id, "type": "message", "role": "assistant", "status": status, "content": content})
+            }
+            Item::Call(_, call) => json!({
+                "id": id, "type": "function_call", "status": status,
+                "call_id": call.id, "name": call.name, "arguments": call.arguments,
+            }),
+        }
+    }
+
+    fn object(
+        &self,
+        state: ResponseState,
+        items: &[Item],
+        usage: Option<Usage>,
+        finish: Option<Finish>,
+        error: Option<&Refusal>,
+    ) -> Value {
+        let status = match state {
+            ResponseState::Completed => "completed",
+            _ => "incomplete",
+        };
+        let output: Vec<Value> = items
+            .iter()
+            .enumerate()
+            .map(|(at, item)| self.item(at, item, status, false))
+            .collect();
+        let mut body = Map::new();
+        for (name, value) in [
+            ("instructions", Value::Null),
+            ("tools", json!([])),
+            ("tool_choice", json!("auto")),
+            ("parallel_tool_calls", json!(true)),
+            ("temperature", Value::Null),
+            ("top_p", Value::Null),
+            ("max_output_tokens", Value::Null),
+            ("text", json!({"format": {"type": "text"}})),
+        ] {
+            let value = self.echo.get(name).cloned().unwrap_or(value);
+            body.insert(name.into(), value);
+        }
+        let why = match finish {
+            _ if state != ResponseState::Incomplete => Value::Null,
+            Some(Finish::ContentFilter) => json!({"reason": "content_filter"}),
+            _ => json!({"reason": "max_output_tokens"}),
+        };
+        let error = error
+            .filter(|_| state == ResponseState::Failed)
+            .map(|error| {
+                let code = error.code.as_deref().unwrap_or("server_error");
+                json!({"code": code, "message": error.message})
+            });
+        for (name, value) in [
+            ("id", json!(self.face.id)),
+            ("object", json!("response")),
+            ("created_at", json!(self.face.created)),
+            ("status", json!(state.as_str())),
+            ("background", json!(self.background)),
+            ("store", json!(self.store)),
+            ("error", json!(error)),
+            ("incomplete_details", why),
+            ("model", json!(self.face.model)),
+            ("output", json!(output)),
+            ("previous_response_id", Value::Null),
+            ("metadata", json!(self.metadata)),
+            ("usage", json!(usage.map(write_usage))),
+        ] {
+            body.insert(name.into(), value);
+        }
+        Value::Object(body)
+    }
+}
+
+fn words(text: &str) -> Value {
+    json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []})
+}
+
+fn write_usage(usage: Usage) -> Value {
+    json!({
+        "input_tokens": usage.input,
+        "input_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": 0},
+        "output_tokens": usage.output,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": usage.input.saturating_add(usage.output),
+    })
+}

@@ -1,0 +1,180 @@
+//! A request as a server of this protocol reads it.
+//!
+//! Source: <https://platform.openai.com/docs/api-reference/chat/create>.
+
+use serde_json::{Map, Value, json};
+
+use crate::{ChatRequest, Format, Image, Message, Part, Role, Tool, ToolChoice};
+
+use super::Dialect;
+
+impl Dialect {
+    /// Writes the body of a request in this dialect.
+    ///
+    /// A streamed request asks for usage, since without it a stream has to be billed by an estimate.
+    pub fn encode(self, request: &ChatRequest) -> Value {
+        let mut body = Map::new();
+        body.insert("model".into(), json!(request.model));
+        let messages: Vec<Value> = request.messages.iter().flat_map(messages).collect();
+        body.insert("messages".into(), Value::Array(messages));
+        if let Some(limit) = request.max_tokens {
+            let name = if self.max_completion_tokens {
+                "max_completion_tokens"
+            } else {
+                "max_tokens"
+            };
+            body.insert(name.into(), json!(limit));
+        }
+        for (name, value) in [
+            ("temperature", request.temperature),
+            ("top_p", request.top_p),
+        ] {
+            if let Some(value) = value.and_then(decimal) {
+                body.insert(name.into(), json!(value));
+            }
+        }
+        if !request.stop.is_empty() {
+            body.insert("stop".into(), json!(request.stop));
+        }
+        if let Some(seed) = request.seed {
+            body.insert("seed".into(), json!(seed));
+        }
+        tools(request, &mut body);
+        if let Some(format) = format(&request.format) {
+            body.insert("response_format".into(), format);
+        }
+        body.insert("stream".into(), json!(request.stream));
+        if request.stream {
+            body.insert("stream_options".into(), json!({ "include_usage": true }));
+        }
+        Value::Object(body)
+    }
+}
+
+/// Widens by way of decimal text: widened directly, 0.7 would be sent as 0.699999988079071.
+pub(crate) fn decimal(value: f32) -> Option<f64> {
+    value.to_string().parse().ok()
+}
+
+fn tools(request: &ChatRequest, body: &mut Map<String, Value>) {
+    if request.tools.is_empty() {
+        return; // servers refuse a choice among no tools
+    }
+    let tools: Vec<Value> = request.tools.iter().map(tool).collect();
+    body.insert("tools".into(), Value::Array(tools));
+    if let Some(choice) = &request.tool_choice {
+        let choice = match choice {
+            ToolChoice::Auto => json!("auto"),
+            ToolChoice::None => json!("none"),
+            ToolChoice::Required => json!("required"),
+            ToolChoice::Named(name) => json!({"type": "function", "function": {"name": name}}),
+        };
+        body.insert("tool_choice".into(), choice);
+    }
+    if let Some(parallel) = request.parallel_tools {
+        body.insert("parallel_tool_calls".into(), json!(parallel));
+    }
+}
+
+fn tool(tool: &Tool) -> Value {
+    let mut function = Map::new();
+    function.insert("name".into(), json!(tool.name));
+    if let Some(description) = &tool.description {
+        function.insert("description".into(), json!(description));
+    }
+    function.insert("parameters".into(), tool.parameters.clone());
+    if let Some(strict) = tool.strict {
+        function.insert("strict".into(), json!(strict));
+    }
+    json!({"type": "function", "function": function})
+}
+
+fn format(format: &Format) -> Option<Value> {
+    match format {
+        Format::Text => None,
+        Format::Json => Some(json!({"type": "json_object"})),
+        Format::Schema {
+            name,
+            schema,
+            strict,
+        } => {
+            let mut inner = Map::new();
+            inner.insert("name".into(), json!(name));
+            inner.insert("schema".into(), schema.clone());
+            if let Some(strict) = strict {
+                inner.insert("strict".into(), json!(strict));
+            }
+            Some(json!({"type": "json_schema", "json_schema": inner}))
+        }
+    }
+}
+
+/// Writes a message; one with the results of several tools becomes several.
+fn messages(message: &Message) -> Vec<Value> {
+    if message.role != Role::Tool {
+        return vec![spoken(message)];
+    }
+    let mut written = Vec::new();
+    let mut shown = Vec::new();
+    for part in &message.parts {
+        if let Part::Result(result) = part {
+            written
+                .push(json!({"role": "tool", "tool_call_id": result.call, "content": result.text}));
+            shown.extend(result.images.iter().map(image));
+        }
+    }
+    if !shown.is_empty() {
+        // the protocol has no place for pictures in a result, so the person shows them
+        written.push(json!({"role": "user", "content": shown}));
+    }
+    written
+}
+
+fn spoken(message: &Message) -> Value {
+    let mut written = Map::new();
+    written.insert("role".into(), json!(message.role));
+    let calls: Vec<Value> = message.parts.iter().filter_map(call).collect();
+    let shows = message
+        .parts
+        .iter()
+        .any(|part| matches!(part, Part::Image(_)));
+    let content = if shows {
+        Value::Array(message.parts.iter().filter_map(content).collect())
+    } else {
+        let text = message.text();
+        if text.is_empty() && !calls.is_empty() {
+            Value::Null
+        } else {
+            json!(text)
+        }
+    };
+    written.insert("content".into(), content);
+    if !calls.is_empty() {
+        written.insert("tool_calls".into(), Value::Array(calls));
+    }
+    Value::Object(written)
+}
+
+fn call(part: &Part) -> Option<Value> {
+    let Part::Call(call) = part else { return None };
+    Some(json!({
+        "id": call.id, "type": "function",
+        "function": {"name": call.name, "arguments": call.arguments},
+    }))
+}
+
+fn content(part: &Part) -> Option<Value> {
+    match part {
+        Part::Text(text) => Some(json!({"type": "text", "text": text})),
+        Part::Image(shown) => Some(image(shown)),
+        Part::Call(_) | Part::Result(_) => None,
+    }
+}
+
+fn image(image: &Image) -> Value {
+    let url = match image {
+        Image::Url(url) => url.clone(),
+        Image::Base64 { media_type, data } => format!("data:{media_type};base64,{data}"),
+    };
+    json!({"type": "image_url", "image_url": {"url": url}})
+}
