@@ -1,0 +1,177 @@
+use chrono::{DateTime, Utc};
+use identity::TenantId;
+use sqlx::PgConnection;
+
+use super::{HookId, HookView, OffReason};
+
+/// The columns of an endpoint that its tenant may see.
+struct Row {
+    id: HookId,
+    url: String,
+    event_types: Vec<String>,
+    description: String,
+    off_reason: Option<String>,
+    failing_since: Option<DateTime<Utc>>,
+    old_until: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+}
+
+impl Row {
+    fn view(self, now: DateTime<Utc>) -> HookView {
+        HookView {
+            id: self.id,
+            url: self.url,
+            event_types: self.event_types,
+            description: self.description,
+            enabled: self.off_reason.is_none(),
+            off_reason: self.off_reason.as_deref().map(OffReason::from_stored),
+            failing_since: self.failing_since,
+            old_secret_until: self.old_until.filter(|until| *until > now),
+            created_at: self.created_at,
+        }
+    }
+}
+
+/// Makes those who add endpoints to a tenant wait for each other.
+pub(super) async fn lock(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtextextended('hooks ' || $1::uuid::text, 0))",
+        tenant as TenantId,
+    )
+    .fetch_one(conn)
+    .await
+    .map(drop)
+}
+
+pub(super) async fn count(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from hooks.endpoint where tenant_id = $1"#,
+        tenant as TenantId,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+pub(super) async fn insert(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    new: &HookView,
+    sealed: &[u8],
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into hooks.endpoint (id, tenant_id, url, event_types, description, secret, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+        new.id as HookId,
+        tenant as TenantId,
+        new.url,
+        &new.event_types,
+        new.description,
+        sealed,
+        new.created_at,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+pub(super) async fn list(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<HookView>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select id as "id: HookId", url, event_types, description, off_reason, failing_since, old_until, created_at
+           from hooks.endpoint where tenant_id = $1 order by created_at, id"#,
+        tenant as TenantId,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.view(now)).collect())
+}
+
+pub(super) async fn find(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    id: HookId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<HookView>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select id as "id: HookId", url, event_types, description, off_reason, failing_since, old_until, created_at
+           from hooks.endpoint where tenant_id = $1 and id = $2 for update"#,
+        tenant as TenantId,
+        id as HookId,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| row.view(now)))
+}
+
+pub(super) async fn update(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    view: &HookView,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update hooks.endpoint
+         set url = $3, event_types = $4, description = $5, off_reason = $6, failing_since = $7
+         where tenant_id = $1 and id = $2",
+        tenant as TenantId,
+        view.id as HookId,
+        view.url,
+        &view.event_types,
+        view.description,
+        view.off_reason.map(OffReason::as_str),
+        view.failing_since,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+pub(super) async fn delete(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    id: HookId,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "delete from hooks.endpoint where tenant_id = $1 and id = $2",
+        tenant as TenantId,
+        id as HookId,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn roll(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    id: HookId,
+    sealed: &[u8],
+    until: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "update hooks.endpoint set old_secret = secret, old_until = $4, secret = $3
+         where tenant_id = $1 and id = $2",
+        tenant as TenantId,
+        id as HookId,
+        sealed,
+        until,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+pub(super) async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "with gone as (delete from hooks.endpoint where tenant_id = $1)
+         delete from hooks.event where tenant_id = $1",
+        tenant as TenantId,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}

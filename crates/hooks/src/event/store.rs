@@ -1,0 +1,89 @@
+use chrono::{DateTime, Utc};
+use identity::TenantId;
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{EventId, EventType};
+use crate::{DeliveryId, HookId};
+
+/// The endpoints that want to hear of it.
+pub(super) async fn listeners(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    event: &str,
+) -> sqlx::Result<Vec<HookId>> {
+    sqlx::query_scalar!(
+        r#"select id as "id: HookId" from hooks.endpoint
+           where tenant_id = $1 and off_reason is null and (event_types = '{}' or $2 = any(event_types))"#,
+        tenant as TenantId,
+        event,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The endpoints that want to hear of any of these, each beside the place of what it wants.
+pub(super) async fn listeners_of<T: Sync>(
+    conn: &mut PgConnection,
+    facts: &[(TenantId, EventType, T)],
+) -> sqlx::Result<Vec<(i64, HookId)>> {
+    let tenants: Vec<Uuid> = facts.iter().map(|(tenant, _, _)| tenant.0).collect();
+    let events: Vec<String> = facts
+        .iter()
+        .map(|(_, event, _)| event.as_str().to_owned())
+        .collect();
+    sqlx::query!(
+        r#"select f.n - 1 as "place!", e.id as "id: HookId"
+           from unnest($1::uuid[], $2::text[]) with ordinality as f (tenant, event, n)
+           join hooks.endpoint e on e.tenant_id = f.tenant and e.off_reason is null
+               and (e.event_types = '{}' or f.event = any(e.event_types))"#,
+        &tenants,
+        &events,
+    )
+    .map(|row| (row.place, row.id))
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn insert(
+    conn: &mut PgConnection,
+    id: EventId,
+    tenant: TenantId,
+    event: &str,
+    payload: &Value,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into hooks.event (id, tenant_id, type, payload, created_at) values ($1, $2, $3, $4, $5)",
+        id as EventId,
+        tenant as TenantId,
+        event,
+        payload,
+        now,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+pub(super) async fn insert_delivery(
+    conn: &mut PgConnection,
+    id: DeliveryId,
+    tenant: TenantId,
+    event: EventId,
+    endpoint: HookId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into hooks.delivery (id, tenant_id, event_id, endpoint_id, created_at) values ($1, $2, $3, $4, $5)",
+        id as DeliveryId,
+        tenant as TenantId,
+        event as EventId,
+        endpoint as HookId,
+        now,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}

@@ -1,0 +1,80 @@
+//! Hooks: tenants are told what happened, at addresses of theirs, in the form of Standard Webhooks.
+//!
+//! Owns: endpoints with their secrets, events as they are told, deliveries and every try of them.
+//! Never: whether something happened; a connection to an address that is not on the public internet; a redirect.
+//!
+//! [`emit`] joins the caller's transaction, so an event is told exactly when what it tells of is there. A delivery is at
+//! least once: who receives it tells repetitions by `webhook-id`.
+
+mod delivery;
+mod dial;
+mod endpoint;
+mod error;
+mod event;
+mod http;
+mod sign;
+mod tidy;
+
+use std::sync::Arc;
+
+use db::Ctx;
+use identity::Identity;
+
+pub use delivery::{AttemptView, DeliverHook, DeliveryId, DeliveryState, DeliveryView};
+pub use dial::OpenError;
+pub use endpoint::{HookId, HookView, OffReason, export, forget};
+pub use error::Error;
+pub use event::{EventId, EventType, emit, emit_all};
+pub use http::router;
+pub use tidy::TidyHooks;
+
+use dial::Dialler;
+use sign::Sealer;
+
+/// The room with what it needs to work.
+#[derive(Clone, Debug)]
+pub struct Hooks {
+    pub cx: Ctx,
+    identity: Identity,
+    sealer: Arc<Sealer>,
+    dialler: Dialler,
+}
+
+impl axum::extract::FromRef<Hooks> for Identity {
+    fn from_ref(room: &Hooks) -> Self {
+        room.identity.clone()
+    }
+}
+
+impl Hooks {
+    /// Opens the room. `demo_origins` are origins on this very machine that may be told things in a demo; elsewhere there
+    /// are none.
+    ///
+    /// # Errors
+    /// When an origin is not one of a loopback address, or no client can be made.
+    pub fn open(identity: Identity, demo_origins: &[String]) -> Result<Self, OpenError> {
+        Ok(Self {
+            cx: identity.cx.clone(),
+            sealer: Arc::new(Sealer::new(&identity.derived_secret("hooks"))?),
+            dialler: Dialler::open(demo_origins)?,
+            identity,
+        })
+    }
+
+    /// The kinds of jobs and the schedules of the room.
+    ///
+    /// # Errors
+    /// When a schedule can't be read.
+    pub fn register(&self, registry: jobs::Registry) -> Result<jobs::Registry, jobs::BadSchedule> {
+        registry
+            .job::<DeliverHook>(self)
+            .job::<TidyHooks>(&self.cx)
+            .cron(
+                "hooks.tidy",
+                "40 4 * * *",
+                chrono_tz::Asia::Tokyo,
+                jobs::CatchUp::Skip,
+                &TidyHooks {},
+            )
+    }
+}
