@@ -18,6 +18,7 @@ pub(crate) enum Kind {
     Release,
     Lapse,
     Expire,
+    Reverse,
 }
 
 impl Kind {
@@ -29,6 +30,7 @@ impl Kind {
             Self::Release => "release",
             Self::Lapse => "lapse",
             Self::Expire => "expire",
+            Self::Reverse => "reverse",
         }
     }
 }
@@ -113,7 +115,7 @@ pub struct Balance {
 pub struct Movement {
     pub transfer_id: TransferId,
     pub at: DateTime<Utc>,
-    /// grant, hold, settle, release, lapse or expire.
+    /// grant, hold, settle, release, lapse, expire or reverse.
     pub kind: String,
     pub account: String,
     pub unit: String,

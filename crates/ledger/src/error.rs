@@ -15,6 +15,8 @@ pub enum Error {
     HoldNotFound,
     #[error("the hold is closed")]
     HoldClosed,
+    #[error("no such tenant, unit or lot")]
+    NotFound,
     #[error(transparent)]
     Fault(#[from] Fault),
 }
@@ -42,7 +44,7 @@ impl From<Error> for Problem {
                     "This id belongs to another movement.",
                 ),
             ),
-            Error::HoldNotFound => Problem::not_found(),
+            Error::HoldNotFound | Error::NotFound => Problem::not_found(),
             Error::HoldClosed => Problem::new(
                 409,
                 "hold_closed",

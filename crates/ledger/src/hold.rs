@@ -10,7 +10,7 @@ use crate::{
     Error, LotId, TransferId,
     account::{self, Accounts},
     book::{self, Kind, Line, Transfer, move_lines},
-    lot,
+    lot::{self, OpenLot},
 };
 
 kernel::id!(
@@ -79,16 +79,43 @@ impl End {
 /// # Errors
 /// `Insufficient` when the open lots hold less, `BadAmount` unless positive.
 pub async fn hold(conn: &mut PgConnection, cx: &Ctx, new: &NewHold<'_>) -> Result<(), Error> {
-    if new.amount <= 0 {
+    hold_some(conn, cx, new, new.amount).await.map(drop)
+}
+
+/// What was set aside of what was wished for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub amount: i64,
+    /// When the first of the lots that it came from is over.
+    pub lots_until: Option<DateTime<Utc>>,
+}
+
+/// Sets aside as many units as wished for, but no more than half of what there is unless that is below `least`.
+///
+/// # Errors
+/// `Insufficient` when the open lots hold less than `least`, `BadAmount` unless that is positive.
+pub async fn hold_some(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    new: &NewHold<'_>,
+    least: i64,
+) -> Result<Held, Error> {
+    if least <= 0 || new.amount < least {
         return Err(Error::BadAmount);
     }
     let now = cx.clock.now();
     account::store::lock(conn, new.tenant, new.unit).await?;
     let lots = lot::open_lots(conn, new.tenant, new.unit, now).await?;
-    let parts = take(&lots, new.amount)?;
+    let there: i64 = lots.iter().map(|lot| lot.available).sum();
+    let amount = share(new.amount, least, there);
+    let parts = take(&lots, amount)?;
     let accounts = account::store::find(conn, new.tenant, new.unit)
         .await?
         .ok_or(Error::Insufficient { available: 0 })?;
+    let new = &NewHold {
+        amount,
+        ..new.clone()
+    };
     store::insert(conn, new, now).await?;
     let lines: Vec<Line> = parts
         .iter()
@@ -99,13 +126,31 @@ pub async fn hold(conn: &mut PgConnection, cx: &Ctx, new: &NewHold<'_>) -> Resul
         tenant: new.tenant,
         unit: new.unit,
         kind: Kind::Hold,
-        amount: new.amount,
+        amount,
         hold: Some(new.id.0),
         reference: new.reference,
         at: now,
     };
     book::post(conn, &transfer, &lines).await?;
-    Ok(())
+    let lots_until = lots
+        .iter()
+        .filter(|lot| parts.iter().any(|(id, _)| *id == lot.id))
+        .filter_map(|lot| lot.expires_at)
+        .min();
+    Ok(Held { amount, lots_until })
+}
+
+/// How much of what is there one hold gets.
+fn share(wished: i64, least: i64, there: i64) -> i64 {
+    wished.min(there - there / 2).max(least)
+}
+
+/// With how many units spent these holds were settled.
+pub async fn settled_of(
+    conn: &mut PgConnection,
+    ids: &[HoldId],
+) -> sqlx::Result<Vec<(HoldId, i64)>> {
+    store::settled_of(conn, ids).await
 }
 
 /// Ends a hold with `used` units spent; the rest goes back to the lots that it came from.
@@ -214,15 +259,15 @@ fn closing_lines(accounts: &Accounts, parts: &[Part], used: i64) -> Vec<Line> {
 }
 
 /// Takes `amount` units from the lots in their order.
-fn take(lots: &[(LotId, i64)], amount: i64) -> Result<Vec<(LotId, i64)>, Error> {
+fn take(lots: &[OpenLot], amount: i64) -> Result<Vec<(LotId, i64)>, Error> {
     let mut left = amount;
     let mut parts = Vec::new();
-    for (lot, available) in lots {
+    for lot in lots {
         if left == 0 {
             break;
         }
-        let part = left.min(*available);
-        parts.push((*lot, part));
+        let part = left.min(lot.available);
+        parts.push((lot.id, part));
         left -= part;
     }
     if left > 0 {
@@ -241,9 +286,32 @@ mod tests {
         LotId(Uuid::from_u128(n))
     }
 
+    fn open(n: u128, available: i64) -> OpenLot {
+        OpenLot {
+            id: lot(n),
+            available,
+            expires_at: None,
+        }
+    }
+
+    #[test]
+    fn a_share_is_at_most_half_of_what_is_there_and_at_least_what_is_needed() {
+        for (wished, least, there, got) in [
+            (1, 1, 10, 1),
+            (8, 1, 10, 5),
+            (8, 1, 9, 5),
+            (8, 1, 1, 1),
+            (8, 3, 2, 3),
+            (256, 1, 100_000, 256),
+            (4, 4, 5, 4),
+        ] {
+            assert_eq!(share(wished, least, there), got, "{wished} {least} {there}");
+        }
+    }
+
     #[test]
     fn lots_give_in_order_or_say_what_is_there() {
-        let lots = [(lot(1), 2), (lot(2), 3)];
+        let lots = [open(1, 2), open(2, 3)];
         assert_eq!(take(&lots, 1).unwrap(), [(lot(1), 1)]);
         assert_eq!(take(&lots, 4).unwrap(), [(lot(1), 2), (lot(2), 2)]);
         assert!(matches!(

@@ -13,6 +13,7 @@ mod error;
 mod hold;
 mod http;
 mod lot;
+mod story;
 mod verify;
 
 use db::Ctx;
@@ -20,9 +21,14 @@ use identity::Identity;
 
 pub use book::{Balance, Movement, balances, export};
 pub use error::Error;
-pub use hold::{Hold, HoldId, NewHold, hold, lapse_due, release, settle};
+pub use hold::{
+    Held, Hold, HoldId, NewHold, hold, hold_some, lapse_due, release, settle, settled_of,
+};
 pub use http::router;
-pub use lot::{Grant, LotId, Source, Stock, expire_due, grant, is_granted, stock};
+pub use lot::{
+    Grant, LotId, PeriodStock, Source, Stock, expire_due, grant, is_granted, period_stocks,
+    reverse, stock,
+};
 pub use verify::{Drift, verify};
 
 kernel::id!(

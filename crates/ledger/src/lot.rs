@@ -118,6 +118,28 @@ pub async fn stock(
     store::stock(conn, tenant, unit, now).await
 }
 
+/// What the lots of a unit that expire, and have not yet, gave and lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeriodStock {
+    pub tenant: TenantId,
+    pub unit: String,
+    pub granted: i64,
+    pub spent: i64,
+    /// When the first of them was granted.
+    pub since: DateTime<Utc>,
+    /// When the first of them expires.
+    pub until: DateTime<Utc>,
+}
+
+/// The stocks of many tenants' units right now; a unit without a lot that expires is not among them.
+pub async fn period_stocks(
+    conn: &mut PgConnection,
+    units: &[(TenantId, &str)],
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<PeriodStock>> {
+    store::period_stocks(conn, units, now).await
+}
+
 /// Writes off what is left of lots that have expired, at most `most` of them; returns how many it did.
 /// What is left is asked under the lock, so the same units are never written off twice.
 pub async fn expire_due(cx: &Ctx, most: i64) -> Result<usize, Error> {
@@ -161,14 +183,70 @@ pub async fn expire_due(cx: &Ctx, most: i64) -> Result<usize, Error> {
     Ok(expired)
 }
 
+/// Takes units of a lot back whose money went back, so that at most `kept` of them stay granted, and returns how many were
+/// used or are set aside beyond that. What is asked is the end and not the step, so asking again changes nothing; units that
+/// were set aside and have come back since are taken by then.
+pub async fn reverse(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    lot: LotId,
+    kept: i64,
+    reason: &str,
+) -> Result<i64, Error> {
+    let Some(whole) = store::find(conn, lot).await? else {
+        return Err(Error::BadAmount);
+    };
+    account::store::lock(conn, whole.tenant, &whole.unit).await?;
+    // asked again under the lock, which is what keeps the figures still
+    let Some(now) = store::find(conn, lot).await? else {
+        return Err(Error::BadAmount);
+    };
+    let used = now.spent + now.held;
+    let rest = now.available - (kept - used).max(0);
+    if rest > 0 {
+        let accounts = account::open(conn, cx, now.tenant, &now.unit).await?;
+        let transfer = Transfer {
+            id: cx.ids.new_id(),
+            tenant: now.tenant,
+            unit: &now.unit,
+            kind: Kind::Reverse,
+            amount: rest,
+            hold: None,
+            reference: reason,
+            at: cx.clock.now(),
+        };
+        let lines = move_lines(lot, accounts.available, accounts.expired, rest);
+        book::post(conn, &transfer, &lines).await?;
+    }
+    Ok((used - kept).max(0))
+}
+
+/// Where a lot's units are.
+#[derive(Debug)]
+struct Whereabouts {
+    tenant: TenantId,
+    unit: String,
+    available: i64,
+    held: i64,
+    spent: i64,
+}
+
 /// Lots that can give, in the order in which they are used: priority, then what expires first, then the oldest.
 pub(crate) async fn open_lots(
     conn: &mut PgConnection,
     tenant: TenantId,
     unit: &str,
     now: DateTime<Utc>,
-) -> sqlx::Result<Vec<(LotId, i64)>> {
+) -> sqlx::Result<Vec<OpenLot>> {
     store::open_lots(conn, tenant, unit, now).await
+}
+
+/// A lot that can give.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OpenLot {
+    pub(crate) id: LotId,
+    pub(crate) available: i64,
+    pub(crate) expires_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug)]

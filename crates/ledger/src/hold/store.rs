@@ -94,3 +94,17 @@ pub(super) async fn due(
     .fetch_all(conn)
     .await
 }
+
+pub(super) async fn settled_of(
+    conn: &mut PgConnection,
+    ids: &[HoldId],
+) -> sqlx::Result<Vec<(HoldId, i64)>> {
+    let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
+    sqlx::query!(
+        r#"select id as "id: HoldId", settled from ledger.hold where id = any($1)"#,
+        &ids
+    )
+    .map(|row| (row.id, row.settled))
+    .fetch_all(conn)
+    .await
+}

@@ -1,8 +1,9 @@
 use chrono::{DateTime, Utc};
 use identity::TenantId;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
-use super::{DueLot, Grant, Stock};
+use super::{DueLot, Grant, OpenLot, PeriodStock, Stock, Whereabouts};
 use crate::LotId;
 
 pub(super) async fn insert(
@@ -33,16 +34,16 @@ pub(super) async fn open_lots(
     tenant: TenantId,
     unit: &str,
     now: DateTime<Utc>,
-) -> sqlx::Result<Vec<(LotId, i64)>> {
-    sqlx::query!(
-        r#"select id as "id: LotId", available from ledger.lot
+) -> sqlx::Result<Vec<OpenLot>> {
+    sqlx::query_as!(
+        OpenLot,
+        r#"select id as "id: LotId", available, expires_at from ledger.lot
            where tenant_id = $1 and unit = $2 and available > 0 and (expires_at is null or expires_at > $3)
            order by priority, expires_at nulls last, granted_at, id"#,
         tenant as TenantId,
         unit,
         now,
     )
-    .map(|row| (row.id, row.available))
     .fetch_all(conn)
     .await
 }
@@ -99,5 +100,37 @@ pub(super) async fn stock(
         now,
     )
     .fetch_one(conn)
+    .await
+}
+
+pub(super) async fn period_stocks(
+    conn: &mut PgConnection,
+    units: &[(TenantId, &str)],
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<PeriodStock>> {
+    let tenants: Vec<Uuid> = units.iter().map(|(tenant, _)| tenant.0).collect();
+    let names: Vec<String> = units.iter().map(|(_, unit)| (*unit).to_owned()).collect();
+    sqlx::query_as!(
+        PeriodStock,
+        r#"select l.tenant_id as "tenant: TenantId", l.unit, sum(l.amount)::bigint as "granted!", sum(l.spent)::bigint as "spent!",
+                  min(l.granted_at) as "since!", min(l.expires_at) as "until!"
+           from unnest($1::uuid[], $2::text[]) as u (tenant, unit)
+           join ledger.lot l on l.tenant_id = u.tenant and l.unit = u.unit and l.expires_at > $3
+           group by l.tenant_id, l.unit"#,
+        &tenants,
+        &names,
+        now,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn find(conn: &mut PgConnection, id: LotId) -> sqlx::Result<Option<Whereabouts>> {
+    sqlx::query_as!(
+        Whereabouts,
+        r#"select tenant_id as "tenant: TenantId", unit, available, held, spent from ledger.lot where id = $1"#,
+        id as LotId,
+    )
+    .fetch_optional(conn)
     .await
 }
