@@ -3,6 +3,8 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use kernel::{Fault, Text};
 
+use crate::rate::{CONCURRENT, KEY_DAY, PER_MINUTE};
+
 /// What entitlement refuses. Every refusal says when it would pass or what would make it pass.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -30,6 +32,8 @@ pub enum Error {
     NoPlan,
     #[error("the reservation is closed")]
     ReservationClosed,
+    #[error("the tenant's leases change all the time")]
+    LeasesUnsettled,
     #[error(transparent)]
     Identity(#[from] identity::Error),
     #[error(transparent)]
@@ -50,6 +54,7 @@ impl From<Error> for Problem {
                 ),
             )
             .with_retry_after(retry_after_secs)
+            .with_violated(PER_MINUTE)
             .with_suggestion(suggestion),
             Error::ConcurrencyExceeded { concurrent, suggestion } => Problem::new(
                 429,
@@ -60,8 +65,9 @@ impl From<Error> for Problem {
                 ),
             )
             .with_retry_after(1)
+            .with_violated(CONCURRENT)
             .with_suggestion(suggestion),
-            Error::QuotaExhausted { retry_after_secs, suggestion, .. } => {
+            Error::QuotaExhausted { unit, retry_after_secs, suggestion, .. } => {
                 let problem = Problem::new(
                     402,
                     "quota_exhausted",
@@ -70,6 +76,7 @@ impl From<Error> for Problem {
                         "This period's allowance is used up. It returns with the next period or a larger plan.",
                     ),
                 )
+                .with_violated(&unit)
                 .with_suggestion(suggestion);
                 match retry_after_secs {
                     Some(seconds) => problem.with_retry_after(seconds),
@@ -84,13 +91,20 @@ impl From<Error> for Problem {
                     format!("This key is limited to {cap} requests a day. It works again tomorrow."),
                 ),
             )
-            .with_retry_after(retry_after_secs),
+            .with_retry_after(retry_after_secs)
+            .with_violated(KEY_DAY),
             Error::NoPlan => {
                 Problem::new(404, "no_plan", Text::new("このお店のプランがありません。", "This storefront has no plan for you."))
             }
             Error::ReservationClosed => {
                 Problem::new(409, "reservation_closed", Text::new("この予約枠は終わっています。", "This reservation is closed already."))
             }
+            Error::LeasesUnsettled => Problem::new(
+                503,
+                "limits_unsettled",
+                Text::new("ただいま混み合っています。すぐにもう一度お試しください。", "It is busy right now. Please try again at once."),
+            )
+            .with_retry_after(1),
             Error::Identity(error) => error.into(),
             Error::Fault(fault) => fault.into(),
         }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     Error, Every,
-    plan::{PeriodicGrant, Plan},
+    plan::{PeriodicGrant, Plan, Standing},
 };
 
 /// A stretch of time: from the first instant to just before the second.
@@ -29,7 +29,12 @@ pub(crate) async fn ensure(
     plan: &Plan,
 ) -> Result<(), Error> {
     let zone = zone_of(conn, tenant).await?;
-    for periodic in &plan.terms.grants {
+    for periodic in plan
+        .terms
+        .grants
+        .iter()
+        .filter(|grant| grant.every != Every::Invoice)
+    {
         let period = period(periodic.every, cx.clock.now(), zone)?;
         let id = grant_id(tenant, plan, periodic, period);
         if ledger::is_granted(conn, id).await? {
@@ -61,26 +66,50 @@ pub(crate) async fn today(
     cx: &Ctx,
     tenant: TenantId,
 ) -> Result<Period, Error> {
-    let zone = zone_of(conn, tenant).await?;
-    Ok(period(Every::Day, cx.clock.now(), zone)?)
+    running(conn, cx, tenant, Every::Day).await
 }
 
-/// The end of the running period of `unit`, when it is granted again.
+/// The running day or month of a tenant's own time zone.
+pub(crate) async fn running(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    tenant: TenantId,
+    every: Every,
+) -> Result<Period, Error> {
+    let zone = zone_of(conn, tenant).await?;
+    Ok(period(every, cx.clock.now(), zone)?)
+}
+
+/// The end of the running period of `unit`, when it is granted again; what comes with an invoice comes when that is paid.
 pub(crate) async fn resets_at(
     conn: &mut PgConnection,
     cx: &Ctx,
     tenant: TenantId,
-    plan: &Plan,
+    standing: &Standing,
     unit: &str,
 ) -> Result<Option<DateTime<Utc>>, Error> {
     let zone = zone_of(conn, tenant).await?;
-    let grant = plan.terms.grants.iter().find(|grant| grant.unit == unit);
-    grant
-        .map(|grant| Ok(period(grant.every, cx.clock.now(), zone)?.end))
-        .transpose()
+    let grants = &standing.plan.terms.grants;
+    match grants.iter().find(|grant| grant.unit == unit) {
+        None => Ok(None),
+        Some(grant) if grant.every == Every::Invoice => Ok(standing.expires_at),
+        Some(grant) => Ok(Some(period(grant.every, cx.clock.now(), zone)?.end)),
+    }
 }
 
-async fn zone_of(conn: &mut PgConnection, tenant: TenantId) -> Result<Tz, Error> {
+/// A month of `zone`, named by its first day.
+pub(crate) fn month(first: NaiveDate, zone: Tz) -> Result<Period, Fault> {
+    let next = first.checked_add_months(Months::new(1));
+    match (
+        midnight(first, zone),
+        next.and_then(|next| midnight(next, zone)),
+    ) {
+        (Some(start), Some(end)) => Ok(Period { start, end }),
+        _ => Err(Fault::broken("the calendar has no such month")),
+    }
+}
+
+pub(crate) async fn zone_of(conn: &mut PgConnection, tenant: TenantId) -> Result<Tz, Error> {
     let name = identity::tenant_zone(conn, tenant).await?;
     Ok(name
         .parse()
@@ -110,6 +139,7 @@ fn period(every: Every, now: DateTime<Utc>, zone: Tz) -> Result<Period, Fault> {
                 first.and_then(|first| first.checked_add_months(Months::new(1))),
             )
         }
+        Every::Invoice => return Err(Fault::broken("an invoice's period is no calendar's")),
     };
     match (
         first.and_then(|day| midnight(day, zone)),

@@ -1,13 +1,18 @@
 //! Entitlement: what a plan lets a tenant do, and the reservation before every piece of work.
 //!
 //! Owns: plans and their versions, enrolments, reservations (rate, concurrency, quota in one decision), usage rows.
-//! Never: how units are booked (the ledger does), how a plan is paid (billing will), what the work is.
+//! Never: how units are booked (the ledger does), how a plan is paid (billing does), what the work is.
 
+mod block;
+mod desk;
 mod error;
 mod grant;
 mod http;
+mod lease;
 mod plan;
+mod rate;
 mod reservation;
+mod threshold;
 mod usage;
 
 use std::sync::Arc;
@@ -16,14 +21,26 @@ use db::Ctx;
 use identity::Identity;
 use tokio::sync::RwLock;
 
+pub use block::verify;
 pub use error::Error;
-pub use http::router;
+pub use http::{inference_router, router};
 pub use plan::{
-    Catalogue, Every, Plan, PlanFile, PlanFileError, PlanVersionId, Terms, apply, assign, list,
-    plan_of,
+    Catalogue, Change, Customers, Direction, Every, Feature, Following, Migration, PeriodicGrant,
+    Plan, PlanChange, PlanFile, PlanFileError, PlanVersionId, Standing, Status, Terms, apply,
+    assign, customers, diff, follow, list, migrate, plan_of, plan_of_price, plan_version,
 };
-pub use reservation::{Reservation, ReservationId, Work, lapse_due, renew, reserve, settle};
-pub use usage::{Outcome, Usage, UsageRow, export as export_usage};
+pub use rate::{
+    RateLimits, RatePolicy, known_limits, limit_field, policy_field, rate_limits, refused,
+};
+pub use reservation::{
+    Admission, Reservation, ReservationId, Settled, TRIES, Work, admit, lapse_due, record,
+    record_all, reserve, settle, settle_all,
+};
+pub use threshold::note_thresholds;
+pub use usage::{
+    Outcome, Usage, UsageDay, UsageMonth, UsageRow, UsageSums, days as usage_days,
+    export as export_usage,
+};
 
 /// The plan file that is used unless the operator names another.
 pub const DEFAULT_PLANS: &str = include_str!("../../../plans/default.toml");
@@ -37,4 +54,30 @@ pub struct Entitlement {
     pub catalogue: Arc<RwLock<Catalogue>>,
     /// The inference listener's public URL, which callers are sent to.
     pub inference_url: Arc<str>,
+    #[from_ref(skip)]
+    desk: Arc<desk::Desk>,
+}
+
+impl Entitlement {
+    /// Opens the room.
+    pub fn open(
+        cx: Ctx,
+        identity: Identity,
+        catalogue: Arc<RwLock<Catalogue>>,
+        inference_url: &str,
+    ) -> Self {
+        let desk = Arc::new(desk::Desk::new(cx.ids.new_id()));
+        Self {
+            cx,
+            identity,
+            catalogue,
+            inference_url: inference_url.into(),
+            desk,
+        }
+    }
+
+    /// Gives back all that this process has taken and does not use, for a process that ends.
+    pub async fn close(&self) {
+        desk::close(self).await;
+    }
 }

@@ -1,17 +1,20 @@
-mod store;
+pub(crate) mod store;
+
+use std::sync::Arc;
 
 use api::Suggestion;
 use chrono::{DateTime, Duration, Utc};
 use db::{Ctx, Scope};
-use identity::{Principal, TenantId};
-use kernel::Yen;
-use ledger::{HoldId, NewHold};
+use identity::{KeyId, Principal, TenantId};
 use sqlx::PgConnection;
 
 use crate::{
-    Entitlement, Error, Usage, grant,
-    plan::{Catalogue, Plan, Terms, plan_of},
-    usage,
+    Entitlement, Error, Usage, block,
+    block::{BlockId, Closed as BlockClosed},
+    desk::{self, Desk},
+    grant, lease,
+    lease::LeaseId,
+    plan::{Catalogue, Plan, Standing, Terms},
 };
 
 kernel::id!(
@@ -19,8 +22,8 @@ kernel::id!(
     ReservationId, "rsv"
 );
 
-/// The longest that a piece of work may keep units set aside.
-const LONGEST: Duration = Duration::minutes(30);
+/// How often an admission begins again whose lease was lost on the way.
+pub const TRIES: usize = 5;
 
 /// A piece of work that asks to be admitted.
 #[derive(Clone, Debug)]
@@ -36,69 +39,150 @@ pub struct Work<'a> {
     pub daily_cap: Option<i64>,
 }
 
-/// Work that was admitted, and the plan that admitted it.
-#[derive(Clone, Debug)]
+/// Work that was admitted, and the plan that admitted it. Whoever keeps this keeps the work alive: dropped before the work
+/// was settled, it counts until its row is closed, or until it is certain that there is none.
+#[derive(Debug)]
 pub struct Reservation {
     pub id: ReservationId,
-    pub plan: Plan,
+    standing: Arc<Standing>,
+    desk: Arc<Desk>,
 }
 
-/// Decides rate, concurrency and quota at once and sets the units aside, in the caller's transaction.
+impl Reservation {
+    pub(crate) fn new(id: ReservationId, standing: Arc<Standing>, desk: Arc<Desk>) -> Self {
+        Self { id, standing, desk }
+    }
+
+    /// The plan that admitted it.
+    pub fn plan(&self) -> &Plan {
+        &self.standing.plan
+    }
+
+    /// Says that the transaction that recorded it has committed.
+    pub fn confirm(&self) {
+        self.desk.confirmed(self.id);
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.desk.dropped(self.id);
+    }
+}
+
+/// Work that was admitted from memory and is to be recorded with [`record_all`].
+#[derive(Debug)]
+pub struct Admission {
+    pub reservation: Reservation,
+    row: Row,
+}
+
+/// A reservation to be written.
+#[derive(Clone, Debug)]
+struct Row {
+    id: ReservationId,
+    tenant: TenantId,
+    storefront: String,
+    unit: String,
+    amount: i64,
+    reference: String,
+    lease_until: DateTime<Utc>,
+    created_at: DateTime<Utc>,
+    key: Option<KeyId>,
+    lease: LeaseId,
+    block: BlockId,
+}
+
+/// Decides rate, concurrency and quota at once, and records it in the caller's transaction: from memory, or after one round
+/// trip when this process holds too little of the tenant's limits.
 ///
-/// All callers of one tenant and storefront stand in a line for it, on whatever node they are, so it is exact: never one
-/// over, and never a refusal that the books don't show.
+/// However many processes admit, it is exact: never one over, and never a refusal that the books don't show.
 ///
 /// # Errors
-/// `RateExceeded`, `ConcurrencyExceeded`, `QuotaExhausted`, each with what would make it pass.
+/// `RateExceeded`, `ConcurrencyExceeded`, `QuotaExhausted`, `KeyCapReached`, each with what would make it pass.
 pub async fn reserve(
     conn: &mut PgConnection,
     room: &Entitlement,
     caller: Principal,
     work: &Work<'_>,
 ) -> Result<Reservation, Error> {
-    let cx = &room.cx;
-    let now = cx.clock.now();
-    store::lock(conn, caller.tenant, work.storefront).await?;
-    let catalogue = room.catalogue.read().await;
-    let plan = plan_of(conn, &catalogue, caller, work.storefront).await?;
-
-    let load = store::load(conn, caller.tenant, work.storefront, now).await?;
-    check_limits(&load, &plan, &catalogue, now)?;
-    check_key(conn, cx, caller, work).await?;
-
-    grant::ensure(conn, cx, caller.tenant, &plan).await?;
-    let id: ReservationId = cx.ids.new_id();
-    let hold = NewHold {
-        id: HoldId(id.0),
-        tenant: caller.tenant,
-        unit: work.unit,
-        amount: work.amount,
-        reference: work.reference,
-        expires_at: now + LONGEST,
-    };
-    match ledger::hold(conn, cx, &hold).await {
-        Ok(()) => {}
-        Err(ledger::Error::Insufficient { .. }) => {
-            let resets_at = grant::resets_at(conn, cx, caller.tenant, &plan, work.unit).await?;
-            return Err(Error::QuotaExhausted {
-                unit: work.unit.to_owned(),
-                resets_at,
-                retry_after_secs: resets_at
-                    .and_then(|at| u64::try_from((at - now).num_seconds() + 1).ok()),
-                suggestion: suggest(&catalogue, &plan, |terms| {
-                    granted(terms, work.unit) > granted(&plan.terms, work.unit)
-                }),
-            });
+    for _ in 0..TRIES {
+        let admission = admit(room, caller, work).await?;
+        if let Some(reservation) = record(conn, room, caller, work, admission).await? {
+            return Ok(reservation);
         }
-        Err(error) => return Err(grant::unexpected(error)),
     }
-    store::insert(conn, id, caller, work, now).await?;
-    metrics_admitted(work.storefront);
-    Ok(Reservation { id, plan })
+    Err(Error::LeasesUnsettled)
+}
+
+/// Records an admission in the caller's transaction; none when it was admitted by a lease that is no more, and is to be
+/// admitted again.
+///
+/// # Errors
+/// `KeyCapReached`.
+pub async fn record(
+    conn: &mut PgConnection,
+    room: &Entitlement,
+    caller: Principal,
+    work: &Work<'_>,
+    admission: Admission,
+) -> Result<Option<Reservation>, Error> {
+    check_key(conn, &room.cx, caller, work).await?;
+    let recorded = record_all(conn, room, std::slice::from_ref(&admission)).await?;
+    Ok((!recorded.is_empty()).then_some(admission.reservation))
+}
+
+/// Admits without recording: what is not recorded by [`record_all`] is given back when it is dropped. A key's daily cap is
+/// looked at by [`reserve`] alone.
+///
+/// # Errors
+/// As [`reserve`].
+pub async fn admit(
+    room: &Entitlement,
+    caller: Principal,
+    work: &Work<'_>,
+) -> Result<Admission, Error> {
+    let (reservation, taken, at) = desk::take(room, caller, work).await?;
+    let row = Row {
+        id: reservation.id,
+        tenant: caller.tenant,
+        storefront: work.storefront.to_owned(),
+        unit: work.unit.to_owned(),
+        amount: work.amount,
+        reference: work.reference.to_owned(),
+        lease_until: work.lease_until,
+        created_at: at,
+        key: caller.key,
+        lease: taken.lease,
+        block: taken.block,
+    };
+    Ok(Admission { reservation, row })
+}
+
+/// Records admissions in the caller's transaction. Those that are not returned were admitted by a lease that is no more, and
+/// are to be dropped and admitted again.
+///
+/// # Errors
+/// When the database is away.
+pub async fn record_all(
+    conn: &mut PgConnection,
+    room: &Entitlement,
+    admissions: &[Admission],
+) -> Result<Vec<ReservationId>, Error> {
+    let mut rows: Vec<Row> = Vec::with_capacity(admissions.len());
+    for admission in admissions {
+        room.desk.recording(admission.reservation.id);
+        rows.push(admission.row.clone());
+    }
+    let recorded = store::insert(conn, &rows, room.cx.clock.now()).await?;
+    for row in rows.iter().filter(|row| !recorded.contains(&row.id)) {
+        room.desk.fenced(row.id, room.cx.clock.now());
+    }
+    Ok(recorded)
 }
 
 /// Counts what the caller's key asked for today, unless it may ask for as much as the plan has. What failed and was given
-/// back counts too: the cap is on asking.
+/// back counts too: the cap is on asking. All admissions of the key stand in a line until their transaction ends.
 async fn check_key(
     conn: &mut PgConnection,
     cx: &Ctx,
@@ -108,6 +192,7 @@ async fn check_key(
     let (Some(key), Some(cap)) = (caller.key, work.daily_cap) else {
         return Ok(());
     };
+    store::lock_key(conn, key).await?;
     let today = grant::today(conn, cx, caller.tenant).await?;
     if store::asked_since(conn, key, today.start).await? < cap {
         return Ok(());
@@ -119,50 +204,130 @@ async fn check_key(
     })
 }
 
-/// Ends a reservation with what was used, and writes the usage row.
+/// Ends a reservation with what was used, and writes the usage row. Once the transaction has committed, say so with
+/// [`Settled::done`].
 ///
 /// # Errors
 /// `ReservationClosed` when it ended before.
 pub async fn settle(
     conn: &mut PgConnection,
-    cx: &Ctx,
+    room: &Entitlement,
     id: ReservationId,
     used: &Usage,
-) -> Result<(), Error> {
-    let now = cx.clock.now();
-    let state = if used.amount > 0 {
-        "settled"
-    } else {
-        "released"
-    };
-    let Some(closed) = store::close(conn, id, state, now).await? else {
+) -> Result<Settled, Error> {
+    let settled = settle_all(conn, room, &[(id, used.clone())]).await?;
+    if settled.closed.is_empty() {
         return Err(Error::ReservationClosed);
-    };
-    let hold = HoldId(id.0);
-    let ended = if used.amount > 0 {
-        ledger::settle(conn, cx, hold, used.amount).await
-    } else {
-        ledger::release(conn, cx, hold).await
-    };
-    ended.map_err(grant::unexpected)?;
-    usage::store::insert(conn, id, &closed, used, now).await?;
-    Ok(())
+    }
+    Ok(settled)
 }
 
-/// Says that the work is alive.
-pub async fn renew(
+/// As [`settle`], for several at once; one that ended before is passed over.
+///
+/// # Errors
+/// When the database is away or the books refuse.
+pub async fn settle_all(
     conn: &mut PgConnection,
-    id: ReservationId,
-    lease_until: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    store::renew(conn, id, lease_until).await
+    room: &Entitlement,
+    endings: &[(ReservationId, Usage)],
+) -> Result<Settled, Error> {
+    let cx = &room.cx;
+    let now = cx.clock.now();
+    let mut closed = store::close(conn, endings, now).await?;
+    // one order for everybody, so that two transactions don't wait for each other
+    closed.sort_by(|a, b| (a.tenant, &a.unit, a.block).cmp(&(b.tenant, &b.unit, b.block)));
+    let mut settled = Settled {
+        room: room.clone(),
+        closed: Vec::with_capacity(closed.len()),
+        blocks: Vec::new(),
+        is_done: false,
+    };
+    let mut to_close: Vec<(BlockId, bool)> = Vec::new();
+    for row in &closed {
+        let used = endings
+            .iter()
+            .find(|(id, _)| *id == row.id)
+            .map_or(0, |(_, used)| used.amount);
+        settled.closed.push((row.id, used));
+        match room.desk.leaving(row.id, used, now) {
+            Leaving::Stays => {}
+            Leaving::Closes(block) => to_close.push((block, false)),
+            Leaving::Unknown => to_close.push((row.block, true)),
+        }
+    }
+    to_close.dedup();
+    if !to_close.is_empty() {
+        let ids: Vec<BlockId> = to_close.iter().map(|(block, _)| *block).collect();
+        block::store::lock_all(conn, &ids).await?;
+    }
+    for (block, foreign) in to_close {
+        if foreign {
+            block::close_dead(conn, cx, block).await?;
+        } else {
+            let ended = block::close(conn, cx, block, false).await?;
+            settled.blocks.push((block, ended));
+        }
+    }
+    Ok(settled)
 }
 
-/// Gives back what reservations keep whose work died, at most `most` of them; returns how many it did. The owner of the
-/// work has `grace` after its lease to end it in its own words.
+/// What the memory says of a piece of work that ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaving {
+    /// Its block has other work or gives to more.
+    Stays,
+    /// Its block is to be closed with it.
+    Closes(BlockId),
+    /// It is no work of this process.
+    Unknown,
+}
+
+/// Reservations that are settled once the transaction has committed.
+#[derive(Debug)]
+#[must_use = "say that it is done once the transaction has committed"]
+pub struct Settled {
+    room: Entitlement,
+    closed: Vec<(ReservationId, i64)>,
+    blocks: Vec<(BlockId, BlockClosed)>,
+    is_done: bool,
+}
+
+impl Settled {
+    /// The transaction has committed: what was taken for the work is free again.
+    pub fn done(mut self) {
+        self.is_done = true;
+        let now = self.room.cx.clock.now();
+        for (id, used) in &self.closed {
+            self.room.desk.settled(*id, *used, now);
+        }
+        for (block, ended) in &self.blocks {
+            if *ended == BlockClosed::Whole {
+                self.room.desk.block_closed(*block, None);
+            }
+        }
+    }
+}
+
+impl Drop for Settled {
+    fn drop(&mut self) {
+        if !self.is_done {
+            for (id, _) in &self.closed {
+                self.room.desk.stays(*id);
+            }
+        }
+    }
+}
+
+/// Gives back what reservations keep whose work died, and what processes keep that died, at most `most` of each; returns how
+/// many reservations it were. The owner of the work has `grace` after its lease to end it in its own words.
+///
+/// # Errors
+/// When the database is away.
 pub async fn lapse_due(cx: &Ctx, grace: Duration, most: i64) -> Result<usize, Error> {
     let mut tx = cx.db.begin(Scope::House("lapse of reservations")).await?;
     let due = store::due(&mut tx, cx.clock.now() - grace, most).await?;
+    // long after the end, so that nobody who is asked about them waits for the sweep
+    lease::store::delete_all_over(&mut tx, cx.clock.now() - lease::LASTS, most).await?;
     tx.commit().await?;
     let mut lapsed = 0;
     for (id, tenant) in due {
@@ -173,70 +338,26 @@ pub async fn lapse_due(cx: &Ctx, grace: Duration, most: i64) -> Result<usize, Er
                 user: None,
             })
             .await?;
-        if store::close(&mut tx, id, "lapsed", cx.clock.now())
-            .await?
-            .is_some()
-        {
-            ledger::release(&mut tx, cx, HoldId(id.0))
-                .await
-                .map_err(grant::unexpected)?;
+        if let Some(block) = store::lapse(&mut tx, id, cx.clock.now()).await? {
+            block::close_dead(&mut tx, cx, block).await?;
             lapsed += 1;
         }
         tx.commit().await?;
     }
+    block::close_dead_ones(cx, most).await?;
     Ok(lapsed)
-}
-
-/// What a tenant has under way and began of late.
-#[derive(Clone, Copy, Debug)]
-struct Load {
-    open: i64,
-    last_minute: i64,
-    /// When the oldest of the last minute began.
-    oldest: Option<DateTime<Utc>>,
 }
 
 /// A closed reservation's own facts.
 #[derive(Debug)]
-pub(crate) struct Closed {
-    pub(crate) tenant: TenantId,
-    pub(crate) storefront: String,
-    pub(crate) unit: String,
-    pub(crate) reference: String,
+struct Closed {
+    id: ReservationId,
+    tenant: TenantId,
+    unit: String,
+    block: BlockId,
 }
 
-fn check_limits(
-    load: &Load,
-    plan: &Plan,
-    catalogue: &Catalogue,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    let limits = plan.terms.limits;
-    if load.open >= i64::from(limits.concurrent) {
-        return Err(Error::ConcurrencyExceeded {
-            concurrent: limits.concurrent,
-            suggestion: suggest(catalogue, plan, |terms| {
-                terms.limits.concurrent > limits.concurrent
-            }),
-        });
-    }
-    if load.last_minute >= i64::from(limits.per_minute) {
-        let free_at = load.oldest.unwrap_or(now) + Duration::seconds(60);
-        return Err(Error::RateExceeded {
-            per_minute: limits.per_minute,
-            retry_after_secs: u64::try_from((free_at - now).num_milliseconds())
-                .unwrap_or_default()
-                .div_ceil(1000)
-                .max(1),
-            suggestion: suggest(catalogue, plan, |terms| {
-                terms.limits.per_minute > limits.per_minute
-            }),
-        });
-    }
-    Ok(())
-}
-
-fn granted(terms: &Terms, unit: &str) -> u64 {
+pub(crate) fn granted(terms: &Terms, unit: &str) -> u64 {
     terms
         .grants
         .iter()
@@ -252,25 +373,21 @@ fn granted(terms: &Terms, unit: &str) -> u64 {
         .sum()
 }
 
-fn suggest(
+/// The cheapest plan that is `better`, and where to get it.
+pub(crate) fn suggest(
     catalogue: &Catalogue,
     plan: &Plan,
     better: impl Fn(&Terms) -> bool,
 ) -> Option<Suggestion> {
     let found = catalogue.cheapest(plan, better)?;
-    let url = if found.terms.price_yen == Yen::ZERO {
-        "/sign-up"
+    let url = if found.terms.price_yen == kernel::Yen::ZERO {
+        "/sign-up".to_owned()
     } else {
-        "/account"
+        format!("/plans/{}?plan={}", found.storefront, found.id)
     };
     Some(Suggestion {
         plan: found.id.clone(),
         title: found.terms.title.clone(),
-        url: url.to_owned(),
+        url,
     })
-}
-
-fn metrics_admitted(storefront: &str) {
-    metrics::counter!("entitlement_admitted_total", "storefront" => storefront.to_owned())
-        .increment(1);
 }

@@ -1,67 +1,16 @@
-use chrono::{DateTime, Duration, Utc};
-use identity::{KeyId, Principal, TenantId};
+use chrono::{DateTime, Utc};
+use identity::{KeyId, TenantId};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
-use super::{Closed, Load, Work};
-use crate::ReservationId;
+use super::{Closed, ReservationId, Row};
+use crate::{Usage, block::BlockId};
 
-/// The line in which all admissions of a tenant at a storefront stand, until the transaction ends.
-pub(super) async fn lock(
-    conn: &mut PgConnection,
-    tenant: TenantId,
-    storefront: &str,
-) -> sqlx::Result<()> {
+/// The line in which all admissions of a key with a cap stand, until the transaction ends.
+pub(super) async fn lock_key(conn: &mut PgConnection, key: KeyId) -> sqlx::Result<()> {
     sqlx::query!(
         "select pg_advisory_xact_lock(hashtextextended($1, 0))",
-        format!("entitlement:{tenant}:{storefront}")
-    )
-    .execute(conn)
-    .await
-    .map(drop)
-}
-
-pub(super) async fn load(
-    conn: &mut PgConnection,
-    tenant: TenantId,
-    storefront: &str,
-    now: DateTime<Utc>,
-) -> sqlx::Result<Load> {
-    sqlx::query_as!(
-        Load,
-        r#"select
-             (select count(*) from entitlement.reservation
-              where tenant_id = $1 and storefront = $2 and state = 'open' and lease_until > $3) as "open!",
-             count(*) as "last_minute!", min(created_at) as oldest
-           from entitlement.reservation
-           where tenant_id = $1 and storefront = $2 and created_at > $4"#,
-        tenant as TenantId,
-        storefront,
-        now,
-        now - Duration::seconds(60),
-    )
-    .fetch_one(conn)
-    .await
-}
-
-pub(super) async fn insert(
-    conn: &mut PgConnection,
-    id: ReservationId,
-    caller: Principal,
-    work: &Work<'_>,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "insert into entitlement.reservation (id, tenant_id, storefront, unit, amount, ref, created_at, lease_until, key_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        id as ReservationId,
-        caller.tenant as TenantId,
-        work.storefront,
-        work.unit,
-        work.amount,
-        work.reference,
-        now,
-        work.lease_until,
-        caller.key as Option<KeyId>,
+        format!("entitlement:key:{key}")
     )
     .execute(conn)
     .await
@@ -83,38 +32,171 @@ pub(super) async fn asked_since(
     .await
 }
 
-/// Closes an open reservation; none when it was closed before.
+/// Writes admissions whose lease holds and whose block is open, and returns those. The locks on both last until the commit, so
+/// whoever gives a lease up for dead or closes a block waits for what is being written and refuses what comes later.
+pub(super) async fn insert(
+    conn: &mut PgConnection,
+    rows: &[Row],
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<ReservationId>> {
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id.0).collect();
+    let tenants: Vec<Uuid> = rows.iter().map(|row| row.tenant.0).collect();
+    let storefronts: Vec<String> = rows.iter().map(|row| row.storefront.clone()).collect();
+    let units: Vec<String> = rows.iter().map(|row| row.unit.clone()).collect();
+    let amounts: Vec<i64> = rows.iter().map(|row| row.amount).collect();
+    let references: Vec<String> = rows.iter().map(|row| row.reference.clone()).collect();
+    let leases_until: Vec<DateTime<Utc>> = rows.iter().map(|row| row.lease_until).collect();
+    let created: Vec<DateTime<Utc>> = rows.iter().map(|row| row.created_at).collect();
+    let keys: Vec<Option<Uuid>> = rows.iter().map(|row| row.key.map(|key| key.0)).collect();
+    let leases: Vec<Uuid> = rows.iter().map(|row| row.lease.0).collect();
+    let blocks: Vec<Uuid> = rows.iter().map(|row| row.block.0).collect();
+    sqlx::query_scalar!(
+        r#"with new as (
+               select n.* from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::timestamptz[],
+                      $8::timestamptz[], $9::uuid[], $10::uuid[], $11::uuid[])
+                   as n (id, tenant_id, storefront, unit, amount, ref, lease_until, created_at, key_id, lease_id, block_id)
+           ), lease as (
+               select id from entitlement.lease
+               where id = any($10) and lease_until > $12 and not stale order by id for key share
+           ), block as (
+               select id from entitlement.block where id = any($11) and state = 'open' order by id for key share
+           )
+           insert into entitlement.reservation
+               (id, tenant_id, storefront, unit, amount, ref, lease_until, created_at, key_id, lease_id, block_id)
+           select new.* from new join lease on lease.id = new.lease_id join block on block.id = new.block_id
+           returning id as "id: ReservationId""#,
+        &ids,
+        &tenants,
+        &storefronts,
+        &units,
+        &amounts,
+        &references,
+        &leases_until,
+        &created,
+        &keys as &[Option<Uuid>],
+        &leases,
+        &blocks,
+        now,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Closes open reservations and writes their usage rows; returns those that were open.
 pub(super) async fn close(
     conn: &mut PgConnection,
-    id: ReservationId,
-    state: &str,
+    endings: &[(ReservationId, Usage)],
     now: DateTime<Utc>,
-) -> sqlx::Result<Option<Closed>> {
+) -> sqlx::Result<Vec<Closed>> {
+    let ids: Vec<Uuid> = endings.iter().map(|(id, _)| id.0).collect();
+    let amounts: Vec<i64> = endings.iter().map(|(_, used)| used.amount).collect();
+    let models: Vec<String> = endings.iter().map(|(_, used)| used.model.clone()).collect();
+    let tokens_in: Vec<i64> = endings.iter().map(|(_, used)| used.tokens_in).collect();
+    let tokens_out: Vec<i64> = endings.iter().map(|(_, used)| used.tokens_out).collect();
+    let costs: Vec<i64> = endings.iter().map(|(_, used)| used.cost_nano_usd).collect();
+    let outcomes: Vec<String> = endings
+        .iter()
+        .map(|(_, used)| used.outcome.as_str().to_owned())
+        .collect();
     sqlx::query_as!(
         Closed,
-        r#"update entitlement.reservation set state = $2, closed_at = $3 where id = $1 and state = 'open'
-           returning tenant_id as "tenant: TenantId", storefront, unit, ref as reference"#,
+        r#"with ending as (
+               select e.* from unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])
+                   as e (id, amount, model, tokens_in, tokens_out, cost_nano_usd, outcome)
+           ), closed as (
+               update entitlement.reservation r
+               set state = case when e.amount > 0 then 'settled' else 'released' end, closed_at = $8
+               from ending e where r.id = e.id and r.state = 'open'
+               returning r.id, r.tenant_id, r.storefront, r.unit, r.ref, r.block_id
+           ), written as (
+               insert into entitlement.usage
+                   (reservation_id, tenant_id, storefront, unit, amount, ref, model, tokens_in, tokens_out, cost_nano_usd, outcome,
+                    at, block_id)
+               select c.id, c.tenant_id, c.storefront, c.unit, e.amount, c.ref, e.model, e.tokens_in, e.tokens_out,
+                      e.cost_nano_usd, e.outcome, $8, c.block_id
+               from closed c join ending e on e.id = c.id
+           )
+           select id as "id!: ReservationId", tenant_id as "tenant!: TenantId", unit as "unit!", block_id as "block!: BlockId"
+           from closed"#,
+        &ids,
+        &amounts,
+        &models,
+        &tokens_in,
+        &tokens_out,
+        &costs,
+        &outcomes,
+        now,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Closes an open reservation whose work died; none when it was closed before.
+pub(super) async fn lapse(
+    conn: &mut PgConnection,
+    id: ReservationId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<BlockId>> {
+    sqlx::query_scalar!(
+        r#"update entitlement.reservation set state = 'lapsed', closed_at = $2 where id = $1 and state = 'open'
+           returning block_id as "block!: BlockId""#,
         id as ReservationId,
-        state,
         now,
     )
     .fetch_optional(conn)
     .await
 }
 
-pub(super) async fn renew(
+/// Says that pieces of work are alive.
+pub(crate) async fn renew(
     conn: &mut PgConnection,
-    id: ReservationId,
+    ids: &[Uuid],
     lease_until: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "update entitlement.reservation set lease_until = $2 where id = $1 and state = 'open'",
-        id as ReservationId,
+        "update entitlement.reservation set lease_until = $2
+         where id in (select id from entitlement.reservation where id = any($1) and state = 'open' for update skip locked)",
+        ids,
         lease_until,
     )
     .execute(conn)
     .await
     .map(drop)
+}
+
+/// Makes sure that an admission of which nobody knows whether it was written is either there or can never be.
+pub(crate) async fn forestall(
+    conn: &mut PgConnection,
+    id: ReservationId,
+    tenant: TenantId,
+    storefront: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into entitlement.reservation (id, tenant_id, storefront, unit, amount, ref, created_at, lease_until, state, closed_at)
+         values ($1, $2, $3, 'none', 1, 'never begun', 'epoch', 'epoch', 'released', $4)
+         on conflict (id) do nothing",
+        id as ReservationId,
+        tenant as TenantId,
+        storefront,
+        now,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Which of these are open.
+pub(crate) async fn open_among(
+    conn: &mut PgConnection,
+    ids: &[Uuid],
+) -> sqlx::Result<Vec<ReservationId>> {
+    sqlx::query_scalar!(
+        r#"select id as "id: ReservationId" from entitlement.reservation where id = any($1) and state = 'open'"#,
+        ids,
+    )
+    .fetch_all(conn)
+    .await
 }
 
 pub(super) async fn due(

@@ -5,6 +5,7 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod leases;
 mod plans;
 mod reservations;
 
@@ -12,7 +13,9 @@ use std::sync::Arc;
 
 use chrono::Duration;
 use db::Ctx;
-use entitlement::{Catalogue, Entitlement, Error, Outcome, PlanFile, Reservation, Usage, Work};
+use entitlement::{
+    Catalogue, Direction, Entitlement, Error, Outcome, PlanFile, Reservation, Usage, Work,
+};
 use identity::{Identity, Principal, RequestMeta};
 use tokio::sync::RwLock;
 
@@ -49,12 +52,7 @@ async fn open(cx: &Ctx, plans: &PlanFile) -> Entitlement {
         .unwrap();
     entitlement::apply(cx, plans).await.unwrap();
     let catalogue = Arc::new(RwLock::new(Catalogue::load(cx).await.unwrap()));
-    Entitlement {
-        cx: cx.clone(),
-        identity,
-        catalogue,
-        inference_url: "http://localhost".into(),
-    }
+    Entitlement::open(cx.clone(), identity, catalogue, "http://localhost")
 }
 
 async fn guest(room: &Entitlement) -> Principal {
@@ -79,6 +77,7 @@ async fn reserve(room: &Entitlement, caller: Principal) -> Result<Reservation, E
     };
     let reservation = entitlement::reserve(&mut tx, room, caller, &work).await?;
     tx.commit().await?;
+    reservation.confirm();
     Ok(reservation)
 }
 
@@ -101,8 +100,9 @@ async fn settle(
             Outcome::Failed
         },
     };
-    entitlement::settle(&mut tx, &room.cx, reservation.id, &used).await?;
+    let settled = entitlement::settle(&mut tx, room, reservation.id, &used).await?;
     tx.commit().await?;
+    settled.done();
     Ok(())
 }
 

@@ -30,7 +30,7 @@ async fn a_changed_plan_is_a_new_version_and_whoever_is_on_the_old_one_keeps_it(
         reserve(&room, caller)
             .await
             .unwrap()
-            .plan
+            .plan()
             .terms
             .limits
             .per_minute,
@@ -41,7 +41,7 @@ async fn a_changed_plan_is_a_new_version_and_whoever_is_on_the_old_one_keeps_it(
         reserve(&room, newcomer)
             .await
             .unwrap()
-            .plan
+            .plan()
             .terms
             .limits
             .per_minute,
@@ -96,6 +96,92 @@ async fn an_unknown_plan_can_not_be_assigned_and_an_unknown_storefront_has_none(
     ));
     assert!(matches!(
         entitlement::assign(&test.cx, caller.tenant, "narai", "guest").await,
+        Err(Error::NoPlan)
+    ));
+}
+
+#[tokio::test]
+async fn who_would_gain_or_lose_is_shown_before_anything_changes_and_who_moves_is_written_down() {
+    let test = testkit::context().await;
+    let room = open(&test.cx, &plan_file(5, 1, 10)).await;
+    let callers = [guest(&room).await, guest(&room).await, guest(&room).await];
+    for caller in &callers {
+        entitlement::assign(&test.cx, caller.tenant, "misaki", "guest")
+            .await
+            .unwrap();
+    }
+    let newer = plan_file(9, 1, 8);
+    let changes = entitlement::diff(&test.cx, &newer).await.unwrap();
+    let of_guest = changes.iter().find(|plan| plan.plan == "guest").unwrap();
+    let terms: Vec<(&str, Direction)> = of_guest
+        .changes
+        .iter()
+        .map(|change| (change.term.as_str(), change.direction))
+        .collect();
+    assert_eq!(
+        terms,
+        [
+            ("grants.misaki.chat.day", Direction::Lose),
+            ("limits.per_minute", Direction::Gain)
+        ]
+    );
+    assert_eq!(
+        (of_guest.version, of_guest.customers[0].customers),
+        (Some(1), 3)
+    );
+    let of_paid = changes.iter().find(|plan| plan.plan == "paid").unwrap();
+    assert!(of_paid.changes.is_empty() && of_paid.customers.is_empty());
+    assert_eq!(
+        entitlement::list(&test.cx).await.unwrap().len(),
+        2,
+        "a look changes nothing"
+    );
+
+    entitlement::apply(&test.cx, &newer).await.unwrap();
+    // one of them pays another price than the newest version has
+    let mut owner = test.database.owner().await;
+    sqlx::query("update entitlement.plan_version set terms = terms || '{\"stripe_price\": \"price_old\"}' where version = 1 and plan = 'guest'")
+        .execute(&mut owner)
+        .await
+        .unwrap();
+    sqlx::query("update entitlement.enrolment set reference = 'sub_1' where tenant_id = $1")
+        .bind(callers[2].tenant.0)
+        .execute(&mut owner)
+        .await
+        .unwrap();
+    for preview in [true, false] {
+        let moved = entitlement::migrate(&test.cx, "misaki", "guest", preview)
+            .await
+            .unwrap();
+        assert_eq!(
+            (
+                moved.len(),
+                moved[0].from,
+                moved[0].to,
+                moved[0].customers,
+                moved[0].stay
+            ),
+            (1, 1, 2, 2, 1),
+            "the preview says what happens"
+        );
+    }
+    let customers = entitlement::customers(&test.cx).await.unwrap();
+    let counts: Vec<(i32, i64)> = customers
+        .iter()
+        .map(|of| (of.version, of.customers))
+        .collect();
+    assert_eq!(counts, [(1, 1), (2, 2)]);
+    let lines: Vec<(String, String)> = sqlx::query_as(
+        "select action, actor from identity.audit where tenant_id = $1 and target = 'misaki/guest' order by seq",
+    )
+    .bind(callers[0].tenant.0)
+    .fetch_all(&mut owner)
+    .await
+    .unwrap();
+    let line = |action: &str| (action.to_owned(), "operator".to_owned());
+    assert_eq!(lines, [line("plan.assign"), line("plan.migrate")]);
+    assert!(matches!(
+        entitlement::migrate(&test.cx, "misaki", "gold", true).await,
         Err(Error::NoPlan)
     ));
 }

@@ -1,0 +1,337 @@
+use std::sync::{Arc, atomic::Ordering};
+
+use chrono::{DateTime, Utc};
+use identity::Principal;
+use sqlx::PgConnection;
+
+use super::{CHANNEL, Counter, Refusal, keeper, lock};
+use crate::{
+    Entitlement, Error,
+    block::{self, BlockId, store as blocks},
+    grant,
+    lease::{
+        Holding, LASTS, LeaseId, Load, MINUTE, Own, Short, Stack, Totals, decide,
+        store::{self, NewLease},
+    },
+    plan::{Catalogue, Plan, Standing, plan_of},
+    reservation::{granted, suggest},
+};
+
+/// What a round trip is made for.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    pub(super) caller: Principal,
+    pub(super) unit: String,
+    pub(super) amount: i64,
+}
+
+/// A round trip that found too little.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// Which round trip of the counter it was.
+    pub(super) trip: u64,
+    pub(super) refusal: Refusal,
+    /// Whether others hold some of it that they don't use; they have been asked for it.
+    pub(super) idle_elsewhere: bool,
+}
+
+/// What this process holds before the trip.
+#[derive(Clone, Debug, Default)]
+struct Before {
+    lease: Option<LeaseId>,
+    own: Own,
+    chunk: u32,
+    has_units: bool,
+    /// Blocks of ours that are only to be closed: what they keep is needed.
+    leftover: Vec<BlockId>,
+}
+
+/// The one round trip: plan, what the others hold, what is left, and a share of that. The caller stands in the counter's line.
+pub(super) async fn acquire(
+    room: Entitlement,
+    counter: Arc<Counter>,
+    wish: Wish,
+) -> Result<Result<(), Refused>, Error> {
+    let trip = counter.begun.fetch_add(1, Ordering::AcqRel) + 1;
+    keeper::clear_doubts(&room, Some(&counter)).await?;
+    let (caller, cx) = (wish.caller, &room.cx);
+    let now = cx.clock.now();
+    let mut before = before(&counter, &wish, now);
+    let mut tx = cx.db.begin_aside(caller.scope()).await?;
+    store::lock(&mut tx, counter.tenant, &counter.storefront).await?;
+    let catalogue = room.catalogue.read().await;
+    let standing = plan_of(&mut tx, &catalogue, caller, &counter.storefront, now).await?;
+    store::delete_over(&mut tx, counter.tenant, &counter.storefront, now).await?;
+    let mut loads = store::loads(&mut tx, counter.tenant, &counter.storefront, now).await?;
+    let kept = loads
+        .iter()
+        .position(|load| load.node == Some(room.desk.node));
+    let id = match (before.lease, kept.and_then(|at| loads.get_mut(at))) {
+        (Some(lease), Some(load)) if load.lease == lease => lease,
+        (_, other) => {
+            // memory and row are not of the same lease: both are given up, and what is under way counts by itself
+            if let Some(load) = other {
+                store::delete(&mut tx, load.lease).await?;
+                load.node = None;
+            }
+            before = Before {
+                chunk: before.chunk,
+                leftover: std::mem::take(&mut before.leftover),
+                ..Before::default()
+            };
+            cx.ids.new_id()
+        }
+    };
+    let others: Vec<Load> = loads
+        .iter()
+        .filter(|load| load.lease != id)
+        .cloned()
+        .collect();
+    let limits = standing.plan.terms.limits;
+    let decision = decide(limits, before.own, &others, before.chunk);
+    let mut missing = decision.short.map(|short| (short, decision.idle_elsewhere));
+    grant::ensure(&mut tx, cx, counter.tenant, &standing.plan).await?;
+    let mut opened = None;
+    let mut closed = Vec::new();
+    if !before.has_units {
+        closed = close_leftover(&mut tx, &room, &before.leftover).await?;
+    }
+    if missing.is_none() && !before.has_units {
+        opened = open_block(&mut tx, &room, &counter, &wish, id, before.chunk).await?;
+        if opened.is_none() {
+            let idle = blocks::idle_elsewhere(&mut tx, counter.tenant, &wish.unit, id).await?;
+            missing = Some((Short::Units, idle));
+        }
+    }
+    if let Some((short, idle_elsewhere)) = missing {
+        let oldest = loads.iter().filter_map(|load| load.oldest).min();
+        let refusal = match short {
+            Short::Units => {
+                let at =
+                    grant::resets_at(&mut tx, cx, counter.tenant, &standing, &wish.unit).await?;
+                no_units(&catalogue, &standing, &wish.unit, at)
+            }
+            short => no_room(&catalogue, &standing.plan, short, oldest, now),
+        };
+        if idle_elsewhere {
+            store::recall(&mut tx, counter.tenant, &counter.storefront, room.desk.node).await?;
+            store::notify(&mut tx, CHANNEL, counter.tenant).await?;
+        }
+        tx.commit().await?;
+        for block in closed {
+            room.desk.block_closed(block, None);
+        }
+        return Ok(Err(Refused {
+            trip,
+            refusal,
+            idle_elsewhere,
+        }));
+    }
+    let new = NewLease {
+        id,
+        tenant: counter.tenant,
+        storefront: &counter.storefront,
+        node: room.desk.node,
+        totals: decision.totals,
+        until: now + LASTS,
+    };
+    store::write(&mut tx, &new).await?;
+    tx.commit().await?;
+    for block in closed {
+        room.desk.block_closed(block, None);
+    }
+    let granted = Granted {
+        standing,
+        guest: caller.is_guest(),
+        opened,
+        others,
+    };
+    apply(&counter, &new, granted, now);
+    Ok(Ok(()))
+}
+
+fn before(counter: &Counter, wish: &Wish, now: DateTime<Utc>) -> Before {
+    match &mut lock(&counter.state).holding {
+        Some(holding) if holding.until() > now => Before {
+            lease: Some(holding.id),
+            own: holding.own(now),
+            chunk: holding.chunk(now),
+            has_units: holding.has_units(&wish.unit, wish.amount, now),
+            leftover: holding.leftover(),
+        },
+        _ => Before {
+            chunk: 1,
+            ..Before::default()
+        },
+    }
+}
+
+async fn close_leftover(
+    conn: &mut PgConnection,
+    room: &Entitlement,
+    leftover: &[BlockId],
+) -> Result<Vec<BlockId>, Error> {
+    blocks::lock_all(conn, leftover).await?;
+    let mut closed = Vec::with_capacity(leftover.len());
+    for id in leftover {
+        if block::close(conn, &room.cx, *id, false).await? == block::Closed::Whole {
+            closed.push(*id);
+        }
+    }
+    Ok(closed)
+}
+
+async fn open_block(
+    conn: &mut PgConnection,
+    room: &Entitlement,
+    counter: &Counter,
+    wish: &Wish,
+    lease: LeaseId,
+    chunk: u32,
+) -> Result<Option<Stack>, Error> {
+    // what the dead kept comes back first
+    let now = room.cx.clock.now();
+    for dead in blocks::dead_of(conn, counter.tenant, &wish.unit, now).await? {
+        block::close(conn, &room.cx, dead, false).await?;
+    }
+    let wanted = block::Wish {
+        tenant: counter.tenant,
+        storefront: &counter.storefront,
+        unit: &wish.unit,
+        lease,
+        most: i64::from(chunk).max(wish.amount),
+        least: wish.amount,
+    };
+    let opened = block::open(conn, &room.cx, &wanted).await?;
+    Ok(opened.map(|(block, amount)| Stack::new(block.id, &wish.unit, amount, block.usable_until)))
+}
+
+/// What a round trip brought.
+struct Granted {
+    standing: Standing,
+    guest: bool,
+    opened: Option<Stack>,
+    others: Vec<Load>,
+}
+
+fn apply(counter: &Counter, new: &NewLease<'_>, granted: Granted, now: DateTime<Utc>) {
+    let Granted {
+        standing,
+        guest,
+        opened,
+        others,
+    } = granted;
+    let standing = Arc::new(standing);
+    let mut state = lock(&counter.state);
+    let holding = match &mut state.holding {
+        Some(holding) if holding.id == new.id => holding,
+        other => other.insert(Holding::new(new.id, Arc::clone(&standing), guest, now)),
+    };
+    holding.granted(now, standing, guest, new.totals, opened);
+    holding.heard(&others, now);
+}
+
+fn no_room(
+    catalogue: &Catalogue,
+    plan: &Plan,
+    short: Short,
+    oldest: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Refusal {
+    let limits = plan.terms.limits;
+    if short == Short::Places {
+        return Refusal::Concurrency {
+            concurrent: limits.concurrent,
+            suggestion: suggest(catalogue, plan, |terms| {
+                terms.limits.concurrent > limits.concurrent
+            }),
+        };
+    }
+    Refusal::Rate {
+        per_minute: limits.per_minute,
+        free_at: oldest.map_or(now, |oldest| oldest + MINUTE),
+        suggestion: suggest(catalogue, plan, |terms| {
+            terms.limits.per_minute > limits.per_minute
+        }),
+    }
+}
+
+fn no_units(
+    catalogue: &Catalogue,
+    standing: &Standing,
+    unit: &str,
+    resets_at: Option<DateTime<Utc>>,
+) -> Refusal {
+    let plan = &standing.plan;
+    Refusal::Quota {
+        unit: unit.to_owned(),
+        resets_at,
+        suggestion: suggest(catalogue, plan, |terms| {
+            granted(terms, unit) > granted(&plan.terms, unit)
+        }),
+    }
+}
+
+/// What others ask of a process: to give back what it does not use.
+pub(super) async fn give_back(
+    room: &Entitlement,
+    counter: &Counter,
+    is_urgent: bool,
+) -> Result<(), Error> {
+    let line = Arc::clone(&counter.line);
+    let _line = if is_urgent {
+        line.lock_owned().await
+    } else {
+        match line.try_lock_owned() {
+            Ok(line) => line,
+            // somebody takes more right now
+            Err(_) => return Ok(()),
+        }
+    };
+    let now = room.cx.clock.now();
+    let (lease, left, spare) = {
+        let mut state = lock(&counter.state);
+        let Some(holding) = &mut state.holding else {
+            return Ok(());
+        };
+        if !is_urgent && !holding.is_idle(now) && !holding.has_leftover() {
+            return Ok(());
+        }
+        let lease = holding.id;
+        if holding.own(now).running == 0 {
+            let all = holding.blocks().iter().map(|stack| stack.id).collect();
+            state.holding = None;
+            (lease, None, all)
+        } else if is_urgent || holding.is_idle(now) {
+            let (totals, spare) = holding.shrink(now);
+            (lease, Some(totals), spare)
+        } else {
+            let spare: Vec<_> = holding.leftover();
+            let own = holding.own(now);
+            let totals = Totals {
+                slots: own.slots,
+                places: own.places,
+            };
+            (lease, Some(totals), spare)
+        }
+    };
+    let mut tx = room.cx.db.begin_aside(counter.scope()).await?;
+    blocks::lock_all(&mut tx, &spare).await?;
+    let mut closed = Vec::with_capacity(spare.len());
+    for id in spare {
+        closed.push((id, block::close(&mut tx, &room.cx, id, true).await?));
+    }
+    match left {
+        None => store::delete(&mut tx, lease).await?,
+        Some(totals) => store::shrink(&mut tx, lease, totals).await?,
+    }
+    tx.commit().await?;
+    for (id, ended) in closed {
+        match ended {
+            block::Closed::Whole => room.desk.block_closed(id, None),
+            block::Closed::GoesOnIn(next) => room.desk.block_closed(id, Some(next)),
+            block::Closed::Kept => {}
+        }
+    }
+    Ok(())
+}

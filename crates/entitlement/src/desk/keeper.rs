@@ -1,0 +1,304 @@
+use std::{
+    collections::HashSet,
+    sync::{Arc, Weak, atomic::Ordering},
+    time::Duration as Wait,
+};
+
+use chrono::Duration;
+use db::{Ctx, Scope};
+use sqlx::postgres::PgListener;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use uuid::Uuid;
+
+use super::{CHANNEL, Counter, Desk, Phase, acquire::give_back, lock};
+use crate::{
+    Entitlement, Error,
+    block::{BlockId, store as blocks},
+    lease::{LASTS, LeaseId, store},
+    reservation::store as reservations,
+};
+
+/// How often a process looks at what it holds.
+const TICK: Wait = Wait::from_millis(100);
+/// How often it looks whether others want some of it, in case that it did not hear them.
+const LOOK: Wait = Wait::from_millis(250);
+/// How often what is in use is renewed.
+const RENEW: Wait = Wait::from_secs(4);
+/// A lease with less time than this is renewed at once.
+const SHORT: Duration = Duration::seconds(9);
+/// How long to wait before listening again.
+const RETRY: Wait = Wait::from_secs(2);
+
+/// Starts the task that keeps what this process holds, once.
+pub(super) fn ensure(room: &Entitlement) {
+    if !room.desk.is_kept.swap(true, Ordering::AcqRel) {
+        let keeper = Keeper {
+            desk: Arc::downgrade(&room.desk),
+            room: Parts {
+                cx: room.cx.clone(),
+                identity: room.identity.clone(),
+                catalogue: Arc::clone(&room.catalogue),
+                inference_url: Arc::clone(&room.inference_url),
+            },
+            listener: None,
+            listens_at: Instant::now(),
+            looked_at: None,
+            renewed_at: Instant::now(),
+            suspects: HashSet::new(),
+        };
+        tokio::spawn(keeper.run());
+    }
+}
+
+/// The room without its desk, so that the task does not keep the desk alive.
+struct Parts {
+    cx: Ctx,
+    identity: identity::Identity,
+    catalogue: Arc<tokio::sync::RwLock<crate::Catalogue>>,
+    inference_url: Arc<str>,
+}
+
+struct Keeper {
+    desk: Weak<Desk>,
+    room: Parts,
+    listener: Option<PgListener>,
+    listens_at: Instant,
+    looked_at: Option<Instant>,
+    renewed_at: Instant,
+    /// Open blocks of ours that memory does not know; closed when they are still unknown the next time.
+    suspects: HashSet<BlockId>,
+}
+
+impl Keeper {
+    async fn run(mut self) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let is_called = tokio::select! {
+                _ = ticks.tick() => false,
+                called = hear(&mut self.listener) => {
+                    if !called {
+                        self.listener = None;
+                        self.listens_at = Instant::now() + RETRY;
+                    }
+                    called
+                }
+            };
+            let Some(desk) = self.desk.upgrade() else {
+                return;
+            };
+            if desk.is_closed.load(Ordering::Acquire) {
+                return;
+            }
+            let room = Entitlement {
+                cx: self.room.cx.clone(),
+                identity: self.room.identity.clone(),
+                catalogue: Arc::clone(&self.room.catalogue),
+                inference_url: Arc::clone(&self.room.inference_url),
+                desk,
+            };
+            if let Err(error) = self.round(&room, is_called).await {
+                tracing::warn!(%error, "leases can't be kept right now");
+            }
+        }
+    }
+
+    async fn round(&mut self, room: &Entitlement, is_called: bool) -> Result<(), Error> {
+        if self.listener.is_none() && Instant::now() >= self.listens_at {
+            self.listens_at = Instant::now() + RETRY;
+            self.listener = room.cx.db.listen(CHANNEL).await.ok();
+        }
+        let counters = room.desk.all();
+        if counters.is_empty() {
+            return Ok(());
+        }
+        if is_called || self.looked_at.is_none_or(|at| at.elapsed() >= LOOK) {
+            self.looked_at = Some(Instant::now());
+            heed(room).await?;
+        }
+        clear_doubts(room, None).await?;
+        let now = room.cx.clock.now();
+        for counter in &counters {
+            let is_due = lock(&counter.state)
+                .holding
+                .as_ref()
+                .is_some_and(|holding| {
+                    holding.has_leftover()
+                        || (holding.is_idle(now)
+                            && (holding.has_spare(now) || holding.own(now).running == 0))
+                });
+            if is_due && let Err(error) = give_back(room, counter, false).await {
+                tracing::warn!(%error, "what is idle can't be given back yet");
+            }
+        }
+        room.desk.forget_empty();
+        if self.renewed_at.elapsed() >= RENEW || room.desk.is_short(now) {
+            self.renewed_at = Instant::now();
+            self.renew(room).await?;
+        }
+        Ok(())
+    }
+
+    async fn renew(&mut self, room: &Entitlement) -> Result<(), Error> {
+        let now = room.cx.clock.now();
+        let leases = room.desk.leases();
+        let ids: Vec<Uuid> = leases.iter().map(|lease| lease.0).collect();
+        let mut tx = room
+            .cx
+            .db
+            .begin_aside(Scope::House("renewal of leases"))
+            .await?;
+        let renewed = store::renew(&mut tx, &ids, now + LASTS, now).await?;
+        reservations::renew(&mut tx, &room.desk.kept(), now + LASTS).await?;
+        let open = blocks::open_of(&mut tx, &ids).await?;
+        tx.commit().await?;
+        for lease in leases {
+            if let Some(counter) = room.desk.holder(lease)
+                && let Some(holding) = &mut lock(&counter.state).holding
+            {
+                if renewed.contains(&lease) {
+                    holding.renewed(now + LASTS);
+                } else {
+                    holding.lose(now);
+                }
+            }
+        }
+        let unknown: HashSet<BlockId> = open
+            .into_iter()
+            .map(|(block, _)| block)
+            .filter(|block| !room.desk.knows(*block))
+            .collect();
+        for block in unknown.intersection(&self.suspects) {
+            let mut tx = room
+                .cx
+                .db
+                .begin_aside(Scope::House("a block that nobody knows"))
+                .await?;
+            crate::block::close(&mut tx, &room.cx, *block, false).await?;
+            tx.commit().await?;
+        }
+        self.suspects = unknown;
+        Ok(())
+    }
+}
+
+/// Waits for a call; false when the connection is lost. Without one it waits for ever.
+async fn hear(listener: &mut Option<PgListener>) -> bool {
+    match listener {
+        Some(listener) => listener.recv().await.is_ok(),
+        None => std::future::pending().await,
+    }
+}
+
+/// Gives back what others ask for, and forgets plans that have changed.
+async fn heed(room: &Entitlement) -> Result<(), Error> {
+    let mut tx = room
+        .cx
+        .db
+        .begin_aside(Scope::House("leases that others want"))
+        .await?;
+    let wanted = store::wanted(&mut tx, room.desk.node).await?;
+    tx.commit().await?;
+    for (lease, is_recalled, is_stale) in wanted {
+        let Some(counter) = room.desk.holder(lease) else {
+            continue;
+        };
+        if is_stale && let Some(holding) = &mut lock(&counter.state).holding {
+            holding.distrust(room.cx.clock.now());
+        }
+        if is_recalled || is_stale {
+            give_back(room, &counter, true).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Finds out what became of work that nobody keeps any more.
+pub(super) async fn clear_doubts(room: &Entitlement, of: Option<&Counter>) -> Result<(), Error> {
+    let doubts = room.desk.doubts(of);
+    if doubts.is_empty() {
+        return Ok(());
+    }
+    let now = room.cx.clock.now();
+    let mut tx = room
+        .cx
+        .db
+        .begin_aside(Scope::House("work that nobody keeps"))
+        .await?;
+    for (id, phase, counter) in &doubts {
+        if *phase == Phase::Recorded {
+            reservations::forestall(&mut tx, *id, counter.tenant, &counter.storefront, now).await?;
+        }
+    }
+    let ids: Vec<Uuid> = doubts.iter().map(|(id, _, _)| id.0).collect();
+    let open = reservations::open_among(&mut tx, &ids).await?;
+    tx.commit().await?;
+    for (id, _, _) in doubts {
+        if open.contains(&id) {
+            room.desk.confirmed(id);
+        } else {
+            room.desk.cleared(id);
+        }
+    }
+    Ok(())
+}
+
+/// Gives back everything that is not in use, and keeps nothing any more.
+pub(crate) async fn close(room: &Entitlement) {
+    room.desk.is_closed.store(true, Ordering::Release);
+    if let Err(error) = clear_doubts(room, None).await {
+        tracing::warn!(%error, "work that nobody keeps is left to the others");
+    }
+    for counter in room.desk.all() {
+        if let Err(error) = give_back(room, &counter, true).await {
+            tracing::warn!(%error, "a lease is left to run out");
+        }
+    }
+}
+
+impl Counter {
+    pub(super) fn scope(&self) -> Scope {
+        Scope::Tenant {
+            tenant: self.tenant.0,
+            user: None,
+        }
+    }
+}
+
+impl Desk {
+    fn leases(&self) -> Vec<LeaseId> {
+        self.all()
+            .iter()
+            .filter_map(|counter| lock(&counter.state).holding.as_ref().map(|held| held.id))
+            .collect()
+    }
+
+    fn is_short(&self, now: chrono::DateTime<chrono::Utc>) -> bool {
+        self.all().iter().any(|counter| {
+            lock(&counter.state)
+                .holding
+                .as_ref()
+                .is_some_and(|held| held.until() > now && held.until() - now < SHORT)
+        })
+    }
+
+    fn knows(&self, block: BlockId) -> bool {
+        self.all().iter().any(|counter| {
+            lock(&counter.state)
+                .holding
+                .as_ref()
+                .is_some_and(|held| held.blocks().iter().any(|stack| stack.id == block))
+        })
+    }
+
+    /// Forgets tenants of whom nothing is held; whoever has the counter in hand puts what it takes into it all the same, and the
+    /// next one finds the row in the database.
+    fn forget_empty(&self) {
+        lock(&self.counters).retain(|_, of_tenant| {
+            of_tenant.retain(|counter| {
+                Arc::strong_count(counter) > 1 || lock(&counter.state).holding.is_some()
+            });
+            !of_tenant.is_empty()
+        });
+    }
+}
