@@ -30,6 +30,16 @@ pub enum Template {
     KeyLeaked,
     /// `name`, `at` when the account goes, `link` to keep it.
     AccountDeletion,
+    /// `name`, `plan`, `amount`, `at` of the next payment, `link`.
+    SubscriptionBegan,
+    /// `name`, `plan`, `at` when it ends, `link`.
+    SubscriptionCanceled,
+    /// `name`, `plan` that holds now, `amount`, `at` of the next payment, `link`.
+    PlanChanged,
+    /// `name`, `plan`, `amount`, `at` until when the plan goes on, `link` to change the card.
+    PaymentFailed,
+    /// `name`, `plan`, `amount`, `link`.
+    Refunded,
     /// `failures`, to the operators.
     SpreadAttack,
     /// `title`, `body` (paragraphs between empty lines), `link`. The one that can be unsubscribed from.
@@ -80,7 +90,7 @@ pub(crate) struct Misfit {
 }
 
 impl Template {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::VerifyEmail,
         Self::AddressKnown,
         Self::ResetPassword,
@@ -91,6 +101,11 @@ impl Template {
         Self::NewDevice,
         Self::KeyLeaked,
         Self::AccountDeletion,
+        Self::SubscriptionBegan,
+        Self::SubscriptionCanceled,
+        Self::PlanChanged,
+        Self::PaymentFailed,
+        Self::Refunded,
         Self::SpreadAttack,
         Self::News,
     ];
@@ -107,6 +122,11 @@ impl Template {
             Self::NewDevice => "new_device",
             Self::KeyLeaked => "key_leaked",
             Self::AccountDeletion => "account_deletion",
+            Self::SubscriptionBegan => "subscription_began",
+            Self::SubscriptionCanceled => "subscription_canceled",
+            Self::PlanChanged => "plan_changed",
+            Self::PaymentFailed => "payment_failed",
+            Self::Refunded => "refunded",
             Self::SpreadAttack => "spread_attack",
             Self::News => "news",
         }
@@ -148,6 +168,25 @@ impl Template {
             Self::AccountDeletion => &[
                 ("name", Kind::Name),
                 ("at", Kind::Instant),
+                ("link", Kind::Link),
+            ],
+            Self::SubscriptionBegan | Self::PlanChanged | Self::PaymentFailed => &[
+                ("name", Kind::Name),
+                ("plan", Kind::Line),
+                ("amount", Kind::Line),
+                ("at", Kind::Instant),
+                ("link", Kind::Link),
+            ],
+            Self::SubscriptionCanceled => &[
+                ("name", Kind::Name),
+                ("plan", Kind::Line),
+                ("at", Kind::Instant),
+                ("link", Kind::Link),
+            ],
+            Self::Refunded => &[
+                ("name", Kind::Name),
+                ("plan", Kind::Line),
+                ("amount", Kind::Line),
                 ("link", Kind::Link),
             ],
             Self::SpreadAttack => &[("failures", Kind::Count)],

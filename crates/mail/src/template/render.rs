@@ -50,6 +50,26 @@ const SOURCES: [(Template, &str); Template::ALL.len()] = [
         include_str!("../templates/account_deletion.jinja"),
     ),
     (
+        Template::SubscriptionBegan,
+        include_str!("../templates/subscription_began.jinja"),
+    ),
+    (
+        Template::SubscriptionCanceled,
+        include_str!("../templates/subscription_canceled.jinja"),
+    ),
+    (
+        Template::PlanChanged,
+        include_str!("../templates/plan_changed.jinja"),
+    ),
+    (
+        Template::PaymentFailed,
+        include_str!("../templates/payment_failed.jinja"),
+    ),
+    (
+        Template::Refunded,
+        include_str!("../templates/refunded.jinja"),
+    ),
+    (
         Template::SpreadAttack,
         include_str!("../templates/spread_attack.jinja"),
     ),
@@ -329,6 +349,7 @@ mod tests {
         json!({
             "name": name, "tenant": name, "inviter": name, "device": name, "role": "guardian", "link": LINK,
             "new_masked": "c•••@example.test", "hint": "nrn_ab12…wxyz", "at": "2026-11-20T09:00:00Z", "failures": 120,
+            "plan": "ライト", "amount": "2980円",
             "title": "秋のお知らせ", "body": "新しい<席>ができました。\n\nどうぞお寄りください。",
         })
     }

@@ -1,0 +1,133 @@
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::*;
+
+const ROUNDS: u64 = 200;
+
+/// Numbers by chance, the same in each run of a round.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+/// status, price, end of the period, when it ends
+type Known = (String, String, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+
+/// What there is in the end.
+async fn state(test: &TestCtx, shop: &Shop) -> String {
+    let mut owner = test.database.owner().await;
+    let subscriptions: Vec<Known> = sqlx::query_as(
+        "select status, price, period_end, cancel_at from billing.subscription where tenant_id = $1 order by created_at",
+    )
+    .bind(shop.caller.principal.tenant.0)
+    .fetch_all(&mut owner)
+    .await
+    .unwrap();
+    let standing = shop.standing().await;
+    format!(
+        "{subscriptions:?} {:?} {:?} {:?} {:?}",
+        payments(test, shop).await,
+        shop.tickets().await,
+        (standing.plan.id, standing.status, standing.expires_at),
+        ledger_sums(test, shop).await,
+    )
+}
+
+async fn ledger_sums(test: &TestCtx, shop: &Shop) -> Vec<(String, i64)> {
+    let mut tx = test
+        .cx
+        .db
+        .begin(shop.caller.principal.scope())
+        .await
+        .unwrap();
+    let balances = ledger::balances(&mut tx, shop.caller.principal.tenant, UNIT)
+        .await
+        .unwrap();
+    balances
+        .into_iter()
+        .map(|one| (one.account, one.balance))
+        .collect()
+}
+
+/// A month and a half in which everything happens, with events coming in between as `dice` says.
+async fn live(shop: &Shop, dice: &mut Dice) {
+    shop.buy().await;
+    for step in 0..6 {
+        match step {
+            0 => shop.stripe.decline(&shop.customer(), true),
+            1 => shop.stripe.advance(31 * 86_400),
+            2 => shop.stripe.decline(&shop.customer(), false),
+            3 => assert!(shop.stripe.refund_newest(Some(1490))),
+            4 => shop.stripe.cancel_newest(true),
+            _ => shop.stripe.dispute_newest("warning_needs_response"),
+        }
+        if dice.roll(2) == 0 {
+            let some: Vec<String> = mixed(shop, dice).into_iter().take(6).collect();
+            bring(shop, some).await;
+        }
+    }
+    let all = mixed(shop, dice);
+    bring(shop, all).await;
+    shop.work().await;
+}
+
+/// Every event one to five times, in both shapes, in any order.
+fn mixed(shop: &Shop, dice: &mut Dice) -> Vec<String> {
+    let (new, old) = (shop.stripe.events(false), shop.stripe.events(true));
+    let mut all = Vec::new();
+    for (new, old) in new.into_iter().zip(old) {
+        for _ in 0..=dice.roll(5) {
+            all.push(if dice.roll(2) == 0 {
+                new.clone()
+            } else {
+                old.clone()
+            });
+        }
+    }
+    for place in (1..all.len()).rev() {
+        let other = usize::try_from(dice.roll(u64::try_from(place + 1).unwrap())).unwrap();
+        all.swap(place, other);
+    }
+    all
+}
+
+/// Eight senders at once, and two nodes that work meanwhile.
+async fn bring(shop: &Shop, events: Vec<String>) {
+    let senders = Arc::new(Semaphore::new(8));
+    let brought = events.iter().map(|event| {
+        let senders = Arc::clone(&senders);
+        async move {
+            let _permit = senders.acquire().await.unwrap();
+            assert_eq!(shop.deliver(event).await, StatusCode::OK);
+        }
+    });
+    let sending = futures::future::join_all(brought);
+    tokio::join!(sending, shop.work(), shop.work());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_order_of_a_months_events_ends_in_one_state() {
+    let test = testkit::context().await;
+    let house = house(&test.cx).await;
+    let mut first: Option<String> = None;
+    for round in 1..=ROUNDS {
+        let version = if round % 2 == 0 { NEW } else { OLD };
+        let shop = Shop::of(&house, version).await;
+        live(&shop, &mut Dice(round.wrapping_mul(0x9e37_79b9_7f4a_7c15))).await;
+        let found = state(&test, &shop).await;
+        let expected = first.get_or_insert_with(|| found.clone());
+        assert_eq!(&found, expected, "round {round}");
+    }
+    assert!(first.unwrap().contains("1490"), "the month had a refund");
+    assert_eq!(ledger::verify(&test.cx).await.unwrap(), []);
+    let dead = billing::list_dead(&test.cx, 10).await.unwrap();
+    assert!(dead.is_empty(), "{dead:?}");
+}
