@@ -5,7 +5,13 @@
 //! is labelled by its model name, `sandbox-…`, which the web app shows.
 //!
 //! - [`model_router`]: an OpenAI-compatible model that answers by rule, and fails on request.
+//! - [`StripeDouble`]: customers, checkout, subscriptions and signed events without any money.
 
 mod model;
+mod stripe;
 
 pub use model::{MODELS, model_router, model_router_paced};
+pub use stripe::{
+    DeliveryFaults, HeldRead, StripeConfig, StripeDouble, StripePrice,
+    signature as stripe_signature,
+};

@@ -11,11 +11,16 @@
 //! | `[long 300]` | exactly 300 chunks |
 //! | `[about]` | the answer ends by saying what it is |
 //!
+//! A model's name can be a tell as well, so that one target of a route fails whatever is said: `sandbox-fault-500`, `-429`,
+//! `-reset`, `-hang`, `-drip`, `-garbled`, `-half`, `-type`, `-zero`. `sandbox-obedient` says what it was told to say, behind
+//! `say:`, so that a prompt's escape shows.
+//!
 //! Tells combine (`[slow][long 300]`). The same question to the same model always has the same answer.
 //! `GET /sandbox/counters` tells what was really produced, for comparison with what was billed.
 
 mod answer;
 mod counters;
+mod fault;
 mod tells;
 
 use std::convert::Infallible;
@@ -34,10 +39,14 @@ use serde_json::{Value, json};
 
 use answer::Answer;
 use counters::{Counters, Work};
+use fault::Fault;
 use tells::Tells;
 
 /// The models that answer: for guests and free plans, for paid ones, and for the best; each says more than the last.
 pub const MODELS: [&str; 3] = ["sandbox-small", "sandbox-medium", "sandbox-large"];
+
+/// The model that says what it was told to.
+const OBEDIENT: &str = "sandbox-obedient";
 
 const PACE: Duration = Duration::from_millis(25);
 const SLOW_PACE: Duration = Duration::from_millis(400);
@@ -121,7 +130,7 @@ async fn show_counters(State(model): State<Arc<Model>>) -> Response {
 }
 
 async fn complete(State(model): State<Arc<Model>>, body: Bytes) -> Response {
-    let work = Work::begin(Arc::clone(&model));
+    let mut work = Work::begin(Arc::clone(&model));
     let ask: Ask = match serde_json::from_slice(&body) {
         Ok(ask) => ask,
         Err(_) => {
@@ -133,7 +142,8 @@ async fn complete(State(model): State<Arc<Model>>, body: Bytes) -> Response {
             );
         }
     };
-    let Some(rank) = MODELS.iter().position(|id| *id == ask.model) else {
+    let fault = Fault::of(&ask.model);
+    let Some(rank) = rank_of(&ask.model) else {
         return refuse(
             work,
             StatusCode::NOT_FOUND,
@@ -154,7 +164,12 @@ async fn complete(State(model): State<Arc<Model>>, body: Bytes) -> Response {
             "there is no user message",
         );
     };
-    let tells = Tells::read(&question);
+    let mut tells = Tells::read(&question);
+    if let Some(fault) = fault
+        && let Some(response) = fail_by_name(fault, &mut work, &mut tells).await
+    {
+        return response;
+    }
     if tells.fail {
         return refuse(
             work,
@@ -184,7 +199,17 @@ async fn complete(State(model): State<Arc<Model>>, body: Bytes) -> Response {
     );
     work.count_input(input);
     let limit = ask.max_completion_tokens.or(ask.max_tokens);
-    let answer = answer::compose(&question, rank, &tells).limited(limit);
+    let answer = if ask.model == OBEDIENT {
+        answer::obey(
+            &ask.messages
+                .iter()
+                .map(AskMessage::text)
+                .collect::<Vec<_>>(),
+        )
+    } else {
+        answer::compose(&question, rank, &tells)
+    };
+    let answer = answer.limited(limit);
     let pace = if tells.slow { SLOW_PACE } else { model.pace };
     let job = Job {
         model: ask.model,
@@ -192,6 +217,7 @@ async fn complete(State(model): State<Arc<Model>>, body: Bytes) -> Response {
         tells,
         input,
         pace,
+        counts_nothing: fault == Some(Fault::ZeroUsage),
     };
     if ask.stream {
         let usage = ask
@@ -200,6 +226,33 @@ async fn complete(State(model): State<Arc<Model>>, body: Bytes) -> Response {
         job.stream(work, usage)
     } else {
         job.whole(work).await
+    }
+}
+
+/// The place of a model among those that answer; the others say as little as the smallest.
+fn rank_of(model: &str) -> Option<usize> {
+    if model == OBEDIENT || Fault::of(model).is_some() {
+        return Some(0);
+    }
+    MODELS.iter().position(|id| *id == model)
+}
+
+/// Fails as the model's name says; what can be said in tells is left to them.
+async fn fail_by_name(fault: Fault, work: &mut Work, tells: &mut Tells) -> Option<Response> {
+    match fault {
+        Fault::Reset => {
+            work.fail();
+            Some(fault::reset())
+        }
+        Fault::Hang => std::future::pending().await,
+        Fault::WrongType => {
+            work.fail();
+            Some(fault::wrong_type())
+        }
+        other => {
+            other.tell(tells);
+            None
+        }
     }
 }
 
@@ -240,10 +293,15 @@ struct Job {
     tells: Tells,
     input: u64,
     pace: Duration,
+    /// Whether it says that it has read and written nothing.
+    counts_nothing: bool,
 }
 
 impl Job {
     fn usage(&self, output: u64) -> Value {
+        if self.counts_nothing {
+            return json!({ "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0 });
+        }
         json!({
             "prompt_tokens": self.input,
             "completion_tokens": output,

@@ -171,6 +171,21 @@ impl Answer {
     }
 }
 
+/// Says what the last message that told it to say something told it, whoever wrote that; else it has nothing to say.
+pub(super) fn obey(messages: &[String]) -> Answer {
+    let told = messages
+        .iter()
+        .rev()
+        .find_map(|text| text.split_once("say:").map(|(_, rest)| rest.trim()))
+        .filter(|told| !told.is_empty())
+        .unwrap_or("...");
+    Answer {
+        id: format!("chatcmpl-sandbox-{:016x}", fnv1a(told, 0)),
+        pieces: cut(told, is_japanese(told)),
+        finish: "stop",
+    }
+}
+
 /// Tells whether a message wants a Japanese answer: it has kana or kanji, or no letters at all.
 fn is_japanese(text: &str) -> bool {
     let kana_or_kanji = |c| matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ff66}'..='\u{ff9f}');
@@ -358,6 +373,17 @@ mod tests {
         assert_eq!(cut.finish, "length");
         assert!(tokens::estimate(&cut.pieces.concat()) <= 10);
         assert_eq!(answer("話して", 2).limited(Some(total)), whole);
+    }
+
+    #[test]
+    fn the_obedient_one_says_what_the_last_order_was() {
+        let told = |texts: &[&str]| {
+            let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+            obey(&texts).pieces.concat()
+        };
+        assert_eq!(told(&["say: one", "and then say: two words"]), "two words");
+        assert_eq!(told(&["say: こんばんは", "hm"]), "こんばんは");
+        assert_eq!(told(&["hello"]), "...");
     }
 
     #[test]

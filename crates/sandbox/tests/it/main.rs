@@ -41,6 +41,7 @@ impl House {
             max_tokens: None,
             temperature: None,
             stream,
+            ..ChatRequest::default()
         }))
         .await
     }
