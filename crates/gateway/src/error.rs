@@ -11,6 +11,19 @@ pub enum Error {
     RouteNotFound,
     #[error("the key may not use this model")]
     ModelNotAllowed,
+    #[error("there is no model {0}")]
+    ModelUnknown(String),
+    #[error("the plan does not have the model {model}")]
+    ModelNotInPlan {
+        model: String,
+        suggestion: Option<api::Suggestion>,
+    },
+    #[error("the model {0} is not for this")]
+    ModelNotForThis(String),
+    #[error("the Idempotency-Key can't be used")]
+    RepeatKeyInvalid,
+    #[error("the Idempotency-Key came with another body before")]
+    RepeatKeyReused,
     #[error("no model is configured for the route {0}")]
     ModelNotConfigured(String),
     #[error(transparent)]
@@ -43,6 +56,47 @@ impl From<Error> for Problem {
                 Text::new(
                     "このAPIキーでは、このモデルを使えません。",
                     "This API key may not use this model.",
+                ),
+            ),
+            Error::ModelUnknown(model) => Problem::new(
+                404,
+                "model_not_found",
+                Text::owned(
+                    format!("「{model}」というモデルはありません。"),
+                    format!("There is no model named {model}."),
+                ),
+            ),
+            Error::ModelNotInPlan { model, suggestion } => Problem::new(
+                402,
+                "model_not_in_plan",
+                Text::owned(
+                    format!("ご利用のプランでは「{model}」を使えません。"),
+                    format!("Your plan does not have the model {model}."),
+                ),
+            )
+            .with_suggestion(suggestion),
+            Error::ModelNotForThis(model) => Problem::new(
+                400,
+                "model_not_for_this",
+                Text::owned(
+                    format!("「{model}」はこの用途のモデルではありません。"),
+                    format!("The model {model} is not made for this."),
+                ),
+            ),
+            Error::RepeatKeyInvalid => Problem::new(
+                422,
+                "idempotency_key_invalid",
+                Text::new(
+                    "Idempotency-Keyは1〜255文字にしてください。",
+                    "Please use an Idempotency-Key of 1 to 255 characters.",
+                ),
+            ),
+            Error::RepeatKeyReused => Problem::new(
+                422,
+                "idempotency_key_reused",
+                Text::new(
+                    "このIdempotency-Keyは別の内容で使われています。",
+                    "This Idempotency-Key was used with another request.",
                 ),
             ),
             Error::ModelNotConfigured(route) => {

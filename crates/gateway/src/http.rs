@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use api::{Accepted, Check, FieldErrors, Okay, PathId, Refusals, ValidJson, ValidQuery};
+use api::{Accepted, Check, FieldErrors, Okay, PathId, Problem, Refusals, ValidJson, ValidQuery};
 use axum::{
     extract::State,
-    http::HeaderMap,
+    http::{HeaderMap, HeaderValue, header},
     response::{
         IntoResponse, Response,
         sse::{KeepAlive, Sse},
@@ -13,10 +13,12 @@ use futures::StreamExt;
 use identity::InferenceCaller;
 use kernel::Text;
 use llm::{Message, Role};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{Error, Gateway, RunId, RunView, StartRun, admit, cancel, get, launch, outputs, run};
+use crate::{
+    Ask, Error, Gateway, RunId, RunView, StartRun, cancel, door, get, repeat::Repeat, run,
+};
 
 /// The most characters of all messages together.
 const LONGEST_CHAT: usize = 100_000;
@@ -26,11 +28,13 @@ pub fn router() -> OpenApiRouter<Gateway> {
     OpenApiRouter::new()
         .routes(routes!(start_run))
         .routes(routes!(get_run))
+        .routes(routes!(get_run_result))
         .routes(routes!(get_run_events))
         .routes(routes!(cancel_run))
+        .merge(door::router())
 }
 
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Deserialize, Serialize, utoipa::ToSchema)]
 struct NewInference {
     /// What for, such as `misaki.chat`; the plan decides which models that means.
     #[schema(min_length = 1, max_length = 50)]
@@ -39,15 +43,18 @@ struct NewInference {
     messages: Vec<ChatMessage>,
     #[schema(minimum = 1, maximum = 8192)]
     max_tokens: Option<u32>,
+    /// The public name of a model that the plan has; the plan's own choice unless said.
+    #[schema(min_length = 1, max_length = 200)]
+    model: Option<String>,
 }
 
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Deserialize, Serialize, utoipa::ToSchema)]
 struct ChatMessage {
     role: ChatRole,
     content: String,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum ChatRole {
     System,
@@ -58,6 +65,9 @@ enum ChatRole {
 impl Check for NewInference {
     fn check(&self, errors: &mut FieldErrors) {
         errors.length(&self.route, "/route", 1, 50);
+        if let Some(model) = &self.model {
+            errors.length(model, "/model", 1, 200);
+        }
         errors.require(
             (1..=200).contains(&self.messages.len()),
             "/messages",
@@ -84,30 +94,66 @@ impl Check for NewInference {
     }
 }
 
-/// Starts a run; it goes on whether or not anyone listens.
+/// Starts a run; it goes on whether or not anyone listens. With `Prefer: wait=n` the answer comes when the run has ended
+/// or after n seconds, whichever is first; an `Idempotency-Key` names one run for a day, however often it is sent.
 #[utoipa::path(post, path = "/inference", operation_id = "start_run", tag = "gateway", request_body = NewInference,
     security(("inference_token" = []), ("api_key" = []), ("access_token" = [])), responses((status = 202, body = RunView), Refusals))]
 async fn start_run(
     State(room): State<Gateway>,
     caller: InferenceCaller,
+    headers: HeaderMap,
     ValidJson(body): ValidJson<NewInference>,
-) -> Result<Accepted<RunView>, Error> {
+) -> Result<Response, Error> {
+    let said = serde_json::to_vec(&body)
+        .map_err(|error| kernel::Fault::internal("a request can't be written down", error))?;
+    let repeat = Repeat::of(&headers, &caller, "inference", &said)?;
     let messages = body
         .messages
         .into_iter()
         .map(|message| Message::new(message.role.into(), message.content))
         .collect();
-    let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
     let start = StartRun {
         purpose: body.route,
         messages,
         max_tokens: body.max_tokens,
     };
-    let admitted = admit(&mut tx, &room, &caller, start).await?;
-    let mut runs = outputs(&mut tx, &[admitted.id]).await?;
-    tx.commit().await?;
-    launch(&room, admitted);
-    runs.pop().map(Accepted).ok_or(Error::RunNotFound)
+    let ask = Ask {
+        model: body.model,
+        ..start.into()
+    };
+    let id = door::start(&room, &caller, ask, repeat).await?;
+    if let Some(wait) = wait_wanted(&headers) {
+        let _ = tokio::time::timeout(wait, door::collect(&room, &caller, id)).await;
+    }
+    let run = get(&room, caller.principal, id).await?;
+    let location = format!("/inference/{id}");
+    let mut response = if run.state.is_ended() {
+        Okay(run).into_response()
+    } else {
+        let mut response = Accepted(run).into_response();
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+    };
+    if let Ok(value) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(header::LOCATION, value);
+    }
+    Ok(response)
+}
+
+/// How long a caller would wait (RFC 7240, section 4.3); at most a minute.
+fn wait_wanted(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers
+        .get_all("prefer")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split([',', ';']))
+        .find_map(|part| part.trim().strip_prefix("wait="))?
+        .trim_matches('"')
+        .parse::<u64>()
+        .ok()?;
+    Some(Duration::from_secs(seconds.min(60)))
 }
 
 impl From<ChatRole> for Role {
@@ -129,6 +175,31 @@ async fn get_run(
     PathId(id): PathId<RunId>,
 ) -> Result<Okay<RunView>, Error> {
     Ok(Okay(get(&room, caller.principal, id).await?))
+}
+
+/// What a run has produced: 202 while it is under way, 200 once it has ended well or was stopped, and the reason as a
+/// refusal when it failed.
+#[utoipa::path(get, path = "/inference/{run}/result", operation_id = "get_run_result", tag = "gateway", params(("run" = RunId, Path)),
+    security(("inference_token" = []), ("api_key" = []), ("access_token" = [])),
+    responses((status = 200, body = RunView), (status = 202, body = RunView), Refusals))]
+async fn get_run_result(
+    State(room): State<Gateway>,
+    caller: InferenceCaller,
+    PathId(id): PathId<RunId>,
+) -> Result<Response, Problem> {
+    let run = get(&room, caller.principal, id).await?;
+    Ok(match run.state {
+        crate::State::Queued | crate::State::Running => {
+            let mut response = Accepted(run).into_response();
+            let soon = HeaderValue::from_static("1");
+            response.headers_mut().insert(header::RETRY_AFTER, soon);
+            response
+        }
+        crate::State::Completed | crate::State::Cancelled => Okay(run).into_response(),
+        crate::State::Failed => {
+            return Err(door::failure(run.reason.as_deref().unwrap_or_default()));
+        }
+    })
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -187,10 +258,9 @@ async fn get_run_events(
         )
         .into_response();
     // a proxy that gathers events before passing them on would spoil the stream
-    response.headers_mut().insert(
-        "x-accel-buffering",
-        axum::http::HeaderValue::from_static("no"),
-    );
+    response
+        .headers_mut()
+        .insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
 }
 

@@ -7,9 +7,15 @@
 //! anyone who may see it; its events are durable before anyone sees them. It ends once, by its own task or, when that
 //! died, by any node's [`rescue`].
 
+mod breaker;
+mod choose;
+mod door;
 mod error;
 mod http;
+mod menu;
+mod models;
 mod provider;
+mod repeat;
 mod route;
 mod run;
 
@@ -23,9 +29,11 @@ use uuid::Uuid;
 
 pub use error::Error;
 pub use http::router;
-pub use route::{Price, Routes, Target};
+pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider};
+pub use route::{AfterBreak, ApiKey, Kind, Price, Route, Routes, Target, Use};
 pub use run::{
-    Admitted, RunId, RunView, StartRun, State, admit, cancel, forget, get, launch, outputs, rescue,
+    Admitted, Ask, RunId, RunView, StartRun, State, admit, begin, cancel, forget, get, launch,
+    outputs, rescue,
 };
 
 /// How long a node may be silent before its runs are given up for dead.
@@ -42,6 +50,8 @@ pub struct Gateway {
     #[from_ref(skip)]
     http: reqwest::Client,
     #[from_ref(skip)]
+    writer: run::Writer,
+    #[from_ref(skip)]
     node: Arc<Node>,
 }
 
@@ -50,6 +60,7 @@ pub struct Gateway {
 struct Node {
     id: Uuid,
     live: run::Live,
+    health: breaker::Health,
     tasks: TaskTracker,
     /// Given up: end what is under way.
     abandon: CancellationToken,
@@ -96,6 +107,7 @@ impl Gateway {
         let node = Arc::new(Node {
             id: cx.ids.new_id(),
             live: run::Live::default(),
+            health: breaker::Health::default(),
             tasks: TaskTracker::new(),
             abandon: CancellationToken::new(),
             patience,
@@ -103,14 +115,16 @@ impl Gateway {
         Ok(Self {
             identity: entitlement.identity.clone(),
             cx,
-            entitlement,
+            writer: run::Writer::start(&entitlement),
             routes: Arc::new(routes),
             http,
             node,
+            entitlement,
         })
     }
 
-    /// Lets runs under way finish within `within`, then ends the rest with a reason.
+    /// Lets runs under way finish within `within`, then ends the rest with a reason, and gives back
+    /// what was taken of tenants' limits.
     pub async fn drain(&self, within: Duration) {
         self.node.tasks.close();
         if tokio::time::timeout(within, self.node.tasks.wait())
@@ -120,5 +134,6 @@ impl Gateway {
             self.node.abandon.cancel();
             let _ = tokio::time::timeout(Duration::from_secs(5), self.node.tasks.wait()).await;
         }
+        let _ = tokio::time::timeout(Duration::from_secs(3), self.entitlement.close()).await;
     }
 }

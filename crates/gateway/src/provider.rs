@@ -1,103 +1,82 @@
-use std::pin::Pin;
+mod anthropic;
+mod openai;
+mod runpod;
+mod trouble;
 
-use futures::{Stream, StreamExt, stream};
-use llm::{ChatRequest, CodecError, StreamEvent, openai};
-use secrecy::ExposeSecret;
+use std::{pin::Pin, time::Duration};
 
-use crate::Target;
+use futures::{Stream, StreamExt};
+use identity::TenantId;
+use llm::{ChatRequest, CodecError, StreamEvent, runpod::Handler};
+use reqwest::header::RETRY_AFTER;
+use secrecy::SecretString;
+
+use crate::{Gateway, RunId, Target, route::Kind};
+
+pub(crate) use runpod::end;
+pub(crate) use trouble::{Meaning, Trouble};
 
 /// The largest answer that is read in one piece, in bytes.
-const ANSWER_LIMIT: usize = 8 * 1024 * 1024;
+const ANSWER_LIMIT: usize = 32 * 1024 * 1024;
 
 /// What an upstream says, event by event.
-pub(crate) type Events = Pin<Box<dyn Stream<Item = Result<StreamEvent, ProviderError>> + Send>>;
+pub(crate) type Events = Pin<Box<dyn Stream<Item = Result<StreamEvent, Trouble>> + Send>>;
 
-/// Why an upstream did not deliver. Texts of the upstream may name accounts, so they are logged and never shown.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ProviderError {
-    #[error("the upstream can't be reached: {0}")]
-    Unreachable(#[source] reqwest::Error),
-    #[error("the upstream answered {status}: {message}")]
-    Refused { status: u16, message: String },
-    #[error("the upstream broke off: {0}")]
-    Cut(#[source] reqwest::Error),
-    #[error("the upstream's answer can't be read: {0}")]
-    Codec(#[from] CodecError),
+/// A chat that an upstream has accepted.
+pub(crate) struct Opened {
+    pub(crate) events: Events,
 }
 
-/// Opens a chat at an OpenAI-compatible target. Once this returns the upstream has accepted the request.
+/// Opens a chat at a target for a run.
 pub(crate) async fn open(
-    http: &reqwest::Client,
+    room: &Gateway,
+    run: (RunId, TenantId),
     target: &Target,
+    key: Option<&SecretString>,
     request: &ChatRequest,
-) -> Result<Events, ProviderError> {
-    let url = format!("{}/chat/completions", target.base_url.trim_end_matches('/'));
-    let mut call = http.post(url).json(&openai::encode(request));
-    if let Some(key) = &target.api_key {
-        call = call.bearer_auth(key.expose_secret());
-    }
-    let response = call.send().await.map_err(ProviderError::Unreachable)?;
-    if !response.status().is_success() {
-        return Err(refusal(response).await);
-    }
-    if request.stream {
-        Ok(Box::pin(streamed(response)))
-    } else {
-        whole(response).await
+) -> Result<Opened, Trouble> {
+    let http = &room.http;
+    match target.kind {
+        Kind::OpenAi => openai::open(http, target, key, request).await,
+        Kind::Anthropic => anthropic::open(http, target, key, request).await,
+        Kind::RunPod => runpod::open(room, run, target, key, request, Handler::Vllm).await,
+        Kind::RunPodText => runpod::open(room, run, target, key, request, Handler::Plain).await,
     }
 }
 
-async fn refusal(response: reqwest::Response) -> ProviderError {
-    let status = response.status().as_u16();
-    let body = read(response, 16 * 1024).await.unwrap_or_default();
-    let message = match openai::decode(&body) {
-        Err(CodecError::Upstream { message, .. }) => message,
-        _ => "(no error object)".to_owned(),
-    };
-    ProviderError::Refused {
-        status,
-        message: message.chars().take(300).collect(),
-    }
-}
-
-async fn whole(response: reqwest::Response) -> Result<Events, ProviderError> {
-    let body = read(response, ANSWER_LIMIT).await?;
-    let answer = openai::decode(&body)?;
-    let mut events = vec![Ok(StreamEvent::Text(answer.text))];
-    events.extend(answer.usage.map(|usage| Ok(StreamEvent::Usage(usage))));
-    events.extend([
-        Ok(StreamEvent::Finish(answer.finish)),
-        Ok(StreamEvent::Done),
-    ]);
-    Ok(Box::pin(stream::iter(events)))
-}
-
-fn streamed(
+/// Refuses an answer that is no success, with what the provider says about it.
+async fn accepted(
     response: reqwest::Response,
-) -> impl Stream<Item = Result<StreamEvent, ProviderError>> + Send {
-    async_stream::try_stream! {
-        let mut bytes = response.bytes_stream();
-        let mut decoder = openai::StreamDecoder::new();
-        while !decoder.is_done() {
-            let Some(chunk) = bytes.next().await else { break };
-            for event in decoder.push(&chunk.map_err(ProviderError::Cut)?)? {
-                yield event;
-            }
-            if let Some(fault) = decoder.fault() {
-                Err(ProviderError::Codec(fault.clone()))?;
-            }
-        }
-        for event in decoder.finish()? {
-            yield event;
-        }
+    read_error: fn(&[u8]) -> Option<CodecError>,
+) -> Result<reqwest::Response, Trouble> {
+    if response.status().is_success() {
+        return Ok(response);
     }
+    let status = response.status().as_u16();
+    let retry_after = response
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.trim().parse().ok())
+        .map(Duration::from_secs);
+    let body = read(response, 16 * 1024).await.unwrap_or_default();
+    let (message, code) = match read_error(&body) {
+        Some(CodecError::Upstream { message, code }) => (message, code),
+        _ => ("(no error object)".to_owned(), None),
+    };
+    Err(Trouble::Refused {
+        status,
+        code,
+        retry_after,
+        message: message.chars().take(300).collect(),
+    })
 }
 
-async fn read(response: reqwest::Response, limit: usize) -> Result<Vec<u8>, ProviderError> {
+async fn read(response: reqwest::Response, limit: usize) -> Result<Vec<u8>, Trouble> {
     let mut body = Vec::new();
     let mut bytes = response.bytes_stream();
     while let Some(chunk) = bytes.next().await {
-        body.extend_from_slice(&chunk.map_err(ProviderError::Cut)?);
+        body.extend_from_slice(&chunk.map_err(Trouble::Cut)?);
         if body.len() > limit {
             return Err(CodecError::Garbled {
                 reason: "the answer is too large".to_owned(),
@@ -106,4 +85,57 @@ async fn read(response: reqwest::Response, limit: usize) -> Result<Vec<u8>, Prov
         }
     }
     Ok(body)
+}
+
+/// Reads a streamed answer of any protocol.
+trait Decode: Send + 'static {
+    fn push(&mut self, bytes: &[u8]) -> Result<Vec<StreamEvent>, CodecError>;
+    fn fault(&self) -> Option<&CodecError>;
+    fn is_done(&self) -> bool;
+    fn finish(self) -> Result<Vec<StreamEvent>, CodecError>;
+}
+
+macro_rules! decode {
+    ($($decoder:ty),*) => {
+        $(impl Decode for $decoder {
+            fn push(&mut self, bytes: &[u8]) -> Result<Vec<StreamEvent>, CodecError> {
+                self.push(bytes)
+            }
+
+            fn fault(&self) -> Option<&CodecError> {
+                self.fault()
+            }
+
+            fn is_done(&self) -> bool {
+                self.is_done()
+            }
+
+            fn finish(self) -> Result<Vec<StreamEvent>, CodecError> {
+                self.finish()
+            }
+        })*
+    };
+}
+
+decode!(llm::openai::StreamDecoder, llm::anthropic::StreamDecoder);
+
+fn streamed(
+    response: reqwest::Response,
+    mut decoder: impl Decode,
+) -> impl Stream<Item = Result<StreamEvent, Trouble>> + Send {
+    async_stream::try_stream! {
+        let mut bytes = response.bytes_stream();
+        while !decoder.is_done() {
+            let Some(chunk) = bytes.next().await else { break };
+            for event in decoder.push(&chunk.map_err(Trouble::Cut)?)? {
+                yield event;
+            }
+            if let Some(fault) = decoder.fault() {
+                Err(Trouble::Codec(fault.clone()))?;
+            }
+        }
+        for event in decoder.finish()? {
+            yield event;
+        }
+    }
 }

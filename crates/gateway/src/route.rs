@@ -1,59 +1,202 @@
-use std::collections::HashMap;
+use std::{collections::BTreeMap, time::Duration};
 
+use chrono::{DateTime, Utc};
 use kernel::NanoUsd;
 use llm::Usage;
 use secrecy::SecretString;
 
 /// One provider's copy of a model: where it is, what it is called there, what it costs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Target {
-    /// An OpenAI-compatible base URL, such as `https://api.openai.com/v1`.
+    /// The operator's name of the provider; with the model's name it is what health is kept by.
+    pub provider: String,
+    pub kind: Kind,
+    /// Where the provider answers, such as `https://api.openai.com/v1`.
     pub base_url: String,
-    pub api_key: Option<SecretString>,
+    /// Any of them opens the door; the heavier ones are used more.
+    pub keys: Vec<ApiKey>,
     /// The provider's own name of the model.
     pub model: String,
     pub price: Price,
+    /// Prices and the moments from which they hold; `price` holds where there is none.
+    pub prices: Vec<(DateTime<Utc>, Price)>,
     /// Whether the server can stream; otherwise its answer arrives as one event.
     pub streams: bool,
+    /// How long its first word may take, since its machine may have to start; as long as any silence unless said.
+    pub start: Option<Duration>,
+    /// Those of a lower rank are tried first.
+    pub rank: u32,
+    /// The share of calls among those of one rank; 0 only when nothing else is left.
+    pub weight: u32,
+}
+
+/// The protocol that a provider speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// OpenAI's chat protocol, which vLLM, llama.cpp, Ollama, Together and most others speak.
+    #[default]
+    OpenAi,
+    Anthropic,
+    /// The queue of a serverless endpoint at RunPod whose worker is vLLM's.
+    RunPod,
+    /// The same with a handler of the house, which takes `{"text": …}`.
+    #[serde(rename = "runpod-text")]
+    RunPodText,
+}
+
+/// A provider's key and how much of the work it takes.
+#[derive(Clone, Debug)]
+pub struct ApiKey {
+    pub secret: SecretString,
+    pub weight: u32,
+}
+
+impl Target {
+    /// What health is kept by.
+    pub(crate) fn name(&self) -> String {
+        format!("{}/{}@{}", self.provider, self.model, self.base_url)
+    }
 }
 
 /// What 1,000 tokens cost.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Price {
     pub input: NanoUsd,
     pub output: NanoUsd,
+    /// What was read from the provider's own cache; as other input unless said.
+    pub cached: Option<NanoUsd>,
 }
 
 impl Price {
     /// The cost of `usage`; what would not fit is the largest cost there is, so that it is noticed.
     pub(crate) fn of(&self, usage: Usage) -> NanoUsd {
-        let input = NanoUsd::of_tokens(usage.input, self.input);
-        let output = NanoUsd::of_tokens(usage.output, self.output);
-        input
-            .zip(output)
-            .and_then(|(input, output)| input.checked_add(output))
-            .unwrap_or(NanoUsd(i64::MAX))
+        let cached = usage.cached.min(usage.input);
+        [
+            (usage.input - cached, self.input),
+            (cached, self.cached.unwrap_or(self.input)),
+            (usage.output, self.output),
+        ]
+        .into_iter()
+        .try_fold(NanoUsd(0), |sum, (tokens, price)| {
+            sum.checked_add(NanoUsd::of_tokens(tokens, price)?)
+        })
+        .unwrap_or(NanoUsd(i64::MAX))
     }
 }
 
-/// The ordered targets behind each public name.
+/// What a model is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Use {
+    #[default]
+    Chat,
+    Embedding,
+}
+
+/// What is behind a public name.
 #[derive(Clone, Debug, Default)]
-pub struct Routes(HashMap<String, Vec<Target>>);
+pub struct Route {
+    pub use_for: Use,
+    pub targets: Vec<Target>,
+    /// What becomes of an answer that breaks off after its first word.
+    pub after_break: AfterBreak,
+}
+
+/// What becomes of an answer that breaks off after its first word was shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AfterBreak {
+    /// It ends there, and the reader is told.
+    #[default]
+    End,
+    /// Another target takes it up where it broke off, told the same things in the same words.
+    Continue,
+}
+
+/// The routes behind the public names.
+#[derive(Clone, Debug, Default)]
+pub struct Routes(BTreeMap<String, Route>);
 
 impl Routes {
+    /// Routes of chat models.
     pub fn new(routes: impl IntoIterator<Item = (String, Vec<Target>)>) -> Self {
-        Self(routes.into_iter().collect())
+        let chat = |targets| Route {
+            targets,
+            ..Route::default()
+        };
+        Self(
+            routes
+                .into_iter()
+                .map(|(name, targets)| (name, chat(targets)))
+                .collect(),
+        )
     }
 
-    /// The targets of a route, the preferred one first; empty when none is configured.
-    pub(crate) fn targets(&self, route: &str) -> &[Target] {
-        self.0.get(route).map_or(&[], Vec::as_slice)
+    /// Adds routes; those that are there stay.
+    #[must_use]
+    pub fn with(mut self, more: impl IntoIterator<Item = (String, Route)>) -> Self {
+        for (name, route) in more {
+            self.0.entry(name).or_insert(route);
+        }
+        self
+    }
+
+    /// Adds the routes of `others` that are not there.
+    #[must_use]
+    pub fn or(self, others: Self) -> Self {
+        self.with(others.0)
+    }
+
+    /// All keys of whoever serves `model` at `base_url`.
+    pub(crate) fn keys(&self, base_url: &str, model: &str) -> Vec<ApiKey> {
+        self.0
+            .values()
+            .flat_map(|route| &route.targets)
+            .find(|target| target.base_url == base_url && target.model == model)
+            .map(|target| target.keys.clone())
+            .unwrap_or_default()
+    }
+
+    /// The targets of a route with the prices of now, the preferred ones first; empty when none is configured.
+    pub(crate) fn targets(&self, route: &str, now: DateTime<Utc>) -> Vec<Target> {
+        let Some(route) = self.0.get(route) else {
+            return Vec::new();
+        };
+        let mut targets = route.targets.clone();
+        for target in &mut targets {
+            target.price = price_at(&target.prices, now).unwrap_or(target.price);
+        }
+        targets
+    }
+
+    /// What becomes of an answer of this route that breaks off.
+    pub(crate) fn after_break(&self, route: &str) -> AfterBreak {
+        self.0
+            .get(route)
+            .map_or(AfterBreak::End, |route| route.after_break)
+    }
+
+    /// What the models of a configured route are for.
+    pub(crate) fn use_of(&self, route: &str) -> Option<Use> {
+        let route = self.0.get(route)?;
+        (!route.targets.is_empty()).then_some(route.use_for)
     }
 
     /// Whether any route has a target.
     pub fn is_empty(&self) -> bool {
-        self.0.values().all(Vec::is_empty)
+        self.0.values().all(|route| route.targets.is_empty())
     }
+}
+
+/// The newest price that holds at `now`.
+fn price_at(prices: &[(DateTime<Utc>, Price)], now: DateTime<Utc>) -> Option<Price> {
+    prices
+        .iter()
+        .filter(|(from, _)| *from <= now)
+        .max_by_key(|(from, _)| *from)
+        .map(|(_, price)| *price)
 }
 
 #[cfg(test)]
@@ -61,31 +204,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cost_is_the_sum_of_both_sides() {
+    fn cost_is_the_sum_of_what_was_read_fresh_read_again_and_written() {
+        let usage = |input, output, cached| Usage {
+            input,
+            output,
+            cached,
+        };
         let price = Price {
             input: NanoUsd(150_000),
             output: NanoUsd(600_000),
+            cached: Some(NanoUsd(15_000)),
         };
+        let plain = Price {
+            cached: None,
+            ..price
+        };
+        assert_eq!(price.of(usage(1000, 500, 0)), NanoUsd(450_000));
+        assert_eq!(price.of(usage(1000, 500, 400)), NanoUsd(396_000));
+        assert_eq!(plain.of(usage(1000, 500, 400)), NanoUsd(450_000));
         assert_eq!(
-            price.of(Usage {
-                input: 1000,
-                output: 500,
-                cached: 0
-            }),
-            NanoUsd(450_000)
+            price.of(usage(10, 0, 20)),
+            NanoUsd(150),
+            "no more is read again than was read"
         );
         assert_eq!(
             price.of(Usage::default()),
             NanoUsd(0),
             "an explicit zero stays zero"
         );
-        assert_eq!(
-            price.of(Usage {
-                input: u64::MAX,
-                output: 0,
-                cached: 0
-            }),
-            NanoUsd(i64::MAX)
-        );
+        assert_eq!(price.of(usage(u64::MAX, 0, 0)), NanoUsd(i64::MAX));
+    }
+
+    #[test]
+    fn the_price_is_the_newest_that_holds() {
+        let day = |days| DateTime::UNIX_EPOCH + chrono::Duration::days(days);
+        let price = |input| Price {
+            input: NanoUsd(input),
+            ..Price::default()
+        };
+        let prices = [(day(0), price(1)), (day(20), price(3)), (day(10), price(2))];
+        for (now, want) in [(0, 1), (9, 1), (10, 2), (19, 2), (20, 3), (99, 3)] {
+            assert_eq!(price_at(&prices, day(now)), Some(price(want)), "day {now}");
+        }
+        assert_eq!(price_at(&prices, day(-1)), None);
     }
 }

@@ -1,22 +1,32 @@
 mod drive;
 mod live;
+mod open;
 mod reader;
+mod remote;
 mod rescue;
 mod store;
+mod told;
+mod writer;
 
 use chrono::{DateTime, Utc};
-use entitlement::{ReservationId, Work, reserve};
+use entitlement::{Plan, Reservation, ReservationId, TRIES, Work, record};
 use identity::{InferenceCaller, Principal, TenantId};
 use llm::{ChatRequest, Message};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Error, Gateway, LEASE, Target};
+use crate::{
+    Error, Gateway, LEASE, Target, menu,
+    route::{AfterBreak, Use},
+};
 
 pub(crate) use live::Live;
 pub(crate) use reader::{Event, EventKind, events};
+pub(crate) use remote::{Remote, RemoteJob};
 pub use rescue::rescue;
+use writer::Beginning;
+pub(crate) use writer::Writer;
 
 kernel::id!(
     /// One server-owned generation.
@@ -33,6 +43,32 @@ pub struct StartRun {
     pub purpose: String,
     pub messages: Vec<Message>,
     pub max_tokens: Option<u32>,
+}
+
+/// What a door asks for: as [`StartRun`], with the caller's own choice of a model and everything else that a request may say.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub purpose: String,
+    /// The public name of a model; the plan's own choice for the purpose unless said.
+    pub model: Option<String>,
+    pub request: ChatRequest,
+    /// The run's id where it has been told already.
+    pub id: Option<RunId>,
+}
+
+impl From<StartRun> for Ask {
+    fn from(start: StartRun) -> Self {
+        Self {
+            purpose: start.purpose,
+            model: None,
+            request: ChatRequest {
+                messages: start.messages,
+                max_tokens: start.max_tokens,
+                ..ChatRequest::default()
+            },
+            id: None,
+        }
+    }
 }
 
 /// Where a run stands.
@@ -70,7 +106,8 @@ impl State {
 pub struct RunView {
     pub id: RunId,
     pub state: State,
-    /// Why it ended other than completed: stopped, upstream_failed, upstream_stalled, upstream_garbled, node_lost or deadline.
+    /// Why it ended other than completed: stopped, upstream_failed, upstream_busy, upstream_refused,
+    /// upstream_denied, upstream_unavailable, upstream_stalled, upstream_garbled, node_lost or deadline.
     #[schema(required)]
     pub reason: Option<String>,
     pub model: String,
@@ -96,24 +133,29 @@ pub struct Admitted {
     pub id: RunId,
     tenant: TenantId,
     reservation: ReservationId,
+    /// Keeps the place until the run is settled.
+    kept: Reservation,
     targets: Vec<Target>,
     request: ChatRequest,
+    after_break: AfterBreak,
 }
 
 /// Admits a run in the caller's transaction: reservation and row commit together with whatever the caller writes, or not
 /// at all. Then [`launch`] it. Should the process die in between, [`rescue`] ends the run and gives the units back.
 ///
 /// # Errors
-/// Whatever entitlement refuses; `RouteNotFound`, `ModelNotConfigured`, and `ModelNotAllowed` to the caller's key.
+/// Whatever entitlement refuses; `RouteNotFound`, `ModelUnknown`, `ModelNotInPlan`, `ModelNotConfigured`, and
+/// `ModelNotAllowed` to the caller's key.
 pub async fn admit(
     conn: &mut PgConnection,
     room: &Gateway,
     caller: &InferenceCaller,
-    start: StartRun,
+    start: impl Into<Ask>,
 ) -> Result<Admitted, Error> {
+    let start: Ask = start.into();
     let cx = &room.cx;
     let now = cx.clock.now();
-    let id: RunId = cx.ids.new_id();
+    let id: RunId = start.id.unwrap_or_else(|| cx.ids.new_id());
     let reference = id.to_string();
     let work = Work {
         storefront: &caller.storefront,
@@ -123,51 +165,173 @@ pub async fn admit(
         lease_until: now + LEASE,
         daily_cap: caller.key.as_ref().and_then(|key| key.daily_cap),
     };
-    let reservation = reserve(conn, &room.entitlement, caller.principal, &work).await?;
-    let route = reservation
-        .plan
-        .terms
-        .routes
-        .get(&start.purpose)
-        .ok_or(Error::RouteNotFound)?;
-    let models = caller.key.as_ref().and_then(|key| key.models.as_deref());
-    if models.is_some_and(|models| !models.contains(route)) {
-        return Err(Error::ModelNotAllowed);
-    }
-    let targets = room.routes.targets(route).to_vec();
+    let mut tries = 0;
+    let (kept, route, targets) = loop {
+        let admission = entitlement::admit(&room.entitlement, caller.principal, &work).await?;
+        // what is refused here was never recorded, and is given back at once
+        let (route, targets) = way(room, caller, admission.reservation.plan(), &start).await?;
+        let recorded = record(conn, &room.entitlement, caller.principal, &work, admission).await?;
+        if let Some(kept) = recorded {
+            break (kept, route, targets);
+        }
+        tries += 1;
+        if tries == TRIES {
+            return Err(entitlement::Error::LeasesUnsettled.into());
+        }
+    };
     let first = targets
         .first()
         .ok_or_else(|| Error::ModelNotConfigured(route.clone()))?;
     let row = store::NewRun {
         id,
         tenant: caller.principal.tenant,
-        reservation: reservation.id,
+        reservation: kept.id,
         storefront: &caller.storefront,
-        route,
+        route: &route,
         model: &first.model,
         node: room.node.id,
         lease_until: now + LEASE,
         now,
     };
-    store::insert(conn, &row).await?;
-    let request = ChatRequest {
-        model: first.model.clone(),
-        messages: start.messages,
-        max_tokens: Some(start.max_tokens.unwrap_or(MAX_TOKENS)),
-        temperature: None,
-        stream: first.streams,
-    };
+    store::insert_all(conn, &[row]).await?;
+    let request = request(first, start.request);
+    let after_break = room.routes.after_break(&route);
     Ok(Admitted {
         id,
         tenant: caller.principal.tenant,
-        reservation: reservation.id,
+        reservation: kept.id,
+        kept,
         targets,
         request,
+        after_break,
     })
+}
+
+/// Admits a run that stands alone and writes it together with others that begin at the same time. Then [`launch`] it.
+///
+/// # Errors
+/// As [`admit`].
+pub async fn begin(
+    room: &Gateway,
+    caller: &InferenceCaller,
+    start: impl Into<Ask>,
+) -> Result<(Admitted, RunView), Error> {
+    let start: Ask = start.into();
+    let cx = &room.cx;
+    // the cap of a key is counted in a line of its own
+    if caller
+        .key
+        .as_ref()
+        .is_some_and(|key| key.daily_cap.is_some())
+    {
+        let mut tx = cx.db.begin(caller.principal.scope()).await?;
+        let admitted = admit(&mut tx, room, caller, start).await?;
+        let view = store::find(&mut tx, admitted.id).await?;
+        tx.commit().await?;
+        return Ok((admitted, view.ok_or(Error::RunNotFound)?));
+    }
+    let id: RunId = start.id.unwrap_or_else(|| cx.ids.new_id());
+    let reference = id.to_string();
+    for _ in 0..TRIES {
+        let now = cx.clock.now();
+        let work = Work {
+            storefront: &caller.storefront,
+            unit: &start.purpose,
+            amount: 1,
+            reference: &reference,
+            lease_until: now + LEASE,
+            daily_cap: None,
+        };
+        let admission = entitlement::admit(&room.entitlement, caller.principal, &work).await?;
+        let (route, targets) = way(room, caller, admission.reservation.plan(), &start).await?;
+        let first = targets
+            .first()
+            .ok_or_else(|| Error::ModelNotConfigured(route.clone()))?;
+        let run = Beginning {
+            id,
+            tenant: caller.principal.tenant,
+            storefront: caller.storefront.clone(),
+            route: route.clone(),
+            model: first.model.clone(),
+            node: room.node.id,
+            now,
+        };
+        if let Some(kept) = room.writer.begin(run, admission).await? {
+            let request = request(first, start.request);
+            let view = fresh(id, &route, &request.model, now);
+            let after_break = room.routes.after_break(&route);
+            let admitted = Admitted {
+                id,
+                tenant: caller.principal.tenant,
+                reservation: kept.id,
+                kept,
+                targets,
+                request,
+                after_break,
+            };
+            return Ok((admitted, view));
+        }
+    }
+    Err(entitlement::Error::LeasesUnsettled.into())
+}
+
+fn request(first: &Target, asked: ChatRequest) -> ChatRequest {
+    ChatRequest {
+        model: first.model.clone(),
+        max_tokens: Some(asked.max_tokens.unwrap_or(MAX_TOKENS)),
+        stream: first.streams,
+        ..asked
+    }
+}
+
+/// A run that nothing has happened to yet.
+fn fresh(id: RunId, route: &str, model: &str, now: DateTime<Utc>) -> RunView {
+    RunView {
+        id,
+        state: State::Queued,
+        reason: None,
+        model: model.to_owned(),
+        route: route.to_owned(),
+        tokens_in: 0,
+        tokens_out: 0,
+        cost_nano_usd: 0,
+        output: String::new(),
+        created_at: now,
+        started_at: None,
+        ended_at: None,
+        last_event_id: 0,
+    }
+}
+
+/// Where the plan leads for what is asked, if the caller's key may go there.
+async fn way(
+    room: &Gateway,
+    caller: &InferenceCaller,
+    plan: &Plan,
+    ask: &Ask,
+) -> Result<(String, Vec<Target>), Error> {
+    let catalogue = room.entitlement.catalogue.read().await;
+    let route = menu::route_of(
+        plan,
+        &catalogue,
+        &ask.purpose,
+        ask.model.as_deref(),
+        caller.key.as_ref().and_then(|key| key.models.as_deref()),
+    )?;
+    drop(catalogue);
+    if room.routes.use_of(&route) == Some(Use::Embedding) {
+        return Err(Error::ModelNotForThis(route));
+    }
+    let targets = room.routes.targets(&route, room.cx.clock.now());
+    if targets.is_empty() {
+        return Err(Error::ModelNotConfigured(route));
+    }
+    Ok((route, targets))
 }
 
 /// Starts the task that drives an admitted run.
 pub fn launch(room: &Gateway, run: Admitted) {
+    run.kept.confirm();
     let progress = room.node.live.enter(run.id, run.tenant);
     let room = room.clone();
     room.node

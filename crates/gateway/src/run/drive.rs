@@ -1,20 +1,22 @@
 use std::{sync::Arc, time::Duration};
 
-use db::Scope;
-use entitlement::{Outcome, Usage, renew, settle};
+use entitlement::{Outcome, Settled, Usage, settle};
 use futures::{FutureExt, StreamExt};
 use llm::{StreamEvent, tokens};
 use serde_json::json;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 
 use super::{
     Admitted, Event, EventKind, RunId, State,
     live::Feed,
     store::{self, Ending},
+    told,
+    writer::Found,
 };
 use crate::{
-    Error, Gateway, LEASE, Target,
-    provider::{self, Events, ProviderError},
+    Error, Gateway, LEASE,
+    provider::{Events, Meaning, Trouble},
+    route::{AfterBreak, Price},
 };
 
 /// How often a silent run says that it is alive and looks whether it is to stop.
@@ -22,6 +24,8 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// The most items of the upstream that become one event.
 const LARGEST_BATCH: usize = 64;
+/// How often another target may take up an answer that broke off.
+const MOST_TAKEOVERS: u32 = 2;
 /// The most bytes of an answer; no model that keeps to its token limit comes near.
 const LARGEST_OUTPUT: usize = 2 * 1024 * 1024;
 
@@ -39,6 +43,10 @@ pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
         output: String::new(),
         usage: None,
         model: run.request.model.clone(),
+        price: Price::default(),
+        takeovers: 0,
+        broke: Vec::new(),
+        called_tools: false,
     };
     let verdict = driver.generate().await;
     match driver.finish(verdict).await {
@@ -56,6 +64,11 @@ pub(super) enum Verdict {
     Completed,
     Stopped,
     UpstreamFailed,
+    UpstreamBusy,
+    UpstreamRefused,
+    UpstreamDenied,
+    /// Every target was left alone, since none answered of late.
+    UpstreamUnavailable,
     UpstreamStalled,
     UpstreamGarbled,
     Deadline,
@@ -78,11 +91,37 @@ impl Verdict {
             Self::Completed | Self::Fenced => None,
             Self::Stopped => Some("stopped"),
             Self::UpstreamFailed => Some("upstream_failed"),
+            Self::UpstreamBusy => Some("upstream_busy"),
+            Self::UpstreamRefused => Some("upstream_refused"),
+            Self::UpstreamDenied => Some("upstream_denied"),
+            Self::UpstreamUnavailable => Some("upstream_unavailable"),
             Self::UpstreamStalled => Some("upstream_stalled"),
             Self::UpstreamGarbled => Some("upstream_garbled"),
             Self::Deadline => Some("deadline"),
             Self::NodeLost => Some("node_lost"),
         }
+    }
+
+    pub(super) const fn of(meaning: Meaning) -> Self {
+        match meaning {
+            Meaning::Failed => Self::UpstreamFailed,
+            Meaning::Busy => Self::UpstreamBusy,
+            Meaning::Refused => Self::UpstreamRefused,
+            Meaning::Denied => Self::UpstreamDenied,
+            Meaning::Stalled => Self::UpstreamStalled,
+            Meaning::Garbled => Self::UpstreamGarbled,
+        }
+    }
+
+    /// Whether the upstream is to blame, so that another may do better.
+    const fn is_the_upstreams(self) -> bool {
+        matches!(
+            self,
+            Self::UpstreamFailed
+                | Self::UpstreamBusy
+                | Self::UpstreamStalled
+                | Self::UpstreamGarbled
+        )
     }
 
     /// Whether the unit is kept: for an answer, and for one that was stopped after it had begun. A failure is free.
@@ -95,11 +134,11 @@ impl Verdict {
     }
 }
 
-struct Driver<'a> {
-    room: &'a Gateway,
-    run: &'a Admitted,
-    feed: &'a Feed,
-    deadline: Instant,
+pub(super) struct Driver<'a> {
+    pub(super) room: &'a Gateway,
+    pub(super) run: &'a Admitted,
+    pub(super) feed: &'a Feed,
+    pub(super) deadline: Instant,
     /// The number of the newest event.
     seq: i32,
     /// Events that are not durable yet.
@@ -109,60 +148,75 @@ struct Driver<'a> {
     output: String,
     usage: Option<llm::Usage>,
     model: String,
+    /// Of the target that answers.
+    price: Price,
+    /// How often another target has taken up the answer.
+    pub(super) takeovers: u32,
+    /// The targets that broke off in this run; they come last.
+    pub(super) broke: Vec<String>,
+    /// Whether the answer asks for tools: what broke off there can't be taken up.
+    called_tools: bool,
 }
 
 impl Driver<'_> {
     async fn generate(&mut self) -> Verdict {
-        let (upstream, target) = match self.open().await {
-            Ok(opened) => opened,
-            Err(verdict) => return verdict,
-        };
-        self.model.clone_from(&target.model);
-        self.note(
-            EventKind::Started,
-            json!({ "run_id": self.run.id, "model": self.model }),
-        );
-        self.relay(upstream).await
+        loop {
+            let (upstream, target) = match self.open().await {
+                Ok(opened) => opened,
+                Err(verdict) => return verdict,
+            };
+            self.model.clone_from(&target.model);
+            self.price = target.price;
+            if self.takeovers == 0 {
+                self.note(
+                    EventKind::Started,
+                    json!({ "run_id": self.run.id, "model": self.model }),
+                );
+            }
+            let (before, said) = (self.usage.take(), self.output.len());
+            let verdict = self.relay(upstream).await;
+            self.seal();
+            if verdict.is_the_upstreams() {
+                self.room.node.health.failed(&target.name(), None);
+                self.broke.push(target.name());
+            }
+            let is_over = !verdict.is_the_upstreams()
+                || self.run.after_break == AfterBreak::End
+                || self.takeovers >= MOST_TAKEOVERS
+                || self.called_tools;
+            if let Some(before) = before.or((!is_over).then(llm::Usage::default)) {
+                let part = self.usage.unwrap_or_else(|| self.estimate(said));
+                self.usage = Some(llm::Usage {
+                    input: before.input.saturating_add(part.input),
+                    output: before.output.saturating_add(part.output),
+                    cached: before.cached.saturating_add(part.cached),
+                });
+            }
+            if is_over {
+                return verdict;
+            }
+            self.takeovers += 1;
+        }
     }
 
-    /// Opens the first target of the route that accepts; nothing has been shown yet, so the next may be tried.
-    async fn open(&mut self) -> Result<(Events, Target), Verdict> {
-        let mut verdict = Verdict::UpstreamFailed;
-        for target in &self.run.targets {
-            let mut request = self.run.request.clone();
-            request.model.clone_from(&target.model);
-            request.stream = target.streams;
-            let call = timeout(
-                self.room.node.patience.silence,
-                provider::open(&self.room.http, target, &request),
-            );
-            let mut call = std::pin::pin!(call);
-            let mut beat = heartbeat();
-            let result = loop {
-                tokio::select! {
-                    result = &mut call => break result,
-                    () = self.feed.cancel.cancelled() => return Err(Verdict::Stopped),
-                    () = self.room.node.abandon.cancelled() => return Err(Verdict::NodeLost),
-                    _ = beat.tick() => match self.write().await {
-                        Ok(Kept::Go) | Err(()) => {}
-                        Ok(Kept::Stop) => return Err(Verdict::Stopped),
-                        Ok(Kept::Fenced) => return Err(Verdict::Fenced),
-                    },
-                }
-            };
-            match result {
-                Ok(Ok(events)) => return Ok((events, target.clone())),
-                Ok(Err(error)) => {
-                    tracing::warn!(run = %self.run.id, model = target.model, %error, "upstream");
-                    verdict = of_error(&error);
-                }
-                Err(_) => {
-                    tracing::warn!(run = %self.run.id, model = target.model, "the upstream is silent");
-                    verdict = Verdict::UpstreamStalled;
-                }
-            }
+    /// What is asked of the next target: the same as of the first, with what was said since.
+    pub(super) fn request(&self) -> llm::ChatRequest {
+        let mut request = self.run.request.clone();
+        if self.takeovers > 0 {
+            request
+                .messages
+                .push(llm::Message::assistant(self.output.clone()));
         }
-        Err(verdict)
+        request
+    }
+
+    /// What an upstream that broke off has probably counted, for what was said since byte `from`.
+    fn estimate(&self, from: usize) -> llm::Usage {
+        llm::Usage {
+            input: tokens::estimate_messages(&self.run.request.messages),
+            output: tokens::estimate(self.output.get(from..).unwrap_or_default()),
+            cached: 0,
+        }
     }
 
     /// Passes on what the upstream says, making it durable in batches: while one is being written the next gathers.
@@ -222,7 +276,7 @@ impl Driver<'_> {
     }
 
     /// Takes in one item of the upstream; says how the run ends if it was the last.
-    fn take(&mut self, next: Option<Result<StreamEvent, ProviderError>>) -> Option<Verdict> {
+    fn take(&mut self, next: Option<Result<StreamEvent, Trouble>>) -> Option<Verdict> {
         match next {
             Some(Ok(StreamEvent::Text(text))) => {
                 // Postgres can't store NUL, and nobody can read it
@@ -233,11 +287,23 @@ impl Driver<'_> {
                 self.usage = Some(usage);
                 None
             }
-            Some(Ok(StreamEvent::Finish(_))) => None,
+            Some(Ok(StreamEvent::Tool(piece))) => {
+                self.called_tools = true;
+                self.seal();
+                self.note(EventKind::Delta, json!({ "text": "", "tool": piece }));
+                None
+            }
+            // what ends as it should is told by its end
+            Some(Ok(StreamEvent::Finish(llm::Finish::Stop))) => None,
+            Some(Ok(StreamEvent::Finish(finish))) => {
+                self.seal();
+                self.note(EventKind::Delta, json!({ "text": "", "finish": finish }));
+                None
+            }
             Some(Ok(StreamEvent::Done)) | None => Some(Verdict::Completed),
             Some(Err(error)) => {
                 tracing::warn!(run = %self.run.id, model = self.model, %error, "upstream");
-                Some(of_error(&error))
+                Some(Verdict::of(error.meaning()))
             }
         }
     }
@@ -267,7 +333,7 @@ impl Driver<'_> {
 
     /// Makes what is pending durable and renews the lease, then shows it. A database that is away is waited for as long
     /// as the lease lasts.
-    async fn write(&mut self) -> Result<Kept, ()> {
+    pub(super) async fn write(&mut self) -> Result<Kept, ()> {
         self.seal();
         let give_up = Instant::now() + LEASE.to_std().unwrap_or_default();
         loop {
@@ -289,28 +355,15 @@ impl Driver<'_> {
     }
 
     async fn try_write(&self) -> Result<Kept, Error> {
-        let cx = &self.room.cx;
-        let lease_until = cx.clock.now() + LEASE;
-        let mut tx = cx.db.begin(self.scope()).await?;
-        let touched = store::touch(
-            &mut tx,
-            self.run.id,
-            self.seq,
-            &self.model,
-            lease_until,
-            cx.clock.now(),
-        )
-        .await?;
-        let Some(cancel_requested) = touched else {
-            return Ok(Kept::Fenced);
-        };
-        store::insert_events(&mut tx, self.run.id, self.run.tenant, &self.pending).await?;
-        renew(&mut tx, self.run.reservation, lease_until).await?;
-        tx.commit().await?;
-        Ok(if cancel_requested {
-            Kept::Stop
-        } else {
-            Kept::Go
+        let run = (self.run.id, self.run.tenant);
+        let writer = &self.room.writer;
+        let found = writer
+            .beat(run, self.seq, &self.model, &self.pending)
+            .await?;
+        Ok(match found {
+            Found::Written { is_to_stop: false } => Kept::Go,
+            Found::Written { is_to_stop: true } => Kept::Stop,
+            Found::Ended => Kept::Fenced,
         })
     }
 
@@ -330,23 +383,16 @@ impl Driver<'_> {
             output: tokens::estimate(&self.output),
             cached: 0,
         });
-        let price = self
-            .run
-            .targets
-            .iter()
-            .find(|t| t.model == self.model)
-            .map(|t| t.price)
-            .unwrap_or_default();
         let ending = Ending {
             id: self.run.id,
             tenant: self.run.tenant,
             verdict,
             seq: self.seq + 1,
-            output: &self.output,
-            model: &self.model,
+            output: self.output.clone(),
+            model: self.model.clone(),
             tokens_in: i64::try_from(usage.input).unwrap_or(i64::MAX),
             tokens_out: i64::try_from(usage.output).unwrap_or(i64::MAX),
-            cost_nano_usd: price.of(usage).0,
+            cost_nano_usd: self.price.of(usage).0,
         };
         let give_up = Instant::now() + Duration::from_secs(30);
         loop {
@@ -366,33 +412,31 @@ impl Driver<'_> {
         }
     }
 
-    async fn try_finish(&self, ending: &Ending<'_>) -> Result<Option<Event>, Error> {
-        let mut tx = self.room.cx.db.begin(self.scope()).await?;
-        let event = end(&mut tx, self.room, self.run.reservation, ending).await?;
-        if event.is_some() {
-            store::insert_events(&mut tx, self.run.id, self.run.tenant, &self.pending).await?;
-        }
-        tx.commit().await?;
-        Ok(event)
-    }
-
-    fn scope(&self) -> Scope {
-        Scope::Tenant {
-            tenant: self.run.tenant.0,
-            user: None,
-        }
+    async fn try_finish(&self, ending: &Ending) -> Result<Option<Event>, Error> {
+        let last = last_event(ending);
+        let events = self.pending.iter().chain([&last]).cloned().collect();
+        let writer = &self.room.writer;
+        let found = writer
+            .end(
+                self.run.reservation,
+                ending.clone(),
+                usage_of(ending),
+                events,
+            )
+            .await?;
+        Ok((found != Found::Ended).then_some(last))
     }
 }
 
 /// Ticks from one heartbeat on.
-fn heartbeat() -> Interval {
+pub(super) fn heartbeat() -> Interval {
     let mut beat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     beat
 }
 
 /// What a write found out.
-enum Kept {
+pub(super) enum Kept {
     Go,
     /// The caller asked the run to stop.
     Stop,
@@ -400,17 +444,49 @@ enum Kept {
     Fenced,
 }
 
+/// A run's end that is written, and what it frees once the transaction has committed.
+pub(super) struct Ended {
+    event: Event,
+    settled: Option<Settled>,
+}
+
+impl Ended {
+    /// The transaction has committed.
+    pub(super) fn done(self) -> Event {
+        if let Some(settled) = self.settled {
+            settled.done();
+        }
+        self.event
+    }
+}
+
 /// Ends a run in the caller's transaction, unless it has ended; of all who try exactly one does.
 pub(super) async fn end(
     conn: &mut sqlx::PgConnection,
     room: &Gateway,
     reservation: entitlement::ReservationId,
-    ending: &Ending<'_>,
-) -> Result<Option<Event>, Error> {
-    if !store::close(conn, ending, room.cx.clock.now()).await? {
+    ending: &Ending,
+) -> Result<Option<Ended>, Error> {
+    let closed = store::close_all(conn, &[ending], room.cx.clock.now()).await?;
+    if closed.is_empty() {
         return Ok(None);
     }
-    let event = Event {
+    let event = last_event(ending);
+    store::insert_all_events(conn, &[(ending.id, ending.tenant, &event)]).await?;
+    let used = usage_of(ending);
+    let settled = match settle(conn, &room.entitlement, reservation, &used).await {
+        Ok(settled) => Some(settled),
+        // it lapsed while we were away, so its units are back already
+        Err(entitlement::Error::ReservationClosed) => None,
+        Err(error) => return Err(error.into()),
+    };
+    told::ended(conn, &room.cx, &[ending]).await?;
+    Ok(Some(Ended { event, settled }))
+}
+
+/// The event that ends a run.
+fn last_event(ending: &Ending) -> Event {
+    Event {
         seq: ending.seq,
         kind: EventKind::Ended,
         data: json!({
@@ -420,11 +496,14 @@ pub(super) async fn end(
             "tokens_out": ending.tokens_out,
             "cost_nano_usd": ending.cost_nano_usd,
         }),
-    };
-    store::insert_events(conn, ending.id, ending.tenant, std::slice::from_ref(&event)).await?;
-    let used = Usage {
-        amount: i64::from(ending.verdict.is_charged(ending.output)),
-        model: ending.model.to_owned(),
+    }
+}
+
+/// What a run's end says in its usage row.
+fn usage_of(ending: &Ending) -> Usage {
+    Usage {
+        amount: i64::from(ending.verdict.is_charged(&ending.output)),
+        model: ending.model.clone(),
         tokens_in: ending.tokens_in,
         tokens_out: ending.tokens_out,
         cost_nano_usd: ending.cost_nano_usd,
@@ -433,35 +512,18 @@ pub(super) async fn end(
             State::Cancelled => Outcome::Cancelled,
             _ => Outcome::Failed,
         },
-    };
-    match settle(conn, &room.cx, reservation, &used).await {
-        // it lapsed while we were away, so its units are back already
-        Ok(()) | Err(entitlement::Error::ReservationClosed) => Ok(Some(event)),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn of_error(error: &ProviderError) -> Verdict {
-    match error {
-        ProviderError::Codec(llm::CodecError::Garbled { .. }) => Verdict::UpstreamGarbled,
-        _ => Verdict::UpstreamFailed,
     }
 }
 
 /// The run that a rescue ends; see [`super::rescue`].
-pub(super) fn lost(
-    id: RunId,
-    tenant: identity::TenantId,
-    last_event: i32,
-    model: &str,
-) -> Ending<'_> {
+pub(super) fn lost(id: RunId, tenant: identity::TenantId, last_event: i32, model: &str) -> Ending {
     Ending {
         id,
         tenant,
         verdict: Verdict::NodeLost,
         seq: last_event + 1,
-        output: "",
-        model,
+        output: String::new(),
+        model: model.to_owned(),
         tokens_in: 0,
         tokens_out: 0,
         cost_nano_usd: 0,

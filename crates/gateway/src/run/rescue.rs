@@ -2,11 +2,12 @@ use db::Scope;
 
 use super::{
     drive::{end, lost},
-    store,
+    remote, store,
 };
 use crate::{Error, Gateway};
 
 /// Ends the runs whose node has been silent for longer than its lease, at most `most` of them; returns how many it did.
+/// Jobs at providers that such a run left behind are cancelled.
 /// Every node does this all the time; each run is ended by one of them, with the reason `node_lost` and its units back.
 ///
 /// # Errors
@@ -25,16 +26,21 @@ pub async fn rescue(room: &Gateway, most: i64) -> Result<usize, Error> {
                 user: None,
             })
             .await?;
+        let mut ended = None;
         // asked again under the row's lock: its node may have come back and renewed the lease, or ended it
         if let Some(last_event) = store::lock_orphan(&mut tx, orphan.id, cx.clock.now()).await? {
             let mut ending = lost(orphan.id, orphan.tenant, last_event, &orphan.model);
             let output = store::durable_output(&mut tx, orphan.id).await?;
-            ending.output = &output;
-            end(&mut tx, room, orphan.reservation, &ending).await?;
+            ending.output = output;
+            ended = end(&mut tx, room, orphan.reservation, &ending).await?;
             rescued += 1;
         }
         tx.commit().await?;
+        if let Some(ended) = ended {
+            ended.done();
+        }
     }
+    remote::end_leftovers(room, most).await?;
     if rescued > 0 {
         tracing::warn!(rescued, "runs of a lost node were ended");
         metrics::counter!("gateway_runs_rescued_total")

@@ -5,7 +5,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Event, EventKind, RunId, RunView, State, drive::Verdict};
+use super::{Event, EventKind, Remote, RunId, RunView, State, drive::Verdict};
 
 #[derive(Debug)]
 pub(super) struct NewRun<'a> {
@@ -21,14 +21,14 @@ pub(super) struct NewRun<'a> {
 }
 
 /// How a run ends.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ending<'a> {
+#[derive(Clone, Debug)]
+pub(super) struct Ending {
     pub(super) id: RunId,
     pub(super) tenant: TenantId,
     pub(super) verdict: Verdict,
     pub(super) seq: i32,
-    pub(super) output: &'a str,
-    pub(super) model: &'a str,
+    pub(super) output: String,
+    pub(super) model: String,
     pub(super) tokens_in: i64,
     pub(super) tokens_out: i64,
     pub(super) cost_nano_usd: i64,
@@ -43,20 +43,33 @@ pub(super) struct Orphan {
     pub(super) model: String,
 }
 
-pub(super) async fn insert(conn: &mut PgConnection, run: &NewRun<'_>) -> sqlx::Result<()> {
+pub(super) async fn insert_all(conn: &mut PgConnection, runs: &[NewRun<'_>]) -> sqlx::Result<()> {
+    if runs.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = runs.iter().map(|run| run.id.0).collect();
+    let tenants: Vec<Uuid> = runs.iter().map(|run| run.tenant.0).collect();
+    let reservations: Vec<Uuid> = runs.iter().map(|run| run.reservation.0).collect();
+    let storefronts: Vec<String> = runs.iter().map(|run| run.storefront.to_owned()).collect();
+    let routes: Vec<String> = runs.iter().map(|run| run.route.to_owned()).collect();
+    let models: Vec<String> = runs.iter().map(|run| run.model.to_owned()).collect();
+    let nodes: Vec<Uuid> = runs.iter().map(|run| run.node).collect();
+    let leases: Vec<DateTime<Utc>> = runs.iter().map(|run| run.lease_until).collect();
+    let created: Vec<DateTime<Utc>> = runs.iter().map(|run| run.now).collect();
     sqlx::query!(
         "insert into gateway.run
              (id, tenant_id, reservation_id, storefront, route, model, node_id, lease_until, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        run.id as RunId,
-        run.tenant as TenantId,
-        run.reservation as ReservationId,
-        run.storefront,
-        run.route,
-        run.model,
-        run.node,
-        run.lease_until,
-        run.now,
+         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::uuid[],
+             $8::timestamptz[], $9::timestamptz[])",
+        &ids,
+        &tenants,
+        &reservations,
+        &storefronts,
+        &routes,
+        &models,
+        &nodes,
+        &leases,
+        &created,
     )
     .execute(conn)
     .await
@@ -93,55 +106,72 @@ pub(super) async fn request_cancel(conn: &mut PgConnection, id: RunId) -> sqlx::
     .map(drop)
 }
 
-/// Renews a run's lease and counts its events; none when the run has ended without us, otherwise whether it is to stop.
-pub(super) async fn touch(
+/// A run that is alive, and how many events it has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Touch<'a> {
+    pub(super) id: RunId,
+    pub(super) last_event: i32,
+    pub(super) model: &'a str,
+}
+
+/// Renews the leases of runs and counts their events; returns those that have not ended without us, and whether they are to
+/// stop.
+pub(super) async fn touch_all(
     conn: &mut PgConnection,
-    id: RunId,
-    last_event: i32,
-    model: &str,
+    runs: &[Touch<'_>],
     lease_until: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> sqlx::Result<Option<bool>> {
-    sqlx::query_scalar!(
-        "update gateway.run
-         set last_event = $2, model = $3, lease_until = $4,
-             state = case when $2 > 0 then 'running' else state end,
-             started_at = case when $2 > 0 then coalesce(started_at, $5) else started_at end
-         where id = $1 and ended_at is null
-         returning cancel_requested",
-        id as RunId,
-        last_event,
-        model,
+) -> sqlx::Result<Vec<(RunId, bool)>> {
+    if runs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Uuid> = runs.iter().map(|run| run.id.0).collect();
+    let counts: Vec<i32> = runs.iter().map(|run| run.last_event).collect();
+    let models: Vec<String> = runs.iter().map(|run| run.model.to_owned()).collect();
+    sqlx::query!(
+        r#"update gateway.run
+           set last_event = t.last_event, model = t.model, lease_until = $4,
+               state = case when t.last_event > 0 then 'running' else state end,
+               started_at = case when t.last_event > 0 then coalesce(started_at, $5) else started_at end
+           from unnest($1::uuid[], $2::integer[], $3::text[]) as t (id, last_event, model)
+           where run.id = t.id and ended_at is null
+           returning run.id as "id: RunId", cancel_requested"#,
+        &ids,
+        &counts,
+        &models,
         lease_until,
         now,
     )
-    .fetch_optional(conn)
+    .map(|row| (row.id, row.cancel_requested))
+    .fetch_all(conn)
     .await
 }
 
 /// Writes events; those that were written before stay, since a commit may succeed without our hearing of it.
-pub(super) async fn insert_events(
+pub(super) async fn insert_all_events(
     conn: &mut PgConnection,
-    id: RunId,
-    tenant: TenantId,
-    events: &[Event],
+    events: &[(RunId, TenantId, &Event)],
 ) -> sqlx::Result<()> {
     if events.is_empty() {
         return Ok(());
     }
-    let seqs: Vec<i32> = events.iter().map(|event| event.seq).collect();
+    let runs: Vec<Uuid> = events.iter().map(|(run, _, _)| run.0).collect();
+    let tenants: Vec<Uuid> = events.iter().map(|(_, tenant, _)| tenant.0).collect();
+    let seqs: Vec<i32> = events.iter().map(|(_, _, event)| event.seq).collect();
     let kinds: Vec<String> = events
         .iter()
-        .map(|event| event.kind.as_str().to_owned())
+        .map(|(_, _, event)| event.kind.as_str().to_owned())
         .collect();
-    let data: Vec<Value> = events.iter().map(|event| event.data.clone()).collect();
+    let data: Vec<Value> = events
+        .iter()
+        .map(|(_, _, event)| event.data.clone())
+        .collect();
     sqlx::query!(
         "insert into gateway.run_event (run_id, tenant_id, seq, kind, data)
-         select $1, $2, event.seq, event.kind, event.data
-         from unnest($3::integer[], $4::text[], $5::jsonb[]) as event (seq, kind, data)
+         select * from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::jsonb[])
          on conflict (run_id, seq) do nothing",
-        id as RunId,
-        tenant as TenantId,
+        &runs,
+        &tenants,
         &seqs,
         &kinds,
         &data,
@@ -170,32 +200,53 @@ pub(super) async fn events(
     .await
 }
 
-/// Ends a run that has not ended; false when it has.
-pub(super) async fn close(
+/// Ends runs that have not ended, and returns those.
+pub(super) async fn close_all(
     conn: &mut PgConnection,
-    ending: &Ending<'_>,
+    endings: &[&Ending],
     now: DateTime<Utc>,
-) -> sqlx::Result<bool> {
-    let done = sqlx::query!(
-        "update gateway.run
-         set state = $2, reason = $3, output = $4, tokens_in = $5, tokens_out = $6, cost_nano_usd = $7, last_event = $8,
-             model = $9, ended_at = $10,
-             started_at = case when $8 > 1 then coalesce(started_at, $10) else started_at end
-         where id = $1 and ended_at is null",
-        ending.id as RunId,
-        ending.verdict.state().as_str(),
-        ending.verdict.reason(),
-        ending.output,
-        ending.tokens_in,
-        ending.tokens_out,
-        ending.cost_nano_usd,
-        ending.seq,
-        ending.model,
+) -> sqlx::Result<Vec<RunId>> {
+    if endings.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Uuid> = endings.iter().map(|ending| ending.id.0).collect();
+    let states: Vec<String> = endings
+        .iter()
+        .map(|ending| ending.verdict.state().as_str().to_owned())
+        .collect();
+    let reasons: Vec<Option<String>> = endings
+        .iter()
+        .map(|ending| ending.verdict.reason().map(str::to_owned))
+        .collect();
+    let outputs: Vec<String> = endings.iter().map(|ending| ending.output.clone()).collect();
+    let tokens_in: Vec<i64> = endings.iter().map(|ending| ending.tokens_in).collect();
+    let tokens_out: Vec<i64> = endings.iter().map(|ending| ending.tokens_out).collect();
+    let costs: Vec<i64> = endings.iter().map(|ending| ending.cost_nano_usd).collect();
+    let seqs: Vec<i32> = endings.iter().map(|ending| ending.seq).collect();
+    let models: Vec<String> = endings.iter().map(|ending| ending.model.clone()).collect();
+    sqlx::query_scalar!(
+        r#"update gateway.run
+           set state = e.state, reason = e.reason, output = e.output, tokens_in = e.tokens_in, tokens_out = e.tokens_out,
+               cost_nano_usd = e.cost_nano_usd, last_event = e.seq, model = e.model, ended_at = $10,
+               started_at = case when e.seq > 1 then coalesce(started_at, $10) else started_at end
+           from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::integer[],
+                    $9::text[])
+               as e (id, state, reason, output, tokens_in, tokens_out, cost_nano_usd, seq, model)
+           where run.id = e.id and ended_at is null
+           returning run.id as "id: RunId""#,
+        &ids,
+        &states,
+        &reasons as &[Option<String>],
+        &outputs,
+        &tokens_in,
+        &tokens_out,
+        &costs,
+        &seqs,
+        &models,
         now,
     )
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected() == 1)
+    .fetch_all(conn)
+    .await
 }
 
 pub(super) async fn orphans(
@@ -239,6 +290,65 @@ pub(super) async fn durable_output(conn: &mut PgConnection, id: RunId) -> sqlx::
         id as RunId,
     )
     .fetch_one(conn)
+    .await
+}
+
+/// Keeps a job that a run has at a provider.
+pub(super) async fn insert_remote(
+    conn: &mut PgConnection,
+    job: &Remote,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into gateway.remote_job (run_id, tenant_id, base_url, endpoint, job, created_at, dies_at)
+         values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
+        job.run as RunId,
+        job.tenant as TenantId,
+        job.base_url,
+        job.endpoint,
+        job.job,
+        now,
+        job.dies_at,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Notes that a provider's job is over.
+pub(super) async fn close_remote(
+    conn: &mut PgConnection,
+    run: RunId,
+    job: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update gateway.remote_job set closed_at = $3 where run_id = $1 and job = $2 and closed_at is null",
+        run as RunId,
+        job,
+        now,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Jobs that are open while their run has ended.
+pub(super) async fn leftover_jobs(
+    conn: &mut PgConnection,
+    ended_before: DateTime<Utc>,
+    most: i64,
+) -> sqlx::Result<Vec<Remote>> {
+    sqlx::query_as!(
+        Remote,
+        r#"select j.run_id as "run: RunId", j.tenant_id as "tenant: TenantId", j.base_url, j.endpoint, j.job, j.dies_at
+           from gateway.remote_job j join gateway.run r on r.id = j.run_id
+           where j.closed_at is null and r.ended_at <= $1
+           order by j.created_at limit $2"#,
+        ended_before,
+        most,
+    )
+    .fetch_all(conn)
     .await
 }
 

@@ -36,7 +36,7 @@ async fn an_answer_costs_one_unit() {
 #[tokio::test]
 async fn a_refusing_upstream_ends_the_run_and_costs_nothing() {
     check("[fail]", State::Failed, Some("upstream_failed"), 0).await;
-    check("[429]", State::Failed, Some("upstream_failed"), 0).await;
+    check("[429]", State::Failed, Some("upstream_busy"), 0).await;
 }
 
 #[tokio::test]

@@ -151,21 +151,18 @@ async fn node_with(cx: &Ctx, model: &str, streams: bool) -> Gateway {
         .unwrap();
     entitlement::apply(cx, &plans).await.unwrap();
     let catalogue = Arc::new(RwLock::new(Catalogue::load(cx).await.unwrap()));
-    let entitlement = Entitlement {
-        cx: cx.clone(),
-        identity,
-        catalogue,
-        inference_url: "http://localhost".into(),
-    };
+    let entitlement = Entitlement::open(cx.clone(), identity, catalogue, "http://localhost");
     let target = Target {
         base_url: format!("{model}/v1"),
-        api_key: None,
         model: "sandbox-small".to_owned(),
         price: Price {
             input: NanoUsd(1_000),
             output: NanoUsd(2_000),
+            cached: None,
         },
         streams,
+        weight: 1,
+        ..Target::default()
     };
     Gateway::open(
         entitlement,

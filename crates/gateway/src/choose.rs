@@ -1,0 +1,199 @@
+//! Which target is called next, when, and with which key: rules over plain values.
+
+use std::time::Duration;
+
+use crate::{
+    provider::Trouble,
+    route::{ApiKey, Target},
+};
+
+/// The most calls that one run makes before its first word.
+pub(crate) const MOST_CALLS: usize = 4;
+/// The most calls of one run to one target before its first word.
+const MOST_TO_ONE: usize = 2;
+/// The longest that a run waits because an upstream asked for it; whoever asks for more is passed over.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
+const FIRST_WAIT: Duration = Duration::from_millis(150);
+
+/// A number that looks thrown and is not (splitmix64), so that a choice can be told again.
+pub(crate) fn throw(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// The order in which targets are to be tried: those that are well before the others, lower ranks first, and within a
+/// rank by lot, where the heavier ones come first more often.
+pub(crate) fn order(
+    targets: &[Target],
+    is_well: impl Fn(&Target) -> bool,
+    seed: u64,
+) -> Vec<usize> {
+    let mut lots: Vec<(bool, u32, u64, usize)> = targets
+        .iter()
+        .enumerate()
+        .map(|(at, target)| {
+            let salt = u64::try_from(at).unwrap_or_default();
+            let lot = wait_by_lot(throw(seed ^ throw(salt)), target.weight);
+            (!is_well(target), target.rank, lot, at)
+        })
+        .collect();
+    lots.sort_unstable();
+    lots.into_iter().map(|(.., at)| at).collect()
+}
+
+/// A waiting time thrown for a weight: the shortest of several falls to each with the chance of its weight. In integers,
+/// since the order has to be the same on every machine: -log2 of a random number, in 2^-16 steps, over the weight.
+fn wait_by_lot(random: u64, weight: u32) -> u64 {
+    if weight == 0 {
+        return u64::MAX;
+    }
+    let zeros = random.leading_zeros();
+    let fraction = (random << zeros.min(63) << 1) >> 48;
+    // the logarithm is taken as straight between powers of two: off by less than a tenth of a bit
+    let bits = (u64::from(zeros) << 16) + (0xffff - fraction);
+    (bits << 20) / u64::from(weight)
+}
+
+/// One of the keys, the heavier ones more often; those that failed in this run only when there is no other.
+pub(crate) fn key(keys: &[ApiKey], seed: u64, failed: &[usize]) -> Option<usize> {
+    (0..keys.len()).min_by_key(|&at| {
+        let salt = u64::try_from(at).unwrap_or_default();
+        let weight = keys.get(at).map_or(0, |key| key.weight);
+        (
+            failed.contains(&at),
+            wait_by_lot(throw(seed ^ throw(salt + 1)), weight),
+        )
+    })
+}
+
+/// What to do after a call that failed before the first word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The same target once more, after a wait.
+    Again(Duration),
+    Another,
+    /// It would fail everywhere.
+    GiveUp,
+}
+
+/// Decides after the `made`th call to one target failed. `others` is whether another target is left; with one left nobody
+/// waits.
+pub(crate) fn after(trouble: &Trouble, made: usize, others: bool, seed: u64) -> Next {
+    if trouble.is_ours() {
+        return Next::GiveUp;
+    }
+    if others {
+        return Next::Another;
+    }
+    if made >= MOST_TO_ONE || !trouble.may_pass() {
+        return Next::Another;
+    }
+    match trouble.retry_after() {
+        Some(wait) if wait > LONGEST_WAIT => Next::Another,
+        Some(wait) => Next::Again(wait + jitter(FIRST_WAIT, seed)),
+        None => Next::Again(jitter(FIRST_WAIT * 2, seed)),
+    }
+}
+
+/// Between half of `longest` and all of it, so that those who failed together don't come back together.
+fn jitter(longest: Duration, seed: u64) -> Duration {
+    let half = longest / 2;
+    let steps = u32::try_from(throw(seed) % 1000).unwrap_or_default();
+    half + half * steps / 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(rank: u32, weight: u32) -> Target {
+        Target {
+            rank,
+            weight,
+            ..Target::default()
+        }
+    }
+
+    fn firsts(targets: &[Target], is_well: impl Fn(&Target) -> bool) -> Vec<usize> {
+        let mut count = vec![0; targets.len()];
+        for seed in 0..10_000 {
+            count[order(targets, &is_well, seed)[0]] += 1;
+        }
+        count
+    }
+
+    #[test]
+    fn lower_ranks_come_first_and_the_sick_last() {
+        let targets = [target(1, 1), target(0, 1), target(0, 0)];
+        assert_eq!(order(&targets, |_| true, 7), [1, 2, 0]);
+        assert_eq!(order(&targets, |target| target.rank == 1, 7)[0], 0);
+        assert_eq!(order(&[], |_| true, 7), Vec::<usize>::new());
+    }
+
+    #[test]
+    fn weights_are_shares() {
+        let count = firsts(&[target(0, 90), target(0, 10)], |_| true);
+        assert!((8_700..=9_300).contains(&count[0]), "{count:?}");
+        let count = firsts(&[target(0, 1), target(0, 1), target(0, 2)], |_| true);
+        assert!((4_700..=5_300).contains(&count[2]), "{count:?}");
+        assert!((2_200..=2_800).contains(&count[0]), "{count:?}");
+        assert_eq!(firsts(&[target(0, 1), target(0, 0)], |_| true)[1], 0);
+    }
+
+    #[test]
+    fn a_key_that_failed_is_used_last() {
+        let key_of = |weight| ApiKey {
+            secret: "k".into(),
+            weight,
+        };
+        let keys = [key_of(1), key_of(1)];
+        assert_eq!(key(&[], 1, &[]), None);
+        assert!((0..100).all(|seed| key(&keys, seed, &[0]) == Some(1)));
+        let firsts = (0..1000).filter(|&s| key(&keys, s, &[]) == Some(0)).count();
+        assert!((400..=600).contains(&firsts), "{firsts}");
+    }
+
+    fn refused(status: u16, seconds: Option<u64>) -> Trouble {
+        Trouble::Refused {
+            status,
+            code: None,
+            retry_after: seconds.map(Duration::from_secs),
+            message: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_would_fail_everywhere_is_given_up_at_once() {
+        for status in [400, 413, 422] {
+            assert_eq!(after(&refused(status, None), 1, true, 1), Next::GiveUp);
+        }
+        for status in [401, 403, 404, 429, 500, 529] {
+            assert_eq!(after(&refused(status, None), 1, true, 1), Next::Another);
+        }
+    }
+
+    #[test]
+    fn the_last_target_is_tried_once_more_after_a_short_wait() {
+        let Next::Again(wait) = after(&refused(500, None), 1, false, 3) else {
+            panic!("not again");
+        };
+        assert!(wait >= FIRST_WAIT && wait <= FIRST_WAIT * 2);
+        assert_eq!(after(&refused(500, None), 2, false, 3), Next::Another);
+        assert_eq!(
+            after(&refused(401, None), 1, false, 3),
+            Next::Another,
+            "a bad key stays bad"
+        );
+    }
+
+    #[test]
+    fn retry_after_is_obeyed_or_the_target_passed_over() {
+        let Next::Again(wait) = after(&refused(429, Some(2)), 1, false, 3) else {
+            panic!("not again");
+        };
+        assert!(wait >= Duration::from_secs(2));
+        assert_eq!(after(&refused(429, Some(60)), 1, false, 3), Next::Another);
+    }
+}

@@ -1,0 +1,162 @@
+//! The doors: other vendors' protocols on the one run engine.
+//!
+//! A door reads its dialect, starts the run that every other door would start, and tells its events in its own words.
+
+mod anthropic;
+mod dialect;
+mod openai;
+mod runpod;
+mod tell;
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequestParts, Request},
+    http::HeaderMap,
+};
+use identity::InferenceCaller;
+use kernel::Lang;
+use llm::{ChatRequest, Refusal, RefusalKind};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    Ask, Error, Gateway, RunId, admit, begin, launch,
+    repeat::{Known, Repeat},
+};
+
+pub(crate) use dialect::{Dialect, Turned, failure};
+pub(crate) use tell::{collect, sse};
+
+/// The largest body of a door, in bytes: pictures travel inside.
+const BODY_LIMIT: usize = 20 * 1024 * 1024;
+/// A body has to arrive whole within this time, however slowly it drips.
+const BODY_DEADLINE: std::time::Duration = std::time::Duration::from_secs(20);
+/// The most tokens that one answer may be asked for.
+const MOST_TOKENS: u32 = 32_768;
+
+pub(crate) fn router() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new()
+        .routes(routes!(openai::create_chat_completion))
+        .routes(routes!(openai::list_models))
+        .routes(routes!(openai::get_model))
+        .routes(routes!(anthropic::create_message))
+        .routes(routes!(anthropic::count_message_tokens))
+        .routes(routes!(runpod::run_job))
+        .routes(routes!(runpod::run_job_and_wait))
+        .routes(routes!(runpod::get_job))
+        .routes(routes!(runpod::cancel_job))
+}
+
+/// A request at a door whose caller is known.
+pub(crate) struct Visit {
+    pub(crate) caller: InferenceCaller,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) dialect: Dialect,
+}
+
+impl Visit {
+    /// Finds out who calls and reads the body.
+    pub(crate) async fn begin(
+        room: &Gateway,
+        request: Request,
+        dialect: Dialect,
+    ) -> Result<Self, Turned> {
+        let (mut parts, body) = request.into_parts();
+        let caller = InferenceCaller::from_request_parts(&mut parts, room)
+            .await
+            .map_err(|error| Turned::from(api::Problem::from(error)))?;
+        let reading = axum::body::to_bytes(body, BODY_LIMIT);
+        let body = match tokio::time::timeout(BODY_DEADLINE, reading).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(_)) => {
+                return Err(Refusal::new(
+                    RefusalKind::TooLarge,
+                    "The body is larger than 20 MiB, or it ended early.",
+                )
+                .into());
+            }
+            Err(_) => {
+                return Err(Refusal::new(
+                    RefusalKind::TimedOut,
+                    "The body took too long to arrive.",
+                )
+                .into());
+            }
+        };
+        if !body.is_empty() {
+            api::require_json(&parts.headers)?;
+        }
+        Ok(Self {
+            caller,
+            headers: parts.headers,
+            body,
+            dialect,
+        })
+    }
+
+    /// What the caller's chats are counted as.
+    pub(crate) fn purpose(&self, what: &str) -> String {
+        format!("{}.{what}", self.caller.storefront)
+    }
+
+    /// Whether the run is to stop when this caller hangs up.
+    pub(crate) fn aborts(&self) -> bool {
+        self.headers
+            .get("x-noren-disconnect")
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"abort"))
+    }
+
+    /// Starts the run that this request asks for, or finds the one that it started before.
+    pub(crate) async fn start(
+        &self,
+        room: &Gateway,
+        model: Option<String>,
+        request: ChatRequest,
+    ) -> Result<RunId, Turned> {
+        if request.max_tokens.is_some_and(|most| most > MOST_TOKENS) {
+            let message = format!("The most tokens of one answer are {MOST_TOKENS}.");
+            return Err(Refusal::at("/max_tokens", message).into());
+        }
+        let door = self.dialect.name();
+        let repeat = Repeat::of(&self.headers, &self.caller, door, &self.body)?;
+        let ask = Ask {
+            purpose: self.purpose("chat"),
+            model,
+            request,
+            id: None,
+        };
+        Ok(start(room, &self.caller, ask, repeat).await?)
+    }
+}
+
+/// Starts a run, or finds the one that the same request started before.
+pub(crate) async fn start(
+    room: &Gateway,
+    caller: &InferenceCaller,
+    mut ask: Ask,
+    repeat: Option<Repeat>,
+) -> Result<RunId, Error> {
+    let Some(repeat) = repeat else {
+        let (admitted, view) = begin(room, caller, ask).await?;
+        launch(room, admitted);
+        return Ok(view.id);
+    };
+    let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
+    let id: RunId = room.cx.ids.new_id();
+    if let Known::Before(run) = repeat.look(&mut tx, room, caller, id).await? {
+        return Ok(run);
+    }
+    ask.id = Some(id);
+    let admitted = admit(&mut tx, room, caller, ask).await?;
+    tx.commit().await?;
+    launch(room, admitted);
+    Ok(id)
+}
+
+/// The language that a caller asks for; programs that say nothing read English.
+pub(crate) fn lang(headers: &HeaderMap) -> Lang {
+    headers
+        .get("accept-language")
+        .and_then(|value| value.to_str().ok())
+        .map_or(Lang::En, Lang::from_accept_language)
+}

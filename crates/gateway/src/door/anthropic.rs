@@ -1,0 +1,104 @@
+use api::Refusals;
+use axum::{
+    extract::{Request, State},
+    http::StatusCode,
+    response::Response,
+};
+use kernel::Lang;
+use llm::{
+    Refusal, StreamEvent,
+    anthropic::door::{MessageWriter, read_count, read_messages, write_count},
+    tokens,
+};
+
+use super::{
+    Dialect, Turned, Visit, collect,
+    dialect::json,
+    lang,
+    openai::{face, name_run},
+    sse,
+    tell::Write,
+};
+use crate::Gateway;
+
+const DIALECT: Dialect = Dialect::Anthropic;
+
+/// Answers a chat in Anthropic's Messages protocol, whole or as a stream.
+#[utoipa::path(post, path = "/v1/messages", operation_id = "create_message", tag = "anthropic",
+    request_body = serde_json::Value, security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
+    responses((status = 200, body = serde_json::Value), Refusals))]
+pub(super) async fn create_message(State(room): State<Gateway>, request: Request) -> Response {
+    let lang = lang(request.headers());
+    let answered = async {
+        let visit = Visit::begin(&room, request, DIALECT).await?;
+        require_version(&visit)?;
+        let request = read_messages(&visit.body)?;
+        let (model, streams) = (request.model.clone(), request.stream);
+        let input = tokens::estimate_messages(&request.messages);
+        let id = visit.start(&room, Some(model.clone()), request).await?;
+        let writer = MessageWriter::new(face(&room, "msg", id, model), input);
+        let mut response = if streams {
+            let aborts = visit.aborts();
+            sse(
+                &room,
+                visit.caller,
+                id,
+                0,
+                aborts,
+                Messages { writer, lang },
+            )
+            .await?
+        } else {
+            let answer = collect(&room, &visit.caller, id).await?;
+            json(StatusCode::OK, &writer.answer(&answer))
+        };
+        name_run(&mut response, id);
+        Ok(response)
+    };
+    answered
+        .await
+        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+}
+
+/// Estimates what a chat would count as input; free, and no model is asked.
+#[utoipa::path(post, path = "/v1/messages/count_tokens", operation_id = "count_message_tokens", tag = "anthropic",
+    request_body = serde_json::Value, security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
+    responses((status = 200, body = serde_json::Value), Refusals))]
+pub(super) async fn count_message_tokens(
+    State(room): State<Gateway>,
+    request: Request,
+) -> Response {
+    let lang = lang(request.headers());
+    let counted = async {
+        let visit = Visit::begin(&room, request, DIALECT).await?;
+        require_version(&visit)?;
+        let request = read_count(&visit.body)?;
+        let count = tokens::estimate_messages(&request.messages);
+        Ok(json(StatusCode::OK, &write_count(count)))
+    };
+    counted
+        .await
+        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+}
+
+/// The protocol asks for its version with every request.
+fn require_version(visit: &Visit) -> Result<(), Turned> {
+    let said = visit.headers.contains_key("anthropic-version");
+    said.then_some(())
+        .ok_or_else(|| Refusal::at("/anthropic-version", "This header is required.").into())
+}
+
+struct Messages {
+    writer: MessageWriter,
+    lang: Lang,
+}
+
+impl Write for Messages {
+    fn said(&mut self, event: &StreamEvent) -> String {
+        self.writer.event(event)
+    }
+
+    fn failed(&mut self, turned: Turned) -> String {
+        self.writer.fail(&turned.into_refusal(self.lang))
+    }
+}

@@ -1,0 +1,295 @@
+use api::Problem;
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use kernel::{Lang, Text};
+use llm::{Refusal, RefusalKind};
+use serde_json::Value;
+
+use crate::Error;
+
+/// Whose words a door speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    OpenAi,
+    Anthropic,
+    RunPod,
+}
+
+impl Dialect {
+    /// A short name, also the scope of idempotency keys.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::RunPod => "runpod",
+        }
+    }
+
+    fn write(self, refusal: &Refusal) -> Value {
+        match self {
+            Self::OpenAi => llm::openai::door::refuse(refusal),
+            Self::Anthropic => llm::anthropic::door::refuse(refusal, None),
+            Self::RunPod => llm::runpod::door::refuse(refusal),
+        }
+    }
+
+    /// Refuses in this dialect.
+    pub(crate) fn refuse(self, turned: Turned, lang: Lang) -> Response {
+        let Turned {
+            refusal,
+            status,
+            problem,
+        } = turned.in_words(lang);
+        let mut body = self.write(&refusal);
+        if (self, status) == (Self::Anthropic, StatusCode::PAYMENT_REQUIRED)
+            && let Some(kind) = body.pointer_mut("/error/type")
+        {
+            *kind = "billing_error".into();
+        }
+        if let Some(suggestion) = problem
+            .as_ref()
+            .and_then(|problem| problem.suggestion.as_ref())
+            && let Some(error) = body.get_mut("error").and_then(Value::as_object_mut)
+            && let Ok(suggestion) = serde_json::to_value(suggestion)
+        {
+            error.insert("suggestion".to_owned(), suggestion);
+        }
+        if self == Self::RunPod
+            && let (Some(body), Some(problem)) = (body.as_object_mut(), &problem)
+        {
+            // the protocol has no place for a code, and its clients pass over what they do not know
+            body.insert("code".to_owned(), problem.code.into());
+        }
+        let mut response = json(status, &body);
+        let headers = response.headers_mut();
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = problem.as_ref().and_then(|problem| problem.retry_after) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if !may_pass(refusal.kind) {
+            // both vendors' clients read it, and would else ask again for what stays refused
+            headers.insert("x-should-retry", HeaderValue::from_static("false"));
+        }
+        if let Some(problem) = &problem {
+            problem.mark(&mut response);
+        }
+        response
+    }
+}
+
+/// What a waiting client may try again by itself. What failed upstream has been tried again here.
+const fn may_pass(kind: RefusalKind) -> bool {
+    matches!(
+        kind,
+        RefusalKind::RateLimited | RefusalKind::Overloaded | RefusalKind::Internal
+    )
+}
+
+/// A request that was turned away, before its dialect is known.
+#[derive(Debug)]
+pub(crate) struct Turned {
+    pub(crate) refusal: Refusal,
+    status: StatusCode,
+    problem: Option<Box<Problem>>,
+}
+
+impl Turned {
+    /// With the problem's text in one language.
+    fn in_words(mut self, lang: Lang) -> Self {
+        if let Some(problem) = &self.problem {
+            problem.text.get(lang).clone_into(&mut self.refusal.message);
+        }
+        self
+    }
+
+    /// As the words that end a stream which has begun.
+    pub(crate) fn into_refusal(self, lang: Lang) -> Refusal {
+        self.in_words(lang).refusal
+    }
+}
+
+impl From<Refusal> for Turned {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            status: StatusCode::from_u16(refusal.kind.status())
+                .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            refusal,
+            problem: None,
+        }
+    }
+}
+
+impl From<Problem> for Turned {
+    fn from(problem: Problem) -> Self {
+        let kind = match problem.status.as_u16() {
+            401 => RefusalKind::Unauthenticated,
+            402 => RefusalKind::OutOfQuota,
+            403 => RefusalKind::Forbidden,
+            404 => RefusalKind::NotFound,
+            409 => RefusalKind::Conflict,
+            413 => RefusalKind::TooLarge,
+            429 => RefusalKind::RateLimited,
+            502 => RefusalKind::Upstream,
+            503 => RefusalKind::Overloaded,
+            408 | 504 => RefusalKind::TimedOut,
+            400..=499 => RefusalKind::Invalid,
+            _ => RefusalKind::Internal,
+        };
+        // the vendors' word for a key that is not good is one that programs look for
+        let code = (kind != RefusalKind::Unauthenticated).then(|| problem.code.to_owned());
+        let status = match problem.status {
+            StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+            status => status,
+        };
+        Self {
+            refusal: Refusal {
+                kind,
+                message: String::new(),
+                pointer: problem.fields.first().map(|field| field.pointer.clone()),
+                code,
+            },
+            status,
+            problem: Some(Box::new(problem)),
+        }
+    }
+}
+
+impl From<Error> for Turned {
+    fn from(error: Error) -> Self {
+        Problem::from(error).into()
+    }
+}
+
+impl From<sqlx::Error> for Turned {
+    fn from(error: sqlx::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
+/// Why a run failed, as a refusal: its reason is the code.
+pub(crate) fn failure(reason: &str) -> Problem {
+    let problem = |status, code, ja, en| Problem::new(status, code, Text::new(ja, en));
+    match reason {
+        "upstream_busy" => problem(
+            503,
+            "upstream_busy",
+            "モデルの提供元が混み合っています。少し待ってからお試しください。",
+            "The model's provider is busy. Please try again in a moment.",
+        )
+        .with_retry_after(5),
+        "upstream_unavailable" => problem(
+            503,
+            "upstream_unavailable",
+            "モデルの提供元が応答していません。少し待ってからお試しください。",
+            "The model's provider does not answer at the moment. Please try again in a while.",
+        )
+        .with_retry_after(10),
+        "upstream_refused" => problem(
+            400,
+            "upstream_refused",
+            "モデルの提供元がこの内容を受け付けませんでした。長さや形式をお確かめください。",
+            "The model's provider did not take this request. Please check its length and form.",
+        ),
+        "upstream_denied" => problem(
+            502,
+            "upstream_denied",
+            "モデルの提供元への接続設定に問題があります。運営者にお知らせください。",
+            "The model's provider did not let us in. Please tell the operator.",
+        ),
+        "upstream_stalled" => problem(
+            504,
+            "upstream_stalled",
+            "モデルの返事が途中で止まりました。",
+            "The model stopped answering.",
+        ),
+        "upstream_garbled" => problem(
+            502,
+            "upstream_garbled",
+            "モデルの返事を読み取れませんでした。",
+            "The model's answer could not be read.",
+        ),
+        "deadline" => problem(
+            504,
+            "deadline",
+            "時間内に返事が終わりませんでした。",
+            "The answer was not finished in time.",
+        ),
+        "node_lost" => problem(
+            503,
+            "node_lost",
+            "処理していたサーバーが止まりました。もう一度お試しください。",
+            "The server that was at it has stopped. Please try again.",
+        )
+        .with_retry_after(1),
+        "stopped" => problem(
+            409,
+            "run_stopped",
+            "この返事は取り消されました。",
+            "This run was cancelled.",
+        ),
+        _ => problem(
+            502,
+            "upstream_failed",
+            "モデルの提供元で失敗しました。",
+            "The model's provider failed.",
+        ),
+    }
+}
+
+/// A JSON answer that nobody keeps.
+pub(crate) fn json(status: StatusCode, body: &Value) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (status, headers, Body::from(body.to_string())).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turned(status: u16, code: &'static str) -> Response {
+        let problem = Problem::new(status, code, Text::new("だめ", "no")).with_retry_after(7);
+        Dialect::OpenAi.refuse(problem.into(), Lang::En)
+    }
+
+    #[test]
+    fn too_fast_and_nothing_left_are_told_apart() {
+        for (status, code, sent, retry) in [
+            (429, "rate_exceeded", 429, None),
+            (402, "quota_exhausted", 402, Some("false")),
+            (402, "model_not_in_plan", 402, Some("false")),
+            (422, "invalid_input", 400, Some("false")),
+            (503, "database_unavailable", 503, None),
+        ] {
+            let response = turned(status, code);
+            assert_eq!(response.status().as_u16(), sent, "{code}");
+            let should = response.headers().get("x-should-retry");
+            assert_eq!(should.and_then(|v| v.to_str().ok()), retry, "{code}");
+            assert_eq!(response.headers().get("retry-after").unwrap(), "7");
+        }
+    }
+
+    #[test]
+    fn every_reason_of_a_run_is_a_refusal_of_its_own() {
+        for reason in [
+            "upstream_busy",
+            "upstream_unavailable",
+            "upstream_refused",
+            "upstream_denied",
+            "upstream_stalled",
+            "upstream_garbled",
+            "upstream_failed",
+            "deadline",
+            "node_lost",
+        ] {
+            assert_eq!(failure(reason).code, reason);
+        }
+    }
+}

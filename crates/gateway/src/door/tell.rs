@@ -1,0 +1,233 @@
+use std::{pin::Pin, time::Duration};
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use futures::{Stream, StreamExt};
+use identity::InferenceCaller;
+use llm::{ChatAnswer, Finish, StreamEvent, ToolDelta, Usage};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::{Turned, dialect::failure};
+use crate::{
+    Error, Gateway, RunId,
+    run::{Event, EventKind, events},
+};
+
+/// How often a silent stream says that it is alive.
+const PING: Duration = Duration::from_secs(15);
+
+/// What a run's event says, free of any dialect.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Told {
+    Said(StreamEvent),
+    /// It ended well, or was stopped with what it had said.
+    Ended(Usage),
+    /// It ended otherwise, for this reason.
+    Failed(String),
+}
+
+/// Reads a run's event; none when it is of no concern to a dialect.
+pub(crate) fn told(event: &Event) -> Option<Told> {
+    let data = &event.data;
+    match event.kind {
+        EventKind::Started => None,
+        EventKind::Delta => {
+            if let Some(tool) = data.get("tool") {
+                let piece: ToolDelta = serde_json::from_value(tool.clone()).ok()?;
+                return Some(Told::Said(StreamEvent::Tool(piece)));
+            }
+            if let Some(finish) = data.get("finish") {
+                let finish: Finish = serde_json::from_value(finish.clone()).ok()?;
+                return Some(Told::Said(StreamEvent::Finish(finish)));
+            }
+            let text = data.get("text").and_then(Value::as_str)?;
+            (!text.is_empty()).then(|| Told::Said(StreamEvent::Text(text.to_owned())))
+        }
+        EventKind::Ended => {
+            let count = |name| data.get(name).and_then(Value::as_u64).unwrap_or(0);
+            let state = data.get("state").and_then(Value::as_str);
+            if matches!(state, Some("completed" | "cancelled")) {
+                return Some(Told::Ended(Usage {
+                    input: count("tokens_in"),
+                    output: count("tokens_out"),
+                    cached: 0,
+                }));
+            }
+            let reason = data.get("reason").and_then(Value::as_str);
+            Some(Told::Failed(reason.unwrap_or_default().to_owned()))
+        }
+    }
+}
+
+/// Waits for the end of a run and gives its whole answer.
+pub(crate) async fn collect(
+    room: &Gateway,
+    caller: &InferenceCaller,
+    id: RunId,
+) -> Result<ChatAnswer, Turned> {
+    let mut answer = ChatAnswer::empty("");
+    let mut events = Box::pin(events(room.clone(), caller.principal, id, 0).await?);
+    while let Some(event) = events.next().await {
+        match told(&event?) {
+            Some(Told::Said(said)) => answer.take(&said),
+            Some(Told::Ended(usage)) => {
+                answer.usage = Some(usage);
+                if answer.finish == Finish::Other {
+                    answer.finish = Finish::Stop;
+                }
+                return Ok(answer);
+            }
+            Some(Told::Failed(reason)) => return Err(failure(&reason).into()),
+            None => {}
+        }
+    }
+    Err(Error::RunNotFound.into())
+}
+
+/// Writes what a stream tells in one dialect.
+pub(crate) trait Write: Send + 'static {
+    /// Before anything was said.
+    fn begin(&mut self) -> String {
+        String::new()
+    }
+    fn said(&mut self, event: &StreamEvent) -> String;
+    fn failed(&mut self, turned: Turned) -> String;
+}
+
+/// Streams a run's events in a dialect, from the event after `after` on, with the events' numbers as ids.
+pub(crate) async fn sse(
+    room: &Gateway,
+    caller: InferenceCaller,
+    id: RunId,
+    after: i32,
+    aborts: bool,
+    mut write: impl Write,
+) -> Result<Response, Turned> {
+    let identity = room.identity.clone();
+    let events = events(room.clone(), caller.principal, id, after).await?;
+    let mut events: Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>> =
+        Box::pin(events.take_until(Box::pin(caller.taken_back(identity))));
+    let leaving = Leaving {
+        room: aborts.then(|| room.clone()),
+        id,
+    };
+    let body = async_stream::stream! {
+        let mut leaving = leaving;
+        let opening = write.begin();
+        if !opening.is_empty() {
+            yield opening;
+        }
+        loop {
+            let Ok(next) = timeout(PING, events.next()).await else {
+                yield ": ping\n\n".to_owned();
+                continue;
+            };
+            let (seq, text, is_over) = match next {
+                None => (0, write.failed(failure("").into()), true),
+                Some(Err(error)) => (0, write.failed(error.into()), true),
+                Some(Ok(event)) => match told(&event) {
+                    None => continue,
+                    Some(Told::Said(said)) => (event.seq, write.said(&said), false),
+                    Some(Told::Ended(usage)) => {
+                        let usage = write.said(&StreamEvent::Usage(usage));
+                        (event.seq, usage + &write.said(&StreamEvent::Done), true)
+                    }
+                    Some(Told::Failed(reason)) => (event.seq, write.failed(failure(&reason).into()), true),
+                },
+            };
+            if is_over {
+                leaving.room = None;
+            }
+            if !text.is_empty() {
+                yield if seq > 0 { format!("id: {seq}\n{text}") } else { text };
+            }
+            if is_over {
+                break;
+            }
+        }
+    };
+    let stream = body.map(Ok::<_, std::convert::Infallible>);
+    let mut response = Body::from_stream(stream).into_response();
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+        // a proxy that gathers events before passing them on would spoil the stream
+        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    Ok(response)
+}
+
+/// Stops a run when its only reader goes before its end.
+struct Leaving {
+    room: Option<Gateway>,
+    id: RunId,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        if let Some(room) = &self.room {
+            room.node.live.cancel(self.id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(kind: EventKind, data: Value) -> Option<Told> {
+        told(&Event { seq: 1, kind, data })
+    }
+
+    #[test]
+    fn events_are_read_whatever_they_carry() {
+        let said = |event| Some(Told::Said(event));
+        assert_eq!(read(EventKind::Started, json!({"run_id": "x"})), None);
+        assert_eq!(read(EventKind::Delta, json!({"text": ""})), None);
+        assert_eq!(
+            read(EventKind::Delta, json!({"text": "a"})),
+            said(StreamEvent::Text("a".into()))
+        );
+        assert_eq!(
+            read(EventKind::Delta, json!({"text": "", "finish": "length"})),
+            said(StreamEvent::Finish(Finish::Length))
+        );
+        let piece = ToolDelta {
+            index: 1,
+            id: Some("c".into()),
+            name: None,
+            arguments: "{".into(),
+        };
+        assert_eq!(
+            read(EventKind::Delta, json!({"text": "", "tool": piece})),
+            said(StreamEvent::Tool(piece))
+        );
+        assert_eq!(
+            read(
+                EventKind::Ended,
+                json!({"state": "completed", "reason": null, "tokens_in": 3, "tokens_out": 0})
+            ),
+            Some(Told::Ended(Usage {
+                input: 3,
+                output: 0,
+                cached: 0
+            }))
+        );
+        assert_eq!(
+            read(
+                EventKind::Ended,
+                json!({"state": "failed", "reason": "deadline"})
+            ),
+            Some(Told::Failed("deadline".into()))
+        );
+    }
+}

@@ -1,0 +1,336 @@
+//! The operator's models: a file of public names, what they cost, and which providers answer for them.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Deserialize;
+
+use crate::route::{AfterBreak, ApiKey, Kind, Price, Route, Target, Use};
+
+/// The model file that is used unless the operator names another.
+pub const DEFAULT_MODELS: &str = include_str!("../../../plans/models.toml");
+
+/// The models as written by the operator.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelFile {
+    model: Vec<Entry>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: String,
+    #[serde(default, rename = "type")]
+    use_for: Use,
+    #[serde(default)]
+    prices: Vec<DatedPrice>,
+    #[serde(default)]
+    after_break: AfterBreak,
+    #[serde(default)]
+    targets: Vec<EntryTarget>,
+    /// The name of another model, for which this is one more name.
+    alias_of: Option<String>,
+    /// A newer model that takes a part of the calls.
+    canary: Option<Canary>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DatedPrice {
+    from: NaiveDate,
+    input: kernel::NanoUsd,
+    output: kernel::NanoUsd,
+    cached: Option<kernel::NanoUsd>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EntryTarget {
+    provider: String,
+    model: String,
+    #[serde(default)]
+    rank: u32,
+    #[serde(default = "one")]
+    weight: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Canary {
+    model: String,
+    /// Of a hundred calls.
+    percent: u32,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// Where a provider answers and what opens its door.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    pub kind: Kind,
+    pub base_url: String,
+    pub keys: Vec<ApiKey>,
+    pub streams: bool,
+    /// How long the first word may take, where that is longer than any other silence.
+    pub start: Option<Duration>,
+}
+
+/// What is wrong with a model file, in words for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelFileError {
+    #[error("the model file can't be read: {0}")]
+    Toml(#[from] toml::de::Error),
+    #[error("model {model}: {what}")]
+    Model { model: String, what: &'static str },
+}
+
+impl ModelFile {
+    /// Reads a model file and checks that its models make sense together.
+    ///
+    /// # Errors
+    /// With the line, or the model and what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, ModelFileError> {
+        let file: Self = toml::from_str(text)?;
+        for (at, model) in file.model.iter().enumerate() {
+            let wrong = |what| ModelFileError::Model {
+                model: model.name.clone(),
+                what,
+            };
+            if model.name.is_empty() || model.name.len() > 80 {
+                return Err(wrong("a name has 1 to 80 characters"));
+            }
+            if file
+                .model
+                .iter()
+                .take(at)
+                .any(|other| other.name == model.name)
+            {
+                return Err(wrong("there are two of them"));
+            }
+            if model.alias_of.is_some() != model.targets.is_empty() {
+                return Err(wrong("a model has either targets or alias_of"));
+            }
+            let others = model
+                .alias_of
+                .iter()
+                .chain(model.canary.iter().map(|c| &c.model));
+            for other in others {
+                if !file.plain(other) || *other == model.name {
+                    return Err(wrong("it points at a model that has no targets of its own"));
+                }
+            }
+            if model
+                .canary
+                .as_ref()
+                .is_some_and(|canary| canary.percent > 100)
+            {
+                return Err(wrong("a canary takes 0 to 100 percent"));
+            }
+            let negative = |price: &DatedPrice| {
+                let cached = price.cached.unwrap_or_default();
+                price.input.0 < 0 || price.output.0 < 0 || cached.0 < 0
+            };
+            if model.prices.iter().any(negative) {
+                return Err(wrong("a price can't be negative"));
+            }
+        }
+        Ok(file)
+    }
+
+    fn plain(&self, name: &str) -> bool {
+        self.find(name)
+            .is_some_and(|model| !model.targets.is_empty())
+    }
+
+    fn find(&self, name: &str) -> Option<&Entry> {
+        self.model.iter().find(|model| model.name == name)
+    }
+
+    /// The routes of the models for which at least one provider is configured.
+    pub fn routes(&self, providers: &BTreeMap<String, Provider>) -> Vec<(String, Route)> {
+        let routes = self.model.iter().map(|model| {
+            let of = match &model.alias_of {
+                Some(name) => self.find(name).unwrap_or(model),
+                None => model,
+            };
+            let mut targets = of.targets(providers);
+            if let Some(canary) = &model.canary {
+                let newer = self.find(&canary.model);
+                let newer = newer
+                    .map(|newer| newer.targets(providers))
+                    .unwrap_or_default();
+                targets = mixed(targets, newer, canary.percent);
+            }
+            let route = Route {
+                use_for: of.use_for,
+                targets,
+                after_break: model.after_break,
+            };
+            (model.name.clone(), route)
+        });
+        routes
+            .filter(|(_, route)| !route.targets.is_empty())
+            .collect()
+    }
+
+    /// The names of all models.
+    pub fn names(&self) -> impl Iterator<Item = (&str, Use)> {
+        self.model.iter().map(|model| {
+            let of = model.alias_of.as_deref().and_then(|name| self.find(name));
+            (model.name.as_str(), of.unwrap_or(model).use_for)
+        })
+    }
+}
+
+impl Entry {
+    fn targets(&self, providers: &BTreeMap<String, Provider>) -> Vec<Target> {
+        let prices: Vec<(DateTime<Utc>, Price)> = self
+            .prices
+            .iter()
+            .map(|price| {
+                let from = price.from.and_time(chrono::NaiveTime::MIN).and_utc();
+                let price = Price {
+                    input: price.input,
+                    output: price.output,
+                    cached: price.cached,
+                };
+                (from, price)
+            })
+            .collect();
+        self.targets
+            .iter()
+            .filter_map(|target| {
+                let provider = providers.get(&target.provider)?;
+                Some(Target {
+                    provider: target.provider.clone(),
+                    kind: provider.kind,
+                    base_url: provider.base_url.clone(),
+                    keys: provider.keys.clone(),
+                    model: target.model.clone(),
+                    price: Price::default(),
+                    prices: prices.clone(),
+                    streams: provider.streams,
+                    start: provider.start,
+                    rank: target.rank,
+                    weight: target.weight,
+                })
+            })
+            .collect()
+    }
+}
+
+/// Both models' targets, so that the newer one takes `percent` of the calls and each stands in for the other. At 0 the older
+/// is used alone, at once and for all calls.
+fn mixed(older: Vec<Target>, newer: Vec<Target>, percent: u32) -> Vec<Target> {
+    if percent == 0 || newer.is_empty() {
+        return older;
+    }
+    let share = |targets: Vec<Target>, percent: u32| {
+        let first = targets.iter().map(|target| target.rank).min().unwrap_or(0);
+        let whole: u32 = targets
+            .iter()
+            .filter(|target| target.rank == first)
+            .map(|target| target.weight)
+            .sum();
+        targets.into_iter().map(move |mut target| {
+            if target.rank == first {
+                target.weight = target.weight * percent * 1000 / whole.max(1);
+            }
+            target
+        })
+    };
+    share(older, 100 - percent)
+        .chain(share(newer, percent))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn providers(names: &[&str]) -> BTreeMap<String, Provider> {
+        let provider = Provider {
+            kind: Kind::OpenAi,
+            base_url: "http://localhost/v1".to_owned(),
+            keys: Vec::new(),
+            streams: true,
+            start: None,
+        };
+        names
+            .iter()
+            .map(|name| ((*name).to_owned(), provider.clone()))
+            .collect()
+    }
+
+    const OLD_AND_NEW: &str = r#"
+        [[model]]
+        name = "old"
+        targets = [{ provider = "a", model = "old-1", weight = 3 }, { provider = "b", model = "old-1" }]
+        [[model]]
+        name = "new"
+        targets = [{ provider = "a", model = "new-1" }]
+    "#;
+
+    fn shares(canary: &str) -> Vec<(String, u32)> {
+        let text =
+            format!("{OLD_AND_NEW}\n[[model]]\nname = \"chat\"\nalias_of = \"old\"\n{canary}");
+        let routes = ModelFile::parse(&text)
+            .unwrap()
+            .routes(&providers(&["a", "b"]));
+        let (_, route) = routes.into_iter().find(|(name, _)| name == "chat").unwrap();
+        let targets = route.targets.into_iter();
+        targets
+            .map(|target| (target.model, target.weight))
+            .collect()
+    }
+
+    #[test]
+    fn the_built_in_file_is_good_and_offers_what_has_a_provider() {
+        let file = ModelFile::parse(DEFAULT_MODELS).unwrap();
+        assert_eq!(file.routes(&providers(&[])).len(), 0);
+        let names: Vec<String> = file
+            .routes(&providers(&["anthropic"]))
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        assert!(names.contains(&"claude-3-haiku".to_owned()));
+        assert!(!names.contains(&"gpt-4".to_owned()));
+    }
+
+    #[test]
+    fn a_canary_takes_its_share_and_is_taken_back_at_once() {
+        let old = |weight| ("old-1".to_owned(), weight);
+        assert_eq!(shares(""), [old(3), old(1)]);
+        assert_eq!(
+            shares("canary = { model = \"new\", percent = 20 }"),
+            [old(60_000), old(20_000), ("new-1".to_owned(), 20_000)]
+        );
+        assert_eq!(
+            shares("canary = { model = \"new\", percent = 0 }"),
+            [old(3), old(1)]
+        );
+    }
+
+    #[test]
+    fn what_makes_no_sense_together_is_told() {
+        for (text, what) in [
+            ("[[model]]\nname = \"a\"", "either targets or alias_of"),
+            ("[[model]]\nname = \"a\"\nalias_of = \"b\"", "no targets"),
+            (
+                "[[model]]\nname = \"\"\ntargets = [{ provider = \"p\", model = \"m\" }]",
+                "1 to 80",
+            ),
+            (
+                "[[model]]\nname = \"a\"\ntargets = [{ provider = \"p\", model = \"m\" }]\n\
+                 prices = [{ from = \"2025-01-01\", input = -1, output = 0 }]",
+                "negative",
+            ),
+        ] {
+            let error = ModelFile::parse(text).unwrap_err().to_string();
+            assert!(error.contains(what), "{error}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+use futures::stream;
+use llm::{ChatRequest, openai};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{ANSWER_LIMIT, Opened, Trouble, accepted, read, streamed};
+use crate::Target;
+
+/// Opens a chat at an OpenAI-compatible target.
+pub(super) async fn open(
+    http: &reqwest::Client,
+    target: &Target,
+    key: Option<&SecretString>,
+    request: &ChatRequest,
+) -> Result<Opened, Trouble> {
+    let url = format!("{}/chat/completions", target.base_url.trim_end_matches('/'));
+    let mut call = http.post(url).json(&openai::encode(request));
+    if let Some(key) = key {
+        call = call.bearer_auth(key.expose_secret());
+    }
+    let response = call.send().await.map_err(Trouble::Unreachable)?;
+    let response = accepted(response, |body| openai::decode(body).err()).await?;
+    if request.stream {
+        return Ok(Opened {
+            events: Box::pin(streamed(response, openai::StreamDecoder::new())),
+        });
+    }
+    let answer = openai::decode(&read(response, ANSWER_LIMIT).await?)?;
+    let events = answer.into_events().into_iter().map(Ok);
+    Ok(Opened {
+        events: Box::pin(stream::iter(events)),
+    })
+}

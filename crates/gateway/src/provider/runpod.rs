@@ -1,0 +1,225 @@
+use std::time::Duration;
+
+use futures::stream;
+use identity::TenantId;
+use llm::{
+    ChatRequest, CodecError, StreamEvent,
+    runpod::{
+        Handler, Job, JobState, Policy, StreamReader, decode_job, decode_stream, encode, failure,
+    },
+};
+use reqwest::{Method, RequestBuilder};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::sleep;
+
+use super::{ANSWER_LIMIT, Opened, Trouble, accepted, read};
+use crate::{
+    Gateway, RunId, Target,
+    run::{Remote, RemoteJob},
+};
+
+/// Between two looks at a job.
+const LOOK: Duration = Duration::from_millis(250);
+/// Looks in a row that may fail.
+const FAILED_LOOKS: u32 = 4;
+/// How long a call that only asks may take.
+const CALL: Duration = Duration::from_secs(10);
+
+/// Puts a chat into the queue of a serverless endpoint and follows it. The job is written down before it is waited for, and
+/// ends with whoever follows it.
+pub(super) async fn open(
+    room: &Gateway,
+    run: (RunId, TenantId),
+    target: &Target,
+    key: Option<&SecretString>,
+    request: &ChatRequest,
+    handler: Handler,
+) -> Result<Opened, Trouble> {
+    let life = room.node.patience.run;
+    let life_ms = u64::try_from(life.as_millis()).unwrap_or(u64::MAX);
+    let policy = Policy {
+        execution_ms: Some(life_ms.max(5_000)),
+        ttl_ms: Some(life_ms.max(10_000)),
+    };
+    let body = encode(request, handler, policy).map_err(|refusal| Trouble::Refused {
+        status: 422,
+        code: None,
+        retry_after: None,
+        message: refusal.message,
+    })?;
+    let place = Place {
+        room: room.clone(),
+        base_url: target.base_url.trim_end_matches('/').to_owned(),
+        endpoint: target.model.clone(),
+        key: key.cloned(),
+    };
+    let (to, base_url) = (place.clone(), target.base_url.clone());
+    // on its own, so that a job that is accepted while nobody waits any more is known, and ended
+    let accepted = room.node.tasks.spawn(async move {
+        let call = to.call(Method::POST, "run", None).json(&body);
+        let job = decode_job(&said(call).await?)?;
+        let now = to.room.cx.clock.now();
+        let remote = Remote {
+            run: run.0,
+            tenant: run.1,
+            base_url,
+            endpoint: to.endpoint.clone(),
+            job: job.id.clone(),
+            dies_at: now + chrono::Duration::from_std(life).unwrap_or(chrono::Duration::hours(1)),
+        };
+        let held = RemoteJob::keep(&to.room, remote, to.key.clone()).await;
+        Ok::<_, Trouble>((job, held))
+    });
+    let (job, held) = accepted.await.map_err(|_| Trouble::Silent)??;
+    if request.stream {
+        return Ok(Opened {
+            events: Box::pin(streamed(place, job, held)),
+        });
+    }
+    let events = whole(&place, job, held).await?;
+    Ok(Opened {
+        events: Box::pin(stream::iter(events.into_iter().map(Ok))),
+    })
+}
+
+/// Cancels a job; says whether nothing is left to do.
+pub(crate) async fn end(room: &Gateway, job: &Remote, keys: &[SecretString]) -> bool {
+    let tries = keys.iter().map(Some).chain(keys.is_empty().then_some(None));
+    for key in tries {
+        let place = Place {
+            room: room.clone(),
+            base_url: job.base_url.trim_end_matches('/').to_owned(),
+            endpoint: job.endpoint.clone(),
+            key: key.cloned(),
+        };
+        let call = place.call(Method::POST, "cancel", Some(&job.job));
+        match said(call.timeout(CALL)).await {
+            Ok(_)
+            | Err(Trouble::Refused {
+                status: 400 | 404 | 410,
+                ..
+            }) => return true,
+            Err(error) => {
+                tracing::warn!(run = %job.run, %error, "a provider's job could not be cancelled yet");
+            }
+        }
+    }
+    false
+}
+
+/// An endpoint and what opens it.
+#[derive(Clone)]
+struct Place {
+    room: Gateway,
+    base_url: String,
+    endpoint: String,
+    key: Option<SecretString>,
+}
+
+impl Place {
+    fn call(&self, method: Method, what: &str, job: Option<&str>) -> RequestBuilder {
+        let mut url = format!("{}/{}/{what}", self.base_url, self.endpoint);
+        // an id is a stranger's text and stays one part of the path
+        if let Some(part) = job {
+            let kept = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+            url.push('/');
+            url.extend(part.chars().filter(|c| kept(*c)));
+        }
+        let call = self.room.http.request(method, url);
+        match &self.key {
+            Some(key) => call.bearer_auth(key.expose_secret()),
+            None => call,
+        }
+    }
+}
+
+async fn said(call: RequestBuilder) -> Result<Vec<u8>, Trouble> {
+    let response = call.send().await.map_err(Trouble::Unreachable)?;
+    let told = |body: &[u8]| match decode_job(body) {
+        Err(error @ CodecError::Upstream { .. }) => Some(error),
+        _ => None,
+    };
+    read(accepted(response, told).await?, ANSWER_LIMIT).await
+}
+
+/// Looks at a job, again if that fails for the moment. What `stream` has told it does not tell twice, so an answer that broke
+/// off is not asked for again.
+async fn look(place: &Place, what: &str, job: &str) -> Result<Vec<u8>, Trouble> {
+    let mut failed = 0;
+    loop {
+        match said(place.call(Method::GET, what, Some(job)).timeout(CALL)).await {
+            Ok(body) => return Ok(body),
+            Err(error @ Trouble::Cut(_)) => return Err(error),
+            Err(error) if failed == FAILED_LOOKS || !error.may_pass() => return Err(error),
+            Err(error) => {
+                failed += 1;
+                let wait = error.retry_after().unwrap_or(LOOK * 2);
+                sleep(wait.min(CALL)).await;
+            }
+        }
+    }
+}
+
+fn streamed(
+    place: Place,
+    job: Job,
+    mut held: RemoteJob,
+) -> impl futures::Stream<Item = Result<StreamEvent, Trouble>> + Send {
+    async_stream::try_stream! {
+        let mut reader = StreamReader::default();
+        let mut has_spoken = false;
+        loop {
+            let (state, pieces) = decode_stream(&look(&place, "stream", &job.id).await?)?;
+            let is_last = state.is_final() && pieces.is_empty();
+            for piece in &pieces {
+                has_spoken = true;
+                for event in reader.take(piece)? {
+                    yield event;
+                }
+            }
+            if is_last {
+                break;
+            }
+            if pieces.is_empty() {
+                sleep(LOOK).await;
+            }
+        }
+        let last = decode_job(&look(&place, "status", &job.id).await?)?;
+        held.over();
+        check(&last)?;
+        // a handler that does not stream says everything at its end
+        if !has_spoken {
+            let output = last.output.ok_or(CodecError::Truncated)?;
+            for event in reader.take(&output)? {
+                yield event;
+            }
+        }
+        for event in reader.finish() {
+            yield event;
+        }
+    }
+}
+
+async fn whole(
+    place: &Place,
+    mut job: Job,
+    mut held: RemoteJob,
+) -> Result<Vec<StreamEvent>, Trouble> {
+    while !job.state.is_final() {
+        sleep(LOOK).await;
+        job = decode_job(&look(place, "status", &job.id).await?)?;
+    }
+    held.over();
+    check(&job)?;
+    let output = job.output.ok_or(CodecError::Truncated)?;
+    Ok(llm::runpod::events(&output)?)
+}
+
+/// Refuses a job that did not end well.
+fn check(job: &Job) -> Result<(), Trouble> {
+    match (failure(job), job.state) {
+        (Some(error), _) => Err(error.into()),
+        (None, JobState::Completed) => Ok(()),
+        (None, _) => Err(CodecError::Truncated.into()),
+    }
+}

@@ -1,0 +1,179 @@
+use std::time::Duration;
+
+use llm::CodecError;
+
+/// Why an upstream did not deliver. Texts of the upstream may name accounts, so they are logged and never shown.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    #[error("the upstream can't be reached: {0}")]
+    Unreachable(#[source] reqwest::Error),
+    #[error("the upstream answered {status} ({}): {message}", code.as_deref().unwrap_or("no code"))]
+    Refused {
+        status: u16,
+        code: Option<String>,
+        /// How long it asks to be left alone.
+        retry_after: Option<Duration>,
+        message: String,
+    },
+    #[error("the upstream broke off: {0}")]
+    Cut(#[source] reqwest::Error),
+    #[error("the upstream is silent")]
+    Silent,
+    #[error("the upstream's answer can't be read: {0}")]
+    Codec(#[from] CodecError),
+}
+
+/// What a failure means to whoever waits, in the stable words of a run's `reason`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// It failed, for now.
+    Failed,
+    /// It has too much to do.
+    Busy,
+    /// It does not take what was asked: too long, against its rules, of the wrong form.
+    Refused,
+    /// It does not know us, or has no such model: the operator's to mend.
+    Denied,
+    Stalled,
+    Garbled,
+}
+
+impl Trouble {
+    pub(crate) fn meaning(&self) -> Meaning {
+        match self {
+            Self::Unreachable(_) | Self::Cut(_) | Self::Codec(CodecError::Truncated) => {
+                Meaning::Failed
+            }
+            Self::Silent => Meaning::Stalled,
+            Self::Refused { status, code, .. } => of_status(*status, code.as_deref()),
+            Self::Codec(CodecError::Garbled { .. }) => Meaning::Garbled,
+            Self::Codec(CodecError::Upstream { code, .. }) => of_code(code.as_deref()),
+        }
+    }
+
+    /// Whether it is about what was asked, so that every target would say the same.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.meaning() == Meaning::Refused
+    }
+
+    /// Whether another key of the same provider may do better.
+    pub(crate) fn is_of_the_key(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused {
+                status: 401 | 402 | 403 | 429,
+                ..
+            }
+        )
+    }
+
+    /// Whether the same call may do better in a moment.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Refused { code, .. } if is_out_of_money(code.as_deref()) => false,
+            Self::Refused { status, .. } => {
+                matches!(status, 408 | 409 | 425 | 429) || *status >= 500
+            }
+            Self::Unreachable(_) | Self::Cut(_) => true,
+            Self::Silent => false,
+            Self::Codec(error) => error.retryable(),
+        }
+    }
+
+    pub(crate) const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+fn of_status(status: u16, code: Option<&str>) -> Meaning {
+    match status {
+        400 | 413 | 422 => Meaning::Refused,
+        401..=405 => Meaning::Denied,
+        _ if is_out_of_money(code) => Meaning::Denied,
+        408 | 409 | 425 | 429 | 503 | 529 => Meaning::Busy,
+        _ => Meaning::Failed,
+    }
+}
+
+fn of_code(code: Option<&str>) -> Meaning {
+    match code {
+        Some("context_length_exceeded" | "content_filter" | "content_policy_violation") => {
+            Meaning::Refused
+        }
+        Some("overloaded_error" | "overloaded" | "rate_limit_exceeded" | "rate_limit_error") => {
+            Meaning::Busy
+        }
+        _ if is_out_of_money(code) => Meaning::Denied,
+        _ => match code.and_then(|code| code.parse().ok()) {
+            Some(status) => of_status(status, None),
+            None => Meaning::Failed,
+        },
+    }
+}
+
+fn is_out_of_money(code: Option<&str>) -> bool {
+    matches!(
+        code,
+        Some("insufficient_quota" | "billing_hard_limit_reached" | "billing_error")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, code: Option<&str>) -> Trouble {
+        Trouble::Refused {
+            status,
+            code: code.map(Into::into),
+            retry_after: None,
+            message: String::new(),
+        }
+    }
+
+    #[test]
+    fn every_failure_has_one_meaning() {
+        for (status, code, meaning) in [
+            (400, None, Meaning::Refused),
+            (400, Some("context_length_exceeded"), Meaning::Refused),
+            (401, None, Meaning::Denied),
+            (403, None, Meaning::Denied),
+            (404, None, Meaning::Denied),
+            (413, None, Meaning::Refused),
+            (429, None, Meaning::Busy),
+            (429, Some("insufficient_quota"), Meaning::Denied),
+            (500, None, Meaning::Failed),
+            (502, None, Meaning::Failed),
+            (503, None, Meaning::Busy),
+            (529, None, Meaning::Busy),
+        ] {
+            assert_eq!(
+                refused(status, code).meaning(),
+                meaning,
+                "{status} {code:?}"
+            );
+        }
+        let told = |code: Option<&str>| {
+            Trouble::Codec(CodecError::Upstream {
+                message: String::new(),
+                code: code.map(Into::into),
+            })
+            .meaning()
+        };
+        assert_eq!(told(Some("overloaded_error")), Meaning::Busy);
+        assert_eq!(told(Some("503")), Meaning::Busy);
+        assert_eq!(told(Some("server_error")), Meaning::Failed);
+        assert_eq!(told(None), Meaning::Failed);
+        assert_eq!(Trouble::Silent.meaning(), Meaning::Stalled);
+    }
+
+    #[test]
+    fn what_lacks_money_does_not_pass_by_waiting() {
+        assert!(refused(429, None).may_pass());
+        assert!(!refused(429, Some("insufficient_quota")).may_pass());
+        assert!(refused(429, Some("insufficient_quota")).is_of_the_key());
+    }
+}

@@ -1,0 +1,33 @@
+use db::Ctx;
+use hooks::EventType;
+use serde_json::{Value, json};
+use sqlx::PgConnection;
+
+use super::{State, store::Ending};
+
+/// Tells the tenants that want to hear of it, in the transaction in which their runs ended. What was asked and answered is
+/// not told: who may read a run can ask for it.
+pub(super) async fn ended(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    endings: &[&Ending],
+) -> sqlx::Result<()> {
+    let facts: Vec<_> = endings
+        .iter()
+        .map(|ending| (ending.tenant, event(ending.verdict.state()), *ending))
+        .collect();
+    hooks::emit_all(conn, cx, &facts, |ending| payload(ending)).await
+}
+
+/// Who waits for a run hears of every end, so one that was stopped counts among those that did not complete.
+const fn event(state: State) -> EventType {
+    match state {
+        State::Completed => EventType::RunCompleted,
+        _ => EventType::RunFailed,
+    }
+}
+
+fn payload(ending: &Ending) -> Value {
+    json!({ "id": ending.id, "state": ending.verdict.state(), "reason": ending.verdict.reason(), "model": ending.model,
+        "tokens_in": ending.tokens_in, "tokens_out": ending.tokens_out, "cost_nano_usd": ending.cost_nano_usd })
+}
