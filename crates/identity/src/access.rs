@@ -15,7 +15,7 @@ use crate::{
     Caller, Error, Identity, Permission, Principal, RequestMeta, TenantId, UserId, Via, factor,
     oauth, revocation,
     session::{self, Proof},
-    sign_in, tenant, throttle,
+    sign_in, tenant, throttle, user,
 };
 
 pub(crate) use family::{
@@ -93,7 +93,10 @@ async fn sign_in_client(
     meta: &RequestMeta,
 ) -> Result<Tokens, Error> {
     let cx = &room.cx;
-    let user = sign_in::check_password(room, email, password, meta).await?;
+    let sign_in::Checked {
+        user,
+        password: stamp,
+    } = sign_in::check_password(room, email, password, meta).await?;
     let mut tx = cx.db.begin(Scope::House("second factor")).await?;
     let asks_for_code = !factor::second_factors(&mut tx, user).await?.is_empty();
     tx.commit().await?;
@@ -106,6 +109,9 @@ async fn sign_in_client(
         &[Proof::Password]
     };
     let mut tx = cx.db.begin(Scope::House("sign-in of a client")).await?;
+    if !user::lock_and_compare(&mut tx, user, &stamp).await? {
+        return Err(Error::WrongCredentials);
+    }
     let tenant = tenant::of_sign_in(&mut tx, user).await?;
     let standing = standing(&mut tx, tenant, user)
         .await?
@@ -275,6 +281,7 @@ pub(crate) async fn end_all(
     except: Option<FamilyId>,
     tenant: Option<TenantId>,
 ) -> Result<(), Error> {
+    user::lock(conn, user).await?;
     oauth::void_codes(conn, cx, user, tenant).await?;
     let ended = store::end_all(conn, user, except, tenant, cx.clock.now()).await?;
     revocation::publish(conn, cx, &ended).await

@@ -221,7 +221,9 @@ async fn enter(
     let mut tx = cx.db.begin(Scope::House("a child comes in")).await?;
     let by = tenant::lock_for(&mut tx, caller, Permission::ChildrenManage).await?;
     find(&mut tx, by.tenant, child).await?;
+    session::keep(&mut tx, session).await?;
     session::end(&mut tx, cx, session.id).await?;
+    user::lock(&mut tx, child).await?;
     audit::Action::new("child.enter", child)
         .record(&mut tx, cx, meta, caller.principal)
         .await?;

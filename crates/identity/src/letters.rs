@@ -157,11 +157,27 @@ async fn answer(conn: &mut PgConnection, room: &Identity, wish: &Waiting) -> Res
 
 /// Where to write to somebody.
 #[derive(Debug)]
-pub(crate) struct Addressee {
-    pub(crate) user: UserId,
-    pub(crate) email: String,
-    pub(crate) name: String,
-    pub(crate) lang: Lang,
+pub struct Addressee {
+    pub user: UserId,
+    pub email: String,
+    pub name: String,
+    pub lang: Lang,
+}
+
+/// Those who may manage what a tenant pays for, and can be written to; in the caller's transaction, which is the house's.
+pub async fn billing_contacts(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+) -> sqlx::Result<Vec<Addressee>> {
+    store::managers(conn, tenant).await
+}
+
+/// Those of the tenants that somebody belongs to: all but guests'. In the caller's transaction, which is the house's.
+pub async fn tenants_with_members(
+    conn: &mut PgConnection,
+    tenants: &[TenantId],
+) -> sqlx::Result<Vec<TenantId>> {
+    store::with_members(conn, tenants).await
 }
 
 /// Writes to a user at their proven address; without one there is nobody to write to.

@@ -57,7 +57,7 @@ pub use key::{
     Key, KeyStatus, KeyTerms, NewKey, create as create_key, list as list_keys, note_key_use,
     revoke as revoke_key, rotate as rotate_key, scopes_for_keys,
 };
-pub use letters::write_letters;
+pub use letters::{Addressee, billing_contacts, tenants_with_members, write_letters};
 pub use oauth::{Client as OauthClient, add_client, disable_client, list_clients};
 pub use oidc::IssuerConfig;
 pub use permission::{Permission, Role};
@@ -66,9 +66,10 @@ pub use revocation::follow_revocations;
 pub use session::{NewSession, Session, guest, sign_out};
 pub use sign_in::{SignedIn, came_in, sign_in};
 pub use tenant::{
-    Kind as TenantKind, TenantView, create as create_tenant, find_tenant, tenant_zone,
+    Kind as TenantKind, TenantRow, TenantView, create as create_tenant, find_tenant,
+    names as tenant_names, search as search_tenants, tenant_exists, tenant_zone,
 };
-pub use token::{InferenceCaller, InferenceToken, KeyLimits, mint_inference_token};
+pub use token::{CallerSeen, InferenceCaller, InferenceToken, KeyLimits, mint_inference_token};
 pub use upkeep::tidy_up;
 pub use user::{
     Me, NewUser, Registered, UserView, add_user, email_is_plausible, entered, import_user, me,

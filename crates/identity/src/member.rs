@@ -131,15 +131,19 @@ async fn remove(
         return Err(Error::Forbidden);
     }
     keep_a_head(&mut tx, by.tenant, user, before).await?;
+    let own = session.filter(|session| leaves && caller.via == Via::Session(session.id));
+    if let Some(session) = own {
+        session::keep(&mut tx, session).await?;
+    }
     take_out(&mut tx, cx, by, user).await?;
     audit::Action::new("member.remove", user)
         .before(json!({ "role": before }))
         .record(&mut tx, cx, meta, caller.principal)
         .await?;
-    let opened = match session.filter(|session| leaves && caller.via == Via::Session(session.id)) {
+    let opened = match own {
         Some(session) => {
             let next = tenant::of_sign_in(&mut tx, user).await?;
-            Some(session::renew(&mut tx, cx, session, next, None, meta).await?)
+            Some(session::carry_over(&mut tx, cx, session, next, None, meta).await?)
         }
         None => None,
     };

@@ -16,7 +16,8 @@ use crate::{
     Caller, Error, Identity, NewSession, Principal, RequestMeta, Session, UserId, Via, access,
     audit, ceremony, secret,
     session::Proof,
-    sign_in, tenant,
+    sign_in::{self, Comer},
+    tenant,
     throttle::{self, Limit},
     user,
 };
@@ -269,9 +270,10 @@ async fn let_in(
     before: Option<Session>,
     meta: &RequestMeta,
 ) -> Result<NewSession, Error> {
-    let user = provision(room, issuer, claims, meta).await?;
+    let user = provision(room, issuer, claims, before, meta).await?;
     let proven_at = claims.proven_at(room.cx.clock.now());
-    sign_in::enter_since(room, user, &[Proof::Issuer], proven_at, before, meta).await
+    let comer = Comer::without_password(user, &[Proof::Issuer]);
+    sign_in::enter_since(room, comer, proven_at, before, meta).await
 }
 
 /// The user that somebody at an issuer is; made at the first time, and once however many tabs come in together.
@@ -279,10 +281,11 @@ async fn provision(
     room: &Identity,
     issuer: &Issuer,
     claims: &Claims,
+    before: Option<Session>,
     meta: &RequestMeta,
 ) -> Result<UserId, Error> {
     for _ in 0..TRIES {
-        match find_or_make(room, issuer, claims, meta).await {
+        match find_or_make(room, issuer, claims, before, meta).await {
             Ok(Some(user)) => return Ok(user),
             // the address was proven by somebody else in the meantime: they are the one to link to
             Ok(None) | Err(Error::LinkExpired) => {}
@@ -297,6 +300,7 @@ async fn find_or_make(
     room: &Identity,
     issuer: &Issuer,
     claims: &Claims,
+    before: Option<Session>,
     meta: &RequestMeta,
 ) -> Result<Option<UserId>, Error> {
     let cx = &room.cx;
@@ -317,7 +321,7 @@ async fn find_or_make(
     let (user, action) = match linked(&mut tx, issuer, claims).await? {
         Some(user) => (user, "subject.link"),
         None => (
-            insert(&mut tx, room, issuer, claims).await?,
+            insert(&mut tx, room, issuer, claims, before).await?,
             "user.register",
         ),
     };
@@ -358,6 +362,7 @@ async fn insert(
     room: &Identity,
     issuer: &Issuer,
     claims: &Claims,
+    guest: Option<Session>,
 ) -> Result<UserId, Error> {
     let email = claims
         .email()
@@ -366,8 +371,7 @@ async fn insert(
     let locale = claims
         .locale()
         .map_or(Lang::default(), Lang::from_accept_language);
-    let made = user::insert_from_outside(conn, &room.cx, email, name, locale).await?;
-    let user = made.user.ok_or_else(|| Fault::broken("a user is none"))?;
+    let user = user::insert_from_outside(conn, &room.cx, email, name, locale, guest).await?;
     if let Some(email) = proven_email(issuer, claims) {
         user::prove_email(conn, &room.cx, user, &user::fold_email(email)).await?;
     }

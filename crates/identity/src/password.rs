@@ -1,5 +1,6 @@
 use std::{
     sync::{Arc, Mutex, PoisonError},
+    thread,
     time::Duration,
 };
 
@@ -9,7 +10,7 @@ use argon2::{
 };
 use kernel::Fault;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::{Error, secret};
 
@@ -17,6 +18,9 @@ use crate::{Error, secret};
 const PARALLEL: usize = 2;
 /// How long a sign-in waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How far a computation stands back for everything else (`nice`): a flood of sign-ins must not slow other requests, and
+/// on a machine that is not busy it takes no longer.
+const MODESTY: i32 = 10;
 /// The most memory that an imported hash may ask for, in KiB.
 const LARGEST: u32 = 256 * 1024;
 
@@ -126,7 +130,10 @@ impl Hasher {
             .map_err(|_| Error::Busy)?
             .map_err(|e| Fault::internal("the turns are closed", e))?;
         let benches = Arc::clone(&self.benches);
-        tokio::task::spawn_blocking(move || {
+        let (answer, answered) = oneshot::channel();
+        let run = move || {
+            // on Linux this is the thread's own; elsewhere the computation is as urgent as everything else
+            let _ = rustix::process::nice(MODESTY);
             let mut bench = benches
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -135,10 +142,16 @@ impl Hasher {
             let result = work(&mut bench);
             bench.put_back(&benches);
             drop(turn);
-            result
-        })
-        .await
-        .map_err(|e| Fault::internal("a password task failed", e))?
+            // nobody waits any more: they hung up
+            let _ = answer.send(result);
+        };
+        thread::Builder::new()
+            .name("password".to_owned())
+            .spawn(run)
+            .map_err(|e| Fault::internal("no thread for a password", e))?;
+        answered
+            .await
+            .map_err(|e| Fault::internal("a password task failed", e))?
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     Caller, Error, Identity, Principal, RequestMeta, Role, SessionId, TenantId, UserId, Via,
     access, audit,
     cookie::{Cookie, CookieStyle},
-    device, revocation, secret,
+    device, revocation, secret, user,
 };
 
 pub(crate) use http::{Kind, View, router};
@@ -116,7 +116,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) proofs: &'a [Proof],
 }
 
-/// Opens a session in the caller's transaction.
+/// Opens a session in the caller's transaction, which holds the user's lock.
 pub(crate) async fn open(
     conn: &mut PgConnection,
     cx: &Ctx,
@@ -150,7 +150,35 @@ pub(crate) async fn open_since(
 
 /// Carries a session over to a new id and token, as at every change of what it may do (ASVS 5.0, 7.2.4): for another
 /// tenant, or after a new proof.
+///
+/// # Errors
+/// `Unauthenticated` when it was ended since the request came in.
 pub(crate) async fn renew(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    old: Session,
+    tenant: TenantId,
+    proof: Option<Proof>,
+    meta: &RequestMeta,
+) -> Result<NewSession, Error> {
+    keep(conn, old).await?;
+    carry_over(conn, cx, old, tenant, proof, meta).await
+}
+
+/// Makes sure that a session is still open, and that only this transaction can end it.
+pub(crate) async fn keep(conn: &mut PgConnection, session: Session) -> Result<(), Error> {
+    if let Some(user) = session.principal.user {
+        user::lock(conn, user).await?;
+    }
+    if store::lock(conn, session.id).await? {
+        Ok(())
+    } else {
+        Err(Error::Unauthenticated)
+    }
+}
+
+/// As [`renew`], for a session that this transaction kept, and perhaps ended itself.
+pub(crate) async fn carry_over(
     conn: &mut PgConnection,
     cx: &Ctx,
     old: Session,
@@ -240,6 +268,7 @@ pub(crate) async fn end_all(
     user: UserId,
     which: Ending,
 ) -> Result<(), Error> {
+    user::lock(conn, user).await?;
     let ended = store::revoke_all(conn, user, which, cx.clock.now()).await?;
     revocation::publish(conn, cx, &ended).await
 }

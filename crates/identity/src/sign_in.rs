@@ -16,7 +16,7 @@ use crate::{
     session::{self, Entry, Proof},
     tenant,
     throttle::{self, Limit},
-    user::{self, Known, fold_email},
+    user::{self, Known, Stamp, fold_email},
 };
 
 pub use http::came_in;
@@ -59,8 +59,35 @@ pub async fn sign_in(
     before: Option<Session>,
     meta: &RequestMeta,
 ) -> Result<SignedIn, Error> {
-    let user = check_password(room, email, password, meta).await?;
-    finish(room, user, Proof::Password, before, meta).await
+    let checked = check_password(room, email, password, meta).await?;
+    finish(room, checked, Proof::Password, before, meta).await
+}
+
+/// Somebody whose password or PIN was right when it was looked at. Until something is made of that it may have changed.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    pub(crate) user: UserId,
+    pub(crate) password: Stamp,
+}
+
+/// Somebody who comes in.
+#[derive(Debug)]
+pub(crate) struct Comer<'a> {
+    pub(crate) user: UserId,
+    pub(crate) proofs: &'a [Proof],
+    /// The password that let them in; it must be the same when the session is made.
+    pub(crate) password: Option<Stamp>,
+}
+
+impl<'a> Comer<'a> {
+    /// Who came without a password.
+    pub(crate) const fn without_password(user: UserId, proofs: &'a [Proof]) -> Self {
+        Self {
+            user,
+            proofs,
+            password: None,
+        }
+    }
 }
 
 /// Whose address and password these are; the first half of every sign-in with a password.
@@ -72,7 +99,7 @@ pub(crate) async fn check_password(
     email: &str,
     password: SecretString,
     meta: &RequestMeta,
-) -> Result<UserId, Error> {
+) -> Result<Checked, Error> {
     let started = Instant::now();
     let email = fold_email(email);
     let known = find(&room.cx, Name::Email(&email), meta).await?;
@@ -118,8 +145,13 @@ pub(crate) async fn sign_in_child(
         limit: throttle::PIN,
         secret: pin,
     };
-    let user = check(room, guess, known, meta).await?;
-    enter(room, user, &[Proof::Pin], before, meta).await
+    let checked = check(room, guess, known, meta).await?;
+    let comer = Comer {
+        user: checked.user,
+        proofs: &[Proof::Pin],
+        password: Some(checked.password),
+    };
+    enter(room, comer, before, meta).await
 }
 
 /// Opens a session for somebody who brought the second factor of a sign-in that waits for it.
@@ -137,8 +169,13 @@ pub(crate) async fn second(
     let mut tx = cx.db.begin(Scope::House("second factor")).await?;
     let waiting = ceremony::look_at(&mut tx, cx, ceremony::Kind::SecondFactor, ticket).await?;
     tx.commit().await?;
-    let user = waiting
-        .and_then(|waiting| waiting.user)
+    let waiting = waiting.ok_or(Error::Unauthenticated)?;
+    let user = waiting.user.ok_or(Error::Unauthenticated)?;
+    let password = waiting
+        .state
+        .get("password")
+        .and_then(|stamp| stamp.as_str())
+        .map(Stamp::from_stored)
         .ok_or(Error::Unauthenticated)?;
     check_code(room, user, code).await?;
     let mut tx = cx.db.begin(Scope::House("second factor")).await?;
@@ -146,7 +183,12 @@ pub(crate) async fn second(
     tx.commit().await?;
     taken.ok_or(Error::Unauthenticated)?;
     throttle::give_back(cx, throttle::CODE, &user.to_string()).await?;
-    enter(room, user, &[Proof::Password, Proof::Code], before, meta).await
+    let comer = Comer {
+        user,
+        proofs: &[Proof::Password, Proof::Code],
+        password: Some(password),
+    };
+    enter(room, comer, before, meta).await
 }
 
 /// Checks the password of somebody who is signed in already.
@@ -173,28 +215,38 @@ pub(crate) async fn confirm_password(
 }
 
 /// Opens a session for somebody who proved who they are; the one before ends.
+///
+/// # Errors
+/// `WrongCredentials` when the password that let them in was changed meanwhile.
 pub(crate) async fn enter(
     room: &Identity,
-    user: UserId,
-    proofs: &[Proof],
+    comer: Comer<'_>,
     before: Option<Session>,
     meta: &RequestMeta,
 ) -> Result<NewSession, Error> {
     let now = room.cx.clock.now();
-    enter_since(room, user, proofs, now, before, meta).await
+    enter_since(room, comer, now, before, meta).await
 }
 
 /// As [`enter`], for somebody who proved who they are at that time, elsewhere: an old proof is no fresh one here.
 pub(crate) async fn enter_since(
     room: &Identity,
-    user: UserId,
-    proofs: &[Proof],
+    comer: Comer<'_>,
     proven_at: DateTime<Utc>,
     before: Option<Session>,
     meta: &RequestMeta,
 ) -> Result<NewSession, Error> {
     let cx = &room.cx;
+    let user = comer.user;
     let mut tx = cx.db.begin(Scope::House("sign-in")).await?;
+    // from here on a change of the password waits, and then ends the session that is made
+    let same = match &comer.password {
+        Some(stamp) => user::lock_and_compare(&mut tx, user, stamp).await?,
+        None => user::lock(&mut tx, user).await.map(|()| true)?,
+    };
+    if !same {
+        return Err(Error::WrongCredentials);
+    }
     if let Some(before) = before {
         session::end(&mut tx, cx, before.id).await?;
     }
@@ -202,7 +254,7 @@ pub(crate) async fn enter_since(
     let entry = Entry {
         tenant: tenant::of_sign_in(&mut tx, user).await?,
         user: Some(user),
-        proofs,
+        proofs: comer.proofs,
     };
     let opened = session::open_since(&mut tx, cx, &entry, proven_at, meta).await?;
     if opened.device.is_some() && known_elsewhere {
@@ -269,7 +321,7 @@ async fn check(
     guess: Guess<'_>,
     found: Option<Found>,
     meta: &RequestMeta,
-) -> Result<UserId, Error> {
+) -> Result<Checked, Error> {
     let cx = &room.cx;
     let limit = guess.limit;
     // what comes from a browser that the account knows is counted for that browser alone
@@ -282,9 +334,11 @@ async fn check(
     let hash = found
         .as_ref()
         .and_then(|found| found.known.password_hash.clone());
-    let stale = hash.as_deref().is_some_and(crate::password::is_stale);
-    let right = room.passwords.verify(guess.secret.clone(), hash).await?;
-    let Some(found) = found.filter(|_| right) else {
+    let right = room
+        .passwords
+        .verify(guess.secret.clone(), hash.clone())
+        .await?;
+    let Some((found, hash)) = found.zip(hash).filter(|_| right) else {
         metrics::counter!("sign_in_failures_total").increment(1);
         if throttle::count(cx, MANY_FAILURES, "house").await.is_err() {
             metrics::counter!("sign_in_attacks_total").increment(1);
@@ -295,37 +349,78 @@ async fn check(
     };
     throttle::give_back(cx, limit, &source).await?;
     throttle::give_back(cx, throttle::NETWORK, &meta.source()).await?;
-    if stale {
-        let hash = room.passwords.hash(guess.secret).await?;
-        let mut tx = cx.db.begin(Scope::House("a newer password hash")).await?;
-        user::set_password(&mut tx, found.known.user, &hash).await?;
-        tx.commit().await?;
+    let user = found.known.user;
+    let hash = if crate::password::is_stale(&hash) {
+        refresh(room, user, guess.secret, hash).await?
+    } else {
+        hash
+    };
+    Ok(Checked {
+        user,
+        password: Stamp::of(&hash),
+    })
+}
+
+/// Replaces the hash of another system by one of ours; gives the one that is there now. Of several at once one replaces it,
+/// and nobody puts an old password back over one that was changed meanwhile.
+async fn refresh(
+    room: &Identity,
+    user: UserId,
+    password: SecretString,
+    before: String,
+) -> Result<String, Error> {
+    let cx = &room.cx;
+    let fresh = room.passwords.hash(password.clone()).await?;
+    let mut tx = cx.db.begin(Scope::House("a newer password hash")).await?;
+    let replaced = user::refresh_password(&mut tx, user, &before, &fresh).await?;
+    let now = user::find_by_id(&mut tx, user).await?;
+    tx.commit().await?;
+    if replaced {
+        return Ok(fresh);
     }
-    Ok(found.known.user)
+    let now = now
+        .and_then(|known| known.password_hash)
+        .ok_or(Error::WrongCredentials)?;
+    if room.passwords.verify(password, Some(now.clone())).await? {
+        Ok(now)
+    } else {
+        Err(Error::WrongCredentials)
+    }
 }
 
 /// After the first factor: in, or a ticket for the second.
 async fn finish(
     room: &Identity,
-    user: UserId,
+    checked: Checked,
     proof: Proof,
     before: Option<Session>,
     meta: &RequestMeta,
 ) -> Result<SignedIn, Error> {
     let cx = &room.cx;
     let mut tx = cx.db.begin(Scope::House("second factor")).await?;
+    let user = checked.user;
     let methods = factor::second_factors(&mut tx, user).await?;
     let ticket = if methods.is_empty() {
         None
     } else {
-        let state = json!({ "proof": proof.as_str() });
+        let state = json!({ "proof": proof.as_str(), "password": checked.password.as_str() });
         Some(ceremony::begin(&mut tx, cx, ceremony::Kind::SecondFactor, Some(user), state).await?)
     };
     tx.commit().await?;
     match ticket {
         Some(ticket) => Ok(SignedIn::Waiting { ticket, methods }),
         None => Ok(SignedIn::Session(
-            enter(room, user, &[proof], before, meta).await?,
+            enter(
+                room,
+                Comer {
+                    user,
+                    proofs: &[proof],
+                    password: Some(checked.password),
+                },
+                before,
+                meta,
+            )
+            .await?,
         )),
     }
 }

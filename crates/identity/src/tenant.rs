@@ -1,7 +1,9 @@
 mod http;
 mod store;
 
+use chrono::{DateTime, Utc};
 use db::{Ctx, OnConstraint, Scope};
+use kernel::{Cursor, Page, PageRequest};
 use serde::Serialize;
 use serde_json::json;
 use sqlx::PgConnection;
@@ -123,6 +125,51 @@ pub(crate) async fn current(
     by: Principal,
 ) -> sqlx::Result<Option<TenantView>> {
     store::find(conn, by.tenant, by.user).await
+}
+
+/// A tenant as an operator finds it.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct TenantRow {
+    pub id: TenantId,
+    /// person, family, school or team.
+    pub kind: String,
+    /// Empty for a person's own.
+    pub name: String,
+    /// An address of somebody who decides there; none of a guest's.
+    #[schema(required)]
+    pub email: Option<String>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// Whether there is such a tenant, in the caller's transaction, which runs as the house.
+pub async fn tenant_exists(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<bool> {
+    store::exists(conn, tenant).await
+}
+
+/// Tenants, the newest first, for an operator: all, or those that a text names by id, by a part of their name, or by the
+/// address of a member. In the caller's transaction, which runs as the house.
+pub async fn search(
+    conn: &mut PgConnection,
+    text: Option<&str>,
+    page: &PageRequest,
+) -> sqlx::Result<Page<TenantRow>> {
+    let text = text.map(|text| text.trim().to_lowercase());
+    let text = text.as_deref().filter(|text| !text.is_empty());
+    let id = text.and_then(|text| text.parse().ok());
+    let rows = store::search(conn, text, id, page).await?;
+    Ok(Page::from_rows(rows, page, |row| Cursor {
+        at: row.created_at,
+        id: row.id.0,
+    }))
+}
+
+/// The names of tenants; empty for a person's own. In the caller's transaction, which runs as the house.
+pub async fn names(
+    conn: &mut PgConnection,
+    tenants: &[TenantId],
+) -> sqlx::Result<Vec<(TenantId, String)>> {
+    let ids: Vec<_> = tenants.iter().map(|tenant| tenant.0).collect();
+    store::names(conn, &ids).await
 }
 
 /// The time zone (IANA name) in which a tenant's days and months begin.

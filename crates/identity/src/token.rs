@@ -45,6 +45,22 @@ pub struct InferenceCaller {
     pub(crate) subject: Uuid,
 }
 
+/// Where a request notes who it was, for a layer around its route that asks afterwards.
+#[derive(Clone, Debug, Default)]
+pub struct CallerSeen(std::sync::Arc<std::sync::OnceLock<(Principal, String)>>);
+
+impl CallerSeen {
+    /// The caller and its storefront, once it was let in.
+    pub fn get(&self) -> Option<&(Principal, String)> {
+        self.0.get()
+    }
+
+    fn note(&self, caller: &InferenceCaller) {
+        // whoever asks twice gets the same caller
+        let _ = self.0.set((caller.principal, caller.storefront.clone()));
+    }
+}
+
 /// What an API key narrows its tenant's plan to.
 #[derive(Clone, Debug)]
 pub struct KeyLimits {
@@ -220,6 +236,20 @@ impl InferenceCaller {
         }
     }
 
+    async fn of_parts(room: &Identity, parts: &Parts) -> Result<Self, Error> {
+        match Credential::of(&parts.headers)? {
+            None => Err(Error::Unauthenticated),
+            Some(Credential::Key(secret)) => Self::of_key(room, &secret, parts).await,
+            Some(Credential::Token(token)) => match check(room, &token) {
+                Ok(caller) => {
+                    caller.still_in(room).await?;
+                    Ok(caller)
+                }
+                Err(_) => Self::of_token(room, &token).await,
+            },
+        }
+    }
+
     async fn of_key(room: &Identity, secret: &str, parts: &Parts) -> Result<Self, Error> {
         let facts = key::facts(room, secret, request::address(&parts.extensions)).await?;
         if !facts.scopes.contains(&Permission::InferenceUse) {
@@ -259,17 +289,11 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
         let room = Identity::from_ref(state);
-        match Credential::of(&parts.headers)? {
-            None => Err(Error::Unauthenticated),
-            Some(Credential::Key(secret)) => Self::of_key(&room, &secret, parts).await,
-            Some(Credential::Token(token)) => match check(&room, &token) {
-                Ok(caller) => {
-                    caller.still_in(&room).await?;
-                    Ok(caller)
-                }
-                Err(_) => Self::of_token(&room, &token).await,
-            },
+        let caller = Self::of_parts(&room, parts).await?;
+        if let Some(seen) = parts.extensions.get::<CallerSeen>() {
+            seen.note(&caller);
         }
+        Ok(caller)
     }
 }
 

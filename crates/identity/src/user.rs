@@ -11,9 +11,9 @@ use sqlx::PgConnection;
 
 use crate::{
     Caller, Error, Identity, KeyTerms, NewSession, PROOF_COUNTS, Permission, Principal,
-    RequestMeta, Session, UserId, audit, key,
+    RequestMeta, Session, TenantId, UserId, audit, key,
     letters::{self, Wish},
-    password,
+    password, secret,
     session::{self, Entry, Proof},
     tenant::{self, TenantView},
     throttle,
@@ -99,11 +99,8 @@ pub async fn register(
 
     let mut tx = cx.db.begin(Scope::House("registration")).await?;
     store::insert(&mut tx, &user, Some(&hash), cx.clock.now()).await?;
-    let tenant = match guest.filter(|session| session.principal.is_guest()) {
-        Some(session) => {
-            session::end(&mut tx, cx, session.id).await?;
-            session.principal.tenant
-        }
+    let tenant = match take_guest_over(&mut tx, cx, guest).await? {
+        Some(tenant) => tenant,
         None => tenant::new_personal(&mut tx, cx).await?,
     };
     tenant::insert_owner(&mut tx, cx, tenant, user.id).await?;
@@ -204,17 +201,44 @@ pub async fn import_user(
     Ok(principal)
 }
 
-/// Makes a user that an issuer vouches for, with a personal tenant, in the caller's transaction.
+/// Makes a user that an issuer vouches for, with a personal tenant, in the caller's transaction. A guest becomes the user, as
+/// at registration: the guest's tenant turns into the personal one, and the guest's session ends.
 pub(crate) async fn insert_from_outside(
     conn: &mut PgConnection,
     cx: &Ctx,
     email: Option<&str>,
     display_name: Option<String>,
     locale: Lang,
-) -> Result<Principal, Error> {
+    guest: Option<Session>,
+) -> Result<UserId, Error> {
     let user = new_view(cx, email.map(fold_email), display_name, locale);
     store::insert(conn, &user, None, cx.clock.now()).await?;
-    Ok(own_tenant(conn, cx, user.id).await?)
+    match take_guest_over(conn, cx, guest).await? {
+        Some(tenant) => tenant::insert_owner(conn, cx, tenant, user.id).await?,
+        None => {
+            own_tenant(conn, cx, user.id).await?;
+        }
+    }
+    Ok(user.id)
+}
+
+/// The tenant of a guest who gets an account; the guest's session ends. Of several at once one takes it over.
+async fn take_guest_over(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    guest: Option<Session>,
+) -> Result<Option<TenantId>, Error> {
+    let Some(session) = guest.filter(|session| session.principal.is_guest()) else {
+        return Ok(None);
+    };
+    match session::keep(conn, session).await {
+        Ok(()) => {
+            session::end(conn, cx, session.id).await?;
+            Ok(Some(session.principal.tenant))
+        }
+        Err(Error::Unauthenticated) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Makes a child's user in the caller's transaction: no address, a name to sign in with, a hashed PIN.
@@ -343,6 +367,52 @@ pub(crate) async fn set_password(
     hash: &str,
 ) -> sqlx::Result<()> {
     store::set_password(conn, user, hash).await
+}
+
+/// Puts a newer hash of the same password in the place of the old one, unless somebody changed the password meanwhile.
+pub(crate) async fn refresh_password(
+    conn: &mut PgConnection,
+    user: UserId,
+    before: &str,
+    hash: &str,
+) -> sqlx::Result<bool> {
+    store::refresh_password(conn, user, before, hash).await
+}
+
+/// Which password of a user's was checked: a hash of its hash, so worth nothing to whoever reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp(String);
+
+impl Stamp {
+    /// Of a stored password hash.
+    pub(crate) fn of(password_hash: &str) -> Self {
+        Self(hex::encode(secret::hash(password_hash)))
+    }
+
+    /// As it was written down between two requests.
+    pub(crate) fn from_stored(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Takes the user's lock until the transaction ends. Whatever opens, renews or ends what a user came in with takes it first,
+/// so that nothing is opened beside the end of everything.
+pub(crate) async fn lock(conn: &mut PgConnection, user: UserId) -> sqlx::Result<()> {
+    store::lock_password(conn, user).await.map(drop)
+}
+
+/// As [`lock`], and says whether the password is still the one that was checked.
+pub(crate) async fn lock_and_compare(
+    conn: &mut PgConnection,
+    user: UserId,
+    stamp: &Stamp,
+) -> sqlx::Result<bool> {
+    let hash = store::lock_password(conn, user).await?;
+    Ok(hash.is_some_and(|hash| Stamp::of(&hash) == *stamp))
 }
 
 /// Gives an address to the user who proved it; others who only claimed it have none any more.

@@ -14,7 +14,7 @@ use sqlx::PgConnection;
 use super::{FamilyId, LIFETIME, store};
 use crate::{
     Error, Identity, Permission, Principal, RequestMeta, TenantId, UserId, audit, permission,
-    revocation, secret, session::Proof,
+    revocation, secret, session::Proof, user,
 };
 
 /// A family that nobody used for this long is over.
@@ -121,6 +121,7 @@ pub(crate) async fn begin(
         proofs: entry.proofs,
         proven_at: entry.proven_at,
     };
+    user::lock(conn, family.user).await?;
     let now = cx.clock.now();
     store::insert_family(conn, &family, meta, now).await?;
     let token = secret::new_token()?;

@@ -21,7 +21,7 @@ use crate::{
     Caller, Error, Identity, NewSession, PasskeyId, RequestMeta, Session, UserId, audit,
     ceremony::{self, Ceremony, Kind},
     session::Proof,
-    sign_in::enter,
+    sign_in::{Comer, enter},
     tenant,
     throttle::{self, Limit},
     user,
@@ -253,7 +253,13 @@ pub(super) async fn sign_in(
     // a challenge for a user's own passkeys is good for coming in again, too
     let kinds = [Kind::PasskeySignIn, Kind::PasskeyStepUp];
     let user = check(room, &kinds, ceremony, answer, meta).await?;
-    enter(room, user, &[Proof::Passkey], before, meta).await
+    enter(
+        room,
+        Comer::without_password(user, &[Proof::Passkey]),
+        before,
+        meta,
+    )
+    .await
 }
 
 /// Checks a passkey of somebody who is signed in already.

@@ -83,3 +83,17 @@ pub(super) async fn managers(
     .fetch_all(conn)
     .await
 }
+
+/// Those that somebody belongs to.
+pub(super) async fn with_members(
+    conn: &mut PgConnection,
+    tenants: &[TenantId],
+) -> sqlx::Result<Vec<TenantId>> {
+    let ids: Vec<uuid::Uuid> = tenants.iter().map(|tenant| tenant.0).collect();
+    sqlx::query_scalar!(
+        r#"select distinct tenant_id as "id: TenantId" from identity.membership where tenant_id = any($1)"#,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await
+}

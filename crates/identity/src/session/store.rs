@@ -86,6 +86,17 @@ pub(super) async fn proofs(conn: &mut PgConnection, id: SessionId) -> sqlx::Resu
     .await
 }
 
+/// Whether a session is open; waits for whoever is ending it.
+pub(super) async fn lock(conn: &mut PgConnection, id: SessionId) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select revoked_at is null as "open!" from identity.session where id = $1 for no key update"#,
+        id as SessionId,
+    )
+    .fetch_optional(conn)
+    .await
+    .map(|open| open.unwrap_or(false))
+}
+
 pub(super) async fn revoke(
     conn: &mut PgConnection,
     id: SessionId,

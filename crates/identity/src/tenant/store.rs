@@ -1,7 +1,8 @@
 use chrono::{DateTime, Utc};
+use kernel::PageRequest;
 use sqlx::PgConnection;
 
-use super::{Kind, TenantView};
+use super::{Kind, TenantRow, TenantView};
 use crate::{Role, TenantId, UserId};
 
 /// Says whether it was made: a family's code may be taken.
@@ -174,5 +175,56 @@ pub(super) async fn zone(conn: &mut PgConnection, id: TenantId) -> sqlx::Result<
         id as TenantId
     )
     .fetch_optional(conn)
+    .await
+}
+
+pub(super) async fn exists(conn: &mut PgConnection, id: TenantId) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from identity.tenant where id = $1) as "exists!""#,
+        id as TenantId
+    )
+    .fetch_one(conn)
+    .await
+}
+
+pub(super) async fn search(
+    conn: &mut PgConnection,
+    text: Option<&str>,
+    id: Option<TenantId>,
+    page: &PageRequest,
+) -> sqlx::Result<Vec<TenantRow>> {
+    sqlx::query_as!(
+        TenantRow,
+        r#"select t.id as "id: TenantId", t.kind, t.name, t.created_at,
+                  (select u.email from identity.membership m join identity.app_user u on u.id = m.user_id
+                   where m.tenant_id = t.id and u.email is not null and m.role in ('owner', 'guardian')
+                   order by m.created_at limit 1) as email
+           from identity.tenant t
+           where t.deleted_at is null
+             and ($1::text is null or t.id = $2 or position($1 in lower(t.name)) > 0
+                  or exists (select from identity.membership m join identity.app_user u on u.id = m.user_id
+                             where m.tenant_id = t.id and u.email = $1))
+             and ($3::timestamptz is null or (t.created_at, t.id) < ($3, $4))
+           order by t.created_at desc, t.id desc limit $5"#,
+        text,
+        id as Option<TenantId>,
+        page.after.map(|cursor| cursor.at),
+        page.after.map(|cursor| cursor.id),
+        page.limit + 1,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn names(
+    conn: &mut PgConnection,
+    tenants: &[uuid::Uuid],
+) -> sqlx::Result<Vec<(TenantId, String)>> {
+    sqlx::query!(
+        r#"select id as "id: TenantId", name from identity.tenant where id = any($1)"#,
+        tenants,
+    )
+    .map(|row| (row.id, row.name))
+    .fetch_all(conn)
     .await
 }

@@ -123,6 +123,20 @@ pub(super) async fn find_by_id(
     .await
 }
 
+/// Waits until nobody else changes the user; keeps it so until the transaction ends.
+pub(super) async fn lock_password(
+    conn: &mut PgConnection,
+    user: UserId,
+) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        "select password_hash from identity.app_user where id = $1 and deleted_at is null for no key update",
+        user as UserId,
+    )
+    .fetch_optional(conn)
+    .await
+    .map(Option::flatten)
+}
+
 pub(super) async fn find(conn: &mut PgConnection, id: UserId) -> sqlx::Result<Option<UserView>> {
     sqlx::query!(
         r#"select id as "id: UserId", email, email_verified_at is not null as "verified!", display_name, locale, operator,
@@ -168,6 +182,24 @@ pub(super) async fn set_password(
     .execute(conn)
     .await
     .map(drop)
+}
+
+/// Says whether the hash was still the one before.
+pub(super) async fn refresh_password(
+    conn: &mut PgConnection,
+    id: UserId,
+    before: &str,
+    hash: &str,
+) -> sqlx::Result<bool> {
+    sqlx::query!(
+        "update identity.app_user set password_hash = $3 where id = $1 and password_hash = $2",
+        id as UserId,
+        before,
+        hash
+    )
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1)
 }
 
 pub(super) async fn update_profile(

@@ -12,6 +12,7 @@ mod keys;
 mod oauth;
 mod oidc;
 mod people;
+mod races;
 mod records;
 
 use axum::{
