@@ -1,12 +1,16 @@
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use db::{Ctx, Db, PoolSize, Url};
-use entitlement::PlanFile;
+use entitlement::{Catalogue, Change, Direction, Entitlement, PlanChange, PlanFile};
 use identity::{Identity, TenantId};
 use kernel::Clock;
 use settings::Settings;
+use tokio::sync::RwLock;
 
 use crate::{cli::say, database::Database};
 
@@ -16,6 +20,24 @@ pub(crate) enum PlansCommand {
     List,
     /// Makes a new version of each plan of FILE that differs from its newest one.
     Apply { file: PathBuf },
+    /// Shows what FILE would change, and for how many; changes nothing.
+    Diff {
+        file: PathBuf,
+        /// As one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Puts everybody who is on an older version of a plan on its newest one.
+    Migrate {
+        /// Such as misaki/paid.
+        plan: String,
+        /// There is nowhere else to go; said so that nobody moves customers by a slip.
+        #[arg(long, required = true)]
+        to_newest: bool,
+        /// Only shows who would gain or lose what.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Puts a tenant on the newest version of a plan.
     Assign {
         tenant: TenantId,
@@ -53,6 +75,18 @@ pub(crate) async fn open_identity(settings: &Settings) -> Result<Identity> {
     Ok(Identity::open(context(settings).await?, config).await?)
 }
 
+/// The entitlement room alone, for the command line.
+pub(crate) async fn entitlement(identity: Identity) -> Result<Entitlement> {
+    let catalogue = Catalogue::load(&identity.cx).await?;
+    let cx = identity.cx.clone();
+    Ok(Entitlement::open(
+        cx,
+        identity,
+        Arc::new(RwLock::new(catalogue)),
+        "",
+    ))
+}
+
 /// Recomputes the books and the audit log.
 pub(crate) async fn verify(settings: &Settings, data: &Path) -> Result<()> {
     let database = Database::visit(settings, data)?;
@@ -85,10 +119,9 @@ async fn recompute(
     owner: &Url,
 ) -> Result<(Vec<ledger::Drift>, Vec<identity::AuditBreak>)> {
     let cx = Ctx::new(connect(settings, owner).await?, Clock::system());
-    Ok((
-        ledger::verify(&cx).await?,
-        identity::verify_audit(&cx).await?,
-    ))
+    let mut drifts = ledger::verify(&cx).await?;
+    drifts.extend(entitlement::verify(&cx).await?);
+    Ok((drifts, identity::verify_audit(&cx).await?))
 }
 
 pub(crate) async fn plans(settings: &Settings, command: PlansCommand) -> Result<()> {
@@ -121,6 +154,21 @@ pub(crate) async fn plans(settings: &Settings, command: PlansCommand) -> Result<
                 say("nothing differs\n")?;
             }
         }
+        PlansCommand::Diff { file, json } => {
+            let changes = entitlement::diff(&cx, &read_plans(&file)?).await?;
+            if json {
+                say(&format!("{}\n", serde_json::to_string_pretty(&changes)?))?;
+            } else {
+                for plan in &changes {
+                    say(&shown(plan))?;
+                }
+            }
+        }
+        PlansCommand::Migrate {
+            plan,
+            to_newest: _,
+            dry_run,
+        } => migrate(&cx, &plan, dry_run).await?,
         PlansCommand::Assign {
             tenant,
             storefront,
@@ -129,6 +177,70 @@ pub(crate) async fn plans(settings: &Settings, command: PlansCommand) -> Result<
             entitlement::assign(&cx, tenant, &storefront, &plan).await?;
             say(&format!("{tenant} is on {storefront}/{plan}\n"))?;
         }
+    }
+    Ok(())
+}
+
+/// What a plan file would make of one plan, in lines.
+fn shown(plan: &PlanChange) -> String {
+    let name = format!("{}/{}", plan.storefront, plan.plan);
+    let mut text = match (plan.version, plan.absent) {
+        (Some(version), true) => format!("{name} v{version} is not in the file and stays\n"),
+        (Some(version), false) if plan.changes.is_empty() => {
+            format!("{name} v{version} is the same\n")
+        }
+        (Some(version), false) => format!("{name} v{version} becomes v{}\n", version + 1),
+        (None, _) => format!("{name} is new\n"),
+    };
+    if plan.version.is_some() {
+        text += &changed(&plan.changes);
+    }
+    text.extend(
+        plan.customers
+            .iter()
+            .map(|of| format!("    {} customers stay on v{}\n", of.customers, of.version)),
+    );
+    if plan.default_for.is_some() && !plan.changes.is_empty() {
+        text += "    whoever has no subscription gets it at once\n";
+    }
+    text
+}
+
+fn changed(changes: &[Change]) -> String {
+    changes.iter().fold(String::new(), |text, change| {
+        let for_them = match change.direction {
+            Direction::Gain => "gain",
+            Direction::Lose => "lose",
+            Direction::Other => "differs",
+        };
+        let Change {
+            term,
+            before,
+            after,
+            ..
+        } = change;
+        format!("{text}    {for_them}: {term} {before} -> {after}\n")
+    })
+}
+
+async fn migrate(cx: &Ctx, plan: &str, dry_run: bool) -> Result<()> {
+    let (storefront, plan) = plan
+        .split_once('/')
+        .context("name the plan as STOREFRONT/PLAN")?;
+    let migrations = entitlement::migrate(cx, storefront, plan, dry_run).await?;
+    if migrations.is_empty() {
+        return say("nobody is on an older version\n");
+    }
+    let verb = if dry_run { "would move" } else { "moved" };
+    for one in migrations {
+        say(&format!(
+            "v{} to v{}: {} {verb}, {} stay until their subscription pays the new price\n{}",
+            one.from,
+            one.to,
+            one.customers,
+            one.stay,
+            changed(&one.changes)
+        ))?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use settings::{LogFormat, Settings};
 
-use crate::{admin, database, house, people, run};
+use crate::{admin, background, database, house, people, run, till};
 
 /// Several subscription services behind one counter.
 #[derive(Debug, Parser)]
@@ -58,6 +58,12 @@ enum Command {
     /// Letters that could not be delivered.
     #[command(subcommand)]
     Letters(people::LettersCommand),
+    /// What Stripe told us, and whether we missed something.
+    #[command(subcommand)]
+    Billing(till::BillingCommand),
+    /// Work in line, done later, or given up.
+    #[command(subcommand)]
+    Jobs(background::JobsCommand),
     /// Removes the private cluster of a data directory with everything in it.
     Reset(DataArgs),
 }
@@ -147,6 +153,8 @@ impl Cli {
             Command::Clients(command) => people::clients(&settings, command).await,
             Command::Audit(command) => people::audit(&settings, command).await,
             Command::Letters(command) => people::letters(&settings, command).await,
+            Command::Billing(command) => till::command(&settings, command).await,
+            Command::Jobs(command) => background::command(&settings, command).await,
             Command::Reset(args) => {
                 database::reset(&args.data)?;
                 say("the private cluster is gone\n")

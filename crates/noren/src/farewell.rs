@@ -67,9 +67,17 @@ fn parts(
         let room = house.ledger.clone();
         member("ledger", async move { ledger::export(&room, by).await })
     };
+    let billing = {
+        let room = house.billing.clone();
+        member("billing", async move { billing::export(&room, by).await })
+    };
     let misaki = {
         let room = house.misaki.clone();
         member("misaki", async move { misaki::export(&room, by).await })
+    };
+    let told = {
+        let room = house.hooks.clone();
+        member("hooks", async move { hooks::export(&room, by).await })
     };
     let head = json!({ "made_at": house.identity.cx.clock.now(), "house": "Noren" }).to_string();
     let head = head.trim_end_matches('}').to_owned();
@@ -77,7 +85,9 @@ fn parts(
         .chain(account)
         .chain(usage)
         .chain(ledger)
+        .chain(billing)
         .chain(misaki)
+        .chain(told)
         .chain(stream::iter([Ok(Bytes::from_static(b"}\n"))]))
 }
 
@@ -96,11 +106,15 @@ where
     stream::once(text).boxed()
 }
 
-/// Sees off those whose account's time has come: the storefronts and the gateway forget what they said, then identity
+/// Sees off those whose account's time has come: what they pay for ends at Stripe, then the storefronts and the gateway forget what they said, then identity
 /// forgets who they were; all of it in one transaction each.
 pub(crate) async fn see_off(house: &House, most: i64) -> anyhow::Result<()> {
     for leaver in identity::leavers(&house.identity.cx, most).await? {
-        see_off_one(house, &leaver).await?;
+        // one whose subscription can't be ended now goes in a later round, and keeps nobody else
+        if let Err(error) = see_off_one(house, &leaver).await {
+            tracing::warn!(%error, user = %leaver.user, "an account can't be deleted yet");
+            continue;
+        }
         tracing::info!(user = %leaver.user, "an account is deleted");
     }
     Ok(())
@@ -108,10 +122,15 @@ pub(crate) async fn see_off(house: &House, most: i64) -> anyhow::Result<()> {
 
 async fn see_off_one(house: &House, leaver: &Leaver) -> anyhow::Result<()> {
     let cx = &house.identity.cx;
+    // before the transaction, since Stripe is asked; what was ended stays so if the rest has to be tried again
+    for tenant in &leaver.tenants {
+        billing::see_off(&house.billing, *tenant).await?;
+    }
     let mut tx = cx.db.begin(Scope::House("an account is deleted")).await?;
     for tenant in &leaver.tenants {
         misaki::forget(&mut tx, *tenant).await?;
         gateway::forget(&mut tx, *tenant).await?;
+        hooks::forget(&mut tx, *tenant).await?;
     }
     identity::forget(&mut tx, &house.identity, leaver).await?;
     tx.commit().await?;

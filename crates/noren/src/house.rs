@@ -7,10 +7,13 @@ use axum::{
     extract::Request,
     middleware::{Next, from_fn},
 };
+use billing::Billing;
 use db::Ctx;
 use entitlement::{Catalogue, Entitlement, PlanFile};
 use gateway::{Gateway, Patience, Routes};
+use hooks::Hooks;
 use identity::{Identity, IssuerConfig};
+use jobs::Jobs;
 use ledger::Ledger;
 use mail::Mail;
 use misaki::Misaki;
@@ -18,9 +21,11 @@ use tokio::sync::RwLock;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
+    background::{self, Desk},
     farewell,
     front::{self, Counter, Front},
-    web,
+    idempotency::{self, Door},
+    limits, web,
 };
 
 /// Where the listeners are reached from outside.
@@ -39,7 +44,10 @@ pub(crate) struct House {
     pub(crate) gateway: Gateway,
     pub(crate) misaki: Misaki,
     pub(crate) mail: Mail,
-    urls: PublicUrls,
+    pub(crate) billing: Billing,
+    pub(crate) hooks: Hooks,
+    pub(crate) jobs: Jobs,
+    pub(crate) urls: PublicUrls,
 }
 
 impl axum::extract::FromRef<House> for Identity {
@@ -58,6 +66,11 @@ pub(crate) struct Opening {
     pub(crate) letters: mail::Way,
     pub(crate) letters_from: String,
     pub(crate) issuers: Vec<IssuerConfig>,
+    pub(crate) billing: billing::Config,
+    /// Origins of this machine that hooks may be sent to; none unless this is a demo.
+    pub(crate) hook_origins: Vec<String>,
+    /// Whether plans are sold at a stand-in's prices.
+    pub(crate) sandbox_prices: bool,
 }
 
 impl House {
@@ -76,26 +89,37 @@ impl House {
             secret: identity.derived_secret("mail"),
         };
         let mail = Mail::open(cx.clone(), letters)?;
-        let catalogue = plans_in_force(&cx, opening.plans.as_ref()).await?;
-        let entitlement = Entitlement {
-            cx: cx.clone(),
-            identity: identity.clone(),
-            catalogue: Arc::new(RwLock::new(catalogue)),
-            inference_url: urls.inference.as_str().into(),
+        let catalogue = plans_in_force(&cx, opening.plans, opening.sandbox_prices).await?;
+        let entitlement = Entitlement::open(
+            cx.clone(),
+            identity.clone(),
+            Arc::new(RwLock::new(catalogue)),
+            &urls.inference,
+        );
+        let till = billing::Config {
+            account_url: urls.account.clone(),
+            ..opening.billing
         };
+        let billing = Billing::open(entitlement.clone(), till)?;
         let gateway = Gateway::open(entitlement.clone(), opening.routes, opening.patience)
             .context("no HTTP client can be made")?;
         let misaki = Misaki::open(gateway.clone()).context("the built-in phrases are broken")?;
+        let ledger = Ledger {
+            cx,
+            identity: identity.clone(),
+        };
+        let hooks = Hooks::open(identity.clone(), &opening.hook_origins)?;
+        let jobs = background::open(&identity, &ledger, &billing, &hooks)?;
         Ok(Self {
-            ledger: Ledger {
-                cx,
-                identity: identity.clone(),
-            },
             identity,
+            ledger,
             entitlement,
             gateway,
             misaki,
             mail,
+            billing,
+            hooks,
+            jobs,
             urls,
         })
     }
@@ -106,7 +130,11 @@ impl House {
             identity: self.identity.clone(),
             front: front.clone(),
         };
-        let (routes, document) =
+        let desk = Desk {
+            identity: self.identity.clone(),
+            jobs: self.jobs.clone(),
+        };
+        let (routes, mut document) =
             OpenApiRouter::with_openapi(base_document(env!("CARGO_PKG_VERSION")))
                 .merge(front::router().with_state(front))
                 .merge(front::account_router().with_state(counter))
@@ -114,12 +142,17 @@ impl House {
                 .merge(farewell::router().with_state(self.clone()))
                 .merge(ledger::router().with_state(self.ledger.clone()))
                 .merge(entitlement::router().with_state(self.entitlement.clone()))
+                .merge(billing::router().with_state(self.billing.clone()))
                 .merge(misaki::account_router().with_state(self.misaki.clone()))
                 .merge(mail::router().with_state(self.mail.clone()))
                 .merge(mail::sandbox_router().with_state(self.mail.clone()))
+                .merge(background::router().with_state(desk))
+                .merge(hooks::router().with_state(self.hooks.clone()))
                 .split_for_parts();
+        idempotency::describe(&mut document);
         let own = origins(&self.urls.account);
-        let routes = routes
+        let routes = self
+            .once(Door::Account, routes)
             .merge(front::document(&document))
             .merge(web::assets())
             .method_not_allowed_fallback({
@@ -135,29 +168,52 @@ impl House {
 
     /// What the inference listener answers.
     pub(crate) fn inference(&self, front: Front) -> Router {
-        let (routes, document) =
+        let (routes, mut document) =
             OpenApiRouter::with_openapi(base_document(env!("CARGO_PKG_VERSION")))
                 .merge(front::router().with_state(front))
                 .merge(gateway::router().with_state(self.gateway.clone()))
                 .merge(misaki::inference_router().with_state(self.misaki.clone()))
+                .merge(entitlement::inference_router().with_state(self.entitlement.clone()))
                 .split_for_parts();
-        let routes = routes
+        idempotency::describe(&mut document);
+        let room = self.entitlement.clone();
+        let routes = routes.layer(from_fn(move |request: Request, next: Next| {
+            limits::tell(room.clone(), request, next)
+        }));
+        let routes = self
+            .once(Door::Inference, routes)
             .merge(front::document(&document))
             .layer(api::allow_browser_origins(&origins(&self.urls.account)));
         api::wrap(routes, self.identity.cx.ids.clone())
     }
+
+    /// Puts the layer for `Idempotency-Key` around routes; it keeps answers as they are sent.
+    fn once(&self, door: Door, routes: Router) -> Router {
+        let room = self.identity.clone();
+        api::shape(routes).layer(from_fn(move |request: Request, next: Next| {
+            idempotency::once(room.clone(), door, request, next)
+        }))
+    }
 }
 
 /// The plans of the configured file; without one those that were applied before, and in a new house the built-in ones.
-async fn plans_in_force(cx: &Ctx, configured: Option<&PlanFile>) -> Result<Catalogue> {
+async fn plans_in_force(
+    cx: &Ctx,
+    configured: Option<PlanFile>,
+    sandbox_prices: bool,
+) -> Result<Catalogue> {
     let known = Catalogue::load(cx).await?;
-    let built_in = PlanFile::parse(entitlement::DEFAULT_PLANS)?;
     let plans = match configured {
         Some(plans) => plans,
-        None if known.is_empty() => &built_in,
+        None if known.is_empty() => PlanFile::parse(entitlement::DEFAULT_PLANS)?,
         None => return Ok(known),
     };
-    for plan in entitlement::apply(cx, plans).await? {
+    let plans = if sandbox_prices {
+        plans.with_stand_in_prices()
+    } else {
+        plans
+    };
+    for plan in entitlement::apply(cx, &plans).await? {
         tracing::info!(
             storefront = plan.storefront,
             plan = plan.id,
@@ -178,14 +234,18 @@ pub(crate) fn openapi() -> Result<String> {
         farewell::router().into_openapi(),
         ledger::router().into_openapi(),
         entitlement::router().into_openapi(),
+        billing::router().into_openapi(),
         gateway::router().into_openapi(),
         misaki::account_router().into_openapi(),
         mail::router().into_openapi(),
         mail::sandbox_router().into_openapi(),
+        background::router().into_openapi(),
+        hooks::router().into_openapi(),
         misaki::inference_router().into_openapi(),
     ] {
         document.merge(part);
     }
+    idempotency::describe(&mut document);
     Ok(serde_json::to_string_pretty(&document)? + "\n")
 }
 

@@ -2,17 +2,21 @@
 //! its own.
 
 mod admin;
+mod background;
 mod cli;
 mod database;
 mod demo;
 mod farewell;
 mod front;
 mod house;
+mod idempotency;
+mod limits;
 mod models;
 mod people;
 mod run;
 mod signals;
 mod sweep;
+mod till;
 mod web;
 
 use clap::Parser;

@@ -1,21 +1,40 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use gateway::{Price, Routes, Target};
+use anyhow::{Context, Result, bail};
+use gateway::{ApiKey, Kind, ModelFile, Price, Provider, Route, Routes, Target, Use};
 use kernel::NanoUsd;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde::Deserialize;
-use settings::OpenAi;
+use settings::{Gateway, OpenAi};
 
-/// The routes that the plans name.
-const ROUTES: [&str; 4] = [
-    "genai-small",
-    "misaki-small",
-    "misaki-medium",
-    "misaki-large",
+/// The stand-in as a provider.
+const STAND_IN: &str = "sandbox";
+/// Where well-known providers answer.
+const USUAL: [(&str, &str); 5] = [
+    ("openai", "https://api.openai.com/v1"),
+    ("anthropic", "https://api.anthropic.com"),
+    ("together", "https://api.together.xyz/v1"),
+    ("huggingface", "https://router.huggingface.co/v1"),
+    ("runpod", "https://api.runpod.ai/v2"),
 ];
-/// The stand-in models for them, with made-up prices so that costs can be seen.
-const STAND_INS: [(&str, i64, i64); 4] = [
-    ("sandbox-small", 100_000, 400_000),
+
+/// How long a serverless endpoint may take to start.
+const COLD_START: Duration = Duration::from_mins(2);
+
+/// The routes that the plans name, and the stand-in that answers for each.
+const ROUTES: [(&str, &str); 9] = [
+    ("misaki-small", "sandbox-small"),
+    ("misaki-medium", "sandbox-medium"),
+    ("misaki-large", "sandbox-large"),
+    ("webgpt-small", "sandbox-small"),
+    ("webgpt-medium", "sandbox-medium"),
+    ("webgpt-large", "sandbox-large"),
+    ("genai-small", "sandbox-small"),
+    ("genai-medium", "sandbox-medium"),
+    ("genai-large", "sandbox-large"),
+];
+/// What the stand-ins cost for 1,000 tokens in and out: made up, so that costs can be seen.
+const STAND_IN_PRICES: [(&str, i64, i64); 3] = [
     ("sandbox-small", 100_000, 400_000),
     ("sandbox-medium", 250_000, 1_000_000),
     ("sandbox-large", 3_000_000, 15_000_000),
@@ -31,36 +50,149 @@ pub(crate) async fn openai(settings: &OpenAi) -> Routes {
     tracing::info!(base_url = settings.base_url, model, "models");
     let key = settings.api_key.expose_secret();
     let target = Target {
+        provider: "openai".to_owned(),
         base_url: settings.base_url.clone(),
-        api_key: (!key.is_empty()).then(|| SecretString::from(key)),
+        keys: keys(key),
         model,
         price: Price {
             input: NanoUsd(settings.input_nano_usd),
             output: NanoUsd(settings.output_nano_usd),
+            cached: None,
         },
         streams: settings.streams,
+        weight: 1,
+        ..Target::default()
     };
-    Routes::new(ROUTES.map(|route| (route.to_owned(), vec![target.clone()])))
+    Routes::new(ROUTES.map(|(route, _)| (route.to_owned(), vec![target.clone()])))
 }
 
 /// Routes to the stand-in models at `base_url`.
 pub(crate) fn stand_ins(base_url: &str) -> Routes {
-    let targets = STAND_INS.map(|(model, input, output)| Target {
-        base_url: base_url.to_owned(),
-        api_key: None,
-        model: model.to_owned(),
-        price: Price {
-            input: NanoUsd(input),
-            output: NanoUsd(output),
-        },
-        streams: true,
+    Routes::new(ROUTES.map(|(route, model)| {
+        let price = STAND_IN_PRICES.iter().find(|(name, ..)| *name == model);
+        let (input, output) = price.map_or((0, 0), |(_, input, output)| (*input, *output));
+        let target = Target {
+            provider: STAND_IN.to_owned(),
+            base_url: base_url.to_owned(),
+            model: model.to_owned(),
+            price: Price {
+                input: NanoUsd(input),
+                output: NanoUsd(output),
+                cached: None,
+            },
+            streams: true,
+            weight: 1,
+            ..Target::default()
+        };
+        (route.to_owned(), vec![target])
+    }))
+}
+
+/// Adds the models of the model file for which a provider is configured. With a stand-in at hand it is one more provider,
+/// and answers for the models that would have none.
+///
+/// # Errors
+/// When the file can't be read or a provider is of no known kind.
+pub(crate) fn named(settings: &Gateway, routes: Routes, stand_in: Option<&str>) -> Result<Routes> {
+    let file = if settings.models_file.is_empty() {
+        ModelFile::parse(gateway::DEFAULT_MODELS)?
+    } else {
+        let path = &settings.models_file;
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("gateway.models_file: {path} can't be read"))?;
+        ModelFile::parse(&text).with_context(|| format!("gateway.models_file: {path}"))?
+    };
+    let mut providers = BTreeMap::new();
+    for (name, provider) in &settings.providers {
+        providers.insert(name.clone(), read(name, provider)?);
+    }
+    if let Some(base_url) = stand_in {
+        let provider = Provider {
+            kind: Kind::OpenAi,
+            base_url: base_url.to_owned(),
+            keys: Vec::new(),
+            streams: true,
+            start: None,
+        };
+        providers.insert(STAND_IN.to_owned(), provider);
+    }
+    // what the operator's file names goes before what is there anyway
+    let routes = Routes::default().with(file.routes(&providers)).or(routes);
+    let Some(base_url) = stand_in else {
+        return Ok(routes);
+    };
+    let filled = file.names().map(|(name, use_for)| {
+        let model = match use_for {
+            Use::Chat => "sandbox-medium",
+            Use::Embedding => "sandbox-embedding",
+        };
+        let target = Target {
+            provider: STAND_IN.to_owned(),
+            base_url: base_url.to_owned(),
+            model: model.to_owned(),
+            streams: true,
+            weight: 1,
+            ..Target::default()
+        };
+        let route = Route {
+            use_for,
+            targets: vec![target],
+            ..Route::default()
+        };
+        (name.to_owned(), route)
     });
-    Routes::new(
-        ROUTES
-            .into_iter()
-            .zip(targets)
-            .map(|(route, target)| (route.to_owned(), vec![target])),
-    )
+    Ok(routes.with(filled.collect::<Vec<_>>()))
+}
+
+fn read(name: &str, provider: &settings::Provider) -> Result<Provider> {
+    let kind = match (provider.kind.as_str(), name) {
+        ("anthropic", _) | ("", "anthropic") => Kind::Anthropic,
+        ("runpod", _) | ("", "runpod") => Kind::RunPod,
+        ("runpod-text", _) => Kind::RunPodText,
+        ("" | "openai", _) => Kind::OpenAi,
+        (other, _) => {
+            bail!(
+                "gateway.providers.{name}.kind is {other}; expected openai, anthropic, runpod or runpod-text"
+            )
+        }
+    };
+    let usual = USUAL.iter().find(|(known, _)| *known == name);
+    let base_url = match usual {
+        Some((_, url)) if provider.base_url.is_empty() => (*url).to_owned(),
+        _ => provider.base_url.clone(),
+    };
+    if base_url.is_empty() {
+        bail!("gateway.providers.{name}.base_url is not set");
+    }
+    Ok(Provider {
+        kind,
+        base_url,
+        keys: keys(provider.api_keys.expose_secret()),
+        streams: provider.streams,
+        start: match (provider.start_seconds, kind) {
+            (0, Kind::RunPod | Kind::RunPodText) => Some(COLD_START),
+            (0, _) => None,
+            (seconds, _) => Some(Duration::from_secs(seconds)),
+        },
+    })
+}
+
+/// Reads keys with commas between, each with `*` and its weight behind if it is not 1.
+fn keys(text: &str) -> Vec<ApiKey> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|key| !key.is_empty())
+        .map(|key| match key.rsplit_once('*') {
+            Some((key, weight)) if weight.parse::<u32>().is_ok() => ApiKey {
+                secret: key.into(),
+                weight: weight.parse().unwrap_or(1),
+            },
+            _ => ApiKey {
+                secret: key.into(),
+                weight: 1,
+            },
+        })
+        .collect()
 }
 
 /// The first model that the server lists, since small servers have just one; a usual name if it lists none.
@@ -111,6 +243,21 @@ mod tests {
             streams: true,
         };
         first_model(&settings).await
+    }
+
+    #[test]
+    fn keys_have_weights() {
+        let read = |text| -> Vec<(String, u32)> {
+            let known = keys(text).into_iter();
+            known
+                .map(|key| (key.secret.expose_secret().to_owned(), key.weight))
+                .collect()
+        };
+        assert_eq!(read(""), []);
+        assert_eq!(
+            read("sk-a, sk-b*3,sk*c,"),
+            [("sk-a".into(), 1), ("sk-b".into(), 3), ("sk*c".into(), 1)]
+        );
     }
 
     #[tokio::test]

@@ -21,6 +21,7 @@ use crate::{
     models,
     signals::StopSignals,
     sweep::{post, sweep},
+    till,
 };
 
 /// Database, migrations, both listeners and background work in one process, until a signal says stop.
@@ -48,6 +49,7 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
         let tasks = TaskTracker::new();
         let routes = routes(&settings, demo, &tasks, &stop).await?;
         let readiness = readiness(&settings, &urls, &routes);
+        let stand_in = till::stand_in(&settings, demo, &cx).await?;
         let opening = Opening {
             urls: urls.clone(),
             plans,
@@ -56,6 +58,9 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
             letters: letters(&settings, demo.then(|| args.data.join("mail")))?,
             letters_from: settings.mail.from.clone(),
             issuers: issuers(&settings),
+            billing: till::config(&settings, stand_in.as_ref()),
+            sandbox_prices: stand_in.is_some(),
+            hook_origins: hook_origins(&settings, demo),
         };
         let house = House::open(cx.clone(), opening).await?;
         if demo {
@@ -71,6 +76,12 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
         };
 
         let addresses = (account.local_addr()?, inference.local_addr()?);
+        if let Some(stand_in) = stand_in {
+            let here = format!("http://{}", addresses.0);
+            stand_in
+                .serve(&house, &here, &args.data, (&tasks, &stop))
+                .await;
+        }
         let limits = limits(&settings);
         let proxies = Proxies::new(settings.server.proxies()?);
         tasks.spawn(api::serve(
@@ -89,6 +100,12 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
         ));
         tasks.spawn(sweep(house.clone(), stop.clone()));
         tasks.spawn(post(house.clone(), stop.clone()));
+        tasks.spawn(till::keep(house.clone(), stop.clone()));
+        tasks.spawn(jobs::work(
+            house.jobs.clone(),
+            job_drain(&settings),
+            stop.clone(),
+        ));
         tasks.spawn(follow_revocations(house.identity.clone(), stop.clone()));
         announce(&house, &urls, addresses, &database, demo)?;
         stop_signals.received().await;
@@ -136,6 +153,9 @@ pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result
         letters: letters(&settings, None)?,
         letters_from: settings.mail.from.clone(),
         issuers: issuers(&settings),
+        billing: till::config(&settings, None),
+        sandbox_prices: false,
+        hook_origins: hook_origins(&settings, false),
     };
     let house = House::open(cx.clone(), opening).await?;
     let front = Front {
@@ -188,11 +208,20 @@ pub(crate) async fn work(settings: Settings) -> Result<()> {
         letters: letters(&settings, None)?,
         letters_from: settings.mail.from.clone(),
         issuers: issuers(&settings),
+        billing: till::config(&settings, None),
+        sandbox_prices: false,
+        hook_origins: hook_origins(&settings, false),
     };
     let house = House::open(cx.clone(), opening).await?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     tasks.spawn(sweep(house.clone(), stop.clone()));
     tasks.spawn(post(house.clone(), stop.clone()));
+    tasks.spawn(till::keep(house.clone(), stop.clone()));
+    tasks.spawn(jobs::work(
+        house.jobs.clone(),
+        job_drain(&settings),
+        stop.clone(),
+    ));
     tasks.spawn(follow_revocations(house.identity.clone(), stop.clone()));
     say(&format!("{}\n", serde_json::json!({ "ready": true })))?;
     stop_signals.received().await;
@@ -226,13 +255,14 @@ async fn routes(
     stop: &CancellationToken,
 ) -> Result<Routes> {
     if !settings.gateway.openai.base_url.is_empty() {
-        return Ok(models::openai(&settings.gateway.openai).await);
+        let routes = models::openai(&settings.gateway.openai).await;
+        return models::named(&settings.gateway, routes, None);
     }
     if !demo {
         tracing::warn!(
             "no model is configured: set gateway.openai.base_url, or start with --demo for a stand-in"
         );
-        return Ok(Routes::default());
+        return models::named(&settings.gateway, Routes::default(), None);
     }
     let listener = TcpListener::bind("127.0.0.1:0")
         .await
@@ -251,7 +281,8 @@ async fn routes(
         Proxies::default(),
         stop.child_token(),
     ));
-    Ok(models::stand_ins(&base_url))
+    let routes = models::stand_ins(&base_url);
+    models::named(&settings.gateway, routes, Some(&base_url))
 }
 
 /// How letters go out: by the configured server; in a demo into a folder, which its mailbox page shows; else they wait.
@@ -282,6 +313,20 @@ fn issuers(settings: &Settings) -> Vec<IssuerConfig> {
             trust_email: issuer.trust_email,
         })
         .collect()
+}
+
+/// Hooks go to this machine in a demo alone, whatever the settings say.
+fn hook_origins(settings: &Settings, demo: bool) -> Vec<String> {
+    if demo {
+        settings.hooks.origins()
+    } else {
+        Vec::new()
+    }
+}
+
+/// Jobs end before the process gives up waiting for everything.
+fn job_drain(settings: &Settings) -> Duration {
+    Duration::from_secs(settings.server.drain_seconds.min(20))
 }
 
 fn patience(settings: &Settings) -> Patience {
@@ -327,7 +372,12 @@ fn readiness(settings: &Settings, urls: &PublicUrls, routes: &Routes) -> Vec<Rea
             "A model that answers",
         ),
         step("mail", false, "メール（準備中）", "Mail (coming)"),
-        step("stripe", false, "Stripe（準備中）", "Stripe (coming)"),
+        step(
+            "stripe",
+            settings.billing.stripe.is_configured(),
+            "お支払い（Stripe）",
+            "Payments (Stripe)",
+        ),
         step(
             "backup",
             false,

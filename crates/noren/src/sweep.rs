@@ -3,7 +3,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::{farewell, house::House};
+use crate::{farewell, house::House, idempotency};
 
 /// How often each node looks for what was left behind.
 const EVERY: Duration = Duration::from_secs(2);
@@ -22,9 +22,7 @@ pub(crate) async fn sweep(house: House, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = once(&house).await {
-            tracing::warn!(%error, "a sweep failed; the next one tries again");
-        }
+        once(&house).await;
     }
 }
 
@@ -47,16 +45,28 @@ pub(crate) async fn post(house: House, stop: CancellationToken) {
     }
 }
 
-async fn once(house: &House) -> anyhow::Result<()> {
+/// One round. A part that fails is told and keeps no other from its work.
+async fn once(house: &House) {
     let cx = &house.identity.cx;
-    gateway::rescue(&house.gateway, MOST).await?;
+    tell("runs", gateway::rescue(&house.gateway, MOST).await);
     // a run has its lease again to be ended in its own words before its reservation lapses
-    entitlement::lapse_due(cx, gateway::LEASE, MOST).await?;
-    ledger::lapse_due(cx, MOST).await?;
-    ledger::expire_due(cx, MOST).await?;
-    identity::note_key_use(&house.identity).await?;
-    identity::tidy_up(&house.identity, MOST).await?;
-    mail::clear_due(cx, MOST).await?;
-    farewell::see_off(house, MOST).await?;
-    Ok(())
+    let lapsed = entitlement::lapse_due(cx, gateway::LEASE, MOST).await;
+    tell("reservations", lapsed);
+    tell("holds", ledger::lapse_due(cx, MOST).await);
+    let noted = entitlement::note_thresholds(cx, &house.urls.account, MOST).await;
+    tell("thresholds", noted);
+    tell("debts", billing::mend_debts(&house.billing, MOST).await);
+    tell("expiry", ledger::expire_due(cx, MOST).await);
+    tell("use of keys", identity::note_key_use(&house.identity).await);
+    tell("identity", identity::tidy_up(&house.identity, MOST).await);
+    tell("letters", mail::clear_due(cx, MOST).await);
+    tell("answers", idempotency::clear_due(cx, MOST).await);
+    tell("leavers", farewell::see_off(house, MOST).await);
+}
+
+fn tell<T, E: std::fmt::Display>(what: &str, done: Result<T, E>) {
+    if let Err(error) = done {
+        metrics::counter!("sweeps_failed_total", "what" => what.to_owned()).increment(1);
+        tracing::warn!(%error, what, "a sweep failed; the next one tries again");
+    }
 }

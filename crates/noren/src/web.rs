@@ -12,13 +12,15 @@ use tower::ServiceExt;
 const INDEX: &str = include_str!(env!("NOREN_WEB_INDEX"));
 
 /// First parts of the paths that the web app knows. Every other path is answered 404, with the app's own page for it.
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 14] = [
     "",
     "sign-in",
     "sign-up",
     "forgot",
     "link",
     "account",
+    "admin",
+    "plans",
     "unsubscribe",
     "sandbox",
     "misaki",
@@ -28,6 +30,10 @@ const PAGES: [&str; 12] = [
 ];
 /// A page among paths that are otherwise operations: where issuers send people back to.
 const CALLBACK: &str = "/auth/callback";
+
+/// Pages beside the operations of billing: what one is about to order, and what became of it.
+const CONFIRM: &str = "/billing/confirm/";
+const RESULT: &str = "/billing/result";
 
 /// Scripts, styles and images; their names change with their content, so they may be kept for ever.
 #[expect(unused_qualifications, reason = "in code that the macro writes")]
@@ -53,7 +59,10 @@ pub(crate) async fn other_method(pages: MethodRouter, request: Request) -> Respo
 
 fn is_page(path: &str) -> bool {
     let first = path.trim_start_matches('/').split('/').next();
-    path == CALLBACK || first.is_some_and(|first| PAGES.contains(&first))
+    path == CALLBACK
+        || path == RESULT
+        || path.starts_with(CONFIRM)
+        || first.is_some_and(|first| PAGES.contains(&first))
 }
 
 /// The web app's page for whoever asks for a page, and 404 for whoever doesn't.
