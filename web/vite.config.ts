@@ -19,7 +19,10 @@ const proxied = [
   '/.well-known',
   '/mail',
   '/sandbox/letters',
+  '/admin',
+  '/hooks',
   '/billing',
+  '/rate-limit',
   '/api',
   '/house',
   '/demo',
@@ -27,8 +30,8 @@ const proxied = [
   '/ready',
   '/openapi.json',
 ]
-// A page of the app whose path begins like an operation.
-const ownPages = /^\/auth\/callback(?:\?|$)/
+// Pages of the app whose paths begin like operations.
+const ownPages = /^\/(?:auth\/callback|billing\/(?:result|confirm\/[^?]*)|admin(?:\/desk\/[^?]*)?)\/?(?:\?|$)/
 
 export default defineConfig({
   plugins: [react()],

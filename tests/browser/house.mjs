@@ -54,6 +54,12 @@ export async function openHouse() {
   return {
     account,
     inference: ready.inference.replace(/\/$/, ''),
+    // A command beside the running house, on its database; `input` is what it reads.
+    command(args, input = '') {
+      const done = spawnSync(binary, args, { env: { ...env, DATABASE_URL: ready.database }, input, encoding: 'utf8' })
+      if (done.status !== 0) throw new Error(`noren ${args[0]} ended with ${done.status}: ${done.stderr.slice(-2000)}`)
+      return done.stdout
+    },
     visit: (screen, language, scheme = 'light') => visit(browser, account, screen, language, scheme),
     async close() {
       await browser.close()

@@ -29,10 +29,25 @@ const pages = [
   { name: 'link-invite', path: '/link/invite#nothing' },
   { name: 'unsubscribe', path: '/unsubscribe#nothing' },
   { name: 'mailbox', path: '/sandbox/mailbox' },
+  { name: 'plans', path: '/plans/misaki' },
+  { name: 'plans-webgpt', path: '/plans/webgpt' },
+  { name: 'result', path: '/billing/result?outcome=cancel&storefront=misaki&plan=vip' },
 ]
 
 // For whoever has an account; a member of the demo is signed in first.
-const accountPages = ['profile', 'security', 'devices', 'keys', 'audit', 'data', 'new']
+const accountPages = [
+  'plan',
+  'receipts',
+  'ledger',
+  'profile',
+  'security',
+  'devices',
+  'keys',
+  'hooks',
+  'audit',
+  'data',
+  'new',
+]
 const familyPages = ['family']
 const teamPages = ['members']
 

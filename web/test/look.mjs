@@ -6,6 +6,8 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
+import { adminScenes } from './look-admin.mjs'
+import { billingScenes } from './look-billing.mjs'
 import { identityScenes } from './look-identity.mjs'
 import { start } from './mock-server.mjs'
 
@@ -15,7 +17,8 @@ const out = process.env.LOOK_OUT ?? join(tmpdir(), 'noren-look')
 mkdirSync(out, { recursive: true })
 
 const fault = {}
-const mock = await start({ account: 0, inference: 0, fault })
+const dist = process.env.LOOK_DIST
+const mock = await start({ account: 0, inference: 0, fault, ...(dist ? { dist } : {}) })
 const profile = mkdtempSync(join(tmpdir(), 'noren-profile-'))
 const troubles = []
 let pictures = 0
@@ -230,6 +233,8 @@ const scenes = [
     },
   },
   ...identityScenes,
+  ...adminScenes,
+  ...billingScenes,
 ]
 
 const views = [
@@ -275,7 +280,7 @@ for (const view of views) {
       await page.addInitScript((locale) => {
         if (window === window.top) localStorage.setItem('noren.locale', locale)
       }, view.locale)
-      scene.before?.()
+      scene.before?.(fault)
       if (scene.session) {
         await page.goto(`${mock.account}/`)
         await demo(scene.session)(page)
@@ -312,7 +317,7 @@ for (const view of views) {
       troubles.push(`${label}: ${error.message.split('\n').slice(0, 3).join(' ')}`)
       await page.screenshot({ path: join(out, `${label}.png`) }).catch(() => undefined)
     } finally {
-      scene.after?.()
+      scene.after?.(fault)
       await page.close()
     }
   }

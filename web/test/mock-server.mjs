@@ -4,6 +4,8 @@ import { createReadStream, existsSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { dirname, extname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { answerAdmin } from './mock-admin.mjs'
+import { answerBilling, planPart } from './mock-billing.mjs'
 import { house, plans, sample, texts, types } from './mock-data.mjs'
 import { answerIdentity, identityOf, meOf, post } from './mock-identity.mjs'
 
@@ -163,6 +165,7 @@ export function start({ account = 8080, inference = 8081, dist = join(here, '../
       free: '無料のお客さま',
       paid: '常連さん',
       leaving: '常連さん',
+      operator: '番頭さん',
       child: 'はなちゃん',
       vip: 'とても長い呼び名のVIPのお客さまです',
     }[as]
@@ -191,10 +194,7 @@ export function start({ account = 8080, inference = 8081, dist = join(here, '../
     resets.setHours(24, 0, 0, 0)
     return {
       storefront: 'misaki',
-      plan: { id: state.as, version: 1, title: plan.title, price_yen: plan.price_yen },
-      status: 'active',
-      expires_at: null,
-      limits: { per_minute: 6, concurrent: 1 },
+      ...planPart(state),
       quotas: [
         {
           unit: 'misaki.chat',
@@ -233,7 +233,7 @@ export function start({ account = 8080, inference = 8081, dist = join(here, '../
       const { as } = await bodyOf(req)
       return signIn(res, demo(as))
     }
-    const answered = await answerIdentity({
+    const said = {
       at,
       path,
       url,
@@ -248,8 +248,28 @@ export function start({ account = 8080, inference = 8081, dist = join(here, '../
       bodyOf: () => bodyOf(req),
       signIn: (other) => signIn(res, other),
       person: demo,
+      page,
+    }
+    if ((await answerAdmin(said)) !== false || (await answerIdentity(said)) !== false) return
+    const billed = await answerBilling({
+      at,
+      path,
+      url,
+      state,
+      id,
+      json: (body, status) => json(res, body, status),
+      problem: (status, code) => problem(res, status, code),
+      html: (text) => {
+        res.writeHead(200, { 'content-type': 'text/html; charset=utf-8' })
+        res.end(text)
+      },
+      move: (location) => {
+        res.writeHead(303, { location })
+        res.end()
+      },
+      bodyOf: () => bodyOf(req),
     })
-    if (answered !== false) return
+    if (billed !== false) return
     if (at === 'POST /auth/login') {
       const { email, password } = await bodyOf(req)
       if (email === 'second@example.jp')
@@ -289,7 +309,7 @@ export function start({ account = 8080, inference = 8081, dist = join(here, '../
       })
     }
     if (path === '/api/misaki/phrases') return json(res, phrases)
-    if (/^\/(billing|api)\//.test(path) && !state) return problem(res, 401, 'unauthenticated')
+    if (/^\/(billing\/(?!confirm|result)|api\/)/.test(path) && !state) return problem(res, 401, 'unauthenticated')
     if (path === '/billing/plan') return json(res, planOf(state))
     if (path === '/billing/usage') return json(res, page(state.usage, url))
     if (path === '/billing/ledger') {
@@ -327,7 +347,8 @@ export function start({ account = 8080, inference = 8081, dist = join(here, '../
       }
       return json(res, found)
     }
-    if (/^\/(auth\/(?!callback$)|billing\/|api\/|demo\/)/.test(path)) return problem(res, 404, 'not_found')
+    if (/^\/(auth\/(?!callback$)|billing\/(?!confirm|result)|api\/|demo\/)/.test(path))
+      return problem(res, 404, 'not_found')
     const file = join(dist, normalize(path))
     const found = extname(path) !== '' && existsSync(file) ? file : join(dist, 'index.html')
     res.writeHead(200, {

@@ -13,6 +13,7 @@ import type {
   InvitationView,
   Issuer,
   IssuerAnswer,
+  KeyChange,
   KeyWithSecret,
   Letter,
   Locale,
@@ -146,6 +147,10 @@ export async function getKeys(): Promise<ApiKey[]> {
 
 export function createKey(body: NewKey): Promise<KeyWithSecret> {
   return unwrap(account.POST('/keys', { body }))
+}
+
+export function changeKey(key: string, body: KeyChange): Promise<ApiKey> {
+  return unwrap(account.PATCH('/keys/{key}', { params: { path: { key } }, body }))
 }
 
 export function rotateKey(key: string, graceHours: number): Promise<KeyWithSecret> {

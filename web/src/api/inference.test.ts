@@ -9,6 +9,7 @@ function planWith(token: string, expiresAt: number): PlanView {
     status: 'active',
     expires_at: null,
     limits: { per_minute: 6, concurrent: 1 },
+    features: {},
     quotas: [],
     inference: { url: 'http://inference.test', token, expires_at: new Date(expiresAt).toISOString() },
   }

@@ -54,7 +54,7 @@ describe('a problem on screen', () => {
         new ApiError({ ...taken, suggestion: { plan: 'free', title: { ja: '無料', en: 'Free' }, url } }),
         'ja',
       ).suggestion
-    expect(suggest('/sign-up')).toEqual({ title: '無料', url: '/sign-up' })
+    expect(suggest('/sign-up')).toEqual({ plan: 'free', title: '無料', url: '/sign-up' })
     expect(suggest('https://elsewhere.example/')).toBeNull()
     expect(suggest('//elsewhere.example/')).toBeNull()
   })

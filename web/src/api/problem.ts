@@ -65,7 +65,7 @@ export interface ProblemView {
   fieldCodes: Record<string, string>
   requestId: string | null
   retryAfter: number | null
-  suggestion: { title: string; url: string } | null
+  suggestion: { plan: string; title: string; url: string } | null
 }
 
 const fallback = {
@@ -115,7 +115,10 @@ export function describeProblem(error: unknown, locale: Locale): ProblemView {
     // Only trouble of ours is worth reporting; a wrong password needs no number.
     requestId: problem.status >= 500 ? (problem.request_id ?? null) : null,
     retryAfter: problem.retry_after ?? null,
-    suggestion: suggestion && inside(suggestion.url) ? { title: suggestion.title[locale], url: suggestion.url } : null,
+    suggestion:
+      suggestion && inside(suggestion.url)
+        ? { plan: suggestion.plan, title: suggestion.title[locale], url: suggestion.url }
+        : null,
   }
 }
 

@@ -73,6 +73,261 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/billing/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what Stripe told us, newest first. */
+        get: operations["list_billing_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/billing/events/{event}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts an event back in line, whatever came of it before: it is only a reason to read again. */
+        post: operations["replay_billing_event"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/billing/reconcile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Compares with Stripe, repairs what differs, and tells what did. */
+        post: operations["reconcile_billing"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/billing/subscriptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists all tenants' subscriptions, newest first. */
+        get: operations["list_all_subscriptions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/crons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The schedules. */
+        get: operations["get_crons"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Jobs, newest first. */
+        get: operations["get_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/jobs/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is in line, by kind. */
+        get: operations["get_job_statistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/jobs/{job}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Calls a job off; the result of one that runs does not count any more. */
+        delete: operations["cancel_job"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/jobs/{job}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts a dead job in line again. */
+        post: operations["retry_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists every version of every plan with the number of its customers, for an operator. */
+        get: operations["operator_plans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/tenants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Finds tenants, the newest first, for an operator. */
+        get: operations["operator_tenants"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/tenants/{tenant}/ledger": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The sums of every unit of any tenant, for an operator. */
+        get: operations["operator_ledger"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/tenants/{tenant}/ledger/{unit}/lots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the lots of any tenant, for an operator. */
+        get: operations["operator_lots"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/tenants/{tenant}/ledger/{unit}/movements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the movements of any tenant, for an operator. */
+        get: operations["operator_movements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sums up what every tenant used in a month, by storefront and unit, for an operator. */
+        get: operations["operator_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/misaki/chats": {
         parameters: {
             query?: never;
@@ -711,6 +966,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/billing/checkout-session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Opens the way to pay for a plan. Nothing is granted by coming back from there: only a paid invoice does that. */
+        post: operations["start_checkout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/billing/ledger": {
         parameters: {
             query?: never;
@@ -722,6 +994,57 @@ export interface paths {
         get: operations["get_ledger"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/ledger/{unit}/lots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the lots behind a balance, the newest first. */
+        get: operations["list_lots"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/ledger/{unit}/movements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the movements of a unit or of one lot, the newest first, with what was available after each. */
+        get: operations["list_movements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Shows what one is about to order, for a final confirmation, and keeps it as it is shown. Nothing is ordered by this. */
+        post: operations["place_order"];
         delete?: never;
         options?: never;
         head?: never;
@@ -762,6 +1085,125 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/billing/portal-session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Opens the page where one changes how one pays, and cancels. */
+        post: operations["start_portal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/receipts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the tenant's receipts, newest first. */
+        get: operations["list_receipts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/receipts/{receipt}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One receipt with what an invoice has to say in Japan. */
+        get: operations["get_receipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/subscriptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the tenant's subscriptions, newest first, those that are over too. */
+        get: operations["list_subscriptions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/subscriptions/{subscription}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells a subscription to end with its period. */
+        post: operations["cancel_subscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/subscriptions/{subscription}/change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Changes the plan of a subscription as the order says: a dearer one at once, a cheaper one with the next period. */
+        post: operations["change_subscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/subscriptions/{subscription}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Lets a subscription go on that was told to end. */
+        post: operations["resume_subscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/billing/usage": {
         parameters: {
             query?: never;
@@ -771,6 +1213,23 @@ export interface paths {
         };
         /** Lists what the caller used, newest first. */
         get: operations["list_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/usage/days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sums up what the caller used in a month, day by day; equal to the sum of the usage rows. */
+        get: operations["list_usage_days"];
         put?: never;
         post?: never;
         delete?: never;
@@ -882,6 +1341,127 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/hooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where the tenant is told what happens. */
+        get: operations["get_hooks"];
+        put?: never;
+        /** Adds an address to be told. */
+        post: operations["create_hook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hooks/deliveries/{delivery}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends something again that was delivered or given up, under the same `webhook-id`. */
+        post: operations["replay_hook_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hooks/event-types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What can be told. */
+        get: operations["get_hook_event_types"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hooks/{hook}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes an address with the record of what it was told. */
+        delete: operations["delete_hook"];
+        options?: never;
+        head?: never;
+        /** Changes an address, what it is told, or switches it off and on. */
+        patch: operations["update_hook"];
+        trace?: never;
+    };
+    "/hooks/{hook}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What an address was told, newest first, with every try and how the answer began. */
+        get: operations["get_hook_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hooks/{hook}/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a new secret; for a while both sign. */
+        post: operations["roll_hook_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/hooks/{hook}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends `test.ping`. */
+        post: operations["test_hook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/house": {
         parameters: {
             query?: never;
@@ -908,7 +1488,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Starts a run; it goes on whether or not anyone listens. */
+        /**
+         * Starts a run; it goes on whether or not anyone listens. With `Prefer: wait=n` the answer comes when the run has ended
+         *     or after n seconds, whichever is first; an `Idempotency-Key` names one run for a day, however often it is sent.
+         */
         post: operations["start_run"];
         delete?: never;
         options?: never;
@@ -959,6 +1542,26 @@ export interface paths {
         };
         /** Streams a run's numbered events: `started`, `delta` …, `ended`. Any number of readers may follow, from any event on. */
         get: operations["stream_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/inference/{run}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a run has produced: 202 while it is under way, 200 once it has ended well or was stopped, and the reason as a
+         *     refusal when it failed.
+         */
+        get: operations["get_run_result"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1288,6 +1891,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/rate-limit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells where the caller stands with every limit, summed over all processes. */
+        get: operations["get_rate_limit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/ready": {
         parameters: {
             query?: never;
@@ -1357,6 +1977,176 @@ export interface paths {
         patch: operations["update_tenant"];
         trace?: never;
     };
+    "/v1/chat/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answers a chat in OpenAI's protocol, whole or as a stream. */
+        post: operations["create_chat_completion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answers a chat in Anthropic's Messages protocol, whole or as a stream. */
+        post: operations["create_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/messages/count_tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Estimates what a chat would count as input; free, and no model is asked. */
+        post: operations["count_message_tokens"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the models that the caller's plan has. */
+        get: operations["list_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{model}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows one of the models that the caller's plan has. */
+        get: operations["get_model"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/{endpoint}/cancel/{job}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks a job to stop; one that has ended stays as it is. */
+        post: operations["cancel_runpod_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/{endpoint}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Starts a job, as RunPod's serverless endpoints do; the endpoint is the public name of a model. */
+        post: operations["run_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/{endpoint}/runsync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Starts a job and waits for its end, for as long as `?wait=` says in milliseconds. */
+        post: operations["run_job_and_wait"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/{endpoint}/status/{job}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells where a job stands, and what it said once it is done. */
+        get: operations["get_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/webhooks/stripe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes an event of Stripe's. The signature over the body's bytes is the proof, so neither a cookie nor a token is looked at. */
+        post: operations["receive_stripe_event"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1386,6 +2176,10 @@ export interface components {
             /** @description Six digits that are not the first to be tried. */
             pin: string;
         };
+        /** @description The order that one agrees to. */
+        Agreed: {
+            order: string;
+        };
         Alive: {
             alive: boolean;
         };
@@ -1408,6 +2202,27 @@ export interface components {
         Arrived: components["schemas"]["Me"] & {
             /** @description The path that the trip began with. */
             next: string | null;
+        };
+        /** @description One try to deliver. */
+        AttemptView: {
+            /** @description The first 500 bytes of the answer. */
+            answer: string | null;
+            /** Format: date-time */
+            at: string;
+            /** @description Why there was no answer. */
+            error: string | null;
+            /** Format: int32 */
+            milliseconds: number;
+            /**
+             * Format: int32
+             * @description From 1.
+             */
+            number: number;
+            /**
+             * Format: int32
+             * @description The status of the answer.
+             */
+            status: number | null;
         };
         AuditId: string;
         /** @description One line of the audit log as shown to its tenant. */
@@ -1438,6 +2253,25 @@ export interface components {
             balance: number;
             unit: string;
         };
+        /** @description A subscription that was not as Stripe has it. */
+        BillingRepair: {
+            after: string;
+            /** @description None: it was not known at all. */
+            before: string | null;
+            subscription: string;
+        };
+        /** @description What a reconciliation found. */
+        BillingReport: {
+            /** @description Events at Stripe that were looked at. */
+            events: number;
+            /** @description Of those, what never came to us; they are in line now. */
+            missed: string[];
+            /** @description Of those, what was not here as it is there, and is now. */
+            repaired: components["schemas"]["BillingRepair"][];
+            /** @description Subscriptions at Stripe that were looked at. */
+            subscriptions: number;
+        };
+        BlockId: string;
         /** @description What an issuer's answer was: `code` and `state` as they came to the page, or an `id_token` that a front end got itself. */
         Callback: {
             code?: string | null;
@@ -1451,6 +2285,11 @@ export interface components {
             id: string;
             rule: components["schemas"]["Rule"];
         };
+        /**
+         * @description What becomes of ticks that came while no node ran.
+         * @enum {string}
+         */
+        CatchUp: "run_once" | "skip";
         ChatId: string;
         ChatMessage: {
             content: string;
@@ -1488,6 +2327,13 @@ export interface components {
             name: string;
             user: components["schemas"]["UserId"];
         };
+        CreateHook: {
+            description?: string;
+            /** @description Names of event types; empty: all. */
+            event_types?: string[];
+            /** @description An https address on the public internet. */
+            url: string;
+        };
         CreateInvitation: {
             email: string;
             /** @description A role of the tenant's kind; children are added to a family instead. */
@@ -1511,9 +2357,41 @@ export interface components {
             kind: components["schemas"]["GroupKind"];
             name: string;
         };
+        /** @description A schedule as the operator sees it. */
+        CronView: {
+            catch_up: components["schemas"]["CatchUp"];
+            /** Format: date-time */
+            last_run_at: string | null;
+            name: string;
+            /** Format: date-time */
+            next_run_at: string | null;
+            /** @description Minute, hour, day, month, weekday. */
+            schedule: string;
+            /** @description The zone that the schedule is read in. */
+            zone: string;
+        };
+        Crons: {
+            items: components["schemas"]["CronView"][];
+        };
         Deletion: {
             /** Format: date-time */
             deletion_at: string;
+        };
+        DeliveryId: string;
+        /**
+         * @description How a delivery stands.
+         * @enum {string}
+         */
+        DeliveryState: "waiting" | "delivered" | "dead";
+        /** @description A delivery with its tries. */
+        DeliveryView: {
+            attempts: components["schemas"]["AttemptView"][];
+            /** Format: date-time */
+            created_at: string;
+            event: components["schemas"]["EventId"];
+            event_type: string;
+            id: components["schemas"]["DeliveryId"];
+            state: components["schemas"]["DeliveryState"];
         };
         /** @description A demo user as printed and shown. */
         DemoLogin: {
@@ -1530,11 +2408,32 @@ export interface components {
         DemoSignIn: {
             as: components["schemas"]["DemoRole"];
         };
+        EventId: string;
+        EventTypeView: {
+            name: string;
+            text: components["schemas"]["Text"];
+        };
+        EventTypes: {
+            items: components["schemas"]["EventTypeView"][];
+        };
+        /** @description An event of Stripe's as the operator sees it. */
+        EventView: {
+            /** Format: int32 */
+            attempts: number;
+            id: string;
+            /** @description What went wrong last, or why it has no effect. */
+            last_error: string | null;
+            /** Format: date-time */
+            received_at: string;
+            /** @description queued, working, waiting, done, ignored or dead. */
+            state: string;
+            type: string;
+        };
         /**
-         * @description A period of the tenant's own calendar.
+         * @description A period of the tenant's own calendar, or one that was paid for.
          * @enum {string}
          */
-        Every: "day" | "month";
+        Every: "day" | "month" | "invoice";
         /** @description What a user has set up, as shown to them. */
         Factors: {
             /** @description The oldest first. */
@@ -1552,6 +2451,8 @@ export interface components {
             code: string;
             guardians: components["schemas"]["Member"][];
         };
+        /** @description What a plan has beside what is metered: a thing that it has or has not, a number, or words. */
+        Feature: boolean | number | string;
         /** @description What is wrong with one field of the input. */
         FieldError: {
             code: string;
@@ -1574,6 +2475,61 @@ export interface components {
          * @enum {string}
          */
         GroupKind: "family" | "school" | "team";
+        HookId: string;
+        HookList: {
+            items: components["schemas"]["HookView"][];
+        };
+        /** @description An endpoint as its tenant sees it; never its secret. */
+        HookView: {
+            /** Format: date-time */
+            created_at: string;
+            description: string;
+            enabled: boolean;
+            /** @description Empty: all. */
+            event_types: string[];
+            /**
+             * Format: date-time
+             * @description Since when every try fails.
+             */
+            failing_since: string | null;
+            id: components["schemas"]["HookId"];
+            off_reason: components["schemas"]["OffReason"] | null;
+            /**
+             * Format: date-time
+             * @description Until then the secret before signs as well.
+             */
+            old_secret_until: string | null;
+            url: string;
+        };
+        /** @description Where to go on. */
+        Hosted: {
+            /** @description A page of Stripe's, good for a while. */
+            url: string;
+        };
+        /** @description What a tenant used of one unit in a month of the house. */
+        HouseUsage: {
+            /** Format: int64 */
+            amount: number;
+            /**
+             * Format: int64
+             * @description Billionths of a US dollar.
+             */
+            cost_nano_usd: number;
+            /**
+             * Format: int64
+             * @description Pieces of work.
+             */
+            requests: number;
+            storefront: string;
+            tenant_id: components["schemas"]["TenantId"];
+            /** @description Empty for a person's own. */
+            tenant_name: string;
+            /** Format: int64 */
+            tokens_in: number;
+            /** Format: int64 */
+            tokens_out: number;
+            unit: string;
+        };
         HouseView: {
             demo: boolean;
             /** @description Empty unless this is a demo. */
@@ -1582,6 +2538,9 @@ export interface components {
             readiness: components["schemas"]["Readiness"][];
             storefronts: components["schemas"]["Storefront"][];
             version: string;
+        };
+        InLine: {
+            delivery: components["schemas"]["DeliveryId"];
         };
         Inference: components["schemas"]["InferenceToken"] & {
             /** @description The other listener's address. */
@@ -1633,6 +2592,46 @@ export interface components {
         Issuers: {
             items: components["schemas"]["Issuer"][];
         };
+        JobId: string;
+        JobInLine: {
+            id: components["schemas"]["JobId"];
+        };
+        JobPage: {
+            has_more: boolean;
+            items: components["schemas"]["JobView"][];
+            next_cursor: string | null;
+        };
+        /**
+         * @description What a job waits for, or how it ended.
+         * @enum {string}
+         */
+        JobState: "ready" | "running" | "failed" | "dead" | "scheduled" | "done" | "cancelled";
+        JobStatistics: {
+            items: components["schemas"]["KindStatistics"][];
+        };
+        /** @description A job as the operator sees it. */
+        JobView: {
+            /** Format: int32 */
+            attempt: number;
+            /** Format: date-time */
+            created_at: string;
+            dedupe_key: string | null;
+            id: components["schemas"]["JobId"];
+            kind: string;
+            last_error: string | null;
+            /** Format: date-time */
+            lease_until: string | null;
+            /** Format: int32 */
+            max_attempts: number;
+            /**
+             * Format: int32
+             * @description How far it says to be, 0 to 100.
+             */
+            progress: number | null;
+            /** Format: date-time */
+            run_at: string;
+            state: components["schemas"]["JobState"];
+        };
         JsonWebKeySet: {
             keys: components["schemas"]["PublicKey"][];
         };
@@ -1675,6 +2674,21 @@ export interface components {
         Keys: {
             items: components["schemas"]["Key"][];
         };
+        /** @description What is in line of one kind. */
+        KindStatistics: {
+            /** Format: int64 */
+            dead: number;
+            kind: string;
+            /**
+             * Format: int64
+             * @description How long the first in line has waited.
+             */
+            oldest_ready_seconds: number | null;
+            /** Format: int64 */
+            ready: number;
+            /** Format: int64 */
+            running: number;
+        };
         /**
          * @description A language of the house. Japanese is the default.
          * @enum {string}
@@ -1716,7 +2730,70 @@ export interface components {
             code: string;
             ticket: string;
         };
+        /** @description One grant and what became of it. */
+        Lot: {
+            /** Format: int64 */
+            expired: number;
+            /** Format: date-time */
+            expires_at: string | null;
+            /** Format: int64 */
+            granted: number;
+            /** Format: date-time */
+            granted_at: string;
+            /**
+             * Format: int64
+             * @description Set aside for work under way.
+             */
+            held: number;
+            id: components["schemas"]["LotId"];
+            /** Format: int64 */
+            left: number;
+            /** @description What it was granted for, such as a plan. */
+            reason: string;
+            /** @description What it is elsewhere, such as Stripe's invoice. */
+            reference: string | null;
+            /**
+             * Format: int64
+             * @description Taken back, as when its payment was.
+             */
+            reversed: number;
+            /** @description paid or free. */
+            source: string;
+            /** Format: int64 */
+            used: number;
+        };
         LotId: string;
+        /** @description What one transfer did to one lot. */
+        LotMovement: {
+            /**
+             * Format: int64
+             * @description What it adds to what is available; below zero what it takes.
+             */
+            amount: number;
+            /** Format: date-time */
+            at: string;
+            /**
+             * Format: int64
+             * @description What was available afterwards: of the lot if one is asked for, else of the unit.
+             */
+            balance_after: number;
+            /**
+             * Format: int64
+             * @description What it adds to what is set aside.
+             */
+            held: number;
+            /** @description grant, hold, settle, release, lapse, expire or reverse. */
+            kind: string;
+            lot_id: components["schemas"]["LotId"];
+            /** @description What it was for, such as a run's id. */
+            reference: string;
+            transfer_id: components["schemas"]["TransferId"];
+            /**
+             * Format: int64
+             * @description What it uses up.
+             */
+            used: number;
+        };
         /** @description The caller as shown to itself. */
         Me: {
             /**
@@ -1792,7 +2869,7 @@ export interface components {
             amount: number;
             /** Format: date-time */
             at: string;
-            /** @description grant, hold, settle, release, lapse or expire. */
+            /** @description grant, hold, settle, release, lapse, expire or reverse. */
             kind: string;
             lot_id: components["schemas"]["LotId"];
             /** @description What it was for, such as a run's id. */
@@ -1803,10 +2880,17 @@ export interface components {
         NewEmail: {
             email: string;
         };
+        NewHookView: {
+            hook: components["schemas"]["HookView"];
+            /** @description Signs what is sent. It is shown this once. */
+            secret: string;
+        };
         NewInference: {
             /** Format: int32 */
             max_tokens?: number | null;
             messages: components["schemas"]["ChatMessage"][];
+            /** @description The public name of a model that the plan has; the plan's own choice unless said. */
+            model?: string | null;
             /** @description What for, such as `misaki.chat`; the plan decides which models that means. */
             route: string;
         };
@@ -1870,6 +2954,11 @@ export interface components {
             scope: string;
             token_type: string;
         };
+        /**
+         * @description Why an endpoint is told nothing.
+         * @enum {string}
+         */
+        OffReason: "owner" | "failing" | "gone";
         /** @description What this issuer can do (OpenID Connect Discovery §3, RFC 8414 §2). */
         OpenIdConfiguration: {
             authorization_endpoint: string;
@@ -1893,6 +2982,107 @@ export interface components {
             token_endpoint: string;
             token_endpoint_auth_methods_supported: string[];
             userinfo_endpoint: string;
+        };
+        /** @description On which version of a plan a tenant is. */
+        OperatorEnrolment: {
+            plan: string;
+            status: components["schemas"]["PlanStatus"];
+            /** Format: int32 */
+            version: number;
+        };
+        /** @description One version of a plan and how many are on it. */
+        OperatorPlan: {
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: int64
+             * @description Who was put on it or pays for it; those without a subscription are not counted.
+             */
+            customers: number;
+            features: {
+                [key: string]: components["schemas"]["Feature"];
+            };
+            grants: components["schemas"]["PeriodicGrant"][];
+            limits: components["schemas"]["Limits"];
+            plan: string;
+            /** Format: int64 */
+            price_yen: number;
+            routes: {
+                [key: string]: string;
+            };
+            storefront: string;
+            stripe_price: string | null;
+            title: components["schemas"]["Text"];
+            /** Format: int32 */
+            version: number;
+        };
+        OperatorPlans: {
+            items: components["schemas"]["OperatorPlan"][];
+        };
+        /** @description A tenant and the plans that it was put on or pays for. */
+        OperatorTenant: components["schemas"]["TenantRow"] & {
+            /** @description By storefront; one that is not named is on the plan of whoever pays nothing. */
+            plans: {
+                [key: string]: components["schemas"]["OperatorEnrolment"];
+            };
+        };
+        /** @description The final confirmation: what will be paid when, and how one gets out of it. Kept as it was shown. */
+        Order: {
+            current: components["schemas"]["OrderPlan"] | null;
+            /** Format: int64 */
+            due_now_yen: number;
+            /** Format: date-time */
+            expires_at: string;
+            id: components["schemas"]["OrderId"];
+            items: components["schemas"]["OrderItem"][];
+            kind: components["schemas"]["OrderKind"];
+            /** Format: date-time */
+            next_charge_at: string;
+            /** Format: int64 */
+            next_charge_yen: number;
+            plan: components["schemas"]["OrderPlan"];
+            proration: components["schemas"]["Proration"] | null;
+            storefront: string;
+            /** @description The subscription that agreeing to it changes; a new one goes by way of the checkout. */
+            subscription: string | null;
+            /**
+             * Format: int64
+             * @description The consumption tax in it.
+             */
+            tax_yen: number;
+            /**
+             * Format: int64
+             * @description Of each period, tax included.
+             */
+            total_yen: number;
+        };
+        OrderId: string;
+        OrderItem: {
+            key: components["schemas"]["OrderItemKey"];
+            text: components["schemas"]["Text"];
+            title: components["schemas"]["Text"];
+        };
+        /**
+         * @description What the law wants to be told before an order is final.
+         * @enum {string}
+         */
+        OrderItemKey: "quantity" | "price" | "payment" | "delivery" | "period" | "cancellation";
+        /**
+         * @description What agreeing to an order does.
+         * @enum {string}
+         */
+        OrderKind: "new" | "upgrade" | "downgrade" | "resume";
+        /** @description One version of a plan, as it was shown. */
+        OrderPlan: {
+            id: string;
+            /**
+             * Format: int64
+             * @description Each month, tax included.
+             */
+            price_yen: number;
+            title: components["schemas"]["Text"];
+            /** Format: int32 */
+            version: number;
         };
         /**
          * @description How the work ended.
@@ -1938,12 +3128,192 @@ export interface components {
             next_cursor: string | null;
         };
         /** @description One page of a list. There are no totals: they cost a scan and are stale when read. */
+        Page_DeliveryView: {
+            items: {
+                attempts: components["schemas"]["AttemptView"][];
+                /** Format: date-time */
+                created_at: string;
+                event: components["schemas"]["EventId"];
+                event_type: string;
+                id: components["schemas"]["DeliveryId"];
+                state: components["schemas"]["DeliveryState"];
+            }[];
+            /** @description Pass it back as `cursor`; `null` on the last page. */
+            next_cursor: string | null;
+        };
+        /** @description One page of a list. There are no totals: they cost a scan and are stale when read. */
+        Page_EventView: {
+            items: {
+                /** Format: int32 */
+                attempts: number;
+                id: string;
+                /** @description What went wrong last, or why it has no effect. */
+                last_error: string | null;
+                /** Format: date-time */
+                received_at: string;
+                /** @description queued, working, waiting, done, ignored or dead. */
+                state: string;
+                type: string;
+            }[];
+            /** @description Pass it back as `cursor`; `null` on the last page. */
+            next_cursor: string | null;
+        };
+        /** @description One page of a list. There are no totals: they cost a scan and are stale when read. */
+        Page_HouseUsage: {
+            items: {
+                /** Format: int64 */
+                amount: number;
+                /**
+                 * Format: int64
+                 * @description Billionths of a US dollar.
+                 */
+                cost_nano_usd: number;
+                /**
+                 * Format: int64
+                 * @description Pieces of work.
+                 */
+                requests: number;
+                storefront: string;
+                tenant_id: components["schemas"]["TenantId"];
+                /** @description Empty for a person's own. */
+                tenant_name: string;
+                /** Format: int64 */
+                tokens_in: number;
+                /** Format: int64 */
+                tokens_out: number;
+                unit: string;
+            }[];
+            /** @description Pass it back as `cursor`; `null` on the last page. */
+            next_cursor: string | null;
+        };
+        /** @description One page of a list. There are no totals: they cost a scan and are stale when read. */
+        Page_Lot: {
+            items: {
+                /** Format: int64 */
+                expired: number;
+                /** Format: date-time */
+                expires_at: string | null;
+                /** Format: int64 */
+                granted: number;
+                /** Format: date-time */
+                granted_at: string;
+                /**
+                 * Format: int64
+                 * @description Set aside for work under way.
+                 */
+                held: number;
+                id: components["schemas"]["LotId"];
+                /** Format: int64 */
+                left: number;
+                /** @description What it was granted for, such as a plan. */
+                reason: string;
+                /** @description What it is elsewhere, such as Stripe's invoice. */
+                reference: string | null;
+                /**
+                 * Format: int64
+                 * @description Taken back, as when its payment was.
+                 */
+                reversed: number;
+                /** @description paid or free. */
+                source: string;
+                /** Format: int64 */
+                used: number;
+            }[];
+            /** @description Pass it back as `cursor`; `null` on the last page. */
+            next_cursor: string | null;
+        };
+        /** @description One page of a list. There are no totals: they cost a scan and are stale when read. */
+        Page_LotMovement: {
+            items: {
+                /**
+                 * Format: int64
+                 * @description What it adds to what is available; below zero what it takes.
+                 */
+                amount: number;
+                /** Format: date-time */
+                at: string;
+                /**
+                 * Format: int64
+                 * @description What was available afterwards: of the lot if one is asked for, else of the unit.
+                 */
+                balance_after: number;
+                /**
+                 * Format: int64
+                 * @description What it adds to what is set aside.
+                 */
+                held: number;
+                /** @description grant, hold, settle, release, lapse, expire or reverse. */
+                kind: string;
+                lot_id: components["schemas"]["LotId"];
+                /** @description What it was for, such as a run's id. */
+                reference: string;
+                transfer_id: components["schemas"]["TransferId"];
+                /**
+                 * Format: int64
+                 * @description What it uses up.
+                 */
+                used: number;
+            }[];
+            /** @description Pass it back as `cursor`; `null` on the last page. */
+            next_cursor: string | null;
+        };
+        /** @description One page of a list. There are no totals: they cost a scan and are stale when read. */
+        Page_OperatorTenant: {
+            items: (components["schemas"]["TenantRow"] & {
+                /** @description By storefront; one that is not named is on the plan of whoever pays nothing. */
+                plans: {
+                    [key: string]: components["schemas"]["OperatorEnrolment"];
+                };
+            })[];
+            /** @description Pass it back as `cursor`; `null` on the last page. */
+            next_cursor: string | null;
+        };
+        /** @description One page of a list. There are no totals: they cost a scan and are stale when read. */
+        Page_ReceiptSummary: {
+            items: {
+                /** Format: date-time */
+                at: string;
+                id: components["schemas"]["ReceiptId"];
+                /** @description The invoice's number. */
+                number: string;
+                plan_title: components["schemas"]["Text"];
+                /** Format: int64 */
+                refunded_yen: number;
+                status: components["schemas"]["ReceiptStatus"];
+                storefront: string;
+                /** Format: int64 */
+                total_yen: number;
+            }[];
+            /** @description Pass it back as `cursor`; `null` on the last page. */
+            next_cursor: string | null;
+        };
+        /** @description One page of a list. There are no totals: they cost a scan and are stale when read. */
+        Page_TenantSubscription: {
+            items: {
+                /** Format: date-time */
+                cancel_at: string | null;
+                /** Format: date-time */
+                created_at: string;
+                id: string;
+                /** Format: date-time */
+                period_end: string | null;
+                plan: string;
+                /** @description As Stripe says it. */
+                status: string;
+                storefront: string;
+                tenant: string;
+            }[];
+            /** @description Pass it back as `cursor`; `null` on the last page. */
+            next_cursor: string | null;
+        };
+        /** @description One page of a list. There are no totals: they cost a scan and are stale when read. */
         Page_UsageRow: {
             items: {
                 /** Format: int64 */
                 amount: number;
                 /** Format: date-time */
                 at: string;
+                block_id: components["schemas"]["BlockId"] | null;
                 /**
                  * Format: int64
                  * @description Billionths of a US dollar.
@@ -2027,14 +3397,38 @@ export interface components {
              */
             version: number;
         };
+        /** @description What to order. What it costs is not the caller's to say. */
+        PlaceOrder: {
+            /** @description The plan's id. */
+            plan: string;
+            /** @description misaki, webgpt, genai or narai. */
+            storefront: string;
+        };
+        /** @description A plan that holds from some instant on. */
+        PlanChange: {
+            /** Format: date-time */
+            at: string;
+            plan: string;
+            title: components["schemas"]["Text"];
+        };
         /** @description A plan as sold. */
         PlanOffer: components["schemas"]["PlanSummary"] & {
+            features: {
+                [key: string]: components["schemas"]["Feature"];
+            };
             grants: components["schemas"]["PeriodicGrant"][];
+            /** @description What a comparison of plans says of it. */
+            highlights: components["schemas"]["Text"][];
             limits: components["schemas"]["Limits"];
         };
         PlanOffers: {
             items: components["schemas"]["PlanOffer"][];
         };
+        /**
+         * @description How somebody stands with the plan that they pay for.
+         * @enum {string}
+         */
+        PlanStatus: "active" | "grace" | "canceled" | "on_hold" | "ended";
         PlanSummary: {
             id: string;
             /** Format: int64 */
@@ -2045,14 +3439,21 @@ export interface components {
         };
         /** @description The plan of the caller, what is left of it, and the way to the inference listener. */
         PlanView: {
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Until when it is paid, or when it ends.
+             */
             expires_at: string | null;
+            /** @description What the plan has beside what is metered. */
+            features: {
+                [key: string]: components["schemas"]["Feature"];
+            };
             inference: components["schemas"]["Inference"];
             limits: components["schemas"]["Limits"];
             plan: components["schemas"]["PlanSummary"];
             quotas: components["schemas"]["Quota"][];
-            /** @description active, until billing knows more. */
-            status: string;
+            /** @description How the caller stands with the plan that it pays for; `on_hold` and `ended` are on the plan of whoever pays nothing. */
+            status: components["schemas"]["PlanStatus"];
             storefront: string;
         };
         /** @description The body of a refusal (RFC 9457). */
@@ -2072,10 +3473,27 @@ export interface components {
             /** @description The status in words. */
             title: string;
             type: string;
+            /** @description The names of the limits that are used up, as in the `RateLimit` field. */
+            "violated-policies"?: string[];
         };
         Profile: {
             display_name?: string | null;
             locale?: components["schemas"]["Lang"] | null;
+        };
+        /** @description How the rest of the running period is settled. */
+        Proration: {
+            /** Format: date-time */
+            at: string;
+            /**
+             * Format: int64
+             * @description Charged for the new one.
+             */
+            charge_yen: number;
+            /**
+             * Format: int64
+             * @description Given back for the plan so far.
+             */
+            credit_yen: number;
         };
         ProvenEmail: {
             email: string;
@@ -2105,6 +3523,29 @@ export interface components {
             /** Format: int64 */
             used: number;
         };
+        /** @description Where a caller stands with every limit of its plan. */
+        RateLimits: {
+            policies: components["schemas"]["RatePolicy"][];
+            storefront: string;
+        };
+        /** @description One limit and what is left of it. */
+        RatePolicy: {
+            /** @description `permin`, `concurrent`, or the unit that is granted. */
+            name: string;
+            /** Format: int64 */
+            quota: number;
+            /** Format: int64 */
+            remaining: number;
+            /**
+             * Format: int64
+             * @description When more is there: the next slot of the minute, or the next period.
+             */
+            reset_secs: number | null;
+            /** @description What is counted, where it is not requests. */
+            unit: string | null;
+            /** Format: int64 */
+            window_secs: number | null;
+        };
         /** @description A step towards production. */
         Readiness: {
             id: string;
@@ -2113,6 +3554,68 @@ export interface components {
         };
         Ready: {
             ready: boolean;
+        };
+        Receipt: components["schemas"]["ReceiptSummary"] & {
+            customer_name: string | null;
+            hosted_invoice_url: string | null;
+            issuer: components["schemas"]["ReceiptIssuer"];
+            lines: components["schemas"]["ReceiptLine"][];
+            tax: components["schemas"]["ReceiptTax"][];
+        };
+        ReceiptId: string;
+        /** @description Who sells, as receipts say. */
+        ReceiptIssuer: {
+            address: string;
+            name: string;
+            /** @description T and thirteen digits; without one a receipt is no qualified invoice (適格請求書). */
+            registration_number: string | null;
+        };
+        ReceiptLine: {
+            /**
+             * Format: int64
+             * @description Tax included.
+             */
+            amount_yen: number;
+            /** Format: date-time */
+            period_end: string | null;
+            /** Format: date-time */
+            period_start: string | null;
+            /** @description Whether it settles the rest of a period after a change; negative is given back. */
+            proration: boolean;
+            /** Format: int64 */
+            rate_percent: number;
+            title: components["schemas"]["Text"];
+        };
+        /**
+         * @description What became of a payment.
+         * @enum {string}
+         */
+        ReceiptStatus: "paid" | "partly_refunded" | "refunded" | "disputed";
+        ReceiptSummary: {
+            /** Format: date-time */
+            at: string;
+            id: components["schemas"]["ReceiptId"];
+            /** @description The invoice's number. */
+            number: string;
+            plan_title: components["schemas"]["Text"];
+            /** Format: int64 */
+            refunded_yen: number;
+            status: components["schemas"]["ReceiptStatus"];
+            storefront: string;
+            /** Format: int64 */
+            total_yen: number;
+        };
+        /** @description The tax of one rate, rounded once for all lines together. */
+        ReceiptTax: {
+            /** Format: int64 */
+            base_yen: number;
+            /** Format: int64 */
+            rate_percent: number;
+            /** Format: int64 */
+            tax_yen: number;
+        };
+        Received: {
+            received: boolean;
         };
         /** @description Codes that stand in for the authenticator, once each. They are in this answer and nowhere else. */
         RecoveryCodes: {
@@ -2126,6 +3629,11 @@ export interface components {
             email: string;
             locale?: components["schemas"]["Lang"];
             password: string;
+        };
+        Replayed: {
+            id: string;
+            /** @description queued */
+            state: string;
         };
         /** @description One possible answer. */
         Reply: {
@@ -2143,6 +3651,22 @@ export interface components {
          * @enum {string}
          */
         Role: "guest" | "owner" | "admin" | "member" | "guardian" | "child";
+        RollSecret: {
+            /**
+             * Format: int64
+             * @description How long the secret before signs as well: 0 to 168, 24 unless said.
+             */
+            grace_hours?: number | null;
+        };
+        Rolled: {
+            /**
+             * Format: date-time
+             * @description Until then the secret before signs as well.
+             */
+            old_secret_until: string;
+            /** @description It is shown this once. */
+            secret: string;
+        };
         RotateKey: {
             /**
              * Format: int64
@@ -2176,7 +3700,10 @@ export interface components {
             model: string;
             /** @description What was produced so far. */
             output: string;
-            /** @description Why it ended other than completed: stopped, upstream_failed, upstream_stalled, upstream_garbled, node_lost or deadline. */
+            /**
+             * @description Why it ended other than completed: stopped, upstream_failed, upstream_busy, upstream_refused,
+             *     upstream_denied, upstream_unavailable, upstream_stalled, upstream_garbled, node_lost or deadline.
+             */
             reason: string | null;
             route: string;
             /** Format: date-time */
@@ -2236,6 +3763,15 @@ export interface components {
          * @enum {string}
          */
         Speaker: "user" | "assistant";
+        /** @description What to pay for: an order that was shown, or a plan by its name. What it costs is not the caller's to say. */
+        StartCheckout: {
+            /** @description What was shown and agreed to; then neither storefront nor plan. */
+            order?: string | null;
+            /** @description The plan's id. */
+            plan?: string | null;
+            /** @description misaki, webgpt, genai or narai. */
+            storefront?: string | null;
+        };
         /**
          * @description Where a run stands.
          * @enum {string}
@@ -2265,6 +3801,28 @@ export interface components {
         };
         /** @enum {string} */
         StorefrontId: "misaki" | "webgpt" | "genai" | "narai";
+        /** @description A subscription as its tenant sees it. */
+        SubscriptionView: {
+            /**
+             * Format: date-time
+             * @description When it ends, if it was told to.
+             */
+            cancel_at: string | null;
+            changes_to: components["schemas"]["PlanChange"] | null;
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            /** Format: date-time */
+            period_end: string | null;
+            plan: string;
+            /** @description What it makes of the plan. */
+            status: components["schemas"]["PlanStatus"];
+            storefront: string;
+            title: components["schemas"]["Text"];
+        };
+        Subscriptions: {
+            items: components["schemas"]["SubscriptionView"][];
+        };
         /** @description The cheapest way to be allowed what was refused. */
         Suggestion: {
             plan: string;
@@ -2276,6 +3834,33 @@ export interface components {
             tenant: components["schemas"]["TenantId"];
         };
         TenantId: string;
+        /** @description A tenant as an operator finds it. */
+        TenantRow: {
+            /** Format: date-time */
+            created_at: string;
+            /** @description An address of somebody who decides there; none of a guest's. */
+            email: string | null;
+            id: components["schemas"]["TenantId"];
+            /** @description person, family, school or team. */
+            kind: string;
+            /** @description Empty for a person's own. */
+            name: string;
+        };
+        /** @description A subscription as the operator sees it. */
+        TenantSubscription: {
+            /** Format: date-time */
+            cancel_at: string | null;
+            /** Format: date-time */
+            created_at: string;
+            id: string;
+            /** Format: date-time */
+            period_end: string | null;
+            plan: string;
+            /** @description As Stripe says it. */
+            status: string;
+            storefront: string;
+            tenant: string;
+        };
         /** @description A tenant that somebody may act for. */
         TenantView: {
             id: components["schemas"]["TenantId"];
@@ -2314,6 +3899,21 @@ export interface components {
             uri: string;
         };
         TransferId: string;
+        /** @description The sums of one unit. */
+        UnitBalance: {
+            /** Format: int64 */
+            available: number;
+            /** Format: int64 */
+            expired: number;
+            /** Format: int64 */
+            held: number;
+            unit: string;
+            /** Format: int64 */
+            used: number;
+        };
+        Units: {
+            items: components["schemas"]["UnitBalance"][];
+        };
         Unsubscribed: {
             topic: components["schemas"]["LetterTopic"];
         };
@@ -2321,6 +3921,12 @@ export interface components {
         UpdateChild: {
             display_name?: string | null;
             pin?: string | null;
+        };
+        UpdateHook: {
+            description?: string | null;
+            enabled?: boolean | null;
+            event_types?: string[] | null;
+            url?: string | null;
         };
         /** @description What is left out stays; `null` takes a limit away. */
         UpdateKey: {
@@ -2339,12 +3945,28 @@ export interface components {
         UpdateTenant: {
             name: string;
         };
+        /** @description What was used on one day. */
+        UsageDay: components["schemas"]["UsageSums"] & {
+            /** Format: date */
+            day: string;
+        };
+        /** @description A month's usage by the days of the tenant's own time zone. */
+        UsageMonth: {
+            /** @description Days on which something was used, the first first. */
+            days: components["schemas"]["UsageDay"][];
+            /** @description YYYY-MM. */
+            month: string;
+            totals: components["schemas"]["UsageSums"];
+            /** @description The time zone in which the days begin. */
+            zone: string;
+        };
         /** @description One line of the usage list. */
         UsageRow: {
             /** Format: int64 */
             amount: number;
             /** Format: date-time */
             at: string;
+            block_id: components["schemas"]["BlockId"] | null;
             /**
              * Format: int64
              * @description Billionths of a US dollar.
@@ -2359,6 +3981,27 @@ export interface components {
             /** Format: int64 */
             tokens_out: number;
             unit: string;
+        };
+        /** @description Sums of usage rows. */
+        UsageSums: {
+            /**
+             * Format: int64
+             * @description Billionths of a US dollar.
+             */
+            cost_nano_usd: number;
+            /**
+             * Format: int64
+             * @description Pieces of work.
+             */
+            requests: number;
+            /** Format: int64 */
+            tokens_in: number;
+            /** Format: int64 */
+            tokens_out: number;
+            /** @description By unit. */
+            units: {
+                [key: string]: number;
+            };
         };
         UserId: string;
         /** @description What a client learns about somebody, as far as its scopes go (OpenID Connect Core §5.1). */
@@ -2477,7 +4120,10 @@ export interface operations {
     ask_deletion: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2563,6 +4209,628 @@ export interface operations {
                 };
                 content: {
                     "application/json": Record<string, never>;
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_billing_events: {
+        parameters: {
+            query?: {
+                /** @description queued, working, waiting, done, ignored or dead. */
+                state?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_EventView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replay_billing_event: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                event: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replayed"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reconcile_billing: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BillingReport"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_all_subscriptions: {
+        parameters: {
+            query?: {
+                storefront?: string;
+                /** @description As Stripe says it, such as `past_due`. */
+                status?: string;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_TenantSubscription"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_crons: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Crons"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_jobs: {
+        parameters: {
+            query?: {
+                /** @description All that are not done or cancelled unless said. */
+                state?: "ready" | "running" | "failed" | "dead" | "scheduled" | "done" | "cancelled";
+                /** @description Such as `hooks.deliver`. */
+                kind?: string;
+                /** @description Jobs a page: 1 to 100, 20 unless said. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobPage"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_job_statistics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobStatistics"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job: components["schemas"]["JobId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                job: components["schemas"]["JobId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobInLine"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    operator_plans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorPlans"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    operator_tenants: {
+        parameters: {
+            query?: {
+                /** @description An id, a part of a name, or the address of a member; all without it. */
+                q?: string;
+                /** @description 1 to 100, 20 unless said. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_OperatorTenant"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    operator_ledger: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant: components["schemas"]["TenantId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Units"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    operator_lots: {
+        parameters: {
+            query?: {
+                /** @description 1 to 100, 20 unless said. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                tenant: components["schemas"]["TenantId"];
+                unit: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Lot"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    operator_movements: {
+        parameters: {
+            query?: {
+                /** @description Only of this lot. */
+                lot?: components["schemas"]["LotId"];
+                /** @description 1 to 100, 20 unless said. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                tenant: components["schemas"]["TenantId"];
+                unit: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LotMovement"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    operator_usage: {
+        parameters: {
+            query: {
+                /** @description YYYY-MM, in Asia/Tokyo. */
+                month: string;
+                /** @description 1 to 100, 20 unless said. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_HouseUsage"];
                 };
             };
             /** @description The request is refused; `code` says why. */
@@ -2875,7 +5143,10 @@ export interface operations {
     change_email: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2915,7 +5186,10 @@ export interface operations {
     resend_verification: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2951,7 +5225,10 @@ export interface operations {
     verify_email: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3029,7 +5306,10 @@ export interface operations {
     add_passkey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3070,7 +5350,10 @@ export interface operations {
     begin_passkey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3145,7 +5428,10 @@ export interface operations {
     renew_recovery_codes: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3182,7 +5468,10 @@ export interface operations {
     begin_totp: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3255,7 +5544,10 @@ export interface operations {
     confirm_totp: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3787,7 +6079,10 @@ export interface operations {
     forgot_password: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3867,7 +6162,10 @@ export interface operations {
     register: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3945,7 +6243,10 @@ export interface operations {
     revoke_other_sessions: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4180,6 +6481,50 @@ export interface operations {
             };
         };
     };
+    start_checkout: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartCheckout"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hosted"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_ledger: {
         parameters: {
             query: {
@@ -4202,6 +6547,142 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Statement"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_lots: {
+        parameters: {
+            query?: {
+                /** @description 1 to 100, 20 unless said. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Such as `misaki.chat`. */
+                unit: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Lot"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_movements: {
+        parameters: {
+            query?: {
+                /** @description Only of this lot. */
+                lot?: components["schemas"]["LotId"];
+                /** @description 1 to 100, 20 unless said. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Such as `misaki.chat`. */
+                unit: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LotMovement"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    place_order: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlaceOrder"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
                 };
             };
             /** @description The request is refused; `code` says why. */
@@ -4304,6 +6785,294 @@ export interface operations {
             };
         };
     };
+    start_portal: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hosted"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_receipts: {
+        parameters: {
+            query?: {
+                /** @description 1 to 100, 20 unless said. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ReceiptSummary"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_receipt: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                receipt: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Receipt"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_subscriptions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Subscriptions"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_subscription: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                subscription: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriptionView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_subscription: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                subscription: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Agreed"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriptionView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume_subscription: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                subscription: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriptionView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_usage: {
         parameters: {
             query: {
@@ -4326,6 +7095,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_UsageRow"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_usage_days: {
+        parameters: {
+            query: {
+                /** @description misaki, webgpt, genai or narai. */
+                storefront: string;
+                /** @description YYYY-MM, in the time zone of whoever asks. */
+                month: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsageMonth"];
                 };
             };
             /** @description The request is refused; `code` says why. */
@@ -4429,7 +7240,10 @@ export interface operations {
     add_child: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4624,6 +7438,378 @@ export interface operations {
             };
         };
     };
+    get_hooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HookList"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_hook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateHook"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewHookView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replay_hook_delivery: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                delivery: components["schemas"]["DeliveryId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InLine"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_hook_event_types: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventTypes"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_hook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                hook: components["schemas"]["HookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_hook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                hook: components["schemas"]["HookId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UpdateHook"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HookView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_hook_deliveries: {
+        parameters: {
+            query?: {
+                /** @description 1 to 100, 20 unless said. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                hook: components["schemas"]["HookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DeliveryView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    roll_hook_secret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                hook: components["schemas"]["HookId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RollSecret"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rolled"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_hook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                hook: components["schemas"]["HookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InLine"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_house: {
         parameters: {
             query?: never;
@@ -4664,7 +7850,10 @@ export interface operations {
     start_run: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4744,7 +7933,10 @@ export interface operations {
     cancel_run: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 run: components["schemas"]["RunId"];
             };
@@ -4822,6 +8014,53 @@ export interface operations {
             };
         };
     };
+    get_run_result: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run: components["schemas"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunView"];
+                };
+            };
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_invitations: {
         parameters: {
             query?: never;
@@ -4862,7 +8101,10 @@ export interface operations {
     create_invitation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4944,7 +8186,10 @@ export interface operations {
     refresh_invitation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4984,7 +8229,10 @@ export interface operations {
     view_invitation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5100,7 +8348,10 @@ export interface operations {
     create_key: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5141,7 +8392,10 @@ export interface operations {
     report_leaked_key: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5262,7 +8516,10 @@ export interface operations {
     rotate_key: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 key: components["schemas"]["KeyId"];
             };
@@ -5342,7 +8599,10 @@ export interface operations {
     post_unsubscribe: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 token: string;
             };
@@ -5859,6 +9119,46 @@ export interface operations {
             };
         };
     };
+    get_rate_limit: {
+        parameters: {
+            query: {
+                /** @description misaki, webgpt, genai or narai. */
+                storefront: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RateLimits"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_ready: {
         parameters: {
             query?: never;
@@ -5973,7 +9273,10 @@ export interface operations {
     create_tenant: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6030,6 +9333,437 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TenantView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_chat_completion: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_message: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    count_message_tokens: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                model: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_runpod_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                endpoint: string;
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    run_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                endpoint: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    run_job_and_wait: {
+        parameters: {
+            query?: {
+                wait?: number;
+            };
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                endpoint: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                endpoint: string;
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receive_stripe_event: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Time and signatures of the body, as Stripe writes them. */
+                "stripe-signature": string;
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Received"];
                 };
             };
             /** @description The request is refused; `code` says why. */

@@ -81,6 +81,7 @@ export const accountWords = define({
   spend: { ja: '使用', en: 'Spent' },
   expire: { ja: '期限切れ', en: 'Expired' },
   refund: { ja: '返却', en: 'Refunded' },
+  reverse: { ja: '取り消し', en: 'Taken back' },
 })
 
 export const quotaWords = define({

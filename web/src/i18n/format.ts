@@ -34,6 +34,11 @@ export function day(at: string, locale: Locale): string {
   }).format(new Date(at))
 }
 
+// 2026年11月20日 / 20 November 2026: what is kept for years names its year.
+export function dateOf(at: string, locale: Locale): string {
+  return dateFormat(locale, 'date', { year: 'numeric', month: 'long', day: 'numeric' }).format(new Date(at))
+}
+
 export function clock(at: string, locale: Locale): string {
   return dateFormat(locale, 'clock', { hour: '2-digit', minute: '2-digit' }).format(new Date(at))
 }

@@ -55,6 +55,12 @@ export const keyWords = define({
   active: { ja: '使えます', en: 'active' },
   expired: { ja: '期限切れ', en: 'expired' },
   revoked: { ja: '止めました', en: 'revoked' },
+  edit: { ja: '変える', en: 'Edit' },
+  editOf: { ja: (name: string) => `鍵「${name}」を変える`, en: (name: string) => `Edit the key “${name}”` },
+  editText: {
+    ja: '中身はそのままです。新しい決まりは、すぐに効きます。',
+    en: 'The secret stays. The new limits hold at once.',
+  },
   rotate: { ja: '入れ替える', en: 'Rotate' },
   rotateOf: { ja: (name: string) => `鍵「${name}」を入れ替える`, en: (name: string) => `Rotate the key “${name}”` },
   rotateText: {
@@ -129,13 +135,18 @@ export const dataWords = define({
 export const areaWords = define({
   navigation: { ja: '帳場の中', en: 'Account pages' },
   overview: { ja: '帳場', en: 'Overview' },
+  plan: { ja: 'プランと使用量', en: 'Plan and usage' },
+  receipts: { ja: '領収書', en: 'Receipts' },
+  ledger: { ja: '残高の理由', en: 'Balances' },
   profile: { ja: 'プロフィール', en: 'Profile' },
   security: { ja: '安全', en: 'Security' },
   devices: { ja: '端末', en: 'Devices' },
   keys: { ja: 'APIキー', en: 'API keys' },
+  hooks: { ja: 'Webhookの送り先', en: 'Webhooks' },
   members: { ja: 'メンバー', en: 'Members' },
   family: { ja: '家族', en: 'Family' },
   audit: { ja: '操作の記録', en: 'Audit log' },
+  operations: { ja: '運営', en: 'Operations' },
   data: { ja: 'データ', en: 'Your data' },
   notForYou: { ja: 'このページは開けません', en: 'This page is not open to you' },
   notForYouText: {

@@ -85,6 +85,22 @@ export const misakiWords = define({
     ja: 'モデルの返事が壊れていました。もう一度たのんでみてください。',
     en: 'The model sent something unreadable. Ask once more.',
   },
+  why_upstream_busy: {
+    ja: 'モデルがいま混み合っています。少し待って、もう一度たのんでみてください。',
+    en: 'The model is busy right now. Wait a moment, then ask once more.',
+  },
+  why_upstream_unavailable: {
+    ja: 'モデルにいまつながりません。しばらくしてから、もう一度たのんでみてください。',
+    en: 'The model cannot be reached right now. Ask again in a while.',
+  },
+  why_upstream_refused: {
+    ja: 'モデルがこのお話を受け付けませんでした。短くするか、言い方を変えてみてください。',
+    en: 'The model did not take this. Make it shorter or put it another way.',
+  },
+  why_upstream_denied: {
+    ja: 'モデルに入れてもらえませんでした。お店の設定のせいです。お店の人に知らせてください。',
+    en: 'The model did not let us in. That is for the operator to mend; please tell them.',
+  },
   why_node_lost: {
     ja: 'お店の機械が一台止まりました。もう一度たのめば、ほかの機械が答えます。',
     en: 'One of our machines stopped. Ask once more and another will answer.',
@@ -100,6 +116,12 @@ export const misakiWords = define({
   waitSeconds: {
     ja: (n: string) => `約${n}秒後に送れます。`,
     en: (n: string) => `You can send again in about ${n} seconds.`,
+  },
+  plans: { ja: 'プラン', en: 'Plans' },
+  seePlan: { ja: (plan: string) => `「${plan}」のプランを見る`, en: (plan: string) => `See the ${plan} plan` },
+  fasterPlan: {
+    ja: 'もっと続けて話せるプランもあるよ。',
+    en: 'There is also a plan that allows more at a time.',
   },
   quotaTitle: { ja: '今日は、ここまでにしておこうか。', en: 'Let us leave it here for now.' },
   quotaMore: {

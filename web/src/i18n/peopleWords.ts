@@ -40,6 +40,17 @@ export const bannerWords = define({
     en: 'Until then you can call it off at any time, and everything stays as it was.',
   },
   undo: { ja: '消すのをやめる', en: 'Keep my account' },
+  grace: { ja: 'お支払いができませんでした', en: 'Your payment did not go through' },
+  graceText: {
+    ja: (date: string) => `${date}までは、いまのまま使えます。それまでにカードを更新してください。`,
+    en: (date: string) => `You keep the plan until ${date}. Please update your card by then.`,
+  },
+  onHold: { ja: 'お支払いが確認できず、プランを止めています', en: 'Your plan is on hold for lack of a payment' },
+  onHoldText: {
+    ja: 'いまは無料の範囲で使えます。カードを更新すると、元のプランに戻ります。',
+    en: 'You are on the free allowance. Updating the card brings your plan back.',
+  },
+  updateCard: { ja: 'カードを更新する', en: 'Update the card' },
 })
 
 export const tenantWords = define({

@@ -1,7 +1,30 @@
 import { describe, expect, test } from 'vitest'
 import { accountWords, quotaWords } from './accountWords'
+import {
+  adminWords,
+  eventDeskWords,
+  jobDeskWords,
+  overviewDeskWords,
+  planDeskWords,
+  subscriptionDeskWords,
+  tenantDeskWords,
+  usageDeskWords,
+} from './adminWords'
 import { authWords, childWords } from './authWords'
+import {
+  confirmWords,
+  dailyWords,
+  featureWords,
+  lotWords,
+  plansWords,
+  receiptWords,
+  resultWords,
+  shopWords,
+  standingWords,
+  unitWords,
+} from './billingWords'
 import { formWords } from './formWords'
+import { hookWords } from './hookWords'
 import { areaWords, auditWords, dataWords, keyWords } from './keyWords'
 import { linkWords, mailboxWords } from './linkWords'
 import { misakiWords } from './misakiWords'
@@ -12,32 +35,53 @@ import { wordsOf } from './text'
 
 const tables = {
   accountWords,
+  adminWords,
   areaWords,
   auditWords,
   authWords,
   bannerWords,
   childWords,
   comingWords,
+  confirmWords,
+  dailyWords,
   dataWords,
   deviceWords,
+  eventDeskWords,
   familyWords,
+  featureWords,
   formWords,
+  hookWords,
+  jobDeskWords,
   keyWords,
   linkWords,
+  lotWords,
   mailboxWords,
   memberWords,
   misakiWords,
+  overviewDeskWords,
+  planDeskWords,
+  plansWords,
   profileWords,
   quotaWords,
+  receiptWords,
+  resultWords,
   roleWords,
   securityWords,
   shellWords,
+  shopWords,
+  standingWords,
   stepUpWords,
+  subscriptionDeskWords,
+  tenantDeskWords,
   tenantWords,
+  unitWords,
+  usageDeskWords,
   welcomeWords,
 }
 // Proper names, and the word that is written in the other language on purpose.
 const alike = new Set([
+  'shopWords.webgpt',
+  'shopWords.genai',
   'welcomeWords.webgpt',
   'welcomeWords.genai',
   'comingWords.webgptTitle',

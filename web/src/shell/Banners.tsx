@@ -1,9 +1,9 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
+import { Link, useLocation } from '@tanstack/react-router'
 import { resendVerification, undoDeletion } from '../api/identity'
 import { describeProblem } from '../api/problem'
-import { meQuery } from '../api/queries'
-import type { Me } from '../api/types'
+import { meQuery, planQuery } from '../api/queries'
+import type { Me, PlanView } from '../api/types'
 import { day } from '../i18n/format'
 import { useLocale } from '../i18n/locale'
 import { bannerWords } from '../i18n/peopleWords'
@@ -13,6 +13,7 @@ import { Notice } from '../ui/Notice'
 import { dismissForThisVisit, useArrival } from './arrival'
 import styles from './house.module.css'
 import { MailboxLink } from './MailboxLink'
+import { isShop } from './paths'
 import { guarded } from './stepUp'
 
 function Deletion({ at }: { at: string }) {
@@ -84,6 +85,37 @@ function Unconfirmed({ email }: { email: string }) {
   )
 }
 
+// A payment failed. What comes next, by when, and the one thing to do about it; the card is changed on the plan's own page.
+function Unpaid({ plan: { status, storefront, expires_at } }: { plan: PlanView }) {
+  const words = useWords(bannerWords)
+  const locale = useLocale()
+  const grace = status === 'grace'
+  const shop = isShop(storefront) ? storefront : undefined
+  return (
+    <Notice
+      tone={grace ? 'warn' : 'bad'}
+      role="status"
+      title={grace ? words.grace : words.onHold}
+      actions={
+        <Link
+          to="/account/plan"
+          search={{ storefront: shop }}
+          className={buttonClass({ small: true, look: 'primary' })}
+        >
+          {words.updateCard}
+        </Link>
+      }
+    >
+      {!grace && <p>{words.onHoldText}</p>}
+      {grace && expires_at && <p>{words.graceText(day(expires_at, locale))}</p>}
+    </Notice>
+  )
+}
+
+function isUnpaid(plan: PlanView | undefined): plan is PlanView {
+  return plan?.status === 'grace' || plan?.status === 'on_hold'
+}
+
 function waitsForConfirmation(me: Me | null | undefined): string | null {
   const user = me?.user
   return user && !user.email_verified ? user.email : null
@@ -92,8 +124,17 @@ function waitsForConfirmation(me: Me | null | undefined): string | null {
 // What a person should know on every page. It reads what the page has already learned and asks for nothing by itself.
 export function Banners() {
   const { data: me } = useQuery({ ...meQuery, enabled: false })
+  const { data: plan } = useQuery({ ...planQuery, enabled: false })
+  // The plan's own page says it itself, with the way to the card.
+  const here = useLocation({ select: ({ pathname }) => pathname })
   const email = waitsForConfirmation(me)
   // One at a time: whoever is about to leave need not confirm an address.
-  const said = me?.deletion_at ? <Deletion at={me.deletion_at} /> : email ? <Unconfirmed email={email} /> : null
+  const said = me?.deletion_at ? (
+    <Deletion at={me.deletion_at} />
+  ) : isUnpaid(plan) && here !== '/account/plan' ? (
+    <Unpaid plan={plan} />
+  ) : email ? (
+    <Unconfirmed email={email} />
+  ) : null
   return said && <div className={styles['banners']}>{said}</div>
 }

@@ -1,54 +1,10 @@
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
-import { createMemoryHistory, RouterProvider } from '@tanstack/react-router'
-import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/react'
-import { StrictMode } from 'react'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { ApiKey, Me, Role } from '../api/types'
-import { leaveNothing } from './arrival'
-import { takeHanded } from './handed'
-import { createHouseRouter } from './router'
+import { fireEvent, screen, waitFor, within } from '@testing-library/react'
+import { describe, expect, test } from 'vitest'
+import type { ApiKey, Me } from '../api/types'
+import { at, json, me, openHouse, prepareHouse, press, problem, type } from './testHouse'
 
-type Handler = (request: Request) => Response | Promise<Response>
+prepareHouse()
 
-const json = (body: unknown, status = 200) =>
-  new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/json' } })
-const problem = (status: number, code: string, more: object = {}) =>
-  new Response(
-    JSON.stringify({
-      type: `urn:noren:problem:${code}`,
-      code,
-      status,
-      title: code,
-      text: { ja: `${code}です`, en: code },
-      ...more,
-    }),
-    { status, headers: { 'content-type': 'application/problem+json' } },
-  )
-const at = '2026-11-20T12:00:00Z'
-
-function me(more: Partial<Me> = {}, role: Role = 'owner', kind = 'person'): Me {
-  const tenant = { id: `tnt_${kind}`, kind, name: kind === 'person' ? '' : '高橋家', role }
-  return {
-    user: {
-      id: 'usr_1',
-      email: 'a@example.jp',
-      email_verified: true,
-      display_name: 'あおい',
-      locale: 'ja',
-      operator: false,
-      login_name: null,
-    },
-    tenant,
-    tenants: [tenant],
-    guest: false,
-    permissions: ['usage.read', 'profile.manage', 'keys.manage', 'members.read', 'members.manage', 'audit.read'],
-    signed_in_at: at,
-    stepped_up_until: null,
-    deletion_at: null,
-    ...more,
-  }
-}
-const house = { name: 'Noren', version: '1', demo: true, demo_logins: [], storefronts: [], readiness: [] }
 const key: ApiKey = {
   id: 'key_1',
   name: '夜の集計',
@@ -64,57 +20,6 @@ const key: ApiKey = {
   grace_until: null,
   status: 'active',
 }
-
-function openHouse(path: string, routes: Record<string, Handler>) {
-  const calls: string[] = []
-  const bodies: Record<string, unknown[]> = {}
-  const all: Record<string, Handler> = {
-    'GET /house': () => json(house),
-    'GET /auth/me': () => problem(401, 'unauthenticated'),
-    'GET /auth/issuers': () => json({ items: [] }),
-    ...routes,
-  }
-  vi.stubGlobal('fetch', async (input: RequestInfo | URL, init?: RequestInit) => {
-    const request = new Request(input instanceof Request ? input : new URL(String(input), 'http://localhost'), init)
-    const call = `${request.method} ${new URL(request.url).pathname}`
-    calls.push(call)
-    if (request.method !== 'GET') {
-      const text = await request.clone().text()
-      bodies[call] = [...(bodies[call] ?? []), text === '' ? null : JSON.parse(text)]
-    }
-    return all[call]?.(request) ?? problem(404, 'not_found')
-  })
-  window.history.replaceState(null, '', path)
-  takeHanded()
-  const client = new QueryClient({ defaultOptions: { queries: { retry: false } } })
-  const history = createMemoryHistory({ initialEntries: [window.location.pathname + window.location.search] })
-  const router = createHouseRouter(client, history)
-  render(
-    <StrictMode>
-      <QueryClientProvider client={client}>
-        <RouterProvider router={router} />
-      </QueryClientProvider>
-    </StrictMode>,
-  )
-  return { calls, bodies, router, pathname: () => router.state.location.pathname }
-}
-
-const type = (label: string | RegExp, value: string) =>
-  fireEvent.change(screen.getByLabelText(label), { target: { value } })
-const press = (name: string | RegExp) => fireEvent.click(screen.getByRole('button', { name }))
-
-beforeEach(() => {
-  vi.stubGlobal('scrollTo', () => undefined)
-  // jsdom knows the element, and not yet how to open it.
-  HTMLDialogElement.prototype.showModal ??= function showModal(this: HTMLDialogElement) {
-    this.open = true
-  }
-})
-afterEach(() => {
-  cleanup()
-  leaveNothing()
-  vi.unstubAllGlobals()
-})
 
 describe('signing in', () => {
   test('asks for the second factor, takes full-width digits, and goes on to where one wanted to go', async () => {
@@ -341,6 +246,32 @@ describe('a change that needs a proof', () => {
       { name: '朝の集計', scopes: ['inference.use', 'usage.read'] },
     ])
     expect(calls.filter((call) => call === 'GET /auth/factors')).toHaveLength(1)
+  })
+})
+
+describe('a key that is there', () => {
+  test('gets a new name and a cap, and only those are sent', async () => {
+    let now = key
+    const { bodies } = openHouse('/account/keys', {
+      'GET /auth/me': () => json(me()),
+      'GET /keys': () => json({ items: [now] }),
+      'PATCH /keys/key_1': () => {
+        now = { ...key, name: '朝の集計', daily_cap: 500 }
+        return json(now)
+      },
+    })
+    fireEvent.click(await screen.findByRole('button', { name: '鍵「夜の集計」を変える' }))
+    const dialog = screen.getByRole('dialog', { name: '鍵「夜の集計」を変える' })
+    const field = (label: string) => within(dialog).getByLabelText(label)
+    fireEvent.change(field('鍵の名前'), { target: { value: '朝の集計' } })
+    fireEvent.change(field('1日の上限（回）'), { target: { value: 'たくさん' } })
+    fireEvent.click(within(dialog).getByRole('button', { name: '保存する' }))
+    expect(within(dialog).getAllByText('1以上の整数で入れてください。').length).toBeGreaterThan(0)
+    fireEvent.change(field('1日の上限（回）'), { target: { value: '５００' } })
+    fireEvent.click(within(dialog).getByRole('button', { name: '保存する' }))
+    expect(await screen.findByText('1日500回まで')).toBeTruthy()
+    expect(screen.queryByRole('dialog')).toBeNull()
+    expect(bodies['PATCH /keys/key_1']).toEqual([{ name: '朝の集計', daily_cap: 500 }])
   })
 })
 

@@ -10,9 +10,18 @@ import {
 import { shellWords } from '../i18n/shellWords'
 import { useWords } from '../i18n/text'
 import { CurtainWaiting } from '../ui/Noren'
+import {
+  deskEventsSearch,
+  deskJobsSearch,
+  deskPlansSearch,
+  deskSubscriptionsSearch,
+  deskTenantsSearch,
+  deskUsageSearch,
+  hooksSearch,
+} from './admin/search'
 import { HouseLayout } from './HouseLayout'
 import { Broken, NotFound } from './NotFound'
-import { safeNext } from './paths'
+import { plansSearch, resultSearch, safeNext, standingSearch, unitSearch } from './paths'
 import { StepUpHost } from './StepUpHost'
 import { Welcome } from './Welcome'
 
@@ -159,6 +168,13 @@ const keysRoute = createRoute({
   component: lazyRouteComponent(() => import('./account/KeysPage')),
 })
 
+const hooksRoute = createRoute({
+  getParentRoute: () => accountRoute,
+  path: '/hooks',
+  validateSearch: hooksSearch,
+  component: lazyRouteComponent(() => import('./account/HooksPage')),
+})
+
 const membersRoute = createRoute({
   getParentRoute: () => accountRoute,
   path: '/members',
@@ -177,6 +193,52 @@ const auditRoute = createRoute({
   component: lazyRouteComponent(() => import('./account/AuditPage')),
 })
 
+const standingRoute = createRoute({
+  getParentRoute: () => accountRoute,
+  path: '/plan',
+  validateSearch: standingSearch,
+  component: lazyRouteComponent(() => import('./billing/StandingPage')),
+})
+
+const receiptsRoute = createRoute({
+  getParentRoute: () => accountRoute,
+  path: '/receipts',
+  component: lazyRouteComponent(() => import('./billing/ReceiptsPage')),
+})
+
+const receiptRoute = createRoute({
+  getParentRoute: () => accountRoute,
+  path: '/receipts/$receiptId',
+  component: lazyRouteComponent(() => import('./billing/ReceiptPage')),
+})
+
+const balancesRoute = createRoute({
+  getParentRoute: () => accountRoute,
+  path: '/ledger',
+  validateSearch: unitSearch,
+  component: lazyRouteComponent(() => import('./billing/LedgerPage')),
+})
+
+const plansRoute = createRoute({
+  getParentRoute: () => houseRoute,
+  path: '/plans/$storefront',
+  validateSearch: plansSearch,
+  component: lazyRouteComponent(() => import('./billing/PlansPage')),
+})
+
+const confirmRoute = createRoute({
+  getParentRoute: () => houseRoute,
+  path: '/billing/confirm/$storefront/$plan',
+  component: lazyRouteComponent(() => import('./billing/ConfirmPage')),
+})
+
+const resultRoute = createRoute({
+  getParentRoute: () => houseRoute,
+  path: '/billing/result',
+  validateSearch: resultSearch,
+  component: lazyRouteComponent(() => import('./billing/ResultPage')),
+})
+
 const dataRoute = createRoute({
   getParentRoute: () => accountRoute,
   path: '/data',
@@ -187,6 +249,68 @@ const newTenantRoute = createRoute({
   getParentRoute: () => accountRoute,
   path: '/new',
   component: lazyRouteComponent(() => import('./account/NewTenantPage')),
+})
+
+const rooms = async () => (await import('./admin/rooms')).rooms
+
+const adminRoute = createRoute({
+  getParentRoute: () => houseRoute,
+  path: '/admin',
+  component: lazyRouteComponent(rooms, 'Console'),
+})
+
+const adminOverviewRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/',
+  component: lazyRouteComponent(rooms, 'Overview'),
+})
+
+const adminPlansRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/desk/plans',
+  validateSearch: deskPlansSearch,
+  component: lazyRouteComponent(rooms, 'Plans'),
+})
+
+const adminTenantsRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/desk/tenants',
+  validateSearch: deskTenantsSearch,
+  component: lazyRouteComponent(rooms, 'Tenants'),
+})
+
+const adminTenantRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/desk/tenants/$tenant',
+  component: lazyRouteComponent(rooms, 'Tenant'),
+})
+
+const adminSubscriptionsRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/desk/subscriptions',
+  validateSearch: deskSubscriptionsSearch,
+  component: lazyRouteComponent(rooms, 'Subscriptions'),
+})
+
+const adminEventsRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/desk/events',
+  validateSearch: deskEventsSearch,
+  component: lazyRouteComponent(rooms, 'Events'),
+})
+
+const adminJobsRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/desk/jobs',
+  validateSearch: deskJobsSearch,
+  component: lazyRouteComponent(rooms, 'Jobs'),
+})
+
+const adminUsageRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/desk/usage',
+  validateSearch: deskUsageSearch,
+  component: lazyRouteComponent(rooms, 'Usage'),
 })
 
 const webgptRoute = createRoute({
@@ -236,11 +360,29 @@ const routeTree = rootRoute.addChildren([
       securityRoute,
       devicesRoute,
       keysRoute,
+      hooksRoute,
       membersRoute,
       familyRoute,
       auditRoute,
       dataRoute,
+      standingRoute,
+      receiptsRoute,
+      receiptRoute,
+      balancesRoute,
       newTenantRoute,
+    ]),
+    plansRoute,
+    confirmRoute,
+    resultRoute,
+    adminRoute.addChildren([
+      adminOverviewRoute,
+      adminPlansRoute,
+      adminTenantsRoute,
+      adminTenantRoute,
+      adminSubscriptionsRoute,
+      adminEventsRoute,
+      adminJobsRoute,
+      adminUsageRoute,
     ]),
     webgptRoute,
     genaiRoute,

@@ -19,7 +19,7 @@ import styles from './account.module.css'
 import area from './area.module.css'
 import { Display } from './Display'
 import { Failed } from './parts'
-import { mayOpen, sections } from './sections'
+import { can, mayOpen, sections } from './sections'
 
 function Nobody() {
   const words = useWords(accountWords)
@@ -87,12 +87,20 @@ function AreaNav({ me, path }: { me: Me; path: string }) {
       <ul>
         {open.map(({ id, to, icon }) => (
           <li key={id}>
-            <Link to={to} activeOptions={{ exact: true }} className={area['tab']}>
+            <Link to={to} activeOptions={{ exact: true, includeSearch: false }} className={area['tab']}>
               <Icon name={icon} size={16} />
               {words[id]}
             </Link>
           </li>
         ))}
+        {can(me, 'house.operate') && (
+          <li>
+            <Link to="/admin" className={area['tab']}>
+              <Icon name="menu" size={16} />
+              {words.operations}
+            </Link>
+          </li>
+        )}
         {me.user && (
           <li>
             <Link to="/account/new" className={area['tab']}>
@@ -114,7 +122,8 @@ export default function AreaPage() {
   if (me.error || !me.data) return <Failed error={me.error} retry={() => me.refetch()} />
   if (me.data.tenant.role === 'child') return <ChildHere name={me.data.user?.display_name ?? ''} />
   if (me.data.user === null && path === '/account') return <Outlet />
-  const section = sections.find(({ to }) => to === path)
+  // A page below a section, such as one receipt, opens to whom the section does.
+  const section = sections.find(({ to }) => to === path || (to !== '/account' && path.startsWith(`${to}/`)))
   const shut = section ? !mayOpen(me.data, section.id) : me.data.user === null
   return (
     <div className={area['area']}>

@@ -20,6 +20,7 @@ import { Form } from '../form'
 import { useGuarded } from '../stepUp'
 import styles from './account.module.css'
 import area from './area.module.css'
+import { EditKey } from './EditKey'
 import { NewKeyForm } from './NewKeyForm'
 import { Confirm, Fetched, Page } from './parts'
 
@@ -120,6 +121,7 @@ function Keys({
 }) {
   const words = useWords(keyWords)
   const queryClient = useQueryClient()
+  const [editing, setEditing] = useState<ApiKey | null>(null)
   const [rotating, setRotating] = useState<ApiKey | null>(null)
   const [revoking, setRevoking] = useState<ApiKey | null>(null)
   const revoke = useMutation({
@@ -156,6 +158,9 @@ function Keys({
               <Facts item={item} />
             </div>
             <div className={area['acts']}>
+              <Button small aria-label={words.editOf(item.name)} onClick={() => setEditing(item)}>
+                {words.edit}
+              </Button>
               <Button small aria-label={words.rotateOf(item.name)} onClick={() => setRotating(item)}>
                 {words.rotate}
               </Button>
@@ -183,6 +188,16 @@ function Keys({
             ))}
           </ul>
         </details>
+      )}
+      {editing && (
+        <EditKey
+          item={editing}
+          onClose={() => setEditing(null)}
+          onDone={() => {
+            setEditing(null)
+            void queryClient.invalidateQueries({ queryKey: keysQuery.queryKey })
+          }}
+        />
       )}
       {rotating && (
         <Rotate

@@ -21,13 +21,13 @@ function useNames() {
   }
 }
 
-export function Ledger() {
+export function Ledger({ unit = CHAT_UNIT }: { unit?: string }) {
   const words = useWords(accountWords)
   const name = useNames()
   const locale = useLocale()
   // Looking at the plan issues what is due today; reading the ledger first would show the sum before that.
   const plan = useQuery({ ...planQuery, enabled: false })
-  const query = useInfiniteQuery({ ...ledgerQuery(CHAT_UNIT), enabled: !plan.isPending })
+  const query = useInfiniteQuery({ ...ledgerQuery(unit), enabled: unit !== CHAT_UNIT || !plan.isPending })
   const balances = query.data?.pages[0]?.balances ?? []
   const total = sumOf(balances)
   const entries = query.data?.pages.flatMap((page) => page.items) ?? []

@@ -5,35 +5,21 @@ import { formWords } from '../../i18n/formWords'
 import { keyWords } from '../../i18n/keyWords'
 import { useWords } from '../../i18n/text'
 import { Button } from '../../ui/Button'
-import { Check } from '../../ui/Check'
-import { Field } from '../../ui/Field'
-import { lengthOf } from '../codes'
-import { Form, type Mistakes } from '../form'
-import form from '../form.module.css'
+import { Form } from '../form'
 import { useGuarded } from '../stepUp'
-import area from './area.module.css'
-import { capOf, emptyDraft, endOfDay, type KeyDraft, scopes, toNewKey } from './newKey'
+import { KeyFields, useKeyCheck } from './KeyFields'
+import { emptyDraft, toNewKey } from './newKey'
 
 export function NewKeyForm({ onMade, onCancel }: { onMade: (made: KeyWithSecret) => void; onCancel: () => void }) {
   const words = useWords(keyWords)
   const said = useWords(formWords)
   const [draft, setDraft] = useState(emptyDraft)
+  const check = useKeyCheck()
   const create = useGuarded({ mutationFn: () => createKey(toNewKey(draft)), onSuccess: onMade })
-  const change = (part: Partial<KeyDraft>) => setDraft((now) => ({ ...now, ...part }))
-  const check = (): Mistakes => {
-    const ends = draft.expires === '' ? null : endOfDay(draft.expires)
-    return {
-      ...(draft.name.trim() === '' ? { name: said.needName } : {}),
-      ...(lengthOf(draft.name) > 50 ? { name: said.longName } : {}),
-      ...(draft.scopes.length === 0 ? { scopes: words.needScope } : {}),
-      ...(Number.isNaN(capOf(draft.cap)) ? { daily_cap: words.badCap } : {}),
-      ...(ends !== null && Date.parse(ends) < Date.now() ? { expires_at: words.pastDate } : {}),
-    }
-  }
   return (
     <Form
       run={create}
-      check={check}
+      check={() => check(draft, emptyDraft)}
       submit={words.create}
       beside={
         <Button look="plain" onClick={onCancel}>
@@ -42,80 +28,7 @@ export function NewKeyForm({ onMade, onCancel }: { onMade: (made: KeyWithSecret)
       }
     >
       {(errors) => (
-        <>
-          <Field
-            label={words.name}
-            hint={words.nameHint}
-            name="key_name"
-            autoComplete="off"
-            required
-            value={draft.name}
-            onChange={(event) => change({ name: event.target.value })}
-            error={errors['name']}
-          />
-          <details className={area['details']}>
-            <summary>{words.more}</summary>
-            <div className={form['form']}>
-              <fieldset className={area['choices']}>
-                <legend>{words.scopes}</legend>
-                {scopes.map((scope) => (
-                  <Check
-                    key={scope}
-                    checked={draft.scopes.includes(scope)}
-                    onChange={(event) =>
-                      change({
-                        scopes: event.target.checked
-                          ? [...draft.scopes, scope]
-                          : draft.scopes.filter((other) => other !== scope),
-                      })
-                    }
-                  >
-                    {words[scope]}
-                  </Check>
-                ))}
-              </fieldset>
-              <Field
-                label={words.models}
-                hint={words.modelsHint}
-                name="models"
-                autoComplete="off"
-                spellCheck={false}
-                value={draft.models}
-                onChange={(event) => change({ models: event.target.value })}
-                error={errors['models']}
-              />
-              <Field
-                label={words.ips}
-                hint={words.ipsHint}
-                name="ip_ranges"
-                autoComplete="off"
-                spellCheck={false}
-                value={draft.ips}
-                onChange={(event) => change({ ips: event.target.value })}
-                error={errors['ip_ranges']}
-              />
-              <Field
-                label={words.cap}
-                hint={words.capHint}
-                name="daily_cap"
-                inputMode="numeric"
-                autoComplete="off"
-                value={draft.cap}
-                onChange={(event) => change({ cap: event.target.value })}
-                error={errors['daily_cap']}
-              />
-              <Field
-                label={words.expires}
-                hint={words.expiresHint}
-                type="date"
-                name="expires_at"
-                value={draft.expires}
-                onChange={(event) => change({ expires: event.target.value })}
-                error={errors['expires_at']}
-              />
-            </div>
-          </details>
-        </>
+        <KeyFields draft={draft} errors={errors} onChange={(part) => setDraft((now) => ({ ...now, ...part }))} />
       )}
     </Form>
   )

@@ -5,6 +5,7 @@ import { meQuery, planQuery } from '../../api/queries'
 import type { Me, Quota } from '../../api/types'
 import { accountWords } from '../../i18n/accountWords'
 import { day, yen } from '../../i18n/format'
+import { areaWords } from '../../i18n/keyWords'
 import { useLocale } from '../../i18n/locale'
 import { quotaLeft, quotaResets, quotaUsed } from '../../i18n/quota'
 import { shellWords } from '../../i18n/shellWords'
@@ -68,6 +69,7 @@ function QuotaBar({ quota }: { quota: Quota }) {
 
 function Plan() {
   const words = useWords(accountWords)
+  const area = useWords(areaWords)
   const locale = useLocale()
   const { data, error, isPending, refetch } = useQuery(planQuery)
   return (
@@ -88,9 +90,14 @@ function Plan() {
           {data.quotas.map((quota) => (
             <QuotaBar key={quota.unit + quota.every} quota={quota} />
           ))}
-          <Link to="/misaki" className={buttonClass({ small: true })}>
-            {words.visitMisaki}
-          </Link>
+          <div className={styles['row']}>
+            <Link to="/misaki" className={buttonClass({ small: true })}>
+              {words.visitMisaki}
+            </Link>
+            <Link to="/account/plan" className={buttonClass({ small: true, look: 'plain' })}>
+              {area.plan}
+            </Link>
+          </div>
         </>
       )}
     </section>

@@ -1,21 +1,23 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
-import { usageQuery } from '../../api/queries'
+import type { StorefrontId } from '../../api/types'
 import { accountWords } from '../../i18n/accountWords'
 import { count, dayAndTime, dollarsFromNano } from '../../i18n/format'
 import { useLocale } from '../../i18n/locale'
 import { useWords } from '../../i18n/text'
+import { amountOf } from '../../i18n/units'
 import { cx } from '../../ui/css'
 import { Icon } from '../../ui/Icon'
 import { Skeleton } from '../../ui/Skeleton'
+import { usageOfQuery } from '../billing/queries'
 import styles from './account.module.css'
 import { Failed, More } from './parts'
 
 const icons = { completed: 'check', failed: 'warn', cancelled: 'stop' } as const
 
-export function Usage() {
+export function Usage({ storefront = 'misaki' }: { storefront?: StorefrontId }) {
   const words = useWords(accountWords)
   const locale = useLocale()
-  const query = useInfiniteQuery(usageQuery)
+  const query = useInfiniteQuery(usageOfQuery(storefront))
   const rows = query.data?.pages.flatMap((page) => page.items) ?? []
   return (
     <section className={styles['card']}>
@@ -52,7 +54,7 @@ export function Usage() {
                     {words[row.outcome]}
                   </span>
                 </td>
-                <td className={styles['figure']}>{words.times(count(row.amount, locale))}</td>
+                <td className={styles['figure']}>{amountOf(row.unit, row.amount, locale)}</td>
                 <td data-label={words.tokens} className={styles['figure']}>
                   {count(row.tokens_in, locale)} / {count(row.tokens_out, locale)}
                 </td>

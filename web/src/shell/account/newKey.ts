@@ -1,11 +1,12 @@
-import type { NewKey } from '../../api/types'
+import type { ApiKey, KeyChange, NewKey } from '../../api/types'
 
 export const scopes = ['inference.use', 'usage.read', 'keys.manage', 'members.read', 'audit.read'] as const
 export type Scope = (typeof scopes)[number]
 
 export interface KeyDraft {
   name: string
-  scopes: Scope[]
+  // Also what a key may do that this page has no word for.
+  scopes: string[]
   models: string
   ips: string
   cap: string
@@ -53,5 +54,41 @@ export function toNewKey(draft: KeyDraft): NewKey {
     ...(ranges.length > 0 ? { ip_ranges: ranges } : {}),
     ...(cap === null ? {} : { daily_cap: cap }),
     ...(expires === null ? {} : { expires_at: expires }),
+  }
+}
+
+// The day by this device's clock, as a date field wants it.
+function dayOf(at: string): string {
+  const date = new Date(at)
+  const two = (part: number) => String(part).padStart(2, '0')
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
+}
+
+export function draftOf(key: ApiKey): KeyDraft {
+  return {
+    name: key.name,
+    scopes: key.scopes,
+    models: key.models?.join(', ') ?? '',
+    ips: key.ip_ranges?.join(', ') ?? '',
+    cap: key.daily_cap === null ? '' : String(key.daily_cap),
+    expires: key.expires_at === null ? '' : dayOf(key.expires_at),
+  }
+}
+
+const alike = (one: readonly string[], other: readonly string[]) =>
+  one.length === other.length && one.every((part) => other.includes(part))
+const orNull = (parts: string[]) => (parts.length > 0 ? parts : null)
+
+// Only what someone changed is sent, so that a limit which was set elsewhere meanwhile stays; `null` takes a limit away.
+export function toChange(draft: KeyDraft, before: KeyDraft): KeyChange {
+  const models = listOf(draft.models)
+  const ranges = listOf(draft.ips)
+  return {
+    ...(draft.name.trim() === before.name ? {} : { name: draft.name.trim() }),
+    ...(alike(draft.scopes, before.scopes) ? {} : { scopes: draft.scopes }),
+    ...(alike(models, listOf(before.models)) ? {} : { models: orNull(models) }),
+    ...(alike(ranges, listOf(before.ips)) ? {} : { ip_ranges: orNull(ranges) }),
+    ...(capOf(draft.cap) === capOf(before.cap) ? {} : { daily_cap: capOf(draft.cap) }),
+    ...(draft.expires === before.expires ? {} : { expires_at: endOfDay(draft.expires) }),
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import type { ApiKey } from '../../api/types'
 import { deviceName } from './deviceName'
-import { capOf, emptyDraft, endOfDay, listOf, toNewKey } from './newKey'
+import { capOf, draftOf, emptyDraft, endOfDay, listOf, toChange, toNewKey } from './newKey'
 
 describe('the name of a device', () => {
   test.each([
@@ -64,5 +65,53 @@ describe('a new key as it is asked for', () => {
   test('works until the last day has ended where it was chosen', () => {
     expect(new Date(endOfDay('2027-01-31') ?? '').getDate()).toBe(31)
     expect(endOfDay('no day')).toBeNull()
+  })
+})
+
+describe('a key that is changed', () => {
+  const key: ApiKey = {
+    id: 'key_1',
+    name: '夜の集計',
+    hint: 'nrn_ab12…wxyz',
+    storefront: 'genai',
+    scopes: ['inference.use', 'something.new'],
+    models: ['mama', 'papa'],
+    ip_ranges: ['203.0.113.0/24'],
+    daily_cap: 100,
+    expires_at: endOfDay('2027-01-31'),
+    created_at: '2026-11-20T12:00:00Z',
+    last_used_at: null,
+    grace_until: null,
+    status: 'active',
+  }
+  const before = draftOf(key)
+
+  test('says nothing about what stays, however it is written', () => {
+    expect(before.expires).toBe('2027-01-31')
+    expect(toChange(before, before)).toEqual({})
+    expect(toChange({ ...before, models: 'papa、mama', cap: '１００' }, before)).toEqual({})
+  })
+
+  test('loses a limit whose field was emptied', () => {
+    expect(toChange({ ...before, models: '', ips: ' ', cap: '', expires: '' }, before)).toEqual({
+      models: null,
+      ip_ranges: null,
+      daily_cap: null,
+      expires_at: null,
+    })
+  })
+
+  test('takes new values, and keeps what it may do beyond the words of this page', () => {
+    expect(
+      toChange(
+        { ...before, name: ' 朝 ', scopes: [...before.scopes, 'usage.read'], cap: '５', expires: '2027-02-01' },
+        before,
+      ),
+    ).toEqual({
+      name: '朝',
+      scopes: ['inference.use', 'something.new', 'usage.read'],
+      daily_cap: 5,
+      expires_at: endOfDay('2027-02-01'),
+    })
   })
 })

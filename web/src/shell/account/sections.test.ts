@@ -70,12 +70,54 @@ function someone(role: Role, kind: string): Me {
 
 describe('what a role sees of the account area', () => {
   test.each([
-    ['guest', 'person', ['overview']],
-    ['owner', 'person', ['overview', 'profile', 'security', 'devices', 'keys', 'audit', 'data']],
-    ['owner', 'team', ['overview', 'profile', 'security', 'devices', 'keys', 'members', 'audit', 'data']],
-    ['admin', 'school', ['overview', 'profile', 'security', 'devices', 'keys', 'members', 'audit', 'data']],
-    ['member', 'team', ['overview', 'profile', 'security', 'devices', 'members', 'data']],
-    ['guardian', 'family', ['overview', 'profile', 'security', 'devices', 'keys', 'family', 'audit', 'data']],
+    ['guest', 'person', ['overview', 'plan', 'ledger']],
+    [
+      'owner',
+      'person',
+      ['overview', 'plan', 'receipts', 'ledger', 'profile', 'security', 'devices', 'keys', 'hooks', 'audit', 'data'],
+    ],
+    [
+      'owner',
+      'team',
+      [
+        'overview',
+        'plan',
+        'receipts',
+        'ledger',
+        'profile',
+        'security',
+        'devices',
+        'keys',
+        'hooks',
+        'members',
+        'audit',
+        'data',
+      ],
+    ],
+    [
+      'admin',
+      'school',
+      ['overview', 'plan', 'receipts', 'ledger', 'profile', 'security', 'devices', 'keys', 'members', 'audit', 'data'],
+    ],
+    ['member', 'team', ['overview', 'plan', 'ledger', 'profile', 'security', 'devices', 'members', 'data']],
+    [
+      'guardian',
+      'family',
+      [
+        'overview',
+        'plan',
+        'receipts',
+        'ledger',
+        'profile',
+        'security',
+        'devices',
+        'keys',
+        'hooks',
+        'family',
+        'audit',
+        'data',
+      ],
+    ],
     ['child', 'family', []],
   ] as const)('%s of a %s', (role, kind, seen) => {
     expect(sectionsFor(someone(role, kind))).toEqual(seen)

@@ -3,10 +3,14 @@ import type { IconName } from '../../ui/Icon'
 
 export const sections = [
   { id: 'overview', to: '/account', icon: 'auto' },
+  { id: 'plan', to: '/account/plan', icon: 'check' },
+  { id: 'receipts', to: '/account/receipts', icon: 'letter' },
+  { id: 'ledger', to: '/account/ledger', icon: 'copy' },
   { id: 'profile', to: '/account/profile', icon: 'person' },
   { id: 'security', to: '/account/security', icon: 'key' },
   { id: 'devices', to: '/account/devices', icon: 'device' },
   { id: 'keys', to: '/account/keys', icon: 'key' },
+  { id: 'hooks', to: '/account/hooks', icon: 'send' },
   { id: 'members', to: '/account/members', icon: 'person' },
   { id: 'family', to: '/account/family', icon: 'person' },
   { id: 'audit', to: '/account/audit', icon: 'clock' },
@@ -26,6 +30,11 @@ export function mayOpen(me: Me, section: SectionId): boolean {
   switch (section) {
     case 'overview':
       return true
+    case 'plan':
+    case 'ledger':
+      return can(me, 'usage.read')
+    case 'receipts':
+      return me.user !== null && can(me, 'billing.manage')
     case 'profile':
     case 'security':
     case 'devices':
@@ -33,6 +42,8 @@ export function mayOpen(me: Me, section: SectionId): boolean {
       return me.user !== null && can(me, 'profile.manage')
     case 'keys':
       return me.user !== null && can(me, 'keys.manage')
+    case 'hooks':
+      return me.user !== null && can(me, 'tenant.manage')
     case 'members':
       return (kind === 'team' || kind === 'school') && can(me, 'members.read')
     case 'family':

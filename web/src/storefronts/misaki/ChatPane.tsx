@@ -59,7 +59,7 @@ function Status({ model }: { model: string | null }) {
       <span className={styles['left']}>
         {plan && <span className={styles['planTitle']}>{plan.plan.title[locale]}</span>}
         {quota && (
-          <Link to="/account" title={quotaResets(quota, locale)}>
+          <Link to="/account/plan" title={quotaResets(quota, locale)}>
             {quotaLeft(quota, locale)}
           </Link>
         )}

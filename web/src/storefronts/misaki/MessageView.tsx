@@ -112,6 +112,10 @@ function FailedRun({ reason, onAgain }: { reason: string | null; onAgain: (() =>
     upstream_failed: words.why_upstream_failed,
     upstream_stalled: words.why_upstream_stalled,
     upstream_garbled: words.why_upstream_garbled,
+    upstream_busy: words.why_upstream_busy,
+    upstream_unavailable: words.why_upstream_unavailable,
+    upstream_refused: words.why_upstream_refused,
+    upstream_denied: words.why_upstream_denied,
     node_lost: words.why_node_lost,
     deadline: words.why_deadline,
   } as Record<string, string>

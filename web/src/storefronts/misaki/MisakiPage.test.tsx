@@ -37,6 +37,7 @@ const plan: PlanView = {
   status: 'active',
   expires_at: null,
   limits: { per_minute: 6, concurrent: 1 },
+  features: {},
   quotas: [{ unit: 'misaki.chat', granted: 10, available: 8, held: 0, used: 2, resets_at: at, every: 'day' }],
   inference: { url: 'http://inference.test', token: 't', expires_at: '2999-01-01T00:00:00Z' },
 }
@@ -186,6 +187,28 @@ describe('the bar', () => {
     const way = await screen.findByRole('link', { name: '無料でつくる' })
     expect(way.getAttribute('href')).toBe('/sign-up?next=%2Fmisaki')
     expect(screen.queryByRole('dialog')).toBeNull()
+  })
+
+  test.each([
+    [402, 'quota_exhausted', {}],
+    [429, 'rate_exceeded', { retry_after: 9 }],
+  ])('a refusal with %i says why and leads to the plan that would allow it, and back', async (status, code, more) => {
+    const { router } = openHouse('/misaki', {
+      'POST /misaki/messages': () =>
+        problem(status, code, {
+          ...more,
+          suggestion: { plan: 'paid', title: { ja: 'なじみ', en: 'Regular' }, url: '/plans/misaki?plan=paid' },
+        }),
+      'GET /auth/me': () => json(guest),
+      'GET /billing/plans': () => json({ items: [] }),
+    })
+    await say('もう少し')
+    expect((await screen.findAllByText(new RegExp(`${code}です`)))[0]).toBeTruthy()
+    const way = screen.getByRole('link', { name: '「なじみ」のプランを見る' })
+    expect(way.getAttribute('href')).toBe('/plans/misaki?plan=paid&next=%2Fmisaki')
+    expect(screen.queryByRole('dialog')).toBeNull()
+    fireEvent.click(way)
+    await waitFor(() => expect(router.state.location.pathname).toBe('/plans/misaki'))
   })
 
   test('takes an answer up again after a reload, without doubling it', async () => {

@@ -23,6 +23,7 @@ import styles from './room.module.css'
 
 function Ways({ me }: { me: Me | undefined }) {
   const shell = useWords(shellWords)
+  const words = useWords(misakiWords)
   return (
     <footer className={styles['ways']}>
       <Link to="/" className={buttonClass({ look: 'plain', small: true })}>
@@ -30,6 +31,13 @@ function Ways({ me }: { me: Me | undefined }) {
         {shell.house}
       </Link>
       <LanguageButton />
+      <Link
+        to="/plans/$storefront"
+        params={{ storefront: 'misaki' }}
+        className={buttonClass({ look: 'plain', small: true })}
+      >
+        {words.plans}
+      </Link>
       <Link to="/account" className={buttonClass({ look: 'plain', small: true })}>
         <Icon name="person" />
         <span className={styles['who']}>{me?.user?.display_name || shell.account}</span>

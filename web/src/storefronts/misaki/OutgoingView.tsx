@@ -1,5 +1,6 @@
 import { Link, useRouterState } from '@tanstack/react-router'
-import { describeProblem } from '../../api/problem'
+import { useEffect, useState } from 'react'
+import { describeProblem, type ProblemView } from '../../api/problem'
 import type { Quota } from '../../api/types'
 import { count } from '../../i18n/format'
 import { useLocale } from '../../i18n/locale'
@@ -23,14 +24,51 @@ interface Props {
   onRewrite: (item: Outgoing) => void
 }
 
+// Counts down from what the refusal asked to wait, so that nobody has to guess.
+function useWait(seconds: number | null): number {
+  const [left, setLeft] = useState(seconds ?? 0)
+  useEffect(() => {
+    setLeft(seconds ?? 0)
+    if (seconds === null) return
+    const timer = setInterval(() => setLeft((now) => Math.max(0, now - 1)), 1000)
+    return () => clearInterval(timer)
+  }, [seconds])
+  return left
+}
+
+// The way to what would have been allowed: an account for a guest, else the plan itself among the others.
+function Way({ suggestion }: { suggestion: NonNullable<ProblemView['suggestion']> }) {
+  const words = useWords(misakiWords)
+  const here = useRouterState({ select: (state) => state.location.pathname })
+  const look = buttonClass({ look: 'primary', small: true })
+  if (suggestion.url.startsWith('/sign-up')) {
+    return (
+      <Link to="/sign-up" search={{ next: here }} className={look}>
+        {suggestion.title}
+      </Link>
+    )
+  }
+  return (
+    <Link
+      to="/plans/$storefront"
+      params={{ storefront: 'misaki' }}
+      search={{ plan: suggestion.plan, next: here }}
+      className={look}
+    >
+      {words.seePlan(suggestion.title)}
+    </Link>
+  )
+}
+
 function Refused({ item, quota, onResend, onRewrite }: Props) {
   const words = useWords(misakiWords)
   const shell = useWords(shellWords)
   const locale = useLocale()
-  const here = useRouterState({ select: (state) => state.location.pathname })
   const problem = describeProblem(item.error, locale)
   const spent = problem.code === 'quota_exhausted'
   const { suggestion } = problem
+  // A quota says when it returns by its date; a wait of seconds is counted down.
+  const wait = useWait(spent ? null : problem.retryAfter)
   return (
     <Notice
       tone={spent ? 'info' : 'bad'}
@@ -39,11 +77,7 @@ function Refused({ item, quota, onResend, onRewrite }: Props) {
       request={!spent && problem.requestId ? { label: shell.requestId, id: problem.requestId } : null}
       actions={
         <>
-          {suggestion && (
-            <Link to={suggestion.url} search={{ next: here }} className={buttonClass({ look: 'primary', small: true })}>
-              {suggestion.title}
-            </Link>
-          )}
+          {suggestion && <Way suggestion={suggestion} />}
           <Button small onClick={() => onResend(item.key)}>
             <Icon name="retry" size={16} />
             {words.sendAgain}
@@ -61,7 +95,8 @@ function Refused({ item, quota, onResend, onRewrite }: Props) {
         </p>
       )}
       {spent && <p>{words.quotaMore}</p>}
-      {!spent && problem.retryAfter !== null && <p>{words.waitSeconds(count(problem.retryAfter, locale))}</p>}
+      {wait > 0 && <p>{words.waitSeconds(count(wait, locale))}</p>}
+      {!spent && suggestion && <p>{words.fasterPlan}</p>}
     </Notice>
   )
 }

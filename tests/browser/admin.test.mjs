@@ -1,0 +1,249 @@
+// Who runs the house, and who wires programs to it: the console, webhooks, and the limits of a key.
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { ask, findings, languages, openHouse, picture, screens, sideways } from './house.mjs'
+import { words } from './words.mjs'
+
+let house
+before(async () => {
+  house = await openHouse()
+})
+after(() => house?.close())
+
+const PASSWORD = 'correct horse battery'
+
+const said = {
+  ja: {
+    notForYou: 'このページは開けません',
+    ready: 'ご用を受けられます',
+    menu: '運営の一覧をひらく',
+    navigation: '運営の中',
+    desks: {
+      plans: 'プラン',
+      tenants: 'お客さま',
+      subscriptions: '契約',
+      events: 'Stripeの出来事',
+      jobs: '仕事',
+      usage: '使われた量',
+    },
+    query: '番号・名前・アドレス',
+    search: '探す',
+    ledger: '帳簿',
+    csv: 'CSVで受け取る',
+    hookAdd: '送り先を加える',
+    hookUrl: '送り先のURL',
+    hookNone: 'まだ送り先はありません',
+    hookRemove: '消す',
+    secret: '署名の鍵は、いま一度だけ見えます',
+    kept: '控えました',
+    edit: '変える',
+    cap: '1日の上限（回）',
+    save: '保存する',
+  },
+  en: {
+    notForYou: 'This page is not open to you',
+    ready: 'Ready to serve',
+    menu: 'Open the list of operations pages',
+    navigation: 'Operations pages',
+    desks: {
+      plans: 'Plans',
+      tenants: 'Tenants',
+      subscriptions: 'Subscriptions',
+      events: 'Stripe events',
+      jobs: 'Jobs',
+      usage: 'Usage',
+    },
+    query: 'Id, name or address',
+    search: 'Search',
+    ledger: 'Ledger',
+    csv: 'Download CSV',
+    hookAdd: 'Add a webhook',
+    hookUrl: 'URL',
+    hookNone: 'No webhooks yet',
+    hookRemove: 'Delete',
+    secret: 'The signing secret is shown this once',
+    kept: 'I have kept it',
+    edit: 'Edit',
+    cap: 'Daily cap (requests)',
+    save: 'Save',
+  },
+}
+
+const button = (page, name) => page.getByRole('button', { name, exact: true })
+const title = (page, name) => page.getByRole('heading', { level: 1, name, exact: true })
+
+async function signUp(page, t, email, next) {
+  await page.goto(`/sign-up?next=${encodeURIComponent(next)}`)
+  await page.getByLabel(t.email).fill(email)
+  await page.getByLabel(t.password, { exact: true }).fill(PASSWORD)
+  await button(page, t.signUp).click()
+  await page.waitForURL(`**${next}`)
+}
+
+async function signIn(page, t, email, next) {
+  await page.goto(`/sign-in?next=${encodeURIComponent(next)}`)
+  await page.getByLabel(t.email).fill(email)
+  await page.getByLabel(t.password, { exact: true }).fill(PASSWORD)
+  await button(page, t.signIn).click()
+  await page.waitForURL(`**${next}`)
+}
+
+// Answers the dialog when the house wants a fresh proof; a sign-in of the last minutes may still count as one.
+async function prove(page, t, arrived) {
+  const dialog = page.getByRole('dialog', { name: t.confirmYou })
+  await dialog.or(arrived).first().waitFor()
+  if (!(await dialog.isVisible())) return
+  await dialog.getByLabel(t.password, { exact: true }).fill(PASSWORD)
+  await dialog.getByRole('button', { name: t.confirm, exact: true }).click()
+  await arrived.first().waitFor()
+}
+
+async function looksRight(page, complaints, name) {
+  assert.ok((await sideways(page)) <= 0, `${name}: no sideways scroll`)
+  assert.deepEqual(await findings(page), [], name)
+  assert.deepEqual(complaints, [])
+  await picture(page, name)
+}
+
+for (const [screen, language] of [
+  [screens[0], languages[0]],
+  [screens[1], languages[1]],
+]) {
+  const t = words[language]
+  const s = said[language]
+  const phone = screen.name === 'phone'
+  const address = (name) => `${name}-${screen.name}-${language}@example.test`
+
+  // The way to a page of the console: beside it on a desk, behind a button on a phone.
+  const goTo = async (page, desk) => {
+    if (phone) await button(page, s.menu).click()
+    const list = page.getByRole('navigation', { name: s.navigation })
+    await list.getByRole('link', { name: s.desks[desk], exact: true }).click()
+    await title(page, s.desks[desk]).waitFor()
+  }
+
+  describe(`${screen.name}, ${language}`, () => {
+    test('a customer finds no console, and the house answers them nothing', async () => {
+      const { page, context, complaints } = await house.visit(screen, language)
+      await signUp(page, t, address('customer'), '/account')
+      await page.goto('/admin')
+      await title(page, s.notForYou).waitFor()
+      for (const path of ['/admin/jobs', '/admin/tenants', '/admin/billing/events']) {
+        const status = await page.evaluate(async (path) => (await fetch(path)).status, path)
+        assert.ok(status === 403 || status === 404, `${path}: ${status}`)
+      }
+      assert.deepEqual(complaints, [])
+      await context.close()
+    })
+
+    test('an operator sees how the house is, and every page of the console', async () => {
+      const email = address('operator')
+      house.command(['users', 'create', '--email', email, '--operator'], `${PASSWORD}\n`)
+      const { page, context, complaints, label } = await house.visit(screen, language)
+      await signIn(page, t, email, '/admin')
+      await page.getByText(s.ready, { exact: true }).waitFor()
+      await page.waitForLoadState('networkidle')
+      await looksRight(page, complaints, `admin-overview-${label}`)
+      for (const desk of Object.keys(s.desks)) {
+        await goTo(page, desk)
+        await page.waitForLoadState('networkidle')
+        await looksRight(page, complaints, `admin-${desk}-${label}`)
+        assert.equal(await page.getByRole('alert').count(), 0, `${desk}: no alarm`)
+        // its own address brings it back
+        await page.reload()
+        await title(page, s.desks[desk]).waitFor()
+      }
+      await context.close()
+    })
+
+    test('an operator compares plans, finds a tenant and reads its books, and takes the usage along', async () => {
+      const email = address('keeper')
+      house.command(['users', 'create', '--email', email, '--operator'], `${PASSWORD}\n`)
+      const { page, context, complaints, label } = await house.visit(screen, language)
+      await signIn(page, t, email, '/admin')
+
+      await goTo(page, 'plans')
+      await page.getByRole('link', { name: /misaki\/paid/ }).click()
+      await page.getByRole('region', { name: /misaki\/paid/ }).waitFor()
+
+      const { tenant } = await ask(page, '/auth/me')
+      await goTo(page, 'tenants')
+      await page.getByLabel(s.query).fill(tenant.id)
+      await button(page, s.search).click()
+      await page.waitForURL((url) => url.searchParams.get('q') === tenant.id)
+      const row = page.getByRole('row').filter({ hasText: tenant.id })
+      await row.getByRole('link').click()
+      await page.waitForURL(`**/admin/desk/tenants/${tenant.id}`)
+      await page.getByRole('heading', { level: 2, name: s.ledger, exact: true }).waitFor()
+      await looksRight(page, complaints, `admin-ledger-${label}`)
+      await page.goBack()
+      await row.waitFor()
+      assert.equal(await page.getByLabel(s.query).inputValue(), tenant.id, 'back brings the search along')
+
+      await goTo(page, 'usage')
+      const [download] = await Promise.all([page.waitForEvent('download'), button(page, s.csv).click()])
+      assert.match(download.suggestedFilename(), /^noren-usage-\d{4}-\d{2}\.csv$/)
+      const bytes = await Promise.all((await (await download.createReadStream()).toArray()).map((part) => Buffer.from(part)))
+      assert.deepEqual([...Buffer.concat(bytes).subarray(0, 3)], [0xef, 0xbb, 0xbf], 'Excel reads it as UTF-8')
+      assert.deepEqual(complaints, [])
+      await context.close()
+    })
+
+    test('a webhook is added, its secret is shown once, and it is deleted', async () => {
+      const { page, context, complaints, label } = await house.visit(screen, language)
+      await signUp(page, t, address('hooks'), '/account/hooks')
+      await page.getByRole('heading', { name: s.hookNone, exact: true }).waitFor()
+      await button(page, s.hookAdd).click()
+      await page.getByLabel(s.hookUrl, { exact: true }).fill('https://hooks.example.com/in')
+      await button(page, s.hookAdd).click()
+      const shown = page.getByRole('region', { name: s.secret })
+      await prove(page, t, shown)
+      assert.match(await shown.locator('code').innerText(), /^whsec_\S{20,}$/)
+      await looksRight(page, complaints, `hooks-secret-${label}`)
+      await button(page, s.kept).click()
+      const { items } = await ask(page, '/hooks')
+      assert.equal(items.length, 1)
+      assert.equal(items[0].url, 'https://hooks.example.com/in')
+      assert.ok(!JSON.stringify(items).includes('whsec_'), 'the list has no secret')
+      await page.reload()
+      await looksRight(page, complaints, `hooks-${label}`)
+      await button(page, s.hookRemove).click()
+      await page.getByRole('dialog').getByRole('button', { name: s.hookRemove, exact: true }).click()
+      const none = page.getByRole('heading', { name: s.hookNone, exact: true })
+      await prove(page, t, none)
+      assert.deepEqual((await ask(page, '/hooks')).items, [])
+      await context.close()
+    })
+
+    test('a key gets a name and a cap of its own, and loses the cap again', async () => {
+      const { page, context, complaints, label } = await house.visit(screen, language)
+      await signUp(page, t, address('keys'), '/account/keys')
+      const change = page.getByRole('button', { name: s.edit }).first()
+      await change.click()
+      let dialog = page.getByRole('dialog')
+      await dialog.getByLabel(t.keyName).fill('nightly')
+      await dialog.getByLabel(s.cap).fill('500')
+      await picture(page, `keys-edit-${label}`)
+      await dialog.getByRole('button', { name: s.save, exact: true }).click()
+      await prove(page, t, page.getByText('nightly', { exact: true }))
+      await dialog.waitFor({ state: 'detached' })
+      let [key] = (await ask(page, '/keys')).items
+      assert.equal(key.name, 'nightly')
+      assert.equal(key.daily_cap, 500)
+      const { scopes } = key
+
+      await change.click()
+      dialog = page.getByRole('dialog')
+      assert.equal(await dialog.getByLabel(s.cap).inputValue(), '500')
+      await dialog.getByLabel(s.cap).fill('')
+      await dialog.getByRole('button', { name: s.save, exact: true }).click()
+      await dialog.waitFor({ state: 'detached' })
+      ;[key] = (await ask(page, '/keys')).items
+      assert.equal(key.daily_cap, null)
+      assert.equal(key.name, 'nightly')
+      assert.deepEqual(key.scopes, scopes)
+      assert.deepEqual(complaints, [])
+      await context.close()
+    })
+  })
+}

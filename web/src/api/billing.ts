@@ -1,0 +1,88 @@
+// Plans, orders, subscriptions, receipts and the record behind every balance.
+
+import { account } from './client'
+import { unwrap } from './problem'
+import type { components } from './schema.gen'
+import type { Page, PlanView, StorefrontId } from './types'
+
+type Schemas = components['schemas']
+
+export type Limits = PlanView['limits']
+export type Feature = Schemas['Feature']
+export type PlanRef = Schemas['OrderPlan']
+export type PlanOffer = Schemas['PlanOffer']
+export type OrderKind = Schemas['OrderKind']
+export type OrderItem = Schemas['OrderItem']
+export type Order = Schemas['Order']
+export type Subscription = Schemas['SubscriptionView']
+export type Hosted = Schemas['Hosted']
+export type UsageDay = Schemas['UsageDay']
+export type UsageMonth = Schemas['UsageMonth']
+export type ReceiptRow = Schemas['ReceiptSummary']
+export type Receipt = Schemas['Receipt']
+export type Lot = Schemas['Lot']
+export type LotMovement = Schemas['LotMovement']
+export type RatePolicy = Schemas['RatePolicy']
+export type RateLimits = Schemas['RateLimits']
+
+function paging(cursor: string | null): { limit: number; cursor?: string } {
+  return cursor === null ? { limit: 20 } : { limit: 20, cursor }
+}
+
+export async function getOffers(storefront: StorefrontId): Promise<PlanOffer[]> {
+  return (await unwrap(account.GET('/billing/plans', { params: { query: { storefront } } }))).items
+}
+
+export async function getSubscriptions(): Promise<Subscription[]> {
+  return (await unwrap(account.GET('/billing/subscriptions'))).items
+}
+
+export function placeOrder(storefront: string, plan: string): Promise<Order> {
+  return unwrap(account.POST('/billing/orders', { body: { storefront, plan } }))
+}
+
+export function startCheckout(order: string): Promise<Hosted> {
+  return unwrap(account.POST('/billing/checkout-session', { body: { order } }))
+}
+
+export function changeSubscription(subscription: string, order: string): Promise<Subscription> {
+  const params = { path: { subscription } }
+  return unwrap(account.POST('/billing/subscriptions/{subscription}/change', { params, body: { order } }))
+}
+
+export function cancelSubscription(subscription: string): Promise<Subscription> {
+  return unwrap(account.POST('/billing/subscriptions/{subscription}/cancel', { params: { path: { subscription } } }))
+}
+
+export function resumeSubscription(subscription: string): Promise<Subscription> {
+  return unwrap(account.POST('/billing/subscriptions/{subscription}/resume', { params: { path: { subscription } } }))
+}
+
+export function openPortal(): Promise<Hosted> {
+  return unwrap(account.POST('/billing/portal-session'))
+}
+
+export function getUsageMonth(storefront: StorefrontId, month: string): Promise<UsageMonth> {
+  return unwrap(account.GET('/billing/usage/days', { params: { query: { storefront, month } } }))
+}
+
+export function getRateLimits(storefront: StorefrontId): Promise<RateLimits> {
+  return unwrap(account.GET('/rate-limit', { params: { query: { storefront } } }))
+}
+
+export function getReceipts(cursor: string | null): Promise<Page<ReceiptRow>> {
+  return unwrap(account.GET('/billing/receipts', { params: { query: paging(cursor) } }))
+}
+
+export function getReceipt(receipt: string): Promise<Receipt> {
+  return unwrap(account.GET('/billing/receipts/{receipt}', { params: { path: { receipt } } }))
+}
+
+export function getLots(unit: string, cursor: string | null): Promise<Page<Lot>> {
+  return unwrap(account.GET('/billing/ledger/{unit}/lots', { params: { path: { unit }, query: paging(cursor) } }))
+}
+
+export function getLotMovements(unit: string, lot: string, cursor: string | null): Promise<Page<LotMovement>> {
+  const params = { path: { unit }, query: { lot, ...paging(cursor) } }
+  return unwrap(account.GET('/billing/ledger/{unit}/movements', { params }))
+}

@@ -1,0 +1,373 @@
+import { define } from './text'
+
+export const shopWords = define({
+  choose: { ja: 'お店', en: 'Shop' },
+  misaki: { ja: 'スナック みさき', en: 'Snack Misaki' },
+  webgpt: { ja: 'WEBGPT', en: 'WEBGPT' },
+  genai: { ja: 'GenAI Platform', en: 'GenAI Platform' },
+  narai: { ja: '習い事Prime', en: 'Naraigoto Prime' },
+})
+
+export const unitWords = define({
+  chat: { ja: '会話', en: 'Messages' },
+  request: { ja: 'リクエスト', en: 'Requests' },
+  ticket: { ja: 'チケット', en: 'Tickets' },
+  embedding: { ja: '学習用トークン', en: 'Training tokens' },
+  token: { ja: 'トークン', en: 'Tokens' },
+  times: { ja: (n: string) => `${n}回`, en: (n: string) => n },
+  sheets: { ja: (n: string) => `${n}枚`, en: (n: string) => n },
+  tokens: { ja: (n: string) => `${n}トークン`, en: (n: string) => n },
+  left: { ja: (n: string) => `あと${n}`, en: (n: string) => `${n} left` },
+  none: { ja: '残りはありません', en: 'None left' },
+  usedOf: {
+    ja: (used: string, all: string) => `${all}のうち${used}使用`,
+    en: (used: string, all: string) => `${used} of ${all} used`,
+  },
+})
+
+export const plansWords = define({
+  title: { ja: (shop: string) => `${shop}のプラン`, en: (shop: string) => `Plans at ${shop}` },
+  lead: {
+    ja: '料金はすべて税込みで、毎月のお支払いです。いつでも解約でき、支払った期間の終わりまで使えます。',
+    en: 'Prices include tax and are paid monthly. Cancel at any time and keep the plan until the paid period ends.',
+  },
+  list: { ja: 'プランの一覧', en: 'Plans' },
+  free: { ja: '無料', en: 'Free' },
+  perMonth: { ja: (price: string) => `月 ${price}`, en: (price: string) => `${price} a month` },
+  taxed: { ja: '税込み', en: 'tax included' },
+  current: { ja: 'いまのプラン', en: 'Your plan' },
+  ending: { ja: (date: string) => `${date}に終わります`, en: (date: string) => `Ends ${date}` },
+  chosen: { ja: 'お選びのプラン', en: 'Your choice' },
+  apply: { ja: (plan: string) => `「${plan}」に申し込む`, en: (plan: string) => `Subscribe to ${plan}` },
+  upgrade: { ja: (plan: string) => `「${plan}」に上げる`, en: (plan: string) => `Upgrade to ${plan}` },
+  downgrade: { ja: (plan: string) => `「${plan}」に下げる`, en: (plan: string) => `Move down to ${plan}` },
+  resume: { ja: 'いまのプランを続ける', en: 'Keep this plan' },
+  from: { ja: (date: string) => `${date}からこのプラン`, en: (date: string) => `Your plan from ${date}` },
+  signUp: { ja: 'アカウントをつくって使う', en: 'Create an account' },
+  signUpFirst: {
+    ja: 'お申し込みには、先にアカウントをつくります。終わると、この続きに戻ります。',
+    en: 'To subscribe, you create an account first. You come back right here afterwards.',
+  },
+  asGuest: { ja: 'このまま使ってみる', en: 'Try it as you are' },
+  byCancel: {
+    ja: '無料に戻すときは、いまのプランを解約します。',
+    en: 'To go back to the free plan, cancel the one you have.',
+  },
+  manage: { ja: 'プランと使用量を見る', en: 'Plan and usage' },
+  notYours: {
+    ja: 'プランを変えられるのは、オーナーと管理者、保護者の方です。',
+    en: 'Owners, admins and guardians can change the plan.',
+  },
+  compare: { ja: 'くらべる', en: 'Compare' },
+  comparison: { ja: 'プランの比較表', en: 'Comparison of plans' },
+  item: { ja: '項目', en: 'What' },
+  price: { ja: '料金（税込み）', en: 'Price, tax included' },
+  perMinute: { ja: '1分あたりの上限', en: 'Limit per minute' },
+  concurrent: { ja: '同時に使える数', en: 'At the same time' },
+  day: { ja: (n: string) => `1日 ${n}`, en: (n: string) => `${n} a day` },
+  month: { ja: (n: string) => `月 ${n}`, en: (n: string) => `${n} a month` },
+  invoice: { ja: (n: string) => `お支払いごとに ${n}`, en: (n: string) => `${n} with each payment` },
+  yes: { ja: 'あり', en: 'Yes' },
+  no: { ja: 'なし', en: 'No' },
+  limitLine: {
+    ja: (perMinute: string, at: string) => `1分に${perMinute}回まで、同時に${at}つまで`,
+    en: (perMinute: string, at: string) => `up to ${perMinute} a minute, ${at} at a time`,
+  },
+  empty: { ja: 'このお店のプランは、まだありません', en: 'This shop has no plans yet' },
+  emptyText: { ja: 'お店が開くと、ここに並びます。', en: 'They will stand here once the shop opens.' },
+  back: { ja: 'お店へ戻る', en: 'Back to the shop' },
+})
+
+// What plans may have, by the names that the plan file uses.
+export const featureWords = define({
+  embed: { ja: 'サイトに置ける', en: 'On your own site' },
+  sites: { ja: 'サイトの数', en: 'Sites' },
+  pages_per_site: { ja: '1サイトのページ数', en: 'Pages per site' },
+  models: { ja: '使えるモデル', en: 'Models' },
+  async_jobs: { ja: '非同期の実行', en: 'Asynchronous jobs' },
+  children: { ja: 'お子さまの人数', en: 'Children' },
+})
+
+export const confirmWords = define({
+  title: { ja: 'お申し込み内容の確認', en: 'Check your order' },
+  lead: {
+    ja: 'まだ申し込みは済んでいません。内容を確かめて、いちばん下のボタンを押すとお申し込みになります。',
+    en: 'Nothing is ordered yet. Check it; the button at the bottom places the order.',
+  },
+  plan: { ja: 'プラン', en: 'Plan' },
+  from: {
+    ja: (from: string, to: string) => `「${from}」から「${to}」へ`,
+    en: (from: string, to: string) => `from ${from} to ${to}`,
+  },
+  kindNew: { ja: '新しいお申し込み', en: 'New subscription' },
+  kindUpgrade: { ja: 'プランを上げる', en: 'Upgrade' },
+  kindDowngrade: { ja: 'プランを下げる', en: 'Downgrade' },
+  kindResume: { ja: 'いまのプランを続ける', en: 'Keeping the plan' },
+  sums: { ja: 'お支払い', en: 'What you pay' },
+  dueNow: { ja: '今回のお支払い', en: 'To pay now' },
+  total: { ja: '毎月の合計（税込み）', en: 'Each month, tax included' },
+  tax: { ja: (sum: string) => `うち消費税 ${sum}`, en: (sum: string) => `of which consumption tax ${sum}` },
+  next: { ja: '次のお支払い', en: 'Next payment' },
+  nextAt: {
+    ja: (date: string, sum: string) => `${date}に ${sum}`,
+    en: (date: string, sum: string) => `${sum} on ${date}`,
+  },
+  noNext: { ja: 'ありません', en: 'none' },
+  credit: { ja: 'いまのプランの残りの日数分（差し引き）', en: 'Unused days of the plan you have' },
+  charge: { ja: '新しいプランの残りの日数分', en: 'Remaining days on the new plan' },
+  proration: {
+    ja: (date: string) => `${date}の時点で日割りにした金額です。`,
+    en: (date: string) => `Worked out by the day as of ${date}.`,
+  },
+  later: {
+    ja: (date: string) => `${date}から変わります。それまでは、いまのプランのままです。`,
+    en: (date: string) => `Takes effect on ${date}. Until then you keep the plan you have.`,
+  },
+  items: { ja: 'ご契約の条件', en: 'Terms of the order' },
+  cancelling: { ja: '解約のしかた', en: 'How to cancel' },
+  cancellingText: {
+    ja: '「帳場」の「プランと使用量」で「解約する」を押すと、支払った期間の終わりで終わります。手数料はかからず、終わる前ならとりやめられます。',
+    en: 'Press “Cancel the plan” under Account, Plan and usage. It ends with the paid period, costs nothing, and can be taken back until then.',
+  },
+  submit: { ja: 'この内容で申し込む', en: 'Place this order' },
+  going: { ja: 'お申し込みを進めています', en: 'Placing the order' },
+  checkout: {
+    ja: 'ボタンを押すと、決済サービスのお支払いページへ進みます。',
+    en: 'The button takes you to the payment page of the payment service.',
+  },
+  charged: {
+    ja: 'ボタンを押すと、登録されているお支払い方法に請求します。',
+    en: 'The button charges the payment method on file.',
+  },
+  validUntil: {
+    ja: (time: string) => `この内容は${time}まで有効です。`,
+    en: (time: string) => `These terms hold until ${time}.`,
+  },
+  uncharged: { ja: 'ボタンを押しても、いまは請求しません。', en: 'The button charges nothing now.' },
+  back: { ja: 'プランを選び直す', en: 'Choose another plan' },
+  stale: {
+    ja: '見ているあいだに内容が変わりました。新しい内容を出しましたので、もう一度お確かめください。',
+    en: 'The details changed while you were looking. They are up to date now; please check them again.',
+  },
+  noSubscription: {
+    ja: '変更するご契約が見つかりません。プランと使用量のページで、いまの状態をお確かめください。',
+    en: 'There is no subscription to change. See where you stand under Plan and usage.',
+  },
+  working: { ja: 'お申し込みの内容を用意しています', en: 'Preparing your order' },
+})
+
+export const resultWords = define({
+  title: { ja: 'お申し込みの結果', en: 'Your order' },
+  waiting: { ja: 'お支払いの知らせを待っています', en: 'Waiting to hear about the payment' },
+  waitingText: {
+    ja: 'たいていは数秒で届きます。このページを閉じても、お申し込みはなくなりません。',
+    en: 'It usually takes seconds. Closing this page does not lose your order.',
+  },
+  done: { ja: (plan: string) => `「${plan}」になりました`, en: (plan: string) => `You are on ${plan} now` },
+  doneText: {
+    ja: '帳場の記録で確かめました。使える分も入っています。',
+    en: 'The house’s own records confirm it, and your allowance is in.',
+  },
+  late: { ja: 'まだ確かめられていません', en: 'We cannot confirm it yet' },
+  lateText: {
+    ja: 'お支払いの知らせが、まだ届いていません。二重に申し込まず、少し待ってからもう一度お確かめください。届きしだい、プランは自動で変わります。',
+    en: 'Word of the payment has not arrived yet. Please do not order again; check back in a while. The plan changes by itself once it arrives.',
+  },
+  canceled: { ja: 'お申し込みは終わっていません', en: 'The order was not completed' },
+  canceledText: {
+    ja: (plan: string) => `お支払いの前にやめました。いまは「${plan}」のままです。`,
+    en: (plan: string) => `You left before paying. You are still on ${plan}.`,
+  },
+  again: { ja: 'もう一度確かめる', en: 'Check again' },
+  toPlan: { ja: 'プランと使用量へ', en: 'Plan and usage' },
+  toPlans: { ja: 'プランを見る', en: 'See the plans' },
+  toShop: { ja: 'お店へ行く', en: 'Go to the shop' },
+})
+
+export const standingWords = define({
+  title: { ja: 'プランと使用量', en: 'Plan and usage' },
+  lead: {
+    ja: 'いまのプラン、残り、毎日の使用量です。数字は帳場の記録から出しています。',
+    en: 'Your plan, what is left, and each day’s usage, straight from the house’s records.',
+  },
+  plan: { ja: 'いまのプラン', en: 'Your plan' },
+  active: { ja: '利用中', en: 'active' },
+  grace: { ja: 'お支払いの確認待ち', en: 'payment overdue' },
+  canceled: { ja: '解約の予約あり', en: 'ending' },
+  on_hold: { ja: '停止中', en: 'on hold' },
+  ended: { ja: '終了', en: 'ended' },
+  renews: {
+    ja: (date: string) => `次のお支払いは${date}です。`,
+    en: (date: string) => `The next payment is on ${date}.`,
+  },
+  graceTitle: { ja: 'お支払いができませんでした', en: 'Your payment did not go through' },
+  graceText: {
+    ja: (date: string) => `${date}までは、いまのまま使えます。それまでにカードを更新してください。`,
+    en: (date: string) => `You keep the plan until ${date}. Please update your card by then.`,
+  },
+  graceNoDate: { ja: 'カードを更新してください。', en: 'Please update your card.' },
+  onHoldTitle: { ja: 'プランを止めています', en: 'Your plan is on hold' },
+  onHoldText: {
+    ja: 'お支払いが確認できないため、いまは無料の範囲です。カードを更新すると、元のプランに戻ります。',
+    en: 'Without a payment you are on the free allowance. Updating the card brings your plan back.',
+  },
+  canceledTitle: { ja: '解約の予約を受けています', en: 'Your plan is set to end' },
+  canceledText: {
+    ja: (date: string) => `${date}まで使えます。そのあとの請求はありません。`,
+    en: (date: string) => `It works until ${date}, and nothing is charged after that.`,
+  },
+  endedTitle: { ja: '前のプランは終わりました', en: 'Your former plan has ended' },
+  endedText: { ja: 'いまは無料の範囲で使えます。', en: 'You are on the free allowance now.' },
+  updateCard: { ja: 'カードを更新する', en: 'Update the card' },
+  payment: { ja: 'お支払い方法', en: 'Payment method' },
+  change: { ja: 'プランを変える', en: 'Change the plan' },
+  choose: { ja: 'プランを選ぶ', en: 'Choose a plan' },
+  cancel: { ja: '解約する', en: 'Cancel the plan' },
+  cancelTitle: { ja: (plan: string) => `「${plan}」を解約しますか`, en: (plan: string) => `Cancel ${plan}?` },
+  cancelText: {
+    ja: (date: string) =>
+      `${date}まではこのまま使え、そのあとは無料の範囲になります。手数料はかかりません。それまでなら、とりやめられます。`,
+    en: (date: string) =>
+      `It keeps working until ${date}, then you are on the free allowance. There is no fee, and you can take it back until then.`,
+  },
+  cancelTextNoDate: {
+    ja: '支払った期間の終わりまで使え、そのあとは無料の範囲になります。手数料はかかりません。それまでなら、とりやめられます。',
+    en: 'It keeps working until the paid period ends, then you are on the free allowance. There is no fee, and you can take it back until then.',
+  },
+  resume: { ja: '解約をとりやめる', en: 'Keep the plan' },
+  resumed: { ja: 'いまのプランを続けます。', en: 'The plan goes on.' },
+  changesTitle: {
+    ja: (date: string, plan: string) => `${date}から「${plan}」に変わります`,
+    en: (date: string, plan: string) => `Changes to ${plan} on ${date}`,
+  },
+  changesText: { ja: 'それまでは、いまのプランのままです。', en: 'Until then you keep the plan you have.' },
+  keep: { ja: '変更をとりやめる', en: 'Do not change' },
+  downgraded: {
+    ja: '変更の予約を受けました。次のお支払いの日に変わります。',
+    en: 'The change is booked for the next payment date.',
+  },
+  quotas: { ja: '残り', en: 'What is left' },
+  noQuotas: { ja: 'このプランに、数えるものはありません。', en: 'Nothing is counted on this plan.' },
+  why: { ja: 'なぜこの残高？', en: 'Why this balance?' },
+  receipts: { ja: '領収書', en: 'Receipts' },
+  none: { ja: 'このお店は、まだ使っていません', en: 'You are not using this shop yet' },
+  noneText: { ja: 'プランを選ぶと、ここに残りと使用量が出ます。', en: 'Choose a plan and it will show up here.' },
+  rates: { ja: '速さの上限', en: 'Rate limits' },
+  ratesText: {
+    ja: '短いあいだに使える回数です。使うと減り、時間がたつと戻ります。',
+    en: 'How much fits into a short time. It goes down with use and comes back by itself.',
+  },
+  rate_minute: { ja: '1分あたり', en: 'Per minute' },
+  rate_concurrent: { ja: '同時に', en: 'At the same time' },
+  window: { ja: (time: string) => `${time}ごと`, en: (time: string) => `per ${time}` },
+  seconds: { ja: (n: string) => `${n}秒`, en: (n: string) => `${n} s` },
+  minutes: { ja: (n: string) => `${n}分`, en: (n: string) => `${n} min` },
+  hours: { ja: (n: string) => `${n}時間`, en: (n: string) => `${n} h` },
+  days: { ja: (n: string) => `${n}日`, en: (n: string) => `${n} d` },
+  resetsIn: { ja: (time: string) => `あと${time}で戻ります`, en: (time: string) => `back in ${time}` },
+  full: { ja: 'すべて使えます', en: 'All available' },
+  refresh: { ja: '新しくする', en: 'Refresh' },
+})
+
+export const dailyWords = define({
+  title: { ja: '毎日の使用量', en: 'Usage by day' },
+  month: { ja: '月', en: 'Month' },
+  previous: { ja: '前の月', en: 'Previous month' },
+  next: { ja: '次の月', en: 'Next month' },
+  metric: { ja: '見るもの', en: 'Show' },
+  requests: { ja: '回数', en: 'Requests' },
+  tokens: { ja: 'トークン', en: 'Tokens' },
+  cost: { ja: '費用', en: 'Cost' },
+  view: { ja: '見かた', en: 'View' },
+  chart: { ja: '図', en: 'Chart' },
+  table: { ja: '表', en: 'Table' },
+  day: { ja: '日', en: 'Day' },
+  tokensIn: { ja: '入力トークン', en: 'Tokens in' },
+  tokensOut: { ja: '出力トークン', en: 'Tokens out' },
+  costUsd: { ja: '費用（米ドル）', en: 'Cost (US$)' },
+  total: { ja: '合計', en: 'Total' },
+  empty: { ja: 'この月は使っていません。', en: 'Nothing was used in this month.' },
+  zone: { ja: (zone: string) => `日付の区切り: ${zone}`, en: (zone: string) => `Days in ${zone}` },
+  csv: { ja: 'CSVで保存', en: 'Save as CSV' },
+  summary: {
+    ja: (metric: string, month: string, total: string, most: string, day: string) =>
+      `${month}の${metric}。合計${total}、いちばん多い日は${day}の${most}。`,
+    en: (metric: string, month: string, total: string, most: string, day: string) =>
+      `${metric} in ${month}: ${total} in all, most on ${day} with ${most}.`,
+  },
+  most: { ja: (n: string) => `最大 ${n}`, en: (n: string) => `most: ${n}` },
+})
+
+export const receiptWords = define({
+  title: { ja: '領収書', en: 'Receipts' },
+  lead: {
+    ja: 'お支払いごとの領収書です。印刷も、PDFでの保存もできます。',
+    en: 'One for each payment, to print or to save as PDF.',
+  },
+  empty: { ja: 'まだ領収書はありません', en: 'No receipts yet' },
+  emptyText: { ja: 'お支払いがあると、ここに並びます。', en: 'They appear here after a payment.' },
+  seePlans: { ja: 'プランを見る', en: 'See the plans' },
+  open: { ja: (number: string) => `領収書 ${number}`, en: (number: string) => `Receipt ${number}` },
+  one: { ja: '領収書', en: 'Receipt' },
+  qualified: { ja: '適格請求書', en: 'Qualified invoice' },
+  number: { ja: '番号', en: 'Number' },
+  date: { ja: 'お支払い日', en: 'Date of payment' },
+  to: { ja: (name: string) => `${name} 様`, en: (name: string) => `To ${name}` },
+  issuer: { ja: '発行者', en: 'Issued by' },
+  registration: { ja: '登録番号', en: 'Registration number' },
+  content: { ja: '内容', en: 'Item' },
+  rate: { ja: '税率', en: 'Tax rate' },
+  amount: { ja: '金額（税込み）', en: 'Amount, tax included' },
+  sum: { ja: '合計（税込み）', en: 'Total, tax included' },
+  taxes: { ja: '税率ごとの内訳', en: 'By tax rate' },
+  base: { ja: '対象額（税抜き）', en: 'Base, before tax' },
+  tax: { ja: '消費税額', en: 'Consumption tax' },
+  refunded: { ja: '返金', en: 'Refunded' },
+  received: { ja: '上記の金額を領収いたしました。', en: 'We have received the amount above.' },
+  print: { ja: '印刷・PDFで保存', en: 'Print or save as PDF' },
+  hosted: { ja: '決済サービスの請求書を開く', en: 'Open the payment service’s invoice' },
+  back: { ja: '領収書の一覧へ', en: 'All receipts' },
+  paid: { ja: 'お支払い済み', en: 'paid' },
+  partly_refunded: { ja: '一部返金', en: 'partly refunded' },
+  fully_refunded: { ja: '返金済み', en: 'refunded' },
+  disputed: { ja: '異議申し立て中', en: 'disputed' },
+})
+
+export const lotWords = define({
+  title: { ja: '残高の理由', en: 'Balances explained' },
+  lead: {
+    ja: '残高は、入った分のかたまりからできています。ひとつずつ開くと、どの支払いや使用で動いたかがわかります。',
+    en: 'A balance is made of what came in. Open one to see which payment or use moved it.',
+  },
+  unit: { ja: '見る残高', en: 'Balance' },
+  lots: { ja: '残りの内わけ', en: 'What it is made of' },
+  lotsText: {
+    ja: '期限の近いものなどから、決まった順に使われます。残りを足すと、いまの残高になります。',
+    en: 'They are used up in a fixed order, such as the soonest to expire first. What is left adds up to the balance.',
+  },
+  empty: { ja: 'まだ何も入っていません', en: 'Nothing has come in yet' },
+  emptyText: {
+    ja: '使いはじめるか、プランを選ぶと、ここに並びます。',
+    en: 'Start using a shop or choose a plan and it appears here.',
+  },
+  granted: { ja: '入った分', en: 'came in' },
+  used: { ja: '使った分', en: 'used' },
+  held: { ja: '確保中', en: 'set aside' },
+  expired: { ja: '期限切れ', en: 'expired' },
+  reversed: { ja: '取り消し', en: 'taken back' },
+  left: { ja: '残り', en: 'left' },
+  leftOf: {
+    ja: (left: string, all: string) => `${all}のうち残り${left}`,
+    en: (left: string, all: string) => `${left} left of ${all}`,
+  },
+  until: { ja: (date: string) => `${date}まで`, en: (date: string) => `until ${date}` },
+  forever: { ja: '期限なし', en: 'no expiry' },
+  since: { ja: (date: string) => `${date}に付与`, en: (date: string) => `came in ${date}` },
+  reference: { ja: '元の記録', en: 'Reference' },
+  movements: { ja: '動き', en: 'Movements' },
+  movementsOf: { ja: (what: string) => `${what}の動き`, en: (what: string) => `Movements of ${what}` },
+  noMovements: { ja: 'まだ動きはありません。', en: 'No movements yet.' },
+  ofPlan: { ja: (plan: string) => `「${plan}」の分`, en: (plan: string) => `From ${plan}` },
+  source_paid: { ja: 'お支払いの分', en: 'paid for' },
+  source_free: { ja: '無料の分', en: 'free' },
+})

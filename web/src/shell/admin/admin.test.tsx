@@ -1,0 +1,348 @@
+import { fireEvent, screen, waitFor, within } from '@testing-library/react'
+import { describe, expect, test, vi } from 'vitest'
+import type { Cron, HouseUsage, Job, JobStatistics, StripeEvent, TenantLine } from '../../api/admin'
+import { at, json, me, openHouse, prepareHouse, press, problem } from '../testHouse'
+
+prepareHouse()
+
+const operator = me({ permissions: ['usage.read', 'profile.manage', 'house.operate'] })
+const page = <T,>(items: T[], next_cursor: string | null = null) =>
+  json({ items, next_cursor, has_more: next_cursor !== null })
+
+const statistics: JobStatistics[] = [
+  { kind: 'mail.send', ready: 4, running: 1, dead: 2, oldest_ready_seconds: 600 },
+  { kind: 'ledger.verify', ready: 0, running: 0, dead: 0, oldest_ready_seconds: null },
+]
+const cron: Cron = {
+  name: 'ledger.verify',
+  schedule: '0 4 * * *',
+  zone: 'Asia/Tokyo',
+  catch_up: 'run_once',
+  last_run_at: '2026-11-19T19:00:00Z',
+  next_run_at: '2026-11-20T19:00:00Z',
+}
+const job: Job = {
+  id: 'job_1',
+  kind: 'mail.send',
+  state: 'dead',
+  attempt: 8,
+  max_attempts: 8,
+  run_at: at,
+  lease_until: null,
+  progress: null,
+  last_error: 'the mail server hung up',
+  dedupe_key: 'letter/ltr_1',
+  created_at: at,
+}
+const event: StripeEvent = {
+  id: 'evt_1',
+  type: 'invoice.paid',
+  state: 'dead',
+  attempts: 5,
+  received_at: at,
+  last_error: 'no such customer',
+}
+const tenant: TenantLine = {
+  id: 'tnt_9',
+  kind: 'family',
+  name: '高橋家',
+  email: null,
+  plans: { misaki: { plan: 'paid', version: 2, status: 'grace' } },
+  created_at: at,
+}
+
+const desk = {
+  'GET /auth/me': () => json(operator),
+  'GET /ready': () => json({ ready: true }),
+  'GET /admin/jobs/statistics': () => json({ items: statistics }),
+  'GET /admin/crons': () => json({ items: [cron] }),
+  'GET /admin/billing/events': () => page([event]),
+  'GET /admin/jobs': () => page([job]),
+}
+
+describe('who comes in', () => {
+  test('nobody: is asked to sign in, and comes back here', async () => {
+    const { calls } = openHouse('/admin/desk/jobs?state=dead', {})
+    await screen.findByRole('heading', { level: 1, name: '運営の方は、サインインしてください' })
+    const next = within(screen.getByRole('main')).getByRole('link', { name: 'サインイン' }).getAttribute('href')
+    expect(decodeURIComponent(next ?? '')).toContain('/admin/desk/jobs?state=dead')
+    expect(calls.filter((call) => call.includes('/admin/'))).toEqual([])
+  })
+
+  test('a customer: learns that the page is not theirs, and nothing is asked of the house', async () => {
+    const { calls } = openHouse('/admin/desk/tenants', { 'GET /auth/me': () => json(me()) })
+    await screen.findByRole('heading', { level: 1, name: 'このページは開けません' })
+    expect(calls.filter((call) => call.includes('/admin/'))).toEqual([])
+  })
+
+  test('an operator: finds the way from the account area', async () => {
+    openHouse('/account/profile', desk)
+    expect((await screen.findByRole('link', { name: '運営' })).getAttribute('href')).toBe('/admin')
+  })
+})
+
+describe('the overview', () => {
+  test('says that the house is ready, what is dead, and when the books were checked', async () => {
+    openHouse('/admin', desk)
+    await screen.findByText('ご用を受けられます')
+    const jobs = await screen.findByRole('link', { name: '止まった仕事' })
+    expect(jobs.getAttribute('href')).toBe('/admin/desk/jobs?state=dead')
+    expect(within(jobs.closest('li') as HTMLElement).getByText('2件')).toBeTruthy()
+    expect(await screen.findByText(/11月.*に帳簿を合わせました/)).toBeTruthy()
+    expect(screen.getByText('10分')).toBeTruthy()
+  })
+
+  test('says when the house is not ready', async () => {
+    openHouse('/admin', { ...desk, 'GET /ready': () => problem(503, 'unavailable') })
+    expect(await screen.findByText('いまは、ご用を受けられません')).toBeTruthy()
+    expect(screen.queryByText('ご用を受けられます')).toBeNull()
+  })
+
+  test('says when the check of the books is dead', async () => {
+    const items = statistics.map((line) => (line.kind === 'ledger.verify' ? { ...line, dead: 1 } : line))
+    openHouse('/admin', { ...desk, 'GET /admin/jobs/statistics': () => json({ items }) })
+    expect(await screen.findByText(/合わないところがあるか/)).toBeTruthy()
+  })
+})
+
+describe('plans', () => {
+  const version = (n: number, price_yen: number) => ({
+    storefront: 'misaki',
+    plan: 'paid',
+    version: n,
+    title: { ja: 'なじみ', en: 'Regular' },
+    price_yen,
+    limits: { per_minute: 20 },
+    grants: [{ unit: 'misaki.chat', amount: 1000, every: 'month' }],
+    routes: {},
+    stripe_price: null,
+    features: {},
+    created_at: at,
+    customers: n,
+  })
+
+  test('are listed with their customers, and two versions are compared', async () => {
+    const { router } = openHouse('/admin/desk/plans', {
+      ...desk,
+      'GET /admin/plans': () => json({ items: [version(1, 980), version(2, 1280)] }),
+    })
+    expect(await screen.findByText('なじみ')).toBeTruthy()
+    expect(screen.getByText('3人')).toBeTruthy()
+    fireEvent.click(screen.getByRole('link', { name: 'misaki/paidの版をくらべる' }))
+    const table = await screen.findByRole('region', { name: '版をくらべる' })
+    expect(within(table).getByText('980')).toBeTruthy()
+    expect(within(table).getByText('1280')).toBeTruthy()
+    expect(within(table).queryByText('20')).toBeNull()
+    fireEvent.click(screen.getByLabelText('変わらないものも見る'))
+    expect(within(table).getAllByText('20')).toHaveLength(2)
+    fireEvent.change(screen.getByLabelText('前の版'), { target: { value: '2' } })
+    await waitFor(() => expect(router.state.location.search).toEqual({ plan: 'misaki/paid', from: 2, to: 2 }))
+  })
+})
+
+describe('tenants', () => {
+  test('are searched by way of the address, and their books opened', async () => {
+    const asked: string[] = []
+    const { router } = openHouse('/admin/desk/tenants', {
+      ...desk,
+      'GET /admin/tenants': (request) => {
+        const query = new URL(request.url).searchParams
+        asked.push(`${query.get('q')}/${query.get('cursor')}`)
+        return query.get('cursor')
+          ? page([{ ...tenant, id: 'tnt_10', name: '', email: 'b@example.jp' }])
+          : page([tenant], 'more')
+      },
+      'GET /admin/tenants/tnt_9/ledger': () =>
+        json({ items: [{ unit: 'misaki.chat', available: 900, held: 1, used: 99, expired: 0 }] }),
+      'GET /admin/tenants/tnt_9/ledger/misaki.chat/lots': () =>
+        page([
+          {
+            id: 'lot_1',
+            source: 'paid',
+            granted: 1000,
+            used: 99,
+            held: 1,
+            expired: 0,
+            reversed: 0,
+            left: 900,
+            reason: 'invoice',
+            reference: 'in_1',
+            granted_at: at,
+            expires_at: null,
+          },
+        ]),
+    })
+    expect(await screen.findByText('misaki/paid 2 · 猶予中')).toBeTruthy()
+    press('つづきを見る')
+    expect(await screen.findByText('b@example.jp')).toBeTruthy()
+    fireEvent.change(screen.getByLabelText('番号・名前・アドレス'), { target: { value: ' 高橋 ' } })
+    press('探す')
+    await waitFor(() => expect(router.state.location.search).toEqual({ q: '高橋' }))
+    await waitFor(() => expect(asked).toContain('高橋/null'))
+    expect(asked).toContain('null/more')
+    fireEvent.click(await screen.findByRole('link', { name: '高橋家' }))
+    await screen.findByRole('heading', { level: 1, name: '高橋家の帳簿' })
+    expect(await screen.findByText('900（1,000のうち）')).toBeTruthy()
+    expect(screen.getByText('買った分')).toBeTruthy()
+    expect(screen.getByText('期限なし')).toBeTruthy()
+  })
+})
+
+describe('subscriptions', () => {
+  test('are filtered in the address and lead to their tenant', async () => {
+    const asked: string[] = []
+    const { router } = openHouse('/admin/desk/subscriptions?status=past_due', {
+      ...desk,
+      'GET /admin/billing/subscriptions': (request) => {
+        asked.push(new URL(request.url).search)
+        return page([
+          {
+            id: 'sub_1',
+            tenant: 'tnt_9',
+            storefront: 'misaki',
+            plan: 'paid',
+            status: 'past_due',
+            period_end: at,
+            cancel_at: at,
+            created_at: at,
+          },
+        ])
+      },
+    })
+    expect(await screen.findByText(/に終わります$/)).toBeTruthy()
+    expect(asked[0]).toContain('status=past_due')
+    fireEvent.change(screen.getByLabelText('お店'), { target: { value: 'misaki' } })
+    await waitFor(() => expect(router.state.location.search).toEqual({ status: 'past_due', storefront: 'misaki' }))
+    const link = await screen.findByRole('link', { name: 'tnt_9' })
+    expect(link.getAttribute('href')).toBe('/admin/desk/tenants/tnt_9')
+  })
+})
+
+describe('events of Stripe', () => {
+  test('that are dead are replayed, after a fresh proof when the house wants one', async () => {
+    let proved = false
+    let state: StripeEvent['state'] = 'dead'
+    const { bodies } = openHouse('/admin/desk/events?state=dead', {
+      ...desk,
+      'GET /auth/factors': () => json({ password: true, totp: false, recovery_codes_left: 0, passkeys: [] }),
+      'POST /auth/step-up': () => {
+        proved = true
+        return json(operator)
+      },
+      'GET /admin/billing/events': () => page([{ ...event, state }]),
+      'POST /admin/billing/events/evt_1/replay': () => {
+        if (!proved) return problem(403, 'step_up_required')
+        state = 'done'
+        return json({}, 202)
+      },
+    })
+    fireEvent.click(await screen.findByRole('button', { name: 'evt_1 をもう一度' }))
+    const dialog = await screen.findByRole('dialog', { name: 'ご本人の確認' })
+    fireEvent.change(await within(dialog).findByLabelText('パスワード'), { target: { value: 'correct horse' } })
+    fireEvent.click(within(dialog).getByRole('button', { name: '確認する' }))
+    expect(await screen.findByText('列に並べました。')).toBeTruthy()
+    const table = screen.getByRole('region', { name: 'Stripeの出来事' })
+    expect(await within(table).findByText('済みました')).toBeTruthy()
+    expect(bodies['POST /admin/billing/events/evt_1/replay']).toHaveLength(2)
+  })
+
+  test('are compared with Stripe, and the report is shown', async () => {
+    openHouse('/admin/desk/events', {
+      ...desk,
+      'POST /admin/billing/reconcile': () =>
+        json({
+          events: 40,
+          missed: ['evt_missed'],
+          subscriptions: 7,
+          repaired: [{ subscription: 'sub_x', before: null, after: 'active' }],
+        }),
+    })
+    fireEvent.click(await screen.findByRole('button', { name: 'Stripeとつき合わせる' }))
+    expect(await screen.findByText(/出来事40件と契約7件を見ました。/)).toBeTruthy()
+    expect(screen.getByText('evt_missed')).toBeTruthy()
+    expect(screen.getByText(/知らなかった → active/)).toBeTruthy()
+  })
+})
+
+describe('jobs', () => {
+  test('say why they are dead, are tried again, and are deleted on a second press only', async () => {
+    let items = [job, { ...job, id: 'job_2', state: 'running' as const, lease_until: at, last_error: null }]
+    const { calls, router } = openHouse('/admin/desk/jobs', {
+      ...desk,
+      'GET /admin/jobs': () => page(items),
+      'POST /admin/jobs/job_1/retry': () => {
+        items = items.map((one) => (one.id === 'job_1' ? { ...one, state: 'ready', attempt: 0 } : one))
+        return json({}, 202)
+      },
+      'DELETE /admin/jobs/job_1': () => {
+        items = items.filter(({ id }) => id !== 'job_1')
+        return new Response(null, { status: 204 })
+      },
+    })
+    expect(await screen.findByText('the mail server hung up')).toBeTruthy()
+    expect(screen.getAllByText('8（最大8）')).toHaveLength(2)
+    expect(screen.queryByRole('button', { name: '仕事 job_2 を消す' })).toBeNull()
+    press('仕事 job_1 をやり直す')
+    await waitFor(() => expect(screen.queryByRole('button', { name: '仕事 job_1 をやり直す' })).toBeNull())
+    press('仕事 job_1 を消す')
+    expect(calls).not.toContain('DELETE /admin/jobs/job_1')
+    fireEvent.click(within(screen.getByRole('dialog')).getByRole('button', { name: '消す' }))
+    await waitFor(() => expect(screen.queryByText('the mail server hung up')).toBeNull())
+    expect(screen.queryByRole('dialog')).toBeNull()
+    fireEvent.change(screen.getByLabelText('状態'), { target: { value: 'dead' } })
+    await waitFor(() => expect(router.state.location.search).toEqual({ state: 'dead' }))
+  })
+
+  test('that cannot be listed say so with the number for asking us', async () => {
+    openHouse('/admin/desk/jobs', {
+      ...desk,
+      'GET /admin/jobs': () => problem(500, 'internal', { request_id: 'req_77' }),
+    })
+    expect(await screen.findByText('req_77')).toBeTruthy()
+  })
+})
+
+describe('usage', () => {
+  const line: HouseUsage = {
+    tenant_id: 'tnt_9',
+    tenant_name: '=高橋家',
+    storefront: 'misaki',
+    unit: 'misaki.chat',
+    amount: 12,
+    requests: 12,
+    tokens_in: 3000,
+    tokens_out: 4000,
+    cost_nano_usd: 5_000_000,
+  }
+
+  test('is shown for the month in the address, and taken along whole', async () => {
+    const months: string[] = []
+    const saved: Blob[] = []
+    vi.spyOn(HTMLAnchorElement.prototype, 'click').mockImplementation(() => undefined)
+    URL.createObjectURL = (blob) => {
+      saved.push(blob as Blob)
+      return 'blob:x'
+    }
+    URL.revokeObjectURL = () => undefined
+    const { router } = openHouse('/admin/desk/usage?month=2026-01', {
+      ...desk,
+      'GET /admin/usage': (request) => {
+        const query = new URL(request.url).searchParams
+        months.push(query.get('month') ?? '')
+        return query.get('cursor') ? page([{ ...line, tenant_name: '二枚目' }]) : page([line], 'more')
+      },
+    })
+    expect(await screen.findByText('=高橋家')).toBeTruthy()
+    expect(screen.queryByText('二枚目')).toBeNull()
+    press('CSVで受け取る')
+    await waitFor(() => expect(saved).toHaveLength(1))
+    const bytes = new Uint8Array((await saved[0]?.arrayBuffer()) ?? [])
+    expect([...bytes.slice(0, 3)]).toEqual([0xef, 0xbb, 0xbf])
+    const text = new TextDecoder().decode(bytes)
+    expect(text).toContain("2026-01,tnt_9,'=高橋家,misaki")
+    expect(text).toContain('二枚目')
+    press('前の月')
+    await waitFor(() => expect(router.state.location.search).toEqual({ month: '2025-12' }))
+    await waitFor(() => expect(months).toContain('2025-12'))
+  })
+})

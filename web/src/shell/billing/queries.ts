@@ -1,0 +1,98 @@
+import { infiniteQueryOptions, type QueryClient, queryOptions } from '@tanstack/react-query'
+import { getPlan, getUsage } from '../../api/account'
+import {
+  getLotMovements,
+  getLots,
+  getOffers,
+  getRateLimits,
+  getReceipt,
+  getReceipts,
+  getSubscriptions,
+  getUsageMonth,
+  placeOrder,
+} from '../../api/billing'
+import { planQuery } from '../../api/queries'
+import type { StorefrontId } from '../../api/types'
+
+export function offersQuery(storefront: StorefrontId) {
+  return queryOptions({ queryKey: ['offers', storefront], queryFn: () => getOffers(storefront), staleTime: 60_000 })
+}
+
+// The bar's plan carries the token that its conversations need, so it is read in its own way, and only once.
+export function planOfQuery(storefront: StorefrontId) {
+  if (storefront === 'misaki') return planQuery
+  return queryOptions({ ...planQuery, queryKey: ['plan', storefront], queryFn: () => getPlan(storefront) })
+}
+
+export const subscriptionsQuery = queryOptions({ queryKey: ['subscriptions'], queryFn: getSubscriptions })
+
+// What someone agrees to must not change under their eyes: an order is asked for again only when they come back, or when
+// the house says that it is stale.
+export function orderQuery(storefront: string, plan: string) {
+  return queryOptions({
+    queryKey: ['order', storefront, plan],
+    queryFn: () => placeOrder(storefront, plan),
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: 0,
+    refetchOnWindowFocus: false,
+    refetchOnReconnect: false,
+    retry: false,
+  })
+}
+
+export function usageMonthQuery(storefront: StorefrontId, month: string) {
+  return queryOptions({
+    queryKey: ['usage-days', storefront, month],
+    queryFn: () => getUsageMonth(storefront, month),
+    staleTime: 30_000,
+  })
+}
+
+export function usageOfQuery(storefront: StorefrontId) {
+  return infiniteQueryOptions({
+    queryKey: ['usage', storefront],
+    queryFn: ({ pageParam }) => getUsage(storefront, pageParam),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next_cursor,
+  })
+}
+
+export function rateLimitsQuery(storefront: StorefrontId) {
+  return queryOptions({ queryKey: ['rate-limits', storefront], queryFn: () => getRateLimits(storefront) })
+}
+
+export const receiptsQuery = infiniteQueryOptions({
+  queryKey: ['receipts'],
+  queryFn: ({ pageParam }) => getReceipts(pageParam),
+  initialPageParam: null as string | null,
+  getNextPageParam: (page) => page.next_cursor,
+})
+
+export function receiptQuery(id: string) {
+  return queryOptions({ queryKey: ['receipt', id], queryFn: () => getReceipt(id) })
+}
+
+export function lotsQuery(unit: string) {
+  return infiniteQueryOptions({
+    queryKey: ['lots', unit],
+    queryFn: ({ pageParam }) => getLots(unit, pageParam),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next_cursor,
+  })
+}
+
+export function movementsQuery(unit: string, lot: string) {
+  return infiniteQueryOptions({
+    queryKey: ['lot-movements', unit, lot],
+    queryFn: ({ pageParam }) => getLotMovements(unit, lot, pageParam),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next_cursor,
+  })
+}
+
+// Everything that a subscription decides, once it may have changed.
+const decided = new Set(['plan', 'subscriptions', 'receipts', 'ledger', 'lots', 'rate-limits'])
+
+export function forgetPlans(client: QueryClient): Promise<void> {
+  return client.invalidateQueries({ predicate: ({ queryKey }) => decided.has(String(queryKey[0])) })
+}
