@@ -22,6 +22,7 @@ def house(cluster):
     # half a minute of patience with a silent model would be half a minute of ours
     made = House(cluster.fresh(), NOREN__GATEWAY__SILENCE_SECONDS="5")
     yield made
+    assert "a sweep failed" not in made.log(), "the database was there all the time"
     made.stop()
 
 

@@ -219,7 +219,7 @@ def test_a_finished_run_stays_finished_when_stopped(guest):
 
 
 @pytest.mark.parametrize(("tell", "reason"), [
-    ("[fail]", "upstream_failed"), ("[429]", "upstream_failed"), ("[fail after 5]", "upstream_failed"),
+    ("[fail]", "upstream_failed"), ("[429]", "upstream_busy"), ("[fail after 5]", "upstream_failed"),
     ("[garble]", "upstream_garbled"), ("[stall]", "upstream_stalled")])
 def test_an_upstream_that_misbehaves_ends_the_run_with_its_reason_and_costs_nothing(house, tell, reason):
     visitor = Visitor(house).guest()

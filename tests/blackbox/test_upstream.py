@@ -51,7 +51,7 @@ def test_the_conversation_so_far_goes_along(wired, upstream):
 
 
 @pytest.mark.parametrize(("mode", "reasons"), [
-    ("busy", {"upstream_failed"}), ("broken", {"upstream_failed"}), ("key", {"upstream_failed"}), ("html", {"upstream_failed"}),
+    ("busy", {"upstream_busy"}), ("broken", {"upstream_failed"}), ("key", {"upstream_denied"}), ("html", {"upstream_failed"}),
     ("half", {"upstream_failed", "upstream_garbled"}), ("garbage", {"upstream_garbled"})])
 def test_an_upstream_error_in_openais_shape_ends_the_run_and_gives_the_unit_back(wired, upstream, mode, reasons):
     visitor = Visitor(wired).guest()

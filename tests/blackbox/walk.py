@@ -29,15 +29,49 @@ GET    /house                                    y     y     y     y      y     
 POST   /demo/sign-in                             y     y     y     y      y     y      y        y      y
 GET    /sandbox/letters                          y     y     y     y      y     y      y        y      y
 GET    /billing/plans                            y     y     y     y      y     y      y        y      y
+GET    /rate-limit                               -     y     -     y      y     y      y        y      y
 GET    /billing/plan                             -     y     -     y      y     y      y        y      y
 GET    /billing/usage                            -     y     -     y      y     y      y        y      y
+GET    /billing/usage/days                       -     y     -     y      y     y      y        y      y
 GET    /billing/ledger                           -     y     -     y      y     y      y        y      y
+GET    /billing/ledger/{unit}/lots               -     y     -     y      y     y      y        y      y
+GET    /billing/ledger/{unit}/movements          -     y     -     y      y     y      y        y      y
+GET    /admin/plans                              -     -     -     -      -     -      -        y      -
+GET    /admin/usage                              -     -     -     -      -     -      -        y      -
+GET    /admin/tenants                            -     -     -     -      -     -      -        y      -
+GET    /admin/tenants/{tenant}/ledger            -     -     -     -      -     -      -        y      -
+GET    /admin/tenants/{tenant}/ledger/{unit}/lots   -     -     -     -      -     -      -        y      -
+GET    /admin/tenants/{tenant}/ledger/{unit}/movements   -     -     -     -      -     -      -        y      -
+POST   /billing/checkout-session                 -     -     -     -      y     y      y        y      -
+POST   /billing/portal-session                   -     -     -     -      y     y      y        y      -
+GET    /billing/subscriptions                    -     -     -     -      y     y      y        y      -
+POST   /billing/orders                           -     -     -     -      y     y      y        y      -
+POST   /billing/subscriptions/{subscription}/change -  -     -     -      y     y      y        y      -
+POST   /billing/subscriptions/{subscription}/cancel -  -     -     -      y     y      y        y      -
+POST   /billing/subscriptions/{subscription}/resume -  -     -     -      y     y      y        y      -
+GET    /billing/receipts                         -     -     -     -      y     y      y        y      -
+GET    /billing/receipts/{receipt}               -     -     -     -      y     y      y        y      -
+GET    /admin/billing/events                     -     -     -     -      -     -      -        y      -
+POST   /admin/billing/events/{event}/replay      -     -     -     -      -     -      -        y      -
+GET    /admin/billing/subscriptions              -     -     -     -      -     -      -        y      -
+POST   /admin/billing/reconcile                  -     -     -     -      -     -      -        y      -
+POST   /webhooks/stripe                          y     y     y     y      y     y      y        y      y
 GET    /api/misaki/phrases                       y     y     y     y      y     y      y        y      y
 GET    /api/misaki/chats                         -     y     -     y      y     y      y        y      y
 GET    /api/misaki/chats/{chat}                  -     y     -     y      y     y      y        y      y
 DELETE /api/misaki/chats/{chat}                  -     y     -     y      y     y      y        y      y
 POST   /inference                                -     y     -     y      y     y      y        y      y
 GET    /inference/{run}                          -     y     -     y      y     y      y        y      y
+GET    /inference/{run}/result                   -     y     -     y      y     y      y        y      y
+POST   /v1/chat/completions                      -     y     -     y      y     y      y        y      y
+GET    /v1/models                                -     y     -     y      y     y      y        y      y
+GET    /v1/models/{model}                        -     y     -     y      y     y      y        y      y
+POST   /v2/{endpoint}/run                        -     y     -     y      y     y      y        y      y
+POST   /v2/{endpoint}/runsync                    -     y     -     y      y     y      y        y      y
+GET    /v2/{endpoint}/status/{job}               -     y     -     y      y     y      y        y      y
+POST   /v2/{endpoint}/cancel/{job}               -     y     -     y      y     y      y        y      y
+POST   /v1/messages                              -     y     -     y      y     y      y        y      y
+POST   /v1/messages/count_tokens                 -     y     -     y      y     y      y        y      y
 GET    /inference/{run}/events                   -     y     -     y      y     y      y        y      y
 POST   /inference/{run}/cancel                   -     y     -     y      y     y      y        y      y
 POST   /misaki/messages                          -     y     -     y      y     y      y        y      y
@@ -84,6 +118,20 @@ POST   /keys/leaked                              y     y     y     y      y     
 GET    /tenants                                  -     -     -     y      y     y      y        y      -
 POST   /tenants                                  -     -     -     y      y     y      y        y      -
 PATCH  /tenants/current                          -     -     -     -      -     y      y        y      -
+GET    /hooks                                    -     -     -     -      -     y      y        y      -
+POST   /hooks                                    -     -     -     -      -     y      y        y      -
+GET    /hooks/event-types                        -     -     -     -      -     y      y        y      -
+PATCH  /hooks/{hook}                             -     -     -     -      -     y      y        y      -
+DELETE /hooks/{hook}                             -     -     -     -      -     y      y        y      -
+POST   /hooks/{hook}/secret                      -     -     -     -      -     y      y        y      -
+POST   /hooks/{hook}/test                        -     -     -     -      -     y      y        y      -
+GET    /hooks/{hook}/deliveries                  -     -     -     -      -     y      y        y      -
+POST   /hooks/deliveries/{delivery}/replay       -     -     -     -      -     y      y        y      -
+GET    /admin/jobs                               -     -     -     -      -     -      -        y      -
+GET    /admin/jobs/statistics                    -     -     -     -      -     -      -        y      -
+POST   /admin/jobs/{job}/retry                   -     -     -     -      -     -      -        y      -
+DELETE /admin/jobs/{job}                         -     -     -     -      -     -      -        y      -
+GET    /admin/crons                              -     -     -     -      -     -      -        y      -
 GET    /members                                  -     -     y     y      y     y      y        y      y
 PATCH  /members/{user}                           -     -     -     -      y     y      y        y      -
 DELETE /members/{user}                           -     -     -     -      y     y      y        y      -
@@ -143,7 +191,16 @@ class Ids:
     passkey: str = field(default_factory=lambda: f"psk_{hexid()}")
     key: str = field(default_factory=lambda: f"key_{hexid()}")
     invitation: str = field(default_factory=lambda: f"inv_{hexid()}")
+    subscription: str = field(default_factory=lambda: f"sub_{hexid()}")
+    receipt: str = field(default_factory=lambda: f"rcp_{hexid()}")
+    event: str = field(default_factory=lambda: f"evt_{hexid()}")
+    hook: str = field(default_factory=lambda: f"hok_{hexid()}")
+    delivery: str = field(default_factory=lambda: f"dlv_{hexid()}")
+    job: str = field(default_factory=lambda: f"job_{hexid()}")
     issuer: str = "nowhere"
+    unit: str = "misaki.chat"
+    model: str = "nobody"
+    endpoint: str = "nobody"
     token: str = field(default_factory=lambda: hexid() + hexid())
 
 
@@ -157,7 +214,16 @@ def meant(path: str, name: str) -> str:
 # Bodies that a server takes as well-formed and that change nothing which another cell needs.
 BODIES: dict[str, Callable[[Ids], dict]] = {
     "POST /demo/sign-in": lambda ids: {"as": "free"},
+    "POST /billing/checkout-session": lambda ids: {"storefront": "misaki", "plan": "guest"},
+    "POST /billing/orders": lambda ids: {"storefront": "misaki", "plan": "guest"},
+    "POST /billing/subscriptions/{subscription}/change": lambda ids: {"order": f"ord_{ids.token[:32]}"},
+    "POST /webhooks/stripe": lambda ids: {"id": "evt_of_nobody"},
     "POST /inference": lambda ids: {"route": "misaki.chat", "messages": [{"role": "user", "content": "こんばんは"}]},
+    "POST /v1/chat/completions": lambda ids: {"model": "misaki-small", "messages": [{"role": "user", "content": "こんばんは"}]},
+    "POST /v2/{endpoint}/run": lambda ids: {"input": {"text": "こんばんは"}},
+    "POST /v2/{endpoint}/runsync": lambda ids: {"input": {"text": "こんばんは"}},
+    "POST /v1/messages": lambda ids: {"model": "misaki-small", "max_tokens": 50, "messages": [{"role": "user", "content": "こんばんは"}]},
+    "POST /v1/messages/count_tokens": lambda ids: {"model": "misaki-small", "messages": [{"role": "user", "content": "こんばんは"}]},
     "POST /misaki/messages": lambda ids: {"chat_id": ids.chat, "text": "こんばんは"},
     "POST /auth/register": lambda ids: {"email": address(), "password": passphrase(), "display_name": "someone"},
     "POST /auth/login": lambda ids: {"email": address(), "password": passphrase()},
@@ -184,6 +250,9 @@ BODIES: dict[str, Callable[[Ids], dict]] = {
     "POST /keys/leaked": lambda ids: {"key": f"nrn_{hexid()}{hexid()}"},
     "POST /tenants": lambda ids: {"kind": "team", "name": "another team"},
     "PATCH /tenants/current": lambda ids: {"name": "still ours"},
+    "POST /hooks": lambda ids: {"url": "http://inside.example/"},
+    "PATCH /hooks/{hook}": lambda ids: {"description": "renamed"},
+    "POST /hooks/{hook}/secret": lambda ids: {"grace_hours": 1},
     "PATCH /members/{user}": lambda ids: {"role": "admin"},
     "POST /invitations": lambda ids: {"email": address(), "role": "guardian" if ids.issuer == "family" else "member"},
     "POST /invitations/view": lambda ids: {"token": ids.token},
@@ -193,8 +262,11 @@ BODIES: dict[str, Callable[[Ids], dict]] = {
     "PATCH /family/children/{user}": lambda ids: {"display_name": "renamed"},
 }
 NO_BODY = {
-    "POST /auth/guest", "POST /auth/logout", "POST /auth/email/resend", "POST /auth/sessions/revoke-others", "POST /auth/factors/totp",
-    "POST /auth/factors/recovery-codes", "POST /auth/factors/passkeys/options", "POST /inference/{run}/cancel",
+    "POST /billing/subscriptions/{subscription}/cancel", "POST /billing/subscriptions/{subscription}/resume",
+    "POST /admin/billing/events/{event}/replay", "POST /admin/billing/reconcile",
+    "POST /billing/portal-session", "POST /auth/guest", "POST /auth/logout", "POST /auth/email/resend", "POST /auth/sessions/revoke-others", "POST /auth/factors/totp",
+    "POST /hooks/{hook}/test", "POST /hooks/deliveries/{delivery}/replay", "POST /admin/jobs/{job}/retry",
+    "POST /auth/factors/recovery-codes", "POST /auth/factors/passkeys/options", "POST /inference/{run}/cancel", "POST /v2/{endpoint}/cancel/{job}",
     "POST /family/children/{user}/enter", "POST /account/deletion", "POST /oauth/token", "POST /oauth/revoke", "POST /oauth/userinfo", "POST /mail/unsubscribe/{token}",
 }
 FORMS: dict[str, Callable[[Ids], dict]] = {
@@ -206,6 +278,7 @@ QUERIES: dict[str, dict] = {
     "GET /billing/plan": {"storefront": "misaki"},
     "GET /billing/plans": {"storefront": "misaki"},
     "GET /billing/usage": {"storefront": "misaki"},
+    "GET /billing/usage/days": {"storefront": "misaki", "month": "2026-11"},
     "GET /billing/ledger": {"unit": "misaki.chat"},
     "GET /audit/export": {"format": "jsonl"},
     "GET /oauth/authorize": {"client_id": "nobody", "response_type": "code", "redirect_uri": "https://client.example/back", "scope": "openid",
@@ -280,6 +353,8 @@ class Caller:
         headers = self.inference_headers() if listener == "inference" else self.account_headers()
         if operation in ("POST /misaki/messages", "POST /inference"):
             headers = headers | {"idempotency-key": str(uuid.uuid4())}
+        if operation.startswith("POST /v1/messages"):
+            headers = headers | {"anthropic-version": "2023-06-01"}
         said: dict = {"params": QUERIES.get(operation)}
         if operation in FORMS:
             said["data"] = FORMS[operation](ids)
