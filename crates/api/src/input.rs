@@ -71,16 +71,7 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            return Err(Problem::new(
-                415,
-                "unsupported_media_type",
-                Text::new(
-                    "Content-Type は application/json にしてください。",
-                    "Send the body as application/json.",
-                ),
-            ));
-        }
+        require_json(request.headers())?;
         let body = read_body(request, BODY_LIMIT).await?;
         if has_nul_escape(&body) {
             return Err(malformed(
@@ -213,7 +204,11 @@ impl Check for PageQuery {
     }
 }
 
-async fn read_body(request: Request, limit: usize) -> Result<Vec<u8>, Problem> {
+/// The whole body of a request, while its sender is neither too generous nor too slow.
+///
+/// # Errors
+/// 413 `body_too_large`, 408 `body_too_slow`, 400 `malformed_request`.
+pub async fn read_body(request: Request, limit: usize) -> Result<Vec<u8>, Problem> {
     let too_large = || {
         Problem::new(
             413,
@@ -258,6 +253,24 @@ async fn read_body(request: Request, limit: usize) -> Result<Vec<u8>, Problem> {
 fn is_limit(error: &axum::Error) -> bool {
     std::iter::successors(std::error::Error::source(error), |&e| e.source())
         .any(<dyn std::error::Error + 'static>::is::<http_body_util::LengthLimitError>)
+}
+
+/// Refuses a body that does not call itself JSON, which is all that a foreign page's form could send.
+///
+/// # Errors
+/// `unsupported_media_type`.
+pub fn require_json(headers: &http::HeaderMap) -> Result<(), Problem> {
+    if is_json(headers) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        415,
+        "unsupported_media_type",
+        Text::new(
+            "Content-Type は application/json にしてください。",
+            "Send the body as application/json.",
+        ),
+    ))
 }
 
 fn is_json(headers: &http::HeaderMap) -> bool {

@@ -33,6 +33,11 @@ pub fn wrap(router: Router, ids: IdSource) -> Router {
         }))
 }
 
+/// Gives a router's answers the shape in which they are sent, for a layer that keeps them.
+pub fn shape(router: Router) -> Router {
+    router.layer(from_fn(answer_in_shape))
+}
+
 async fn observe(mut request: Request, next: Next, id: RequestId) -> Response {
     let method = request.method().clone();
     let route = request
@@ -121,7 +126,9 @@ fn framework_refusal(response: &Response) -> Option<Problem> {
     let media = response.headers().get(header::CONTENT_TYPE);
     // a handler's own words stay, such as a protocol's error object; the framework's are plain text
     let is_said = media.is_some_and(|media| {
-        response.status() != http::StatusCode::BAD_REQUEST || media == "application/json"
+        response.status() != http::StatusCode::BAD_REQUEST
+            || media == "application/json"
+            || media == "application/problem+json"
     });
     if is_said {
         return None;
@@ -155,6 +162,7 @@ fn render(problem: Problem, before: &Response, lang: Lang, request_id: String) -
         errors: problem.fields,
         retry_after: problem.retry_after,
         suggestion: problem.suggestion,
+        violated: problem.violated,
     };
     let mut response = Response::new(Body::from(serde_json::to_vec(&body).unwrap_or_default()));
     *response.status_mut() = status;

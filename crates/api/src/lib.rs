@@ -14,10 +14,12 @@ mod proxies;
 mod server;
 
 pub use answer::{Accepted, Created, NoContent, Okay};
-pub use input::{Check, FieldErrors, PageQuery, PathId, ValidJson, ValidQuery};
-pub use layers::{RequestId, wrap};
+pub use input::{
+    Check, FieldErrors, PageQuery, PathId, ValidJson, ValidQuery, read_body, require_json,
+};
+pub use layers::{RequestId, shape, wrap};
 pub use openapi::{Refusals, base_document};
 pub use origin::{Origins, allow_browser_origins, refuse_foreign_origins};
-pub use problem::{FieldError, Problem, ProblemBody, Suggestion};
+pub use problem::{FieldError, Problem, ProblemBody, Suggestion, Violated};
 pub use proxies::Proxies;
 pub use server::{ClientAddr, Limits, serve};

@@ -17,6 +17,8 @@ pub struct Problem {
     /// Seconds, also sent as `Retry-After`.
     pub retry_after: Option<u64>,
     pub suggestion: Option<Suggestion>,
+    /// The names of the limits that are used up, as in the `RateLimit` field.
+    pub violated: Vec<String>,
 }
 
 /// What is wrong with one field of the input.
@@ -58,6 +60,16 @@ pub struct ProblemBody {
     pub retry_after: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<Suggestion>,
+    /// The names of the limits that are used up, as in the `RateLimit` field.
+    #[serde(rename = "violated-policies", skip_serializing_if = "Vec::is_empty")]
+    pub violated: Vec<String>,
+}
+
+/// On a refusal's response: the limits that are used up, and the seconds of `Retry-After`.
+#[derive(Clone, Debug)]
+pub struct Violated {
+    pub names: Vec<String>,
+    pub retry_after: Option<u64>,
 }
 
 impl Problem {
@@ -70,6 +82,7 @@ impl Problem {
             fields: Vec::new(),
             retry_after: None,
             suggestion: None,
+            violated: Vec::new(),
         }
     }
 
@@ -92,6 +105,21 @@ impl Problem {
     pub fn with_retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self
+    }
+
+    pub fn with_violated(mut self, policy: &str) -> Self {
+        self.violated.push(policy.to_owned());
+        self
+    }
+
+    /// Notes on a response which limits it is refused by.
+    pub fn mark(&self, response: &mut Response) {
+        if !self.violated.is_empty() {
+            response.extensions_mut().insert(Violated {
+                names: self.violated.clone(),
+                retry_after: self.retry_after,
+            });
+        }
     }
 
     pub fn with_suggestion(mut self, suggestion: Option<Suggestion>) -> Self {
@@ -134,6 +162,7 @@ impl From<Fault> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
+        self.mark(&mut response);
         response.extensions_mut().insert(self);
         response
     }

@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use sqlx::{
     Connection, Executor, PgConnection, PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
 
 /// The application's login role: no owner, no BYPASSRLS, and without a scope it sees nothing.
@@ -24,9 +24,13 @@ pub type Url = SecretString;
 #[derive(Clone, Debug)]
 pub struct Db {
     pub(crate) pool: PgPool,
+    pub(crate) aside: PgPool,
 }
 
-/// The most connections that one process opens.
+/// The connections apart from the pool, opened when they are first needed.
+const ASIDE: u32 = 3;
+
+/// The most connections that one process opens for its work; three more stand aside.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSize(pub u32);
 
@@ -53,31 +57,12 @@ impl Db {
     pub async fn connect(url: &Url, size: PoolSize) -> Result<Self, ConnectError> {
         let options = connect_options(url)?;
         check_server(&options).await?;
-        let pool = PgPoolOptions::new()
-            .max_connections(size.0)
-            .acquire_timeout(Duration::from_secs(5))
-            // a connection was tested when it was given back, so only one that rested is tested again
-            .test_before_acquire(false)
-            .before_acquire(|conn, meta| {
-                Box::pin(async move {
-                    if meta.idle_for >= RESTED {
-                        conn.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            // sqlx 0.9.0 can hand back a connection that is still inside a transaction when `begin` was
-            // dropped half way (sqlx#4385); the next borrower's writes would vanish with it
-            .after_release(|conn, _| {
-                Box::pin(async move {
-                    conn.execute("rollback").await?;
-                    Ok(true)
-                })
-            })
+        let aside = pool_options(ASIDE).connect_lazy_with(options.clone());
+        let pool = pool_options(size.0)
             .connect_with(options)
             .await
             .map_err(ConnectError::Unreachable)?;
-        Ok(Self { pool })
+        Ok(Self { pool, aside })
     }
 
     /// Whether a statement gets through right now.
@@ -88,15 +73,51 @@ impl Db {
         self.pool.acquire().await?.ping().await
     }
 
+    /// A connection that hears what is notified on `channel`, apart from the pool.
+    ///
+    /// # Errors
+    /// When no connection can be had.
+    pub async fn listen(&self, channel: &str) -> sqlx::Result<PgListener> {
+        let mut listener = PgListener::connect_with(&self.aside).await?;
+        listener.listen(channel).await?;
+        Ok(listener)
+    }
+
     /// Waits until every borrowed connection is back, then closes them.
     pub async fn close(&self) {
         self.pool.close().await;
+        // a listener may keep its connection for as long as the process lives
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.aside.close()).await;
     }
 
     /// Open and idle connections, for the metrics.
     pub fn connections(&self) -> (u32, usize) {
         (self.pool.size(), self.pool.num_idle())
     }
+}
+
+fn pool_options(size: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(Duration::from_secs(5))
+        // a connection was tested when it was given back, so only one that rested is tested again
+        .test_before_acquire(false)
+        .before_acquire(|conn, meta| {
+            Box::pin(async move {
+                if meta.idle_for >= RESTED {
+                    conn.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        // sqlx 0.9.0 can hand back a connection that is still inside a transaction when `begin` was
+        // dropped half way (sqlx#4385); the next borrower's writes would vanish with it
+        .after_release(|conn, _| {
+            Box::pin(async move {
+                conn.execute("rollback").await?;
+                Ok(true)
+            })
+        })
 }
 
 /// The application's URL when the operator gave only the owner's: same place, the app role, and a password

@@ -25,6 +25,17 @@ impl Db {
         enter(&mut tx, scope).await?;
         Ok(tx)
     }
+
+    /// Begins a transaction on a connection apart from the pool: for short work that somebody waits for who may hold one of
+    /// the pool's connections meanwhile, so that a pool can't wait for itself.
+    ///
+    /// # Errors
+    /// When no connection can be had or the role cannot be taken.
+    pub async fn begin_aside(&self, scope: Scope) -> sqlx::Result<Tx> {
+        let mut tx = self.aside.begin().await?;
+        enter(&mut tx, scope).await?;
+        Ok(tx)
+    }
 }
 
 /// Takes the scope's role and claims for the rest of the transaction, in one round trip.

@@ -62,7 +62,7 @@ mod tests {
         let shape: Vec<(Role, usize)> = messages
             .iter()
             .skip(1)
-            .map(|m| (m.role, m.content.chars().count()))
+            .map(|m| (m.role, m.text().chars().count()))
             .collect();
         assert_eq!(
             shape,

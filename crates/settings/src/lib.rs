@@ -23,7 +23,9 @@ pub struct Settings {
     pub log: Log,
     pub mail: Mail,
     pub identity: Identity,
+    pub billing: Billing,
     pub gateway: Gateway,
+    pub hooks: Hooks,
 }
 
 #[derive(Debug, Deserialize)]
@@ -106,6 +108,70 @@ impl Mail {
     }
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Billing {
+    pub grace_days: u16,
+    pub issuer: ReceiptIssuer,
+    pub stripe: Stripe,
+}
+
+/// Who sells, as receipts say.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiptIssuer {
+    pub name: String,
+    /// Empty: receipts are no qualified invoices.
+    pub registration_number: String,
+    pub address: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stripe {
+    /// Empty: nothing can be bought.
+    pub secret_key: SecretString,
+    /// One or two, with a comma between.
+    pub webhook_secrets: SecretString,
+    pub api_url: String,
+    pub api_version: String,
+}
+
+impl Stripe {
+    /// Whether anything can be bought.
+    pub fn is_configured(&self) -> bool {
+        !self.secret_key.expose_secret().is_empty()
+    }
+
+    /// The secrets of `webhook_secrets`.
+    pub fn secrets(&self) -> Vec<SecretString> {
+        let text = self.webhook_secrets.expose_secret();
+        let parts = text.split(',').map(str::trim);
+        parts
+            .filter(|part| !part.is_empty())
+            .map(SecretString::from)
+            .collect()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hooks {
+    /// Origins of this machine, with commas between; without effect unless this is a demo.
+    pub demo_origins: String,
+}
+
+impl Hooks {
+    /// The parts of `demo_origins`.
+    pub fn origins(&self) -> Vec<String> {
+        let parts = self.demo_origins.split(',').map(str::trim);
+        parts
+            .filter(|part| !part.is_empty())
+            .map(ToOwned::to_owned)
+            .collect()
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
@@ -145,7 +211,34 @@ fn usual_scopes() -> String {
 pub struct Gateway {
     pub silence_seconds: u64,
     pub run_seconds: u64,
+    /// A model file instead of the built-in one.
+    pub models_file: String,
+    /// Who answers for the models of the file, by the name that it uses.
+    #[serde(default)]
+    pub providers: BTreeMap<String, Provider>,
     pub openai: OpenAi,
+}
+
+/// Where a provider answers and what opens its door.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// openai (and whatever speaks its protocol), anthropic, runpod (the vLLM worker) or runpod-text (a handler of the house).
+    #[serde(default)]
+    pub kind: String,
+    #[serde(default)]
+    pub base_url: String,
+    /// Keys with commas between; `key*3` takes three times the work of `key`.
+    pub api_keys: SecretString,
+    #[serde(default = "yes")]
+    pub streams: bool,
+    /// How long the first word may take; 0 is as long as any silence, and two minutes at RunPod.
+    #[serde(default)]
+    pub start_seconds: u64,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 #[derive(Debug, Deserialize)]
@@ -190,6 +283,10 @@ pub enum Error {
         "mail.smtp_url: smtp:// goes in the clear to this machine alone and by STARTTLS to every other; options can't change that"
     )]
     PlainSmtp,
+    #[error(
+        "billing.issuer.registration_number is not T and thirteen digits: {0}; leave it empty without one"
+    )]
+    NotRegistrationNumber(String),
     #[error("{field} is not an address: {text}; expected Name <name@domain>")]
     NotAddress { field: &'static str, text: String },
 }
@@ -214,6 +311,12 @@ impl Settings {
         check_public_url("server.account_url", &settings.server.account_url)?;
         check_public_url("server.inference_url", &settings.server.inference_url)?;
         check_upstream_url("gateway.openai.base_url", &settings.gateway.openai.base_url)?;
+        for (name, provider) in &settings.gateway.providers {
+            let field = format!("gateway.providers.{name}.base_url");
+            check_upstream_url(&field, &provider.base_url)?;
+        }
+        check_public_url("billing.stripe.api_url", &settings.billing.stripe.api_url)?;
+        check_registration_number(&settings.billing.issuer.registration_number)?;
         settings.server.proxies()?;
         check_smtp_url(&settings.mail.smtp_url)?;
         check_address("mail.from", &settings.mail.from)?;
@@ -262,11 +365,39 @@ impl Settings {
             ),
             ("mail.smtp_url", masked(Some(&self.mail.smtp_url))),
             ("mail.from", quoted(&self.mail.from)),
+            ("hooks.demo_origins", quoted(&self.hooks.demo_origins)),
+            ("billing.grace_days", self.billing.grace_days.to_string()),
+            ("billing.issuer.name", quoted(&self.billing.issuer.name)),
+            (
+                "billing.issuer.registration_number",
+                quoted(&self.billing.issuer.registration_number),
+            ),
+            (
+                "billing.issuer.address",
+                quoted(&self.billing.issuer.address),
+            ),
+            (
+                "billing.stripe.secret_key",
+                masked(Some(&self.billing.stripe.secret_key)),
+            ),
+            (
+                "billing.stripe.webhook_secrets",
+                masked(Some(&self.billing.stripe.webhook_secrets)),
+            ),
+            (
+                "billing.stripe.api_url",
+                quoted(&self.billing.stripe.api_url),
+            ),
+            (
+                "billing.stripe.api_version",
+                quoted(&self.billing.stripe.api_version),
+            ),
             (
                 "gateway.silence_seconds",
                 self.gateway.silence_seconds.to_string(),
             ),
             ("gateway.run_seconds", self.gateway.run_seconds.to_string()),
+            ("gateway.models_file", quoted(&self.gateway.models_file)),
             ("gateway.openai.base_url", quoted(&openai.base_url)),
             ("gateway.openai.api_key", masked(Some(&openai.api_key))),
             ("gateway.openai.model", quoted(&openai.model)),
@@ -284,9 +415,22 @@ impl Settings {
         lines
             .into_iter()
             .chain(self.describe_issuers())
+            .chain(self.describe_providers())
             .fold(String::new(), |text, (name, value)| {
                 text + &name + " = " + &value + "\n"
             })
+    }
+
+    fn describe_providers(&self) -> impl Iterator<Item = (String, String)> {
+        self.gateway.providers.iter().flat_map(|(name, provider)| {
+            [
+                ("kind", quoted(&provider.kind)),
+                ("base_url", quoted(&provider.base_url)),
+                ("api_keys", masked(Some(&provider.api_keys))),
+                ("streams", provider.streams.to_string()),
+            ]
+            .map(|(field, value)| (format!("gateway.providers.{name}.{field}"), value))
+        })
     }
 
     fn describe_issuers(&self) -> impl Iterator<Item = (String, String)> {
@@ -317,6 +461,9 @@ impl Settings {
         }
         if !self.mail.is_configured() || self.mail.from.contains("@localhost") {
             missing.push("mail.smtp_url and mail.from: letters wait until they can go out");
+        }
+        if !self.billing.stripe.is_configured() {
+            missing.push("billing.stripe.secret_key and webhook_secrets: nothing can be bought");
         }
         if self.database.url.is_none() {
             missing.push(
@@ -420,6 +567,17 @@ fn check_smtp_url(url: &SecretString) -> Result<(), Error> {
 }
 
 /// A first look, for a message that names the setting; mail itself reads it to the letter.
+fn check_registration_number(text: &str) -> Result<(), Error> {
+    let right = text.strip_prefix('T').is_some_and(|digits| {
+        digits.len() == 13 && digits.bytes().all(|digit| digit.is_ascii_digit())
+    });
+    if right || text.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::NotRegistrationNumber(text.to_owned()))
+    }
+}
+
 fn check_address(field: &'static str, text: &str) -> Result<(), Error> {
     let address = text
         .rsplit_once('<')

@@ -44,12 +44,7 @@ impl Bar {
             .await
             .unwrap();
         let catalogue = Arc::new(RwLock::new(Catalogue::load(&cx).await.unwrap()));
-        let entitlement = Entitlement {
-            cx,
-            identity,
-            catalogue,
-            inference_url: "http://localhost".into(),
-        };
+        let entitlement = Entitlement::open(cx, identity, catalogue, "http://localhost");
         let routes = [
             ("misaki-small", "sandbox-small"),
             ("misaki-large", "sandbox-large"),
@@ -57,10 +52,11 @@ impl Bar {
         .map(|(route, model)| {
             let target = Target {
                 base_url: base_url.clone(),
-                api_key: None,
                 model: model.to_owned(),
                 price: Price::default(),
                 streams: true,
+                weight: 1,
+                ..Target::default()
             };
             (route.to_owned(), vec![target])
         });
