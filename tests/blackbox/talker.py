@@ -326,7 +326,7 @@ class Talker:
 
 # --- AWS -----------------------------------------------------------------------------------------------------------
 
-AWS_ID, AWS_SECRET, REGION = "AKIACANARY0000000000", "canary/secret+7d20b1=", "ap-northeast-1"
+AWS_ID, AWS_SECRET, REGION = "canary-7d20b1-id", "canary/secret+7d20b1=", "ap-northeast-1"
 
 
 @functools.cache

@@ -68,8 +68,8 @@ async fn make(
     let estimate = estimate(&ask.request.input);
     let aside = set_aside(estimate);
     let (kept, targets) = begin(&room, &caller, &ask, id, aside).await?;
-    let called = call(&room, id, &targets, &mut ask.request).await;
-    let (mut answer, target) = match called {
+    let outcome = call(&room, id, &targets, &mut ask.request).await;
+    let (mut answer, target) = match outcome {
         Ok(answered) => answered,
         Err(verdict) => {
             let model = targets.first().map(|target| target.model.clone());
