@@ -201,7 +201,7 @@ def test_a_run_that_is_stopped_ends_at_once_and_keeps_its_words(guest):
     check_whole(heard, sent["run_id"])
     assert (heard[-1].data["state"], heard[-1].data["reason"]) == ("cancelled", "stopped")
     again = guest.cancel(sent["run_id"])
-    assert again.status_code == 200 and again.json()["state"] == "cancelled"
+    assert again.status_code == 200 and again.json()["status"] == "cancelled"
     run = guest.run(sent["run_id"])
     assert run["output"] == text_of(heard) != ""
     assert guest.page(f"/api/misaki/chats/{sent['chat_id']}")["messages"][-1]["text"] == run["output"]
@@ -214,7 +214,7 @@ def test_a_run_that_is_stopped_ends_at_once_and_keeps_its_words(guest):
 def test_a_finished_run_stays_finished_when_stopped(guest):
     sent = guest.start()
     guest.events(sent["run_id"])
-    assert guest.cancel(sent["run_id"]).json()["state"] == "completed"
+    assert guest.cancel(sent["run_id"]).json()["status"] == "completed"
     check_books(guest)
 
 

@@ -14,6 +14,7 @@ import runpod
 from house import REPOSITORY, House
 from house import run as command
 from people import Person
+from visitor import run_of
 
 # Plans with room for many calls; the free one lacks what the paid one has.
 PLANS = """
@@ -102,8 +103,7 @@ def run(shop, secret: str, id: str, wait: float = 20) -> dict:
     """A run once it has ended, by the house's own door."""
     deadline = time.monotonic() + wait
     while True:
-        answer = httpx.get(f"{shop.inference}/inference/{id}", headers={"x-api-key": secret})
-        found = answer.json()
+        found = run_of(shop.inference, id, {"x-api-key": secret})
         if found["ended_at"] or time.monotonic() > deadline:
             return found
         time.sleep(0.02)  # until it has ended
@@ -359,7 +359,7 @@ def test_a_run_of_one_door_is_read_by_another_from_any_event(shop, secret, gpt):
         numbers = [int(line[3:]) for line in events.splitlines() if line.startswith("id:")]
         assert numbers == list(range(after + 1, numbers[-1] + 1))
     result = httpx.get(f"{shop.inference}/inference/{id}/result", headers={"x-api-key": secret})
-    assert result.status_code == 200 and result.json()["output"] == text
+    assert result.status_code == 200 and result.json()["text"] == text
 
 
 def test_the_same_key_twice_is_one_run_at_every_door(shop, secret, gpt):
@@ -379,9 +379,10 @@ def test_the_native_door_answers_at_once_or_waits_as_told(shop, secret):
     assert started.status_code == 202 and started.headers["retry-after"] == "1"
     assert started.headers["location"] == f"/inference/{started.json()['id']}"
     again = httpx.post(f"{shop.inference}/inference", json=body, headers={"x-api-key": secret, "idempotency-key": "tea", "prefer": "wait=30"}, timeout=40)
-    assert again.status_code == 200 and again.json()["id"] == started.json()["id"] and again.json()["state"] == "completed"
+    assert again.status_code == 200 and again.json()["id"] == started.json()["id"] and again.json()["status"] == "completed"
     failed = httpx.post(f"{shop.inference}/inference", json=body | {"model": "cut"}, headers={"x-api-key": secret, "prefer": "wait=30"}, timeout=40)
-    result = httpx.get(f"{shop.inference}/inference/{failed.json()['id']}/result", headers={"x-api-key": secret})
+    assert (failed.status_code, failed.json()["code"]) == (502, "upstream_failed")
+    result = httpx.get(f"{shop.inference}{failed.headers['location']}/result", headers={"x-api-key": secret})
     assert (result.status_code, result.json()["code"]) == (502, "upstream_failed")
 
 

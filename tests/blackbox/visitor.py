@@ -113,9 +113,7 @@ class Visitor:
 
     def run(self, run: str, at: str | None = None) -> dict:
         """The run as it is now."""
-        answer = httpx.get(f"{at or self.house.inference}/inference/{run}", headers=self.bearer(), timeout=20)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        return run_of(at or self.house.inference, run, self.bearer())
 
     def cancel(self, run: str) -> httpx.Response:
         """Asks for a run to stop."""
@@ -163,6 +161,22 @@ def parse(lines: Iterator[str]) -> Iterator[Event]:
             continue
         name, _, value = line.partition(":")
         found[name] = value.removeprefix(" ")
+
+
+def run_of(inference: str, run: str, headers: dict[str, str]) -> dict:
+    """A run as it is now in few words, with its text once it has ended."""
+    answer = httpx.get(f"{inference}/inference/{run}", headers=headers, timeout=20)
+    assert answer.status_code == 200, answer.text
+    view = answer.json()
+    output = ""
+    if view["status"] in ("completed", "cancelled"):
+        output = httpx.get(f"{inference}/inference/{run}/result", headers=headers, timeout=20).json()["text"]
+    elif view["status"] == "failed":
+        with httpx.stream("GET", f"{inference}/inference/{run}/events", headers=headers, timeout=30) as events:
+            output = text_of(list(parse(events.iter_lines())))
+    reason = view["error"]["code"] if view["error"] else "stopped" if view["status"] == "cancelled" else None
+    return view | {"state": view["status"], "reason": reason, "output": output, "model": view["model_used"], "ended_at": view["completed_at"],
+                   "tokens_in": view["tokens"]["input"], "tokens_out": view["tokens"]["output"]}
 
 
 def text_of(events: list[Event]) -> str:

@@ -61,6 +61,19 @@ GET    /api/misaki/chats                         -     y     -     y      y     
 GET    /api/misaki/chats/{chat}                  -     y     -     y      y     y      y        y      y
 DELETE /api/misaki/chats/{chat}                  -     y     -     y      y     y      y        y      y
 POST   /inference                                -     y     -     y      y     y      y        y      y
+POST   /inference/quote                          -     y     -     y      y     y      y        y      y
+GET    /history                                  -     y     -     y      y     y      y        y      y
+GET    /history/events                           -     y     -     y      y     y      y        y      y
+GET    /history/{run}                            -     y     -     y      y     y      y        y      y
+DELETE /history/{run}                            -     y     -     y      y     y      y        y      y
+POST   /history/delete                           -     y     -     y      y     y      y        y      y
+GET    /statistics                               -     y     -     y      y     y      y        y      y
+GET    /genai/models                             -     y     -     y      y     y      y        y      y
+GET    /genai/retention                          -     y     -     y      y     y      y        y      y
+PUT    /genai/retention                          -     -     -     -      -     y      y        y      -
+PUT    /genai/retention/{key}                    -     -     -     -      y     y      y        y      y
+DELETE /genai/retention/{key}                    -     -     -     -      y     y      y        y      y
+GET    /status                                   y     y     y     y      y     y      y        y      y
 GET    /inference/{run}                          -     y     -     y      y     y      y        y      y
 GET    /inference/{run}/result                   -     y     -     y      y     y      y        y      y
 POST   /v1/chat/completions                      -     y     -     y      y     y      y        y      y
@@ -228,6 +241,10 @@ BODIES: dict[str, Callable[[Ids], dict]] = {
     "POST /billing/subscriptions/{subscription}/change": lambda ids: {"order": f"ord_{ids.token[:32]}"},
     "POST /webhooks/stripe": lambda ids: {"id": "evt_of_nobody"},
     "POST /inference": lambda ids: {"route": "misaki.chat", "messages": [{"role": "user", "content": "こんばんは"}]},
+    "POST /inference/quote": lambda ids: {"route": "misaki.chat", "prompt": "こんばんは"},
+    "POST /history/delete": lambda ids: {"ids": [ids.run]},
+    "PUT /genai/retention": lambda ids: {"keep": "always"},
+    "PUT /genai/retention/{key}": lambda ids: {"keep": "always"},
     "POST /v1/chat/completions": lambda ids: {"model": "misaki-small", "messages": [{"role": "user", "content": "こんばんは"}]},
     "POST /v1/embeddings": lambda ids: {"model": "nothing", "input": "こんばんは"},
     "POST /v1/responses": lambda ids: {"model": "misaki-small", "input": "こんばんは"},
@@ -298,6 +315,8 @@ QUERIES: dict[str, dict] = {
 }
 
 
+# streams that go on as long as somebody listens
+ENDLESS = {"GET /history/events"}
 # what ends the session or replaces it, and what has to be taken back so that the walk can go on
 ENDS = {"POST /auth/logout", "POST /account/deletion", "POST /auth/password"}
 UNDONE_BY = {"POST /account/deletion": "DELETE /account/deletion"}
@@ -372,7 +391,12 @@ class Caller:
             said["data"] = FORMS[operation](ids)
         elif operation in BODIES:
             said["json"] = BODIES[operation](ids) | (extra or {})
-        answer = self.http.request(method, getattr(self.house, listener) + filled, headers=headers, **said)
+        request = self.http.build_request(method, getattr(self.house, listener) + filled, headers=headers, **said)
+        answer = self.http.send(request, stream=operation in ENDLESS)
+        if operation in ENDLESS:
+            said = b"" if answer.is_success else answer.read()
+            answer.close()
+            answer = httpx.Response(answer.status_code, headers=answer.headers, content=said, request=request)
         self.http.cookies.clear()
         if self.comes_in and ("set-cookie" in answer.headers or (operation in ENDS and answer.is_success)):
             self.person, self.token = self.comes_in(), None

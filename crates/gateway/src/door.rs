@@ -5,6 +5,7 @@
 mod anthropic;
 mod dialect;
 mod embeddings;
+mod native;
 mod openai;
 mod responses;
 mod runpod;
@@ -22,14 +23,14 @@ use sqlx::PgConnection;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    Ask, Error, Gateway, RunId, admit, begin, launch,
+    Ask, Error, Gateway, RunId, Terms, admit, begin, launch,
     repeat::{Known, Repeat},
 };
 
 pub(crate) use dialect::{Dialect, Turned, failure};
 pub(crate) use runpod::tell_ends;
 pub use runpod::{TellJobsEnd, Teller};
-pub(crate) use tell::{collect, sse};
+pub(crate) use tell::{Told, collect, sse, told};
 
 /// The largest body of a door, in bytes: pictures travel inside.
 const BODY_LIMIT: usize = 20 * 1024 * 1024;
@@ -38,8 +39,15 @@ const BODY_DEADLINE: std::time::Duration = std::time::Duration::from_secs(20);
 /// The most tokens that one answer may be asked for.
 const MOST_TOKENS: u32 = 32_768;
 
-pub(crate) fn router() -> OpenApiRouter<Gateway> {
+/// The inference listener's routes.
+pub fn router() -> OpenApiRouter<Gateway> {
     OpenApiRouter::new()
+        .routes(routes!(native::start_inference))
+        .routes(routes!(native::quote_inference))
+        .routes(routes!(native::get_inference))
+        .routes(routes!(native::get_inference_result))
+        .routes(routes!(native::get_inference_events))
+        .routes(routes!(native::cancel_inference))
         .routes(routes!(openai::create_chat_completion))
         .routes(routes!(openai::list_models))
         .routes(routes!(openai::get_model))
@@ -136,6 +144,12 @@ impl Visit {
             model,
             request,
             id: None,
+            terms: Terms {
+                door,
+                is_shown: true,
+                is_stored: !wants_no_trace(&self.headers),
+                ..Terms::default()
+            },
         };
         Ok(start(room, &self.caller, ask, repeat).await?)
     }
@@ -169,6 +183,13 @@ pub(crate) async fn start(
 pub(crate) async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
     responses::forget(conn, tenant).await?;
     runpod::forget(conn, tenant).await
+}
+
+/// Whether a caller wants no text kept beyond the run, which it can say at every door.
+pub(crate) fn wants_no_trace(headers: &HeaderMap) -> bool {
+    headers
+        .get("x-noren-store")
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"false"))
 }
 
 /// The language that a caller asks for; programs that say nothing read English.

@@ -1,4 +1,4 @@
-use api::Problem;
+use api::{FieldError, Problem};
 use axum::response::{IntoResponse, Response};
 use kernel::{Fault, Text};
 
@@ -24,6 +24,21 @@ pub enum Error {
     RepeatKeyInvalid,
     #[error("the Idempotency-Key came with another body before")]
     RepeatKeyReused,
+    #[error("it may cost {bound:?}, which is more than {most:?}")]
+    CostAboveLimit {
+        bound: kernel::NanoUsd,
+        most: kernel::NanoUsd,
+    },
+    #[error("the request can't be read: {0:?}")]
+    BadRequest(llm::Refusal),
+    #[error("the run failed: {0}")]
+    RunFailed(String),
+    #[error("what the run said was deleted")]
+    TextGone,
+    #[error("no such key")]
+    KeyNotFound,
+    #[error("the run is under way")]
+    UnderWay,
     #[error("no model is configured for the route {0}")]
     ModelNotConfigured(String),
     #[error("the upstream did not deliver: {0}")]
@@ -99,6 +114,57 @@ impl From<Error> for Problem {
                 Text::new(
                     "このIdempotency-Keyは別の内容で使われています。",
                     "This Idempotency-Key was used with another request.",
+                ),
+            ),
+            Error::CostAboveLimit { bound, most } => Problem::new(
+                422,
+                "cost_above_limit",
+                Text::owned(
+                    format!(
+                        "最大で{}ナノドルかかる可能性があり、指定の上限{}ナノドルを超えます。",
+                        bound.0, most.0
+                    ),
+                    format!(
+                        "This may cost up to {} billionths of a dollar, above your limit of {}.",
+                        bound.0, most.0
+                    ),
+                ),
+            ),
+            Error::BadRequest(refusal) => {
+                let field = FieldError {
+                    pointer: refusal.pointer.unwrap_or_default(),
+                    code: "format",
+                    text: Text::owned(
+                        format!("この項目を直してください（{}）。", refusal.message),
+                        refusal.message,
+                    ),
+                };
+                Problem::new(
+                    422,
+                    "invalid_input",
+                    Text::new(
+                        "入力に直すところがあります。",
+                        "Some of the input needs another look.",
+                    ),
+                )
+                .with_fields(vec![field])
+            }
+            Error::RunFailed(reason) => crate::door::failure(&reason),
+            Error::TextGone => Problem::new(
+                410,
+                "text_deleted",
+                Text::new(
+                    "この返事の内容は削除されています。",
+                    "What was said here has been deleted.",
+                ),
+            ),
+            Error::KeyNotFound => identity::Error::NotFound.into(),
+            Error::UnderWay => Problem::new(
+                409,
+                "inference_under_way",
+                Text::new(
+                    "まだ処理中です。先に取り消してください。",
+                    "This is still under way. Please cancel it first.",
                 ),
             ),
             Error::ModelNotConfigured(route) => {

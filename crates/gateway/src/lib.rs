@@ -12,13 +12,13 @@ mod choose;
 mod door;
 mod embed;
 mod error;
-mod http;
 mod menu;
 mod models;
 mod provider;
 mod repeat;
 mod route;
 mod run;
+mod traffic;
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,16 +28,18 @@ use identity::Identity;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-pub use door::{TellJobsEnd, Teller};
+pub use door::{TellJobsEnd, Teller, router};
 pub use embed::{AskVectors, EmbeddingId, Vectors, embed};
 pub use error::Error;
-pub use http::router;
+pub use menu::{Offer, offers};
 pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider};
 pub use route::{AfterBreak, ApiKey, Kind, Price, Route, Routes, Target, Use};
 pub use run::{
-    Admitted, Ask, RunId, RunView, StartRun, State, admit, begin, cancel, forget, get, launch,
-    outputs, rescue,
+    Admitted, Ask, InferenceStatus, InferenceView, RunError, RunId, RunView, StartRun, State,
+    Terms, Tokens, ToolCallView, admit, begin, cancel, forget, get, history, launch, outputs,
+    rescue, retention, statistics,
 };
+pub use traffic::{ModelHealth, Traffic, traffic};
 
 /// How long a node may be silent before its runs are given up for dead.
 pub const LEASE: chrono::Duration = chrono::Duration::seconds(15);

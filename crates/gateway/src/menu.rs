@@ -1,8 +1,9 @@
 //! Which models a plan has: a purpose's own route, and those that may be asked for by name.
 
-use entitlement::{Catalogue, Plan};
+use entitlement::{Catalogue, Plan, plan_of};
+use identity::Principal;
 
-use crate::Error;
+use crate::{Error, Gateway, Price, Use};
 
 /// The longest name of a model that is repeated in a refusal.
 const LONGEST_NAME: usize = 80;
@@ -61,4 +62,60 @@ pub(crate) fn names<'a>(plan: &'a Plan, purpose: &str) -> Vec<&'a str> {
         }
     }
     names
+}
+
+/// A model as it is offered.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    pub name: String,
+    pub use_for: Use,
+    /// What 1,000 tokens cost now, at the target that is tried first.
+    pub price: Price,
+    /// Whether the caller's plan has it, and its key may use it.
+    pub in_plan: bool,
+    /// The cheapest plan that has it.
+    pub cheapest_plan: Option<String>,
+}
+
+/// The models that plans of a storefront have, those of the caller's own plan first.
+///
+/// # Errors
+/// When the database is away.
+pub async fn offers(
+    room: &Gateway,
+    caller: Principal,
+    storefront: &str,
+) -> Result<Vec<Offer>, Error> {
+    let now = room.cx.clock.now();
+    let purpose = format!("{storefront}.chat");
+    let catalogue = room.entitlement.catalogue.read().await;
+    let mut tx = room.cx.db.begin(caller.scope()).await?;
+    let standing = plan_of(&mut tx, &catalogue, caller, storefront, now).await?;
+    tx.commit().await?;
+    let own = names(&standing.plan, &purpose);
+    let mut offers: Vec<Offer> = Vec::new();
+    let plans = std::iter::once(&standing.plan).chain(catalogue.of(storefront));
+    for name in plans.flat_map(|plan| names(plan, &purpose)) {
+        let Some(use_for) = room.routes.use_of(name) else {
+            continue;
+        };
+        if offers.iter().any(|offer| offer.name == name) {
+            continue;
+        }
+        let targets = room.routes.targets(name, now);
+        let cheapest = catalogue
+            .of(storefront)
+            .find(|plan| has(plan, &purpose, name));
+        offers.push(Offer {
+            name: name.to_owned(),
+            use_for,
+            price: targets
+                .first()
+                .map(|target| target.price)
+                .unwrap_or_default(),
+            in_plan: own.contains(&name),
+            cheapest_plan: cheapest.map(|plan| plan.id.clone()),
+        });
+    }
+    Ok(offers)
 }

@@ -1,17 +1,28 @@
 mod drive;
+pub mod history;
+mod limits;
 mod live;
+mod note;
 mod open;
+mod quote;
 mod reader;
 mod remote;
 mod rescue;
+pub mod retention;
+pub mod statistics;
 mod store;
 mod told;
+mod view;
 mod writer;
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use entitlement::{Plan, Reservation, ReservationId, TRIES, Work, record};
 use identity::{InferenceCaller, Principal, TenantId};
+use kernel::NanoUsd;
 use llm::{ChatRequest, Message};
+use note::Note;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -22,10 +33,15 @@ use crate::{
 };
 
 pub(crate) use drive::Verdict;
+pub(crate) use limits::bound;
 pub(crate) use live::Live;
+pub(crate) use quote::{Quote, quote};
 pub(crate) use reader::{Event, EventKind, events, snapshot};
 pub(crate) use remote::{Remote, RemoteJob};
 pub use rescue::rescue;
+pub(crate) use view::view;
+pub(crate) use view::{InferenceResult, result};
+pub use view::{InferenceStatus, InferenceView, RunError, Tokens, ToolCallView};
 use writer::Beginning;
 pub(crate) use writer::Writer;
 
@@ -35,7 +51,7 @@ kernel::id!(
 );
 
 /// The most tokens of an answer unless the caller says less.
-const MAX_TOKENS: u32 = 1024;
+pub(crate) const MAX_TOKENS: u32 = 1024;
 
 /// A generation to start.
 #[derive(Clone, Debug)]
@@ -55,6 +71,36 @@ pub struct Ask {
     pub request: ChatRequest,
     /// The run's id where it has been told already.
     pub id: Option<RunId>,
+    pub terms: Terms,
+}
+
+/// What a run keeps to beside its request, and what is noted of it.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// Where it came in.
+    pub door: &'static str,
+    /// Whether what is asked is to be shown in the history; a storefront that keeps its own talks says no.
+    pub is_shown: bool,
+    /// Whether texts may be kept beyond the run.
+    pub is_stored: bool,
+    pub tags: Vec<String>,
+    /// How long it may take in all.
+    pub deadline: Option<Duration>,
+    /// The most that it may cost, in billionths of a US dollar.
+    pub max_cost: Option<NanoUsd>,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            door: "native",
+            is_shown: false,
+            is_stored: true,
+            tags: Vec::new(),
+            deadline: None,
+            max_cost: None,
+        }
+    }
 }
 
 impl Ask {
@@ -78,6 +124,10 @@ impl From<StartRun> for Ask {
                 ..ChatRequest::default()
             },
             id: None,
+            terms: Terms {
+                door: "storefront",
+                ..Terms::default()
+            },
         }
     }
 }
@@ -149,6 +199,7 @@ pub struct Admitted {
     targets: Vec<Target>,
     request: ChatRequest,
     after_break: AfterBreak,
+    deadline: Option<Duration>,
 }
 
 /// Admits a run in the caller's transaction: reservation and row commit together with whatever the caller writes, or not
@@ -163,7 +214,8 @@ pub async fn admit(
     caller: &InferenceCaller,
     start: impl Into<Ask>,
 ) -> Result<Admitted, Error> {
-    let start: Ask = start.into();
+    let mut start: Ask = start.into();
+    let note = Note::of(caller, &start);
     let cx = &room.cx;
     let now = cx.clock.now();
     let id: RunId = start.id.unwrap_or_else(|| cx.ids.new_id());
@@ -182,6 +234,7 @@ pub async fn admit(
         // what is refused here was never recorded, and is given back at once
         let (route, targets) =
             way(room, caller, admission.reservation.plan(), &start.way()).await?;
+        limits::keep_to(&targets, &mut start.request, start.terms.max_cost)?;
         let recorded = record(conn, &room.entitlement, caller.principal, &work, admission).await?;
         if let Some(kept) = recorded {
             break (kept, route, targets);
@@ -204,6 +257,7 @@ pub async fn admit(
         node: room.node.id,
         lease_until: now + LEASE,
         now,
+        note: &note,
     };
     store::insert_all(conn, &[row]).await?;
     let request = request(first, start.request);
@@ -216,6 +270,7 @@ pub async fn admit(
         targets,
         request,
         after_break,
+        deadline: start.terms.deadline,
     })
 }
 
@@ -228,7 +283,7 @@ pub async fn begin(
     caller: &InferenceCaller,
     start: impl Into<Ask>,
 ) -> Result<(Admitted, RunView), Error> {
-    let start: Ask = start.into();
+    let mut start: Ask = start.into();
     let cx = &room.cx;
     // the cap of a key is counted in a line of its own
     if caller
@@ -257,6 +312,7 @@ pub async fn begin(
         let admission = entitlement::admit(&room.entitlement, caller.principal, &work).await?;
         let (route, targets) =
             way(room, caller, admission.reservation.plan(), &start.way()).await?;
+        limits::keep_to(&targets, &mut start.request, start.terms.max_cost)?;
         let first = targets
             .first()
             .ok_or_else(|| Error::ModelNotConfigured(route.clone()))?;
@@ -268,6 +324,7 @@ pub async fn begin(
             model: first.model.clone(),
             node: room.node.id,
             now,
+            note: Note::of(caller, &start),
         };
         if let Some(kept) = room.writer.begin(run, admission).await? {
             let request = request(first, start.request);
@@ -281,6 +338,7 @@ pub async fn begin(
                 targets,
                 request,
                 after_break,
+                deadline: start.terms.deadline,
             };
             return Ok((admitted, view));
         }

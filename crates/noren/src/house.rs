@@ -11,6 +11,7 @@ use billing::Billing;
 use db::Ctx;
 use entitlement::{Catalogue, Entitlement, PlanFile};
 use gateway::{Gateway, Patience, Routes};
+use genai::Genai;
 use hooks::Hooks;
 use identity::{Identity, IssuerConfig};
 use jobs::Jobs;
@@ -43,6 +44,7 @@ pub(crate) struct House {
     pub(crate) entitlement: Entitlement,
     pub(crate) gateway: Gateway,
     pub(crate) misaki: Misaki,
+    pub(crate) genai: Genai,
     pub(crate) mail: Mail,
     pub(crate) billing: Billing,
     pub(crate) hooks: Hooks,
@@ -103,6 +105,7 @@ impl House {
         let billing = Billing::open(entitlement.clone(), till)?;
         let gateway = Gateway::open(entitlement.clone(), opening.routes, opening.patience)
             .context("no HTTP client can be made")?;
+        let genai = Genai::open(gateway.clone());
         let misaki = Misaki::open(gateway.clone()).context("the built-in phrases are broken")?;
         let ledger = Ledger {
             cx,
@@ -116,6 +119,7 @@ impl House {
             entitlement,
             gateway,
             misaki,
+            genai,
             mail,
             billing,
             hooks,
@@ -144,6 +148,7 @@ impl House {
                 .merge(entitlement::router().with_state(self.entitlement.clone()))
                 .merge(billing::router().with_state(self.billing.clone()))
                 .merge(misaki::account_router().with_state(self.misaki.clone()))
+                .merge(genai::router().with_state(self.genai.clone()))
                 .merge(mail::router().with_state(self.mail.clone()))
                 .merge(mail::sandbox_router().with_state(self.mail.clone()))
                 .merge(background::router().with_state(desk))
@@ -237,6 +242,7 @@ pub(crate) fn openapi() -> Result<String> {
         billing::router().into_openapi(),
         gateway::router().into_openapi(),
         misaki::account_router().into_openapi(),
+        genai::router().into_openapi(),
         mail::router().into_openapi(),
         mail::sandbox_router().into_openapi(),
         background::router().into_openapi(),

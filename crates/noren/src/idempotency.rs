@@ -76,6 +76,7 @@ const WITHOUT: [&str; 21] = [
 /// Doors whose key names a run: a retry reads the same run again, streams too.
 const OF_RUNS: [&str; 7] = [
     "/inference",
+    "/inference/quote",
     "/v1/chat/completions",
     "/v1/messages",
     "/v1/messages/count_tokens",

@@ -61,6 +61,8 @@ async fn once(house: &House) {
     tell("identity", identity::tidy_up(&house.identity, MOST).await);
     tell("letters", mail::clear_due(cx, MOST).await);
     tell("answers", idempotency::clear_due(cx, MOST).await);
+    let forgotten = gateway::retention::forget_due(&house.gateway, genai::STOREFRONT, MOST).await;
+    tell("texts", forgotten);
     tell("leavers", farewell::see_off(house, MOST).await);
 }
 

@@ -1324,6 +1324,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/genai/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the models with their prices, those of the caller's plan first. */
+        get: operations["list_genai_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/genai/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells how long what is asked and answered is kept. */
+        get: operations["get_retention"];
+        /** Says how long what is asked and answered is kept, also of what is there already. */
+        put: operations["set_retention"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/genai/retention/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Makes a rule for what one API key asks, which goes before the tenant's. */
+        put: operations["set_key_retention"];
+        post?: never;
+        /** Takes back a key's rule, so that its tenant's holds. */
+        delete: operations["delete_key_retention"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -1336,6 +1389,81 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the runs of the caller's tenant, the newest first. */
+        get: operations["list_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/history/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Removes what all runs asked and said that fit everything that is named, those under way excepted. */
+        post: operations["delete_history"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/history/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Streams the runs of the caller's tenant as they change: `event: inference` with the item of the list as it is now. Those
+         *     under way come first. There is no way to resume: after a break, read the list again.
+         */
+        get: operations["stream_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/history/{run}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One run with all that is kept of it. */
+        get: operations["get_history_item"];
+        put?: never;
+        post?: never;
+        /**
+         * Removes what a run asked and said, at once; that it ran, and what it cost, stays. One that is under way is to be cancelled
+         *     first.
+         */
+        delete: operations["delete_history_item"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1489,10 +1617,28 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Starts a run; it goes on whether or not anyone listens. With `Prefer: wait=n` the answer comes when the run has ended
-         *     or after n seconds, whichever is first; an `Idempotency-Key` names one run for a day, however often it is sent.
+         * Starts a run; it is durable before the answer, and goes on whether or not anyone listens. With `Prefer: wait=n` the result
+         *     comes when the run has ended, or where it stands after n seconds, whichever is first; an `Idempotency-Key` names one run for
+         *     a day, however often it is sent.
          */
-        post: operations["start_run"];
+        post: operations["start_inference"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/inference/quote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells what a request would cost at most, without starting it or setting anything aside. */
+        post: operations["quote_inference"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1506,8 +1652,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Tells where a run stands and what it has produced. */
-        get: operations["get_run"];
+        /** Tells where a run stands. */
+        get: operations["get_inference"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1526,7 +1672,7 @@ export interface paths {
         get?: never;
         put?: never;
         /** Asks a run to stop; one that has ended stays as it is. */
-        post: operations["cancel_run"];
+        post: operations["cancel_inference"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1541,7 +1687,7 @@ export interface paths {
             cookie?: never;
         };
         /** Streams a run's numbered events: `started`, `delta` …, `ended`. Any number of readers may follow, from any event on. */
-        get: operations["stream_run"];
+        get: operations["get_inference_events"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1558,10 +1704,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What a run has produced: 202 while it is under way, 200 once it has ended well or was stopped, and the reason as a
-         *     refusal when it failed.
+         * What a run has come to: 202 while it is under way, 200 once it has ended well or was stopped, 410 after what it said was
+         *     deleted, and the reason as a refusal when it failed.
          */
-        get: operations["get_run_result"];
+        get: operations["get_inference_result"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1934,6 +2080,43 @@ export interface paths {
         };
         /** The demo's letters, newest first; 404 where letters really go out. */
         get: operations["get_sandbox_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Sums up the runs of the caller's tenant that were asked for in a time; as CSV when that is what `Accept` says. The totals
+         *     equal what the history lists and what the usage rows say.
+         */
+        get: operations["get_statistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells how well the models have answered in the last hour, from what was really asked of them. */
+        get: operations["get_status"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2326,6 +2509,18 @@ export interface components {
             /** @description The path that the trip began with. */
             next: string | null;
         };
+        /** @description One message of what was asked. */
+        AskedMessage: {
+            /**
+             * Format: int64
+             * @description How many pictures it had; they are not kept.
+             */
+            images: number;
+            /** @description system, user, assistant or tool. */
+            role: string;
+            text: string;
+            tool_calls: components["schemas"]["ToolCallView"][];
+        };
         /** @description One try to deliver. */
         AttemptView: {
             /** @description The first 500 bytes of the answer. */
@@ -2496,6 +2691,13 @@ export interface components {
         Crons: {
             items: components["schemas"]["CronView"][];
         };
+        Deleted: {
+            /**
+             * Format: int64
+             * @description Runs whose text was here and is gone.
+             */
+            deleted: number;
+        };
         Deletion: {
             /** Format: date-time */
             deletion_at: string;
@@ -2593,11 +2795,54 @@ export interface components {
             /** @description The language of the letter. */
             locale?: components["schemas"]["Lang"];
         };
+        /** @description A model as the console shows it. */
+        GenaiModel: {
+            /** @description The cheapest plan that has it. */
+            cheapest_plan: string | null;
+            health: components["schemas"]["ModelHealth"];
+            /** @description Whether the caller's plan has it. */
+            in_plan: boolean;
+            kind: components["schemas"]["ModelKind"];
+            /** @description What to ask for. */
+            name: string;
+            price: components["schemas"]["ModelPrice"];
+        };
+        GenaiModels: {
+            items: components["schemas"]["GenaiModel"][];
+        };
+        /** @description The sums of one group. */
+        Group: components["schemas"]["Sums"] & {
+            id: components["schemas"]["KeyId"] | null;
+            /** @description The model, the key's name, the tag, or when the time begins; empty for runs that have none. */
+            name: string;
+        };
         /**
          * @description What several people can be together.
          * @enum {string}
          */
         GroupKind: "family" | "school" | "team";
+        /** @enum {string} */
+        Happening: "asked" | "started" | "completed" | "failed" | "cancelled" | "text_deleted";
+        /** @description A past run with all that is kept of it. */
+        HistoryDetail: components["schemas"]["HistoryItem"] & {
+            finish_reason: string | null;
+            /** @description What was asked; `null` where it is not kept. */
+            messages: components["schemas"]["AskedMessage"][] | null;
+            /** @description What was asked of the model beside the messages. */
+            parameters: Record<string, never> | null;
+            /** @description What was answered; `null` where it is not kept. */
+            text: string | null;
+            timeline: components["schemas"]["Moment"][];
+            tool_calls: components["schemas"]["ToolCallView"][];
+        };
+        /** @description A past run in the list. */
+        HistoryItem: components["schemas"]["InferenceView"] & {
+            key: components["schemas"]["KeyName"] | null;
+            /** @description The beginning of what was asked last; `null` where it is not kept. */
+            prompt_excerpt: string | null;
+            /** @description The beginning of the answer; `null` until it has ended, and where it is not kept. */
+            text_excerpt: string | null;
+        };
         HookId: string;
         HookList: {
             items: components["schemas"]["HookView"][];
@@ -2669,11 +2914,70 @@ export interface components {
             /** @description The other listener's address. */
             url: string;
         };
+        /** @description A run that has ended, with what it said. */
+        InferenceResult: components["schemas"]["InferenceView"] & {
+            /** @description Why the model stopped: stop, length, tool_calls, content_filter or other; `null` when it was stopped or failed. */
+            finish_reason: string | null;
+            text: string;
+            tool_calls: components["schemas"]["ToolCallView"][];
+        };
+        /**
+         * @description Where a run stands, as its callers read it.
+         * @enum {string}
+         */
+        InferenceStatus: "queued" | "processing" | "completed" | "failed" | "cancelled";
         /** @description A short signed pass from the account listener to the inference listener, which needs no database to check it. */
         InferenceToken: {
             /** Format: date-time */
             expires_at: string;
             token: string;
+        };
+        /** @description A run as its callers read it, without what was said. */
+        InferenceView: {
+            /**
+             * Format: date-time
+             * @description When it ended, well or not.
+             */
+            completed_at: string | null;
+            /**
+             * Format: int64
+             * @description Billionths of a US dollar.
+             */
+            cost_nano_usd: number;
+            /** Format: date-time */
+            created_at: string;
+            /** @description Where it came in: native, openai, anthropic, runpod, or a storefront. */
+            door: string;
+            error: components["schemas"]["RunError"] | null;
+            id: components["schemas"]["RunId"];
+            /** @description Whether it was answered from the response cache, which costs nothing. */
+            is_cached: boolean;
+            /** @description Whether what was asked and answered is still here and is to stay. */
+            is_stored: boolean;
+            /**
+             * Format: int32
+             * @description The number of the newest event.
+             */
+            last_event_id: number;
+            /** @description The public name that was asked for, or the plan's own choice. */
+            model: string;
+            /** @description The provider's own name of the model that answers. */
+            model_used: string;
+            /**
+             * Format: int64
+             * @description From the request to the end.
+             */
+            processing_time_ms: number | null;
+            /**
+             * Format: int64
+             * @description Its place among the tenant's own that have not begun; `null` once it has.
+             */
+            queue_position: number | null;
+            /** Format: date-time */
+            started_at: string | null;
+            status: components["schemas"]["InferenceStatus"];
+            tags: string[];
+            tokens: components["schemas"]["Tokens"];
         };
         /** @description An open invitation as shown to those who manage the members. */
         Invitation: {
@@ -2758,6 +3062,11 @@ export interface components {
         JsonWebKeySet: {
             keys: components["schemas"]["PublicKey"][];
         };
+        /**
+         * @description What becomes of texts.
+         * @enum {string}
+         */
+        Keep: "none" | "metadata" | "days" | "always";
         /** @description A key as shown: never its secret. */
         Key: {
             /** Format: date-time */
@@ -2792,6 +3101,15 @@ export interface components {
             storefront: string;
         };
         KeyId: string;
+        /** @description An API key by its name. */
+        KeyName: {
+            id: components["schemas"]["KeyId"];
+            name: string;
+        };
+        /** @description The rule of one key, which goes before its tenant's. */
+        KeyRule: components["schemas"]["Rule"] & {
+            key: components["schemas"]["KeyName"];
+        };
         /** @enum {string} */
         KeyStatus: "active" | "expired" | "revoked";
         Keys: {
@@ -2982,6 +3300,42 @@ export interface components {
          * @enum {string}
          */
         Method: "totp" | "recovery" | "passkey";
+        /** @enum {string} */
+        ModelHealth: "up" | "slow" | "down" | "unknown";
+        /** @enum {string} */
+        ModelKind: "chat" | "embedding";
+        /** @description What 1,000 tokens cost, in billionths of a US dollar. */
+        ModelPrice: {
+            /**
+             * Format: int64
+             * @description What was read from the provider's own cache.
+             */
+            cached_nano_usd: number;
+            /** Format: int64 */
+            input_nano_usd: number;
+            /** Format: int64 */
+            output_nano_usd: number;
+        };
+        /** @description What the last hour was like at one model. */
+        ModelStatus: {
+            health: components["schemas"]["ModelHealth"];
+            model: string;
+            /**
+             * Format: int64
+             * @description Half of the answers took no longer.
+             */
+            p50_ms: number | null;
+            /** Format: double */
+            success_rate_1h: number | null;
+        };
+        /** @description Something that happened to a run. */
+        Moment: {
+            /** Format: date-time */
+            at: string;
+            /** @description The door, the model that answered, or the reason. */
+            detail: string | null;
+            what: components["schemas"]["Happening"];
+        };
         /** @description One entry as shown to its owner. */
         Movement: {
             account: string;
@@ -3009,13 +3363,51 @@ export interface components {
             secret: string;
         };
         NewInference: {
+            /**
+             * Format: int64
+             * @description The run ends as failed when it takes longer.
+             */
+            deadline_seconds?: number | null;
+            /**
+             * Format: int64
+             * @description The most that it may cost, in billionths of a US dollar. An answer of open length is cut to what that allows.
+             */
+            max_cost_nano_usd?: number | null;
             /** Format: int32 */
             max_tokens?: number | null;
-            messages: components["schemas"]["ChatMessage"][];
+            messages?: components["schemas"]["ChatMessage"][] | null;
             /** @description The public name of a model that the plan has; the plan's own choice unless said. */
             model?: string | null;
-            /** @description What for, such as `misaki.chat`; the plan decides which models that means. */
-            route: string;
+            /** @description A single message of the user's; instead of `messages`. */
+            prompt?: string | null;
+            /** @description As OpenAI has it: `{"type": "json_object"}` or `{"type": "json_schema", …}`. */
+            response_format?: Record<string, never> | null;
+            /**
+             * @description What for, such as `misaki.chat`; the chats of the caller's own storefront unless said. The plan decides which models
+             *     that means.
+             */
+            route?: string | null;
+            /**
+             * Format: int64
+             * @description Makes an answer repeatable where the provider can.
+             */
+            seed?: number | null;
+            /** @description Where the answer has to stop. */
+            stop?: string[] | null;
+            /** @description `false`: what is asked is not kept, and what is answered only for a minute after the end. */
+            store?: boolean | null;
+            /** @description What the model is told before everything else. */
+            system?: string | null;
+            /** @description Words by which the caller sorts its usage. */
+            tags?: string[] | null;
+            /** Format: double */
+            temperature?: number | null;
+            /** @description As OpenAI has it: `auto`, `none`, `required` or a function. */
+            tool_choice?: Record<string, never> | null;
+            /** @description As OpenAI has them: `[{"type": "function", "function": {…}}]`. */
+            tools?: Record<string, never>[] | null;
+            /** Format: double */
+            top_p?: number | null;
         };
         /** @description A key with its secret, which is shown this once and kept nowhere. */
         NewKey: {
@@ -3038,6 +3430,14 @@ export interface components {
         };
         NewPassword: {
             password: string;
+        };
+        NewRule: {
+            /**
+             * Format: int32
+             * @description With `days`, how many; without it nothing.
+             */
+            days?: number | null;
+            keep: components["schemas"]["Keep"];
         };
         /** @description What the client reads. */
         OAuthError: {
@@ -3278,6 +3678,18 @@ export interface components {
                 state: string;
                 type: string;
             }[];
+            /** @description Pass it back as `cursor`; `null` on the last page. */
+            next_cursor: string | null;
+        };
+        /** @description One page of a list. There are no totals: they cost a scan and are stale when read. */
+        Page_HistoryItem: {
+            items: (components["schemas"]["InferenceView"] & {
+                key: components["schemas"]["KeyName"] | null;
+                /** @description The beginning of what was asked last; `null` where it is not kept. */
+                prompt_excerpt: string | null;
+                /** @description The beginning of the answer; `null` until it has ended, and where it is not kept. */
+                text_excerpt: string | null;
+            })[];
             /** @description Pass it back as `cursor`; `null` on the last page. */
             next_cursor: string | null;
         };
@@ -3646,6 +4058,32 @@ export interface components {
             /** Format: int64 */
             used: number;
         };
+        /** @description What a request would cost at most. */
+        Quote: {
+            /**
+             * Format: int64
+             * @description Billionths of a US dollar, at the dearest of the models that may answer.
+             */
+            cost_upper_bound_nano_usd: number;
+            /**
+             * Format: int64
+             * @description As we count; the provider's own count is what is billed.
+             */
+            input_tokens: number;
+            /** Format: int64 */
+            max_output_tokens: number;
+            /** @description The public name. */
+            model: string;
+            /** @description The provider's own name of the model that would be asked first. */
+            target_model: string;
+            units: components["schemas"]["QuotedUnits"];
+        };
+        /** @description What it would take of the plan. */
+        QuotedUnits: {
+            /** Format: int64 */
+            amount: number;
+            unit: string;
+        };
         /** @description Where a caller stands with every limit of its plan. */
         RateLimits: {
             policies: components["schemas"]["RatePolicy"][];
@@ -3769,6 +4207,11 @@ export interface components {
             password: string;
             token: string;
         };
+        /** @description The rules of a tenant. */
+        Retention: {
+            keys: components["schemas"]["KeyRule"][];
+            tenant: components["schemas"]["Rule"];
+        };
         /**
          * @description What somebody is in a tenant. A guest's tenant has nobody else in it.
          * @enum {string}
@@ -3802,41 +4245,13 @@ export interface components {
          * @enum {string}
          */
         Rule: "exact" | "folded" | "pattern";
-        RunId: string;
-        /** @description A run as shown to whoever may see it. */
-        RunView: {
-            /**
-             * Format: int64
-             * @description Billionths of a US dollar.
-             */
-            cost_nano_usd: number;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            ended_at: string | null;
-            id: components["schemas"]["RunId"];
-            /**
-             * Format: int32
-             * @description The number of the newest event.
-             */
-            last_event_id: number;
-            model: string;
-            /** @description What was produced so far. */
-            output: string;
-            /**
-             * @description Why it ended other than completed: stopped, upstream_failed, upstream_busy, upstream_refused,
-             *     upstream_denied, upstream_unavailable, upstream_stalled, upstream_garbled, node_lost or deadline.
-             */
-            reason: string | null;
-            route: string;
-            /** Format: date-time */
-            started_at: string | null;
-            state: components["schemas"]["State"];
-            /** Format: int64 */
-            tokens_in: number;
-            /** Format: int64 */
-            tokens_out: number;
+        /** @description Why a run failed. */
+        RunError: {
+            /** @description Stable. */
+            code: string;
+            title: components["schemas"]["Text"];
         };
+        RunId: string;
         /** @description A letter of the demo, as its reader would see it. */
         SandboxLetter: {
             /** Format: date-time */
@@ -3906,6 +4321,23 @@ export interface components {
             items: components["schemas"]["Movement"][];
             next_cursor: string | null;
         };
+        /** @description Sums over all runs of a time, and by group. */
+        Statistics: {
+            /** Format: date-time */
+            from: string;
+            groups: components["schemas"]["Group"][];
+            /**
+             * Format: date-time
+             * @description Exclusive.
+             */
+            to: string;
+            totals: components["schemas"]["Sums"];
+            /** @description The time zone in which days begin. */
+            zone: string;
+        };
+        StatusView: {
+            items: components["schemas"]["ModelStatus"][];
+        };
         /** @description One proof of who one is: a password, a code, or a passkey's answer. */
         StepUp: {
             ceremony?: string | null;
@@ -3952,6 +4384,38 @@ export interface components {
             title: components["schemas"]["Text"];
             /** @description Where to get it, relative to the web app. */
             url: string;
+        };
+        /** @description Sums of runs. */
+        Sums: {
+            /** Format: int64 */
+            cancelled: number;
+            /** Format: int64 */
+            completed: number;
+            /**
+             * Format: int64
+             * @description Billionths of a US dollar.
+             */
+            cost_nano_usd: number;
+            /** Format: int64 */
+            failed: number;
+            /**
+             * Format: int64
+             * @description From the request to the end; `null` when none has ended.
+             */
+            mean_ms: number | null;
+            /**
+             * Format: int64
+             * @description Nineteen of twenty took no longer.
+             */
+            p95_ms: number | null;
+            /** Format: int64 */
+            requests: number;
+            /**
+             * Format: double
+             * @description Of those that ended and were not cancelled; `null` when there are none.
+             */
+            success_rate: number | null;
+            tokens: components["schemas"]["Tokens"];
         };
         SwitchTenant: {
             tenant: components["schemas"]["TenantId"];
@@ -4010,6 +4474,28 @@ export interface components {
             code?: string | null;
             email: string;
             password: string;
+        };
+        /** @description Tokens that a run has read and written. */
+        Tokens: {
+            /**
+             * Format: int64
+             * @description The part of `input` that came from the provider's cache.
+             */
+            cached: number;
+            /**
+             * Format: int64
+             * @description Those from the provider's cache included.
+             */
+            input: number;
+            /** Format: int64 */
+            output: number;
+        };
+        /** @description A tool that the model wants called. */
+        ToolCallView: {
+            /** @description A JSON object as text, as the model wrote it. */
+            arguments: string;
+            id: string;
+            name: string;
         };
         TotpCode: {
             code: string;
@@ -7524,6 +8010,202 @@ export interface operations {
             };
         };
     };
+    list_genai_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GenaiModels"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retention"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRule"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retention"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_key_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: components["schemas"]["KeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRule"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Retention"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_key_retention: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key: components["schemas"]["KeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tenant's rule holds. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_health: {
         parameters: {
             query?: never;
@@ -7540,6 +8222,217 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Alive"];
                 };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_history: {
+        parameters: {
+            query?: {
+                /** @description The public name of a model. */
+                model?: string;
+                status?: components["schemas"]["InferenceStatus"];
+                /** @description An API key, `key_…`. */
+                key?: components["schemas"]["KeyId"];
+                tag?: string;
+                from?: string;
+                /** @description Exclusive. */
+                to?: string;
+                /** @description Words that were asked or answered; width, case and kana make no difference. */
+                q?: string;
+                /** @description 1 to 100, 20 unless said. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_HistoryItem"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_history: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Deletion"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stream_history: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_history_item: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run: components["schemas"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryDetail"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_history_item: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run: components["schemas"]["RunId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its text is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request is refused; `code` says why. */
             "4XX": {
@@ -7970,7 +8863,63 @@ export interface operations {
             };
         };
     };
-    start_run: {
+    start_inference: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `wait=n`: how many seconds to wait for the end, 60 at most. */
+                prefer?: string | null;
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewInference"];
+            };
+        };
+        responses: {
+            /** @description It has ended within the time that the caller would wait. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InferenceResult"];
+                };
+            };
+            /** @description It is under way; `Location` says where to ask. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InferenceView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    quote_inference: {
         parameters: {
             query?: never;
             header?: {
@@ -7986,12 +8935,12 @@ export interface operations {
             };
         };
         responses: {
-            202: {
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunView"];
+                    "application/json": components["schemas"]["Quote"];
                 };
             };
             /** @description The request is refused; `code` says why. */
@@ -8014,7 +8963,7 @@ export interface operations {
             };
         };
     };
-    get_run: {
+    get_inference: {
         parameters: {
             query?: never;
             header?: never;
@@ -8030,7 +8979,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunView"];
+                    "application/json": components["schemas"]["InferenceView"];
                 };
             };
             /** @description The request is refused; `code` says why. */
@@ -8053,7 +9002,7 @@ export interface operations {
             };
         };
     };
-    cancel_run: {
+    cancel_inference: {
         parameters: {
             query?: never;
             header?: {
@@ -8072,7 +9021,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunView"];
+                    "application/json": components["schemas"]["InferenceView"];
                 };
             };
             /** @description The request is refused; `code` says why. */
@@ -8095,7 +9044,7 @@ export interface operations {
             };
         };
     };
-    stream_run: {
+    get_inference_events: {
         parameters: {
             query?: {
                 /** @description The number of the last event that was seen; as the header `Last-Event-ID`. */
@@ -8137,7 +9086,7 @@ export interface operations {
             };
         };
     };
-    get_run_result: {
+    get_inference_result: {
         parameters: {
             query?: never;
             header?: never;
@@ -8153,7 +9102,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunView"];
+                    "application/json": components["schemas"]["InferenceResult"];
                 };
             };
             202: {
@@ -8161,7 +9110,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RunView"];
+                    "application/json": components["schemas"]["InferenceView"];
                 };
             };
             /** @description The request is refused; `code` says why. */
@@ -9334,6 +10283,86 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SandboxLetters"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_statistics: {
+        parameters: {
+            query?: {
+                /** @description As long before `to` as can be grouped so, 30 days at most, unless said. */
+                from?: string;
+                /** @description Exclusive; now unless said. */
+                to?: string;
+                by?: "none" | "model" | "key" | "tag" | "day" | "hour" | "minute";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Statistics"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatusView"];
                 };
             };
             /** @description The request is refused; `code` says why. */

@@ -57,7 +57,7 @@ export type Message = Schemas['MessageView']
 export type ChatSummary = Schemas['ChatSummary']
 export type Chat = Schemas['ChatView']
 export type SendReply = Schemas['Answer']
-export type Run = Schemas['RunView']
+export type Run = Schemas['InferenceView']
 
 export interface Page<T> {
   items: T[]

@@ -33,7 +33,11 @@ const LARGEST_OUTPUT: usize = 2 * 1024 * 1024;
 pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
     let id = run.id;
     let mut driver = Driver {
-        deadline: Instant::now() + room.node.patience.run,
+        deadline: Instant::now()
+            + run
+                .deadline
+                .unwrap_or(Duration::MAX)
+                .min(room.node.patience.run),
         room: &room,
         run: &run,
         feed: &feed,
@@ -392,6 +396,7 @@ impl Driver<'_> {
             model: self.model.clone(),
             tokens_in: i64::try_from(usage.input).unwrap_or(i64::MAX),
             tokens_out: i64::try_from(usage.output).unwrap_or(i64::MAX),
+            tokens_cached: i64::try_from(usage.cached).unwrap_or(i64::MAX),
             cost_nano_usd: self.price.of(usage).0,
         };
         let give_up = Instant::now() + Duration::from_secs(30);
@@ -526,6 +531,7 @@ pub(super) fn lost(id: RunId, tenant: identity::TenantId, last_event: i32, model
         model: model.to_owned(),
         tokens_in: 0,
         tokens_out: 0,
+        tokens_cached: 0,
         cost_nano_usd: 0,
     }
 }

@@ -47,7 +47,7 @@ impl EventKind {
 /// The events of a run after number `after`, from what is durable to the end; for any number of readers on any node.
 ///
 /// # Errors
-/// `RunNotFound`, also for another tenant's.
+/// `RunNotFound`, also for another tenant's; `TextGone` when what it said was deleted.
 pub(crate) async fn events(
     room: Gateway,
     caller: Principal,
@@ -60,7 +60,12 @@ pub(crate) async fn events(
         .find(id)
         .is_some_and(|feed| feed.tenant == caller.tenant);
     if !is_own {
-        super::get(&room, caller, id).await?;
+        let mut tx = room.cx.db.begin(caller.scope()).await?;
+        let run = store::view(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
+        tx.commit().await?;
+        if run.text_gone_at.is_some() {
+            return Err(Error::TextGone);
+        }
     }
     Ok(async_stream::try_stream! {
         let mut last = after.max(0);

@@ -5,7 +5,9 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Event, EventKind, Remote, RunId, RunView, State, drive::Verdict};
+use super::{
+    Event, EventKind, Remote, RunId, RunView, State, drive::Verdict, note::Note, view::Row,
+};
 
 #[derive(Debug)]
 pub(super) struct NewRun<'a> {
@@ -18,7 +20,11 @@ pub(super) struct NewRun<'a> {
     pub(super) node: Uuid,
     pub(super) lease_until: DateTime<Utc>,
     pub(super) now: DateTime<Utc>,
+    pub(super) note: &'a Note,
 }
+
+/// Stands between the tags of one run on their way to the database; no tag has it.
+const BETWEEN_TAGS: &str = "\u{1f}";
 
 /// How a run ends.
 #[derive(Clone, Debug)]
@@ -31,6 +37,7 @@ pub(super) struct Ending {
     pub(super) model: String,
     pub(super) tokens_in: i64,
     pub(super) tokens_out: i64,
+    pub(super) tokens_cached: i64,
     pub(super) cost_nano_usd: i64,
 }
 
@@ -56,11 +63,24 @@ pub(super) async fn insert_all(conn: &mut PgConnection, runs: &[NewRun<'_>]) -> 
     let nodes: Vec<Uuid> = runs.iter().map(|run| run.node).collect();
     let leases: Vec<DateTime<Utc>> = runs.iter().map(|run| run.lease_until).collect();
     let created: Vec<DateTime<Utc>> = runs.iter().map(|run| run.now).collect();
+    let keys: Vec<Option<Uuid>> = runs
+        .iter()
+        .map(|run| run.note.key.map(|key| key.0))
+        .collect();
+    let doors: Vec<String> = runs.iter().map(|run| run.note.door.to_owned()).collect();
+    let tags: Vec<String> = runs
+        .iter()
+        .map(|run| run.note.tags.join(BETWEEN_TAGS))
+        .collect();
+    let stored: Vec<bool> = runs.iter().map(|run| run.note.is_stored).collect();
     sqlx::query!(
         "insert into gateway.run
-             (id, tenant_id, reservation_id, storefront, route, model, node_id, lease_until, created_at)
-         select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::uuid[],
-             $8::timestamptz[], $9::timestamptz[])",
+             (id, tenant_id, reservation_id, storefront, route, model, node_id, lease_until, created_at, key_id, door, is_stored, tags)
+         select id, tenant, reservation, storefront, route, model, node, lease, created, key, door, stored,
+             string_to_array(tags, chr(31))
+         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::uuid[],
+             $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::text[], $12::boolean[], $13::text[])
+             as r (id, tenant, reservation, storefront, route, model, node, lease, created, key, door, stored, tags)",
         &ids,
         &tenants,
         &reservations,
@@ -70,6 +90,41 @@ pub(super) async fn insert_all(conn: &mut PgConnection, runs: &[NewRun<'_>]) -> 
         &nodes,
         &leases,
         &created,
+        &keys as &[Option<Uuid>],
+        &doors,
+        &stored,
+        &tags,
+    )
+    .execute(&mut *conn)
+    .await?;
+    insert_texts(conn, runs).await
+}
+
+/// Keeps what was asked, unless whoever asks or the rule of its key or tenant wants none kept.
+async fn insert_texts(conn: &mut PgConnection, runs: &[NewRun<'_>]) -> sqlx::Result<()> {
+    let shown = || {
+        runs.iter()
+            .filter_map(|run| Some((run, run.note.request.clone()?)))
+    };
+    let requests: Vec<Value> = shown().map(|(_, request)| request).collect();
+    if requests.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = shown().map(|(run, _)| run.id.0).collect();
+    let tenants: Vec<Uuid> = shown().map(|(run, _)| run.tenant.0).collect();
+    let keys: Vec<Option<Uuid>> = shown()
+        .map(|(run, _)| run.note.key.map(|key| key.0))
+        .collect();
+    sqlx::query!(
+        "insert into gateway.run_text (run_id, tenant_id, request)
+         select t.id, t.tenant, t.request from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::jsonb[]) as t (id, tenant, key, request)
+         where coalesce((select keep from gateway.retention r where r.tenant_id = t.tenant and r.key_id = t.key),
+                        (select keep from gateway.retention r where r.tenant_id = t.tenant and r.key_id is null), 'always')
+             not in ('none', 'metadata')",
+        &ids,
+        &tenants,
+        &keys as &[Option<Uuid>],
+        &requests,
     )
     .execute(conn)
     .await
@@ -224,14 +279,15 @@ pub(super) async fn close_all(
     let costs: Vec<i64> = endings.iter().map(|ending| ending.cost_nano_usd).collect();
     let seqs: Vec<i32> = endings.iter().map(|ending| ending.seq).collect();
     let models: Vec<String> = endings.iter().map(|ending| ending.model.clone()).collect();
+    let cached: Vec<i64> = endings.iter().map(|ending| ending.tokens_cached).collect();
     sqlx::query_scalar!(
         r#"update gateway.run
            set state = e.state, reason = e.reason, output = e.output, tokens_in = e.tokens_in, tokens_out = e.tokens_out,
-               cost_nano_usd = e.cost_nano_usd, last_event = e.seq, model = e.model, ended_at = $10,
+               cost_nano_usd = e.cost_nano_usd, tokens_cached = e.tokens_cached, last_event = e.seq, model = e.model, ended_at = $10,
                started_at = case when e.seq > 1 then coalesce(started_at, $10) else started_at end
            from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::integer[],
-                    $9::text[])
-               as e (id, state, reason, output, tokens_in, tokens_out, cost_nano_usd, seq, model)
+                    $9::text[], $11::bigint[])
+               as e (id, state, reason, output, tokens_in, tokens_out, cost_nano_usd, seq, model, tokens_cached)
            where run.id = e.id and ended_at is null
            returning run.id as "id: RunId""#,
         &ids,
@@ -244,6 +300,7 @@ pub(super) async fn close_all(
         &seqs,
         &models,
         now,
+        &cached,
     )
     .fetch_all(conn)
     .await
@@ -357,4 +414,22 @@ pub(super) async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::R
         .execute(conn)
         .await
         .map(drop)
+}
+
+pub(super) async fn view(conn: &mut PgConnection, id: RunId) -> sqlx::Result<Option<Row>> {
+    sqlx::query_as!(
+        Row,
+        r#"select id as "id: RunId", state as "state: State", reason, route, model, door,
+                  case when state = 'queued' then
+                      (select count(*) from gateway.run o
+                       where o.tenant_id = run.tenant_id and o.state = 'queued'
+                         and (o.created_at, o.id) <= (run.created_at, run.id)
+                         and o.created_at > run.created_at - interval '10 minutes') end as queue_position,
+                  created_at, started_at, ended_at, tokens_in, tokens_out, tokens_cached, cost_nano_usd, is_cached, is_stored,
+                  text_gone_at, tags, last_event
+           from gateway.run where id = $1"#,
+        id as RunId,
+    )
+    .fetch_optional(conn)
+    .await
 }

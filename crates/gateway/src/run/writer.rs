@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Event, RunId,
+    note::Note,
     store::{self, Ending, NewRun, Touch},
     told,
 };
@@ -41,6 +42,7 @@ pub(super) struct Beginning {
     pub(super) model: String,
     pub(super) node: uuid::Uuid,
     pub(super) now: DateTime<Utc>,
+    pub(super) note: Note,
 }
 
 #[derive(Debug)]
@@ -251,6 +253,7 @@ async fn begin_all(
             node: run.node,
             lease_until: run.now + LEASE,
             now: run.now,
+            note: &run.note,
         })
         .collect();
     store::insert_all(&mut tx, &rows).await?;

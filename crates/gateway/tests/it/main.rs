@@ -6,6 +6,7 @@
 )]
 
 mod endings;
+mod history;
 mod nodes;
 mod streams;
 

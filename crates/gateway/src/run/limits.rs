@@ -1,0 +1,143 @@
+//! What a run may cost at most, said before it begins.
+
+use kernel::NanoUsd;
+use llm::{
+    ChatRequest, Usage,
+    tokens::{self, Vocabulary},
+};
+
+use super::MAX_TOKENS;
+use crate::{Error, Target};
+
+/// What a request is thought to read and may write, and what that costs at the dearest of its targets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bound {
+    pub(crate) input: u64,
+    pub(crate) output: u64,
+    pub(crate) cost: NanoUsd,
+}
+
+/// The upper bound of a request. A provider's own count of what it reads may be higher than ours by a fifth.
+pub(crate) fn bound(targets: &[Target], request: &ChatRequest) -> Bound {
+    let counts = targets
+        .iter()
+        .map(|target| tokens::count_request(request, Vocabulary::of(&target.model)));
+    let input = counts.max().unwrap_or(0);
+    let output = u64::from(request.max_tokens.unwrap_or(MAX_TOKENS));
+    Bound {
+        input,
+        output,
+        cost: dearest(targets, input, output),
+    }
+}
+
+fn dearest(targets: &[Target], input: u64, output: u64) -> NanoUsd {
+    let usage = Usage {
+        input: input.saturating_add(input.div_ceil(5)).saturating_add(16),
+        output,
+        cached: 0,
+    };
+    let costs = targets.iter().map(|target| target.price.of(usage));
+    costs.max().unwrap_or(NanoUsd(0))
+}
+
+/// Holds a request to the most that it may cost: an answer whose length was left open is cut to what that allows.
+///
+/// # Errors
+/// `CostAboveLimit` when what was asked for does not fit, or not even one token of an answer.
+pub(super) fn keep_to(
+    targets: &[Target],
+    request: &mut ChatRequest,
+    most: Option<NanoUsd>,
+) -> Result<(), Error> {
+    let Some(most) = most else {
+        return Ok(());
+    };
+    let asked = bound(targets, request);
+    if asked.cost <= most {
+        return Ok(());
+    }
+    let fits = |output: u32| dearest(targets, asked.input, u64::from(output)) <= most;
+    if request.max_tokens.is_some() || !fits(1) {
+        return Err(Error::CostAboveLimit {
+            bound: asked.cost,
+            most,
+        });
+    }
+    // the most tokens that fit, by halving
+    let (mut fitting, mut above) = (1, MAX_TOKENS);
+    while above - fitting > 1 {
+        let middle = fitting + (above - fitting) / 2;
+        if fits(middle) {
+            fitting = middle;
+        } else {
+            above = middle;
+        }
+    }
+    request.max_tokens = Some(fitting);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use llm::Message;
+
+    use super::*;
+    use crate::Price;
+
+    fn request(max_tokens: Option<u32>) -> ChatRequest {
+        ChatRequest {
+            messages: vec![Message::user("こんばんは")],
+            max_tokens,
+            ..ChatRequest::default()
+        }
+    }
+
+    fn target(output: i64) -> Target {
+        Target {
+            price: Price {
+                input: NanoUsd(1_000),
+                output: NanoUsd(output),
+                cached: None,
+            },
+            ..Target::default()
+        }
+    }
+
+    #[test]
+    fn the_bound_is_the_dearest_targets() {
+        let request = request(Some(1_000));
+        let cheap = bound(&[target(1_000)], &request).cost;
+        let both = bound(&[target(1_000), target(5_000)], &request).cost;
+        assert_eq!(
+            both.0 - cheap.0,
+            4_000,
+            "a thousand tokens of the dearer one"
+        );
+        assert!(cheap.0 > 1_000, "what is read costs too");
+    }
+
+    #[test]
+    fn an_open_length_is_cut_to_the_cost_and_a_given_one_is_refused() {
+        let targets = [target(1_000_000)];
+        let mut open = request(None);
+        keep_to(&targets, &mut open, Some(NanoUsd(300_000))).unwrap();
+        let cut = open.max_tokens.unwrap();
+        assert!(bound(&targets, &open).cost.0 <= 300_000);
+        open.max_tokens = Some(cut + 1);
+        assert!(
+            bound(&targets, &open).cost.0 > 300_000,
+            "not one token less than allowed"
+        );
+        for (max_tokens, most) in [(Some(1_000), 300_000), (None, 900)] {
+            let refused = keep_to(&targets, &mut request(max_tokens), Some(NanoUsd(most)));
+            assert!(
+                matches!(refused, Err(Error::CostAboveLimit { .. })),
+                "{most}"
+            );
+        }
+        let mut free = request(None);
+        keep_to(&targets, &mut free, None).unwrap();
+        assert_eq!(free.max_tokens, None, "nothing is cut without a limit");
+    }
+}
