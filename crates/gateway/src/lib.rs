@@ -32,8 +32,8 @@ pub use http::router;
 pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider};
 pub use route::{AfterBreak, ApiKey, Kind, Price, Route, Routes, Target, Use};
 pub use run::{
-    Admitted, Ask, RunId, RunView, StartRun, State, admit, begin, cancel, forget, get, launch,
-    outputs, rescue,
+    Admitted, Ask, RunId, RunView, StartRun, State, admit, begin, cancel, forget, forget_runs, get,
+    launch, outputs, rescue,
 };
 
 /// How long a node may be silent before its runs are given up for dead.

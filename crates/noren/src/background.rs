@@ -30,6 +30,7 @@ pub(crate) fn open(
     ledger: &Ledger,
     billing: &Billing,
     hooks: &hooks::Hooks,
+    misaki: &misaki::Misaki,
 ) -> Result<Jobs> {
     let registry = Registry::default()
         .job::<VerifyBooks>(ledger)
@@ -48,7 +49,8 @@ pub(crate) fn open(
             CatchUp::RunOnce,
             &ReconcileStripe {},
         )?;
-    Ok(Jobs::open(identity.cx.clone(), hooks.register(registry)?)?)
+    let registry = misaki.register(hooks.register(registry)?);
+    Ok(Jobs::open(identity.cx.clone(), registry)?)
 }
 
 /// Recomputes the books and the audit log. What does not agree is a dead job, an error in the log and a metric, because

@@ -360,6 +360,58 @@ export interface paths {
         delete: operations["delete_chat"];
         options?: never;
         head?: never;
+        /** Names a chat, pins it, or puts it into a folder. */
+        patch: operations["update_chat"];
+        trace?: never;
+    };
+    "/api/misaki/chats/{chat}/shown": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Shows the branch of one version of a message, as far as it was talked in last. */
+        put: operations["show_version"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/misaki/folders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The names of the caller's folders. A folder is there for as long as a chat is in it. */
+        get: operations["list_folders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/misaki/messages/{message}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes a message with everything that was said after it on its branches. The books keep what it cost. */
+        delete: operations["delete_message"];
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -372,6 +424,23 @@ export interface paths {
         };
         /** The canned phrases, so that a browser can answer by itself. */
         get: operations["get_phrases"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/misaki/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Finds words in the titles and messages of the caller's chats. */
+        get: operations["search_chats"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1816,6 +1885,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/misaki/messages/{message}/again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks for another version of an answer. A resend with the same `Idempotency-Key` gets the same version. */
+        post: operations["ask_misaki_again"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/misaki/passing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says something in a talk of which nothing is kept: no chat, no message, and soon no answer. */
+        post: operations["say_in_passing"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/oauth/authorize": {
         parameters: {
             query?: never;
@@ -2176,6 +2279,9 @@ export interface components {
             /** @description Six digits that are not the first to be tried. */
             pin: string;
         };
+        Again: {
+            locale?: components["schemas"]["Lang"];
+        };
         /** @description The order that one agrees to. */
         Agreed: {
             order: string;
@@ -2290,6 +2396,12 @@ export interface components {
          * @enum {string}
          */
         CatchUp: "run_once" | "skip";
+        ChatChange: {
+            /** @description An empty one takes the chat out of its folder. */
+            folder?: string | null;
+            pinned?: boolean | null;
+            title?: string | null;
+        };
         ChatId: string;
         ChatMessage: {
             content: string;
@@ -2301,13 +2413,15 @@ export interface components {
         ChatSummary: {
             /** Format: date-time */
             created_at: string;
+            folder: string | null;
             id: components["schemas"]["ChatId"];
-            /** @description The first words of the talk. */
+            pinned: boolean;
+            /** @description The first words of the talk, until it is named. */
             title: string | null;
             /** Format: date-time */
             updated_at: string;
         };
-        /** @description A chat with its messages, oldest first. */
+        /** @description A chat with the messages of the branch that is shown, oldest first. */
         ChatView: components["schemas"]["ChatSummary"] & {
             messages: components["schemas"]["MessageView"][];
         };
@@ -2408,6 +2522,10 @@ export interface components {
         DemoSignIn: {
             as: components["schemas"]["DemoRole"];
         };
+        Earlier: {
+            role: components["schemas"]["Speaker"];
+            text: string;
+        };
         EventId: string;
         EventTypeView: {
             name: string;
@@ -2460,15 +2578,42 @@ export interface components {
             pointer: string;
             text: components["schemas"]["Text"];
         };
+        /** @description What a search has found. */
+        Findings: {
+            /** @description Chats with all words in their title, the one used last first. */
+            chats: components["schemas"]["FoundChat"][];
+            /** @description Messages with all words in them, newest first; at most 40. */
+            messages: components["schemas"]["FoundMessage"][];
+        };
         FirstKey: {
             id: components["schemas"]["KeyId"];
             name: string;
             secret: string;
         };
+        Folders: {
+            items: string[];
+        };
         Forgot: {
             email: string;
             /** @description The language of the letter. */
             locale?: components["schemas"]["Lang"];
+        };
+        /** @description A chat by its title. */
+        FoundChat: {
+            id: components["schemas"]["ChatId"];
+            title: string;
+        };
+        /** @description A message, and the place in it where the first word stands. */
+        FoundMessage: {
+            after: string;
+            /** Format: date-time */
+            at: string;
+            before: string;
+            chat_id: components["schemas"]["ChatId"];
+            hit: string;
+            id: components["schemas"]["MessageId"];
+            role: components["schemas"]["Speaker"];
+            title: string | null;
         };
         /**
          * @description What several people can be together.
@@ -2853,6 +2998,8 @@ export interface components {
             run: components["schemas"]["MessageRun"] | null;
             /** @description Of an answer under way, what is durable so far. */
             text: string;
+            /** @description What was said at this place, this message included, oldest first. */
+            versions: components["schemas"]["MessageId"][];
         };
         /**
          * @description A second factor that a sign-in may be finished with.
@@ -2901,6 +3048,7 @@ export interface components {
         };
         NewMessage: {
             chat_id?: components["schemas"]["ChatId"] | null;
+            instead_of?: components["schemas"]["MessageId"] | null;
             locale?: components["schemas"]["Lang"];
             text: string;
         };
@@ -3118,8 +3266,10 @@ export interface components {
             items: {
                 /** Format: date-time */
                 created_at: string;
+                folder: string | null;
                 id: components["schemas"]["ChatId"];
-                /** @description The first words of the talk. */
+                pinned: boolean;
+                /** @description The first words of the talk, until it is named. */
                 title: string | null;
                 /** Format: date-time */
                 updated_at: string;
@@ -3331,6 +3481,23 @@ export interface components {
             }[];
             /** @description Pass it back as `cursor`; `null` on the last page. */
             next_cursor: string | null;
+        };
+        /** @description What answers in passing: a canned phrase, or a run whose words can be read for a quarter of an hour. */
+        PassingAnswer: {
+            canned: components["schemas"]["CannedView"];
+            /** @enum {string} */
+            kind: "canned";
+            text: string;
+        } | {
+            /** @enum {string} */
+            kind: "run";
+            run_id: components["schemas"]["RunId"];
+        };
+        PassingMessage: {
+            /** @description What was said so far, oldest first; the server has kept nothing of it. */
+            earlier: components["schemas"]["Earlier"][];
+            locale?: components["schemas"]["Lang"];
+            text: string;
         };
         /** @description A passkey as shown to its owner. */
         Passkey: {
@@ -3757,6 +3924,10 @@ export interface components {
         };
         Sessions: {
             items: components["schemas"]["SessionView"][];
+        };
+        Shown: {
+            /** @description One of the chat's messages. */
+            message_id: components["schemas"]["MessageId"];
         };
         /**
          * @description Who speaks.
@@ -4856,6 +5027,10 @@ export interface operations {
     list_chats: {
         parameters: {
             query?: {
+                /** @description Only those that are pinned, or only those that are not. */
+                pinned?: boolean;
+                /** @description Only those in this folder. */
+                folder?: string;
                 /** @description 1 to 100, 20 unless said. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
@@ -4972,6 +5147,169 @@ export interface operations {
             };
         };
     };
+    update_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat: components["schemas"]["ChatId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChatChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatSummary"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat: components["schemas"]["ChatId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Shown"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_folders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Folders"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message: components["schemas"]["MessageId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The chat as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_phrases: {
         parameters: {
             query?: never;
@@ -4995,6 +5333,46 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    search_chats: {
+        parameters: {
+            query: {
+                /** @description Words that all have to be there, from one letter on; kana, width and case make no difference. */
+                q: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Findings"];
+                };
             };
             /** @description The request is refused; `code` says why. */
             "4XX": {
@@ -8825,6 +9203,117 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Answer"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ask_misaki_again: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request; at most 200 characters. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description The answer. */
+                message: components["schemas"]["MessageId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Again"];
+            };
+        };
+        responses: {
+            /** @description A phrase that comes before every model answered; it costs nothing. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer"];
+                };
+            };
+            /** @description A run answers. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    say_in_passing: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PassingMessage"];
+            };
+        };
+        responses: {
+            /** @description A canned phrase answered; it costs nothing. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PassingAnswer"];
+                };
+            };
+            /** @description A run answers. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PassingAnswer"];
                 };
             };
             /** @description The request is refused; `code` says why. */

@@ -358,3 +358,10 @@ pub(super) async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::R
         .await
         .map(drop)
 }
+
+pub(super) async fn forget_runs(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
+    sqlx::query!("select gateway.forget_runs($1)", ids)
+        .execute(conn)
+        .await
+        .map(drop)
+}
