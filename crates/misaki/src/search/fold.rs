@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization as _;
 /// The longest part of a message that is looked into, in characters.
 const LONGEST: usize = 20_000;
 /// What stands before and after the place that was found.
-const BEFORE: usize = 24;
+const BEFORE: usize = 8;
 const AFTER: usize = 80;
 
 /// Folds a text for search: NFKC, lower case, katakana to hiragana, one space for any white space.

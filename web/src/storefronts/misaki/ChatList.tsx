@@ -58,87 +58,89 @@ export function ChatList({ current, enabled, onChosen, onDeleted }: Props) {
   }
 
   return (
-    <nav ref={list} tabIndex={-1} className={styles['list']} aria-label={words.conversations}>
-      <SearchBox text={sought} onText={setSought} />
-      {sought.trim() !== '' && <SearchResults text={sought.trim()} {...(onChosen ? { onChosen } : {})} />}
-      {sought.trim() === '' && folders.length > 0 && (
-        <label className={styles['folder']}>
-          <span className="visually-hidden">{words.folder}</span>
-          <select value={folder} onChange={(event) => setFolder(event.target.value)}>
-            <option value="">{words.allFolders}</option>
-            {folders.map((name) => (
-              <option key={name} value={name}>
-                {name}
-              </option>
-            ))}
-          </select>
-        </label>
-      )}
-      {query.isPending && (
-        <div className={styles['pending']}>
-          <Skeleton height="2.5rem" />
-          <Skeleton height="2.5rem" />
-          <Skeleton height="2.5rem" />
-        </div>
-      )}
-      {query.error && (
-        <Notice
-          tone="bad"
-          role="status"
-          title={describeProblem(query.error, locale).summary}
-          actions={
-            <Button small onClick={() => query.refetch()}>
-              {shell.retry}
-            </Button>
-          }
-        />
-      )}
-      {sought.trim() === '' && query.data && groups.length === 0 && <p className={styles['none']}>{words.noChats}</p>}
-      {(sought.trim() === '' ? groups : []).map((group) => (
-        <section key={group.name}>
-          <h2>{words[group.name]}</h2>
-          <ul>
-            {group.chats.map((chat) => (
-              <li key={chat.id} className={styles['row']}>
-                <Link
-                  to="/misaki/chat/$chatId"
-                  params={{ chatId: chat.id }}
-                  className={styles['link']}
-                  aria-current={chat.id === current ? 'page' : undefined}
-                  {...(onChosen ? { onClick: onChosen } : {})}
-                >
-                  {chat.title ?? words.untitled}
-                </Link>
-                <button
-                  type="button"
-                  className={styles['more']}
-                  aria-label={words.chatMenu(chat.title ?? words.untitled)}
-                  title={words.chatMenu(chat.title ?? words.untitled)}
-                  onClick={() => setOpen(chat)}
-                >
-                  <Icon name="more" size={18} />
-                </button>
-                <button
-                  type="button"
-                  className={styles['delete']}
-                  aria-label={words.deleteChat(chat.title ?? words.untitled)}
-                  title={words.deleteChat(chat.title ?? words.untitled)}
-                  onClick={() => remove(chat)}
-                >
-                  <Icon name="trash" size={18} />
-                </button>
-              </li>
-            ))}
-          </ul>
-        </section>
-      ))}
+    <>
+      <nav ref={list} tabIndex={-1} className={styles['list']} aria-label={words.conversations}>
+        <SearchBox text={sought} onText={setSought} />
+        {sought.trim() !== '' && <SearchResults text={sought.trim()} {...(onChosen ? { onChosen } : {})} />}
+        {sought.trim() === '' && folders.length > 0 && (
+          <label className={styles['folder']}>
+            <span className="visually-hidden">{words.folder}</span>
+            <select value={folder} onChange={(event) => setFolder(event.target.value)}>
+              <option value="">{words.allFolders}</option>
+              {folders.map((name) => (
+                <option key={name} value={name}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
+        {query.isPending && (
+          <div className={styles['pending']}>
+            <Skeleton height="2.5rem" />
+            <Skeleton height="2.5rem" />
+            <Skeleton height="2.5rem" />
+          </div>
+        )}
+        {query.error && (
+          <Notice
+            tone="bad"
+            role="status"
+            title={describeProblem(query.error, locale).summary}
+            actions={
+              <Button small onClick={() => query.refetch()}>
+                {shell.retry}
+              </Button>
+            }
+          />
+        )}
+        {sought.trim() === '' && query.data && groups.length === 0 && <p className={styles['none']}>{words.noChats}</p>}
+        {(sought.trim() === '' ? groups : []).map((group) => (
+          <section key={group.name}>
+            <h2>{words[group.name]}</h2>
+            <ul>
+              {group.chats.map((chat) => (
+                <li key={chat.id} className={styles['row']}>
+                  <Link
+                    to="/misaki/chat/$chatId"
+                    params={{ chatId: chat.id }}
+                    className={styles['link']}
+                    aria-current={chat.id === current ? 'page' : undefined}
+                    {...(onChosen ? { onClick: onChosen } : {})}
+                  >
+                    {chat.title ?? words.untitled}
+                  </Link>
+                  <button
+                    type="button"
+                    className={styles['more']}
+                    aria-label={words.chatMenu(chat.title ?? words.untitled)}
+                    title={words.chatMenu(chat.title ?? words.untitled)}
+                    onClick={() => setOpen(chat)}
+                  >
+                    <Icon name="more" size={18} />
+                  </button>
+                  <button
+                    type="button"
+                    className={styles['delete']}
+                    aria-label={words.deleteChat(chat.title ?? words.untitled)}
+                    title={words.deleteChat(chat.title ?? words.untitled)}
+                    onClick={() => remove(chat)}
+                  >
+                    <Icon name="trash" size={18} />
+                  </button>
+                </li>
+              ))}
+            </ul>
+          </section>
+        ))}
+        {sought.trim() === '' && query.hasNextPage && (
+          <Button small look="plain" disabled={query.isFetchingNextPage} onClick={() => query.fetchNextPage()}>
+            {words.moreChats}
+          </Button>
+        )}
+      </nav>
       {open && <ChatDialog chat={open} folders={folders} onClose={() => setOpen(null)} />}
-      {sought.trim() === '' && query.hasNextPage && (
-        <Button small look="plain" disabled={query.isFetchingNextPage} onClick={() => query.fetchNextPage()}>
-          {words.moreChats}
-        </Button>
-      )}
-    </nav>
+    </>
   )
 }
 
