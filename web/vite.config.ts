@@ -50,6 +50,11 @@ export default defineConfig({
         ]),
       ),
       '/misaki/messages': { target: inference, changeOrigin: true },
+      '^/misaki/passing$': {
+        target: inference,
+        changeOrigin: true,
+        bypass: ({ method }) => (method === 'GET' ? '/index.html' : undefined),
+      },
       '/inference': { target: inference, changeOrigin: true },
     },
   },

@@ -59,6 +59,11 @@ POST   /webhooks/stripe                          y     y     y     y      y     
 GET    /api/misaki/phrases                       y     y     y     y      y     y      y        y      y
 GET    /api/misaki/chats                         -     y     -     y      y     y      y        y      y
 GET    /api/misaki/chats/{chat}                  -     y     -     y      y     y      y        y      y
+PATCH  /api/misaki/chats/{chat}                  -     y     -     y      y     y      y        y      y
+PUT    /api/misaki/chats/{chat}/shown            -     y     -     y      y     y      y        y      y
+DELETE /api/misaki/messages/{message}            -     y     -     y      y     y      y        y      y
+GET    /api/misaki/folders                       -     y     -     y      y     y      y        y      y
+GET    /api/misaki/search                        -     y     -     y      y     y      y        y      y
 DELETE /api/misaki/chats/{chat}                  -     y     -     y      y     y      y        y      y
 POST   /inference                                -     y     -     y      y     y      y        y      y
 POST   /inference/quote                          -     y     -     y      y     y      y        y      y
@@ -96,6 +101,8 @@ POST   /v1/messages/count_tokens                 -     y     -     y      y     
 GET    /inference/{run}/events                   -     y     -     y      y     y      y        y      y
 POST   /inference/{run}/cancel                   -     y     -     y      y     y      y        y      y
 POST   /misaki/messages                          -     y     -     y      y     y      y        y      y
+POST   /misaki/messages/{message}/again          -     y     -     y      y     y      y        y      y
+POST   /misaki/passing                           -     y     -     y      y     y      y        y      y
 POST   /auth/register                            y     y     y     y      y     y      y        y      y
 POST   /auth/login                               y     y     y     y      y     y      y        y      y
 POST   /auth/login/second                        y     y     y     y      y     y      y        y      y
@@ -207,6 +214,7 @@ class Ids:
     user: str = field(default_factory=lambda: f"usr_{hexid()}")
     child: str = field(default_factory=lambda: f"usr_{hexid()}")
     chat: str = field(default_factory=lambda: f"chat_{hexid()}")
+    message: str = field(default_factory=lambda: f"msg_{hexid()}")
     run: str = field(default_factory=lambda: f"run_{hexid()}")
     session: str = field(default_factory=lambda: f"ses_{hexid()}")
     passkey: str = field(default_factory=lambda: f"psk_{hexid()}")
@@ -253,6 +261,10 @@ BODIES: dict[str, Callable[[Ids], dict]] = {
     "POST /v1/messages": lambda ids: {"model": "misaki-small", "max_tokens": 50, "messages": [{"role": "user", "content": "こんばんは"}]},
     "POST /v1/messages/count_tokens": lambda ids: {"model": "misaki-small", "messages": [{"role": "user", "content": "こんばんは"}]},
     "POST /misaki/messages": lambda ids: {"chat_id": ids.chat, "text": "こんばんは"},
+    "POST /misaki/messages/{message}/again": lambda ids: {},
+    "POST /misaki/passing": lambda ids: {"earlier": [], "text": "こんばんは"},
+    "PATCH /api/misaki/chats/{chat}": lambda ids: {"title": "still the same"},
+    "PUT /api/misaki/chats/{chat}/shown": lambda ids: {"message_id": ids.message},
     "POST /auth/register": lambda ids: {"email": address(), "password": passphrase(), "display_name": "someone"},
     "POST /auth/login": lambda ids: {"email": address(), "password": passphrase()},
     "POST /auth/login/second": lambda ids: {"ticket": ids.token, "code": "000000"},
@@ -309,6 +321,7 @@ QUERIES: dict[str, dict] = {
     "GET /billing/usage": {"storefront": "misaki"},
     "GET /billing/usage/days": {"storefront": "misaki", "month": "2026-11"},
     "GET /billing/ledger": {"unit": "misaki.chat"},
+    "GET /api/misaki/search": {"q": "話"},
     "GET /audit/export": {"format": "jsonl"},
     "GET /oauth/authorize": {"client_id": "nobody", "response_type": "code", "redirect_uri": "https://client.example/back", "scope": "openid",
                              "state": "s", "code_challenge": "c" * 43, "code_challenge_method": "S256"},

@@ -36,7 +36,7 @@ pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider};
 pub use route::{AfterBreak, ApiKey, Kind, Price, Route, Routes, Target, Use};
 pub use run::{
     Admitted, Ask, InferenceStatus, InferenceView, RunError, RunId, RunView, StartRun, State,
-    Terms, Tokens, ToolCallView, admit, begin, cancel, forget, get, history, launch, outputs,
+    Terms, Tokens, ToolCallView, admit, begin, cancel, forget, forget_runs, get, history, launch, outputs,
     rescue, retention, statistics,
 };
 pub use traffic::{ModelHealth, Traffic, traffic};

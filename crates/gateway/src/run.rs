@@ -453,6 +453,12 @@ pub async fn outputs(conn: &mut PgConnection, ids: &[RunId]) -> sqlx::Result<Vec
     store::find_all(conn, &ids).await
 }
 
+/// Removes what these runs have said, those that have ended; that they ran, and what they cost, stays.
+pub async fn forget_runs(conn: &mut PgConnection, ids: &[RunId]) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    store::forget_runs(conn, &ids).await
+}
+
 /// Removes what the runs of a tenant that goes have said, in the caller's transaction; that they ran, and what they cost,
 /// stays.
 pub async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {

@@ -1,15 +1,22 @@
 mod store;
+mod tree;
+mod versions;
 
 use chrono::{DateTime, Timelike, Utc};
+use db::Tx;
 use gateway::{Admitted, RunId, RunView, StartRun, State, admit, launch, outputs};
 use identity::{InferenceCaller, Principal, TenantId};
 use kernel::{Cursor, Lang, Page, PageRequest};
 use llm::Role;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use tree::Tree;
+
 use crate::{CHAT, Error, Misaki, STOREFRONT, persona, phrase};
+
+pub(crate) use versions::{again, delete_message, show};
 
 kernel::id!(
     /// One talk at the bar.
@@ -27,14 +34,17 @@ const TITLE_CHARS: usize = 40;
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct ChatSummary {
     pub(crate) id: ChatId,
-    /// The first words of the talk.
+    /// The first words of the talk, until it is named.
     #[schema(required)]
     pub(crate) title: Option<String>,
+    pub(crate) pinned: bool,
+    #[schema(required)]
+    pub(crate) folder: Option<String>,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
 }
 
-/// A chat with its messages, oldest first.
+/// A chat with the messages of the branch that is shown, oldest first.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct ChatView {
     #[serde(flatten)]
@@ -47,6 +57,8 @@ pub(crate) struct ChatView {
 pub(crate) struct MessageView {
     pub(crate) id: MessageId,
     pub(crate) role: Speaker,
+    /// What was said at this place, this message included, oldest first.
+    pub(crate) versions: Vec<MessageId>,
     /// Of an answer under way, what is durable so far.
     pub(crate) text: String,
     pub(crate) at: DateTime<Utc>,
@@ -57,11 +69,21 @@ pub(crate) struct MessageView {
 }
 
 /// Who speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Speaker {
     User,
     Assistant,
+}
+
+impl Speaker {
+    fn of(role: &str) -> Self {
+        if role == "user" {
+            Self::User
+        } else {
+            Self::Assistant
+        }
+    }
 }
 
 /// The canned phrase that answered, and the rule by which it matched.
@@ -70,6 +92,15 @@ pub(crate) struct CannedView {
     pub(crate) id: String,
     #[schema(value_type = phrase::Rule)]
     pub(crate) rule: String,
+}
+
+impl CannedView {
+    pub(crate) fn of(hit: &phrase::Hit) -> Self {
+        Self {
+            id: hit.id.clone(),
+            rule: rule_name(hit.rule).to_owned(),
+        }
+    }
 }
 
 /// The run that writes a message.
@@ -87,6 +118,8 @@ pub(crate) struct MessageRun {
 #[derive(Clone, Debug)]
 pub(crate) struct Saying {
     pub(crate) chat: Option<ChatId>,
+    /// The message that this one is another version of; it begins a branch beside it.
+    pub(crate) instead_of: Option<MessageId>,
     pub(crate) text: String,
     pub(crate) lang: Lang,
     /// Names the request, so that a resend is answered with the first answer; also the seed of a phrase's variant.
@@ -106,6 +139,7 @@ pub(crate) struct Said {
 struct Row {
     id: MessageId,
     chat: ChatId,
+    parent: Option<MessageId>,
     seq: i32,
     role: String,
     text: String,
@@ -136,31 +170,29 @@ pub(crate) async fn say(
         return Ok(said);
     }
     let now = cx.clock.now();
-    let chat = if let Some(id) = saying.chat {
-        store::lock(&mut tx, id).await?.ok_or(Error::ChatNotFound)?
+    let (chat, parent) = if let Some(id) = saying.chat {
+        let leaf = store::lock(&mut tx, id).await?.ok_or(Error::ChatNotFound)?;
+        match saying.instead_of {
+            None => (id, leaf),
+            Some(of) => (id, versions::place_of(&mut tx, id, of).await?),
+        }
     } else {
         let id = cx.ids.new_id();
-        let title: String = saying
-            .text
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
-            .chars()
-            .take(TITLE_CHARS)
-            .collect();
-        store::insert(&mut tx, id, caller.principal.tenant, &title, now).await?;
-        id
+        store::insert(
+            &mut tx,
+            id,
+            caller.principal.tenant,
+            &title(&saying.text),
+            now,
+        )
+        .await?;
+        (id, None)
     };
     let seq = store::last_seq(&mut tx, chat).await? + 1;
-    let hour = now.with_timezone(&chrono_tz::Asia::Tokyo).hour();
-    let hit = room.phrases.match_phrase(&saying.text, hour, &saying.key);
-    let admitted = match &hit {
-        Some(_) => None,
-        None => Some(ask(&mut tx, room, caller, chat, saying).await?),
-    };
     let user = Row {
         id: cx.ids.new_id(),
         chat,
+        parent,
         seq,
         role: "user".to_owned(),
         text: saying.text.clone(),
@@ -170,9 +202,42 @@ pub(crate) async fn say(
         key,
         created_at: now,
     };
+    store::insert_message(&mut tx, caller.principal.tenant, &user).await?;
+    let hit = room
+        .phrases
+        .match_phrase(&saying.text, bar_hour(now), &saying.key);
+    answer(tx, room, caller, user, (saying.lang, hit, key)).await
+}
+
+/// The hour at the bar: it keeps Tokyo's wherever the guest is.
+pub(crate) fn bar_hour(now: DateTime<Utc>) -> u32 {
+    now.with_timezone(&chrono_tz::Asia::Tokyo).hour()
+}
+
+/// The first words of a talk.
+fn title(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().take(TITLE_CHARS).collect()
+}
+
+/// Writes the answer to what a user said, commits, and sets its run going.
+async fn answer(
+    mut tx: Tx,
+    room: &Misaki,
+    caller: &InferenceCaller,
+    user: Row,
+    (lang, hit, key): (Lang, Option<phrase::Hit>, Uuid),
+) -> Result<Said, Error> {
+    let cx = &room.cx;
+    let now = cx.clock.now();
+    let admitted = match &hit {
+        Some(_) => None,
+        None => Some(ask(&mut tx, room, caller, &user, lang).await?),
+    };
     let assistant = Row {
         id: cx.ids.new_id(),
-        seq: seq + 1,
+        parent: Some(user.id),
+        seq: store::last_seq(&mut tx, user.chat).await? + 1,
         role: "assistant".to_owned(),
         text: hit
             .as_ref()
@@ -181,12 +246,12 @@ pub(crate) async fn say(
         phrase_id: hit.as_ref().map(|hit| hit.id.clone()),
         phrase_rule: hit.as_ref().map(|hit| rule_name(hit.rule).to_owned()),
         run: admitted.as_ref().map(|run| run.id),
+        key,
+        created_at: now,
         ..user.clone()
     };
-    for row in [&user, &assistant] {
-        store::insert_message(&mut tx, caller.principal.tenant, row).await?;
-    }
-    store::touch(&mut tx, chat, now).await?;
+    store::insert_message(&mut tx, caller.principal.tenant, &assistant).await?;
+    store::touch(&mut tx, user.chat, assistant.id, now).await?;
     let said = said(&mut tx, user, assistant).await?;
     tx.commit().await?;
     if let Some(run) = admitted {
@@ -201,11 +266,13 @@ async fn ask(
     conn: &mut PgConnection,
     room: &Misaki,
     caller: &InferenceCaller,
-    chat: ChatId,
-    saying: &Saying,
+    user: &Row,
+    lang: Lang,
 ) -> Result<Admitted, Error> {
-    let mut rows = store::newest_messages(conn, chat, persona::MEMORY).await?;
-    rows.reverse();
+    let rows = match user.parent {
+        Some(parent) => store::branch(conn, parent, persona::MEMORY).await?,
+        None => Vec::new(),
+    };
     let earlier = with_runs(conn, rows).await?;
     let earlier = earlier
         .into_iter()
@@ -219,7 +286,7 @@ async fn ask(
         .collect();
     let start = StartRun {
         purpose: CHAT.to_owned(),
-        messages: persona::conversation(saying.lang, earlier, &saying.text),
+        messages: persona::conversation(lang, earlier, &user.text),
         max_tokens: None,
     };
     Ok(admit(conn, &room.gateway, caller, start).await?)
@@ -232,8 +299,10 @@ async fn said_before(
     saying: &Saying,
 ) -> Result<Option<Said>, Error> {
     let mut rows = store::by_key(conn, key).await?.into_iter();
-    let (Some(user), Some(assistant)) = (rows.next(), rows.next()) else {
-        return Ok(None);
+    let (user, assistant) = match (rows.next(), rows.next()) {
+        (Some(user), Some(assistant)) => (user, assistant),
+        (Some(_), None) => return Err(Error::KeyReused),
+        (None, _) => return Ok(None),
     };
     if user.text != saying.text || saying.chat.is_some_and(|chat| chat != user.chat) {
         return Err(Error::KeyReused);
@@ -243,7 +312,8 @@ async fn said_before(
 
 async fn said(conn: &mut PgConnection, user: Row, assistant: Row) -> Result<Said, Error> {
     let chat = user.chat;
-    let mut views = views(conn, vec![user, assistant]).await?.into_iter();
+    let tree = store::tree(conn, chat).await?;
+    let mut views = views(conn, vec![user, assistant], &tree).await?.into_iter();
     match (views.next(), views.next()) {
         (Some(user), Some(assistant)) => Ok(Said {
             chat,
@@ -254,14 +324,22 @@ async fn said(conn: &mut PgConnection, user: Row, assistant: Row) -> Result<Said
     }
 }
 
+/// Which chats to list; each rule narrows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Which {
+    pub(crate) pinned: Option<bool>,
+    pub(crate) folder: Option<String>,
+}
+
 /// The caller's chats, the one used last first.
 pub(crate) async fn list(
     room: &Misaki,
     caller: Principal,
+    which: &Which,
     page: &PageRequest,
 ) -> Result<Page<ChatSummary>, Error> {
     let mut tx = room.cx.db.begin(caller.scope()).await?;
-    let rows = store::list(&mut tx, caller.tenant, page).await?;
+    let rows = store::list(&mut tx, caller.tenant, which, page).await?;
     tx.commit().await?;
     Ok(Page::from_rows(rows, page, |chat| Cursor {
         at: chat.updated_at,
@@ -272,23 +350,105 @@ pub(crate) async fn list(
 /// One chat of the caller's.
 pub(crate) async fn get(room: &Misaki, caller: Principal, id: ChatId) -> Result<ChatView, Error> {
     let mut tx = room.cx.db.begin(caller.scope()).await?;
-    let summary = store::find(&mut tx, id).await?.ok_or(Error::ChatNotFound)?;
-    let rows = store::messages(&mut tx, id).await?;
-    let messages = views(&mut tx, rows).await?;
+    let view = view_of(&mut tx, id).await?;
     tx.commit().await?;
+    Ok(view)
+}
+
+/// A chat as it is shown now.
+async fn view_of(conn: &mut PgConnection, id: ChatId) -> Result<ChatView, Error> {
+    let summary = store::find(conn, id).await?.ok_or(Error::ChatNotFound)?;
+    let tree = store::tree(conn, id).await?;
+    let shown = tree.path(store::leaf(conn, id).await?);
+    let rows = store::these(conn, &shown).await?;
+    let messages = views(conn, rows, &tree).await?;
     Ok(ChatView { summary, messages })
 }
 
-/// Removes a chat with its messages; the ledger and the usage rows stay.
+/// What is to change of a chat; none leaves it.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    pub(crate) title: Option<String>,
+    pub(crate) pinned: Option<bool>,
+    /// The inner none takes the chat out of its folder.
+    pub(crate) folder: Option<Option<String>>,
+}
+
+/// Names a chat, pins it, or puts it into a folder.
+pub(crate) async fn update(
+    room: &Misaki,
+    caller: Principal,
+    id: ChatId,
+    change: &Change,
+) -> Result<ChatSummary, Error> {
+    let mut tx = room.cx.db.begin(caller.scope()).await?;
+    store::update(&mut tx, id, change, room.cx.clock.now()).await?;
+    let summary = store::find(&mut tx, id).await?.ok_or(Error::ChatNotFound)?;
+    tx.commit().await?;
+    Ok(summary)
+}
+
+/// The names of the folders that have chats in them.
+pub(crate) async fn folders(room: &Misaki, caller: Principal) -> Result<Vec<String>, Error> {
+    let mut tx = room.cx.db.begin(caller.scope()).await?;
+    let names = store::folders(&mut tx, caller.tenant).await?;
+    tx.commit().await?;
+    Ok(names)
+}
+
+/// Takes what the runs of deleted messages have said. One that is still being given keeps its words.
+async fn forget_runs(conn: &mut PgConnection, runs: &[Option<RunId>]) -> Result<(), Error> {
+    let runs: Vec<RunId> = runs.iter().copied().flatten().collect();
+    Ok(gateway::forget_runs(conn, &runs).await?)
+}
+
+/// Removes a chat with its messages and what its runs have said; the ledger and the usage rows stay.
 pub(crate) async fn delete(room: &Misaki, caller: Principal, id: ChatId) -> Result<(), Error> {
     let mut tx = room.cx.db.begin(caller.scope()).await?;
+    let rows = store::of_chat(&mut tx, id).await?;
     let found = store::delete(&mut tx, id).await?;
+    forget_runs(&mut tx, &rows).await?;
     tx.commit().await?;
     if found {
         Ok(())
     } else {
         Err(Error::ChatNotFound)
     }
+}
+
+/// A message with its text, wherever that is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) id: MessageId,
+    pub(crate) chat: ChatId,
+    pub(crate) title: Option<String>,
+    pub(crate) speaker: Speaker,
+    pub(crate) text: String,
+    pub(crate) at: DateTime<Utc>,
+}
+
+/// These messages with their texts, in the caller's scope.
+pub(crate) async fn told(conn: &mut PgConnection, ids: &[MessageId]) -> Result<Vec<Told>, Error> {
+    let rows = store::these(conn, ids).await?;
+    let mut chats: Vec<ChatId> = rows.iter().map(|row| row.chat).collect();
+    chats.sort_unstable();
+    chats.dedup();
+    let titles = store::titles(conn, &chats).await?;
+    let told = with_runs(conn, rows)
+        .await?
+        .into_iter()
+        .map(|(row, run)| Told {
+            id: row.id,
+            chat: row.chat,
+            title: titles
+                .iter()
+                .find(|(id, _)| *id == row.chat)
+                .and_then(|(_, title)| title.clone()),
+            speaker: speaker(&row),
+            at: row.created_at,
+            text: run.map_or(row.text, |run| run.output),
+        });
+    Ok(told.collect())
 }
 
 /// All chats of the caller with their messages, for their own reading.
@@ -299,7 +459,7 @@ pub async fn export(room: &Misaki, caller: Principal) -> Result<impl Serialize +
         after: None,
     };
     loop {
-        let page = list(room, caller, &request).await?;
+        let page = list(room, caller, &Which::default(), &request).await?;
         for summary in page.items {
             chats.push(get(room, caller, summary.id).await?);
         }
@@ -315,11 +475,15 @@ pub async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<(
     store::delete_all(conn, tenant).await
 }
 
-async fn views(conn: &mut PgConnection, rows: Vec<Row>) -> Result<Vec<MessageView>, Error> {
+async fn views(
+    conn: &mut PgConnection,
+    rows: Vec<Row>,
+    tree: &Tree,
+) -> Result<Vec<MessageView>, Error> {
     Ok(with_runs(conn, rows)
         .await?
         .into_iter()
-        .map(|(row, run)| view(row, run))
+        .map(|(row, run)| view(row, run, tree))
         .collect())
 }
 
@@ -342,9 +506,10 @@ async fn with_runs(
         .collect())
 }
 
-fn view(row: Row, run: Option<RunView>) -> MessageView {
+fn view(row: Row, run: Option<RunView>, tree: &Tree) -> MessageView {
     MessageView {
         id: row.id,
+        versions: tree.versions_of(row.id),
         role: speaker(&row),
         at: row.created_at,
         canned: row
@@ -362,11 +527,7 @@ fn view(row: Row, run: Option<RunView>) -> MessageView {
 }
 
 fn speaker(row: &Row) -> Speaker {
-    if row.role == "user" {
-        Speaker::User
-    } else {
-        Speaker::Assistant
-    }
+    Speaker::of(&row.role)
 }
 
 const fn rule_name(rule: phrase::Rule) -> &'static str {

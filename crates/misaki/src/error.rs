@@ -7,6 +7,8 @@ use kernel::{Fault, Text};
 pub enum Error {
     #[error("no such chat")]
     ChatNotFound,
+    #[error("no such message")]
+    MessageNotFound,
     #[error("the token is for another storefront")]
     OtherStorefront,
     #[error("the idempotency key is empty, too long or no text")]
@@ -30,6 +32,14 @@ impl From<Error> for Problem {
                 404,
                 "chat_not_found",
                 Text::new("この会話は見つかりません。", "This chat was not found."),
+            ),
+            Error::MessageNotFound => Problem::new(
+                404,
+                "message_not_found",
+                Text::new(
+                    "このメッセージは見つかりません。",
+                    "This message was not found.",
+                ),
             ),
             Error::OtherStorefront => Problem::new(
                 403,

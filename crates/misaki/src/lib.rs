@@ -7,8 +7,10 @@
 mod chat;
 mod error;
 mod http;
+mod passing;
 mod persona;
 pub mod phrase;
+mod search;
 
 use std::sync::Arc;
 
@@ -37,6 +39,11 @@ pub struct Misaki {
 }
 
 impl Misaki {
+    /// The room's jobs.
+    pub fn register(&self, registry: jobs::Registry) -> jobs::Registry {
+        registry.job::<passing::ForgetPassing>(self)
+    }
+
     /// Opens the room with the phrases that come with it.
     ///
     /// # Errors

@@ -2,7 +2,7 @@ use kernel::Lang;
 use llm::{Message, Role};
 
 /// The most earlier messages that go along with a question.
-pub(crate) const MEMORY: i64 = 20;
+pub(crate) const MEMORY: i32 = 20;
 /// The most characters of them.
 const MEMORY_CHARS: usize = 8_000;
 

@@ -145,6 +145,13 @@ impl Matcher {
         })
     }
 
+    /// Whether a phrase is one that comes before everything else.
+    pub fn is_safety(&self, id: &str) -> bool {
+        self.phrases
+            .iter()
+            .any(|phrase| phrase.safety && phrase.id == id)
+    }
+
     fn safety(&self, text: &str, folded: &str) -> Option<usize> {
         let spaced = words(text);
         self.safety.iter().find_map(|safety| {

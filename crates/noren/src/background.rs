@@ -31,6 +31,7 @@ pub(crate) fn open(
     billing: &Billing,
     hooks: &hooks::Hooks,
     gateway: &gateway::Gateway,
+    misaki: &misaki::Misaki,
 ) -> Result<Jobs> {
     let teller = gateway::Teller {
         gateway: gateway.clone(),
@@ -54,7 +55,8 @@ pub(crate) fn open(
             CatchUp::RunOnce,
             &ReconcileStripe {},
         )?;
-    Ok(Jobs::open(identity.cx.clone(), hooks.register(registry)?)?)
+    let registry = misaki.register(hooks.register(registry)?);
+    Ok(Jobs::open(identity.cx.clone(), registry)?)
 }
 
 /// Recomputes the books and the audit log. What does not agree is a dead job, an error in the log and a metric, because

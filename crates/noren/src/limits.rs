@@ -13,9 +13,11 @@ use entitlement::{
 use identity::{CallerSeen, Principal};
 
 /// The operations that admit work, each a POST.
-const ADMITTING: [&str; 6] = [
+const ADMITTING: [&str; 8] = [
     "/inference",
     "/misaki/messages",
+    "/misaki/messages/{message}/again",
+    "/misaki/passing",
     "/v1/chat/completions",
     "/v1/messages",
     "/v2/{endpoint}/run",

@@ -4,6 +4,7 @@ import type {
   Chat,
   ChatSummary,
   DemoRole,
+  Findings,
   House,
   LedgerPage,
   Locale,
@@ -82,8 +83,41 @@ export function getPhrases(): Promise<unknown> {
   return unwrap(account.GET('/api/misaki/phrases'))
 }
 
-export function getChats(cursor: string | null): Promise<Page<ChatSummary>> {
-  return unwrap(account.GET('/api/misaki/chats', { params: { query: paging(50, cursor) } }))
+export interface WhichChats {
+  pinned?: boolean
+  folder?: string
+}
+
+export function getChats(cursor: string | null, which: WhichChats = {}): Promise<Page<ChatSummary>> {
+  return unwrap(account.GET('/api/misaki/chats', { params: { query: { ...paging(50, cursor), ...which } } }))
+}
+
+export async function getFolders(): Promise<string[]> {
+  return (await unwrap(account.GET('/api/misaki/folders'))).items
+}
+
+export interface ChatChange {
+  title?: string
+  pinned?: boolean
+  folder?: string
+}
+
+export function updateChat(chat: string, change: ChatChange): Promise<ChatSummary> {
+  return unwrap(account.PATCH('/api/misaki/chats/{chat}', { params: { path: { chat } }, body: change }))
+}
+
+export function showVersion(chat: string, message: string): Promise<Chat> {
+  return unwrap(
+    account.PUT('/api/misaki/chats/{chat}/shown', { params: { path: { chat } }, body: { message_id: message } }),
+  )
+}
+
+export function deleteMessage(message: string): Promise<Chat> {
+  return unwrap(account.DELETE('/api/misaki/messages/{message}', { params: { path: { message } } }))
+}
+
+export function searchChats(q: string): Promise<Findings> {
+  return unwrap(account.GET('/api/misaki/search', { params: { query: { q } } }))
 }
 
 export function getChat(chat: string): Promise<Chat> {

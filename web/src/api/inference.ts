@@ -3,7 +3,7 @@ import { getPlan } from './account'
 import { inPageLanguage } from './client'
 import { unwrap } from './problem'
 import type { Access } from './runStream'
-import type { Locale, PlanView, paths, Run, SendReply } from './types'
+import type { Locale, PassingAnswer, PlanView, paths, Run, SendReply } from './types'
 
 const RENEW_BEFORE_MS = 30_000
 
@@ -80,19 +80,41 @@ async function inference() {
 
 export interface Outgoing {
   chatId: string | null
+  // The message that this one is another version of.
+  insteadOf: string | null
   text: string
   locale: Locale
   key: string
 }
 
-export async function sendMessage({ chatId, text, locale, key }: Outgoing): Promise<SendReply> {
+export async function sendMessage({ chatId, insteadOf, text, locale, key }: Outgoing): Promise<SendReply> {
   const client = await inference()
   return unwrap(
     client.POST('/misaki/messages', {
       params: { header: { 'idempotency-key': key } },
-      body: { chat_id: chatId, text, locale },
+      body: { chat_id: chatId, text, locale, ...(insteadOf === null ? {} : { instead_of: insteadOf }) },
     }),
   )
+}
+
+export async function askAgain(message: string, locale: Locale, key: string): Promise<SendReply> {
+  const client = await inference()
+  return unwrap(
+    client.POST('/misaki/messages/{message}/again', {
+      params: { path: { message }, header: { 'idempotency-key': key } },
+      body: { locale },
+    }),
+  )
+}
+
+export interface Said {
+  role: 'user' | 'assistant'
+  text: string
+}
+
+export async function sayInPassing(earlier: Said[], text: string, locale: Locale): Promise<PassingAnswer> {
+  const client = await inference()
+  return unwrap(client.POST('/misaki/passing', { body: { earlier, text, locale } }))
 }
 
 export async function cancelRun(run: string): Promise<Run> {

@@ -1,5 +1,16 @@
 import { infiniteQueryOptions, type QueryClient, queryOptions } from '@tanstack/react-query'
-import { getChat, getChats, getHouse, getLedger, getPhrases, getUsage, openAsGuest, whoAmI } from './account'
+import {
+  getChat,
+  getChats,
+  getFolders,
+  getHouse,
+  getLedger,
+  getPhrases,
+  getUsage,
+  openAsGuest,
+  searchChats,
+  whoAmI,
+} from './account'
 import {
   getAudit,
   getFactors,
@@ -46,6 +57,26 @@ export const chatsQuery = infiniteQueryOptions({
   initialPageParam: null as string | null,
   getNextPageParam: (page) => page.next_cursor,
 })
+
+export const pinnedQuery = queryOptions({
+  queryKey: ['misaki', 'chats', 'pinned'],
+  queryFn: () => getChats(null, { pinned: true }),
+})
+
+export const foldersQuery = queryOptions({ queryKey: ['misaki', 'chats', 'folders'], queryFn: getFolders })
+
+export function folderQuery(folder: string) {
+  return infiniteQueryOptions({
+    queryKey: ['misaki', 'chats', 'in', folder],
+    queryFn: ({ pageParam }) => getChats(pageParam, { folder }),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next_cursor,
+  })
+}
+
+export function searchQuery(q: string) {
+  return queryOptions({ queryKey: ['misaki', 'search', q], queryFn: () => searchChats(q), staleTime: 5_000 })
+}
 
 export function chatQuery(chat: string) {
   return queryOptions({ queryKey: ['misaki', 'chat', chat], queryFn: () => getChat(chat), staleTime: 30_000 })

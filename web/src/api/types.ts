@@ -56,6 +56,8 @@ export type MessageRun = Schemas['MessageRun']
 export type Message = Schemas['MessageView']
 export type ChatSummary = Schemas['ChatSummary']
 export type Chat = Schemas['ChatView']
+export type Findings = Schemas['Findings']
+export type PassingAnswer = Schemas['PassingAnswer']
 export type SendReply = Schemas['Answer']
 export type Run = Schemas['InferenceView']
 

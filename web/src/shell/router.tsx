@@ -338,6 +338,7 @@ const misakiRoute = createRoute({
   component: lazyRouteComponent(() => import('../storefronts/misaki/MisakiPage')),
 })
 const misakiEntranceRoute = createRoute({ getParentRoute: () => misakiRoute, path: '/' })
+const misakiPassingRoute = createRoute({ getParentRoute: () => misakiRoute, path: '/passing' })
 const misakiChatRoute = createRoute({ getParentRoute: () => misakiRoute, path: '/chat/$chatId' })
 
 const routeTree = rootRoute.addChildren([
@@ -388,7 +389,7 @@ const routeTree = rootRoute.addChildren([
     genaiRoute,
     naraiRoute,
   ]),
-  misakiRoute.addChildren([misakiEntranceRoute, misakiChatRoute]),
+  misakiRoute.addChildren([misakiEntranceRoute, misakiPassingRoute, misakiChatRoute]),
 ])
 
 export function createHouseRouter(queryClient: QueryClient, history?: RouterHistory) {

@@ -433,3 +433,10 @@ pub(super) async fn view(conn: &mut PgConnection, id: RunId) -> sqlx::Result<Opt
     .fetch_optional(conn)
     .await
 }
+
+pub(super) async fn forget_runs(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<()> {
+    sqlx::query!("select gateway.forget_runs($1)", ids)
+        .execute(conn)
+        .await
+        .map(drop)
+}

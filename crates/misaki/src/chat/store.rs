@@ -5,7 +5,10 @@ use kernel::PageRequest;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{ChatId, ChatSummary, MessageId, Row};
+use super::{
+    Change, ChatId, ChatSummary, MessageId, Row, Speaker, Which,
+    tree::{Node, Tree},
+};
 
 pub(super) async fn insert(
     conn: &mut PgConnection,
@@ -42,25 +45,128 @@ pub(super) async fn lock_key(
     .map(drop)
 }
 
-/// Locks a chat, so that its messages are numbered in a line.
-pub(super) async fn lock(conn: &mut PgConnection, id: ChatId) -> sqlx::Result<Option<ChatId>> {
+/// Locks a chat, so that its messages are numbered in a line, and tells where it ends.
+pub(super) async fn lock(
+    conn: &mut PgConnection,
+    id: ChatId,
+) -> sqlx::Result<Option<Option<MessageId>>> {
     sqlx::query_scalar!(
-        r#"select id as "id: ChatId" from misaki.chat where id = $1 for update"#,
+        r#"select leaf_id as "leaf: MessageId" from misaki.chat where id = $1 for update"#,
         id as ChatId
     )
     .fetch_optional(conn)
     .await
 }
 
+/// Where a chat ends.
+pub(super) async fn leaf(conn: &mut PgConnection, id: ChatId) -> sqlx::Result<Option<MessageId>> {
+    sqlx::query_scalar!(
+        r#"select leaf_id as "leaf: MessageId" from misaki.chat where id = $1"#,
+        id as ChatId
+    )
+    .fetch_optional(conn)
+    .await
+    .map(Option::flatten)
+}
+
+pub(super) async fn set_leaf(
+    conn: &mut PgConnection,
+    id: ChatId,
+    leaf: Option<MessageId>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update misaki.chat set leaf_id = $2 where id = $1",
+        id as ChatId,
+        leaf as Option<MessageId>
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+pub(super) async fn tree(conn: &mut PgConnection, chat: ChatId) -> sqlx::Result<Tree> {
+    let rows = sqlx::query!(
+        r#"select id as "id: MessageId", parent_id as "parent: MessageId", role
+           from misaki.message where chat_id = $1 order by seq"#,
+        chat as ChatId
+    )
+    .fetch_all(conn)
+    .await?;
+    let nodes = rows.into_iter().map(|row| Node {
+        id: row.id,
+        parent: row.parent,
+        speaker: Speaker::of(&row.role),
+    });
+    Ok(Tree(nodes.collect()))
+}
+
+/// Up to `most` messages that end with this one, oldest first.
+pub(super) async fn branch(
+    conn: &mut PgConnection,
+    end: MessageId,
+    most: i32,
+) -> sqlx::Result<Vec<Row>> {
+    sqlx::query_as!(
+        Row,
+        r#"with recursive back as (
+               select id, parent_id, 1 as steps from misaki.message where id = $1
+               union all
+               select m.id, m.parent_id, back.steps + 1 from misaki.message m join back on m.id = back.parent_id
+               where back.steps < $2
+           )
+           select m.id as "id: MessageId", chat_id as "chat: ChatId", m.parent_id as "parent: MessageId", seq, role, text,
+                  phrase_id, phrase_rule, run_id as "run: RunId", request_key as key, created_at
+           from back join misaki.message m on m.id = back.id order by back.steps desc"#,
+        end as MessageId,
+        most,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn message(conn: &mut PgConnection, id: MessageId) -> sqlx::Result<Option<Row>> {
+    sqlx::query_as!(
+        Row,
+        r#"select id as "id: MessageId", chat_id as "chat: ChatId", parent_id as "parent: MessageId", seq, role, text, phrase_id, phrase_rule,
+                  run_id as "run: RunId", request_key as key, created_at
+           from misaki.message where id = $1"#,
+        id as MessageId,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// The runs of a chat's messages.
+pub(super) async fn of_chat(
+    conn: &mut PgConnection,
+    chat: ChatId,
+) -> sqlx::Result<Vec<Option<RunId>>> {
+    sqlx::query_scalar!(
+        r#"select run_id as "run: RunId" from misaki.message where chat_id = $1"#,
+        chat as ChatId
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn delete_message(conn: &mut PgConnection, id: MessageId) -> sqlx::Result<()> {
+    sqlx::query!("delete from misaki.message where id = $1", id as MessageId)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
 pub(super) async fn touch(
     conn: &mut PgConnection,
     id: ChatId,
+    leaf: MessageId,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "update misaki.chat set updated_at = $2 where id = $1",
+        "update misaki.chat set updated_at = $2, leaf_id = $3 where id = $1",
         id as ChatId,
-        now
+        now,
+        leaf as MessageId
     )
     .execute(conn)
     .await
@@ -83,8 +189,8 @@ pub(super) async fn insert_message(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into misaki.message
-             (id, tenant_id, chat_id, seq, role, text, phrase_id, phrase_rule, run_id, request_key, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             (id, tenant_id, chat_id, seq, role, text, phrase_id, phrase_rule, run_id, request_key, created_at, parent_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         row.id as MessageId,
         tenant as TenantId,
         row.chat as ChatId,
@@ -96,6 +202,7 @@ pub(super) async fn insert_message(
         row.run as Option<RunId>,
         row.key,
         row.created_at,
+        row.parent as Option<MessageId>,
     )
     .execute(conn)
     .await
@@ -105,7 +212,7 @@ pub(super) async fn insert_message(
 pub(super) async fn by_key(conn: &mut PgConnection, key: Uuid) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
-        r#"select id as "id: MessageId", chat_id as "chat: ChatId", seq, role, text, phrase_id, phrase_rule,
+        r#"select id as "id: MessageId", chat_id as "chat: ChatId", parent_id as "parent: MessageId", seq, role, text, phrase_id, phrase_rule,
                   run_id as "run: RunId", request_key as key, created_at
            from misaki.message where request_key = $1 order by seq"#,
         key,
@@ -114,39 +221,39 @@ pub(super) async fn by_key(conn: &mut PgConnection, key: Uuid) -> sqlx::Result<V
     .await
 }
 
-pub(super) async fn messages(conn: &mut PgConnection, chat: ChatId) -> sqlx::Result<Vec<Row>> {
+/// These messages, in their order.
+pub(super) async fn these(conn: &mut PgConnection, ids: &[MessageId]) -> sqlx::Result<Vec<Row>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     sqlx::query_as!(
         Row,
-        r#"select id as "id: MessageId", chat_id as "chat: ChatId", seq, role, text, phrase_id, phrase_rule,
+        r#"select id as "id: MessageId", chat_id as "chat: ChatId", parent_id as "parent: MessageId", seq, role, text, phrase_id, phrase_rule,
                   run_id as "run: RunId", request_key as key, created_at
-           from misaki.message where chat_id = $1 order by seq"#,
-        chat as ChatId,
+           from misaki.message where id = any ($1) order by seq"#,
+        &ids,
     )
     .fetch_all(conn)
     .await
 }
 
-pub(super) async fn newest_messages(
+pub(super) async fn titles(
     conn: &mut PgConnection,
-    chat: ChatId,
-    most: i64,
-) -> sqlx::Result<Vec<Row>> {
-    sqlx::query_as!(
-        Row,
-        r#"select id as "id: MessageId", chat_id as "chat: ChatId", seq, role, text, phrase_id, phrase_rule,
-                  run_id as "run: RunId", request_key as key, created_at
-           from misaki.message where chat_id = $1 order by seq desc limit $2"#,
-        chat as ChatId,
-        most,
+    ids: &[ChatId],
+) -> sqlx::Result<Vec<(ChatId, Option<String>)>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        r#"select id as "id: ChatId", title from misaki.chat where id = any ($1)"#,
+        &ids
     )
     .fetch_all(conn)
-    .await
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.title)).collect())
 }
 
 pub(super) async fn find(conn: &mut PgConnection, id: ChatId) -> sqlx::Result<Option<ChatSummary>> {
     sqlx::query_as!(
         ChatSummary,
-        r#"select id as "id: ChatId", title, created_at, updated_at from misaki.chat where id = $1"#,
+        r#"select id as "id: ChatId", title, pinned_at is not null as "pinned!", folder, created_at, updated_at
+           from misaki.chat where id = $1"#,
         id as ChatId,
     )
     .fetch_optional(conn)
@@ -156,17 +263,58 @@ pub(super) async fn find(conn: &mut PgConnection, id: ChatId) -> sqlx::Result<Op
 pub(super) async fn list(
     conn: &mut PgConnection,
     tenant: TenantId,
+    which: &Which,
     page: &PageRequest,
 ) -> sqlx::Result<Vec<ChatSummary>> {
     sqlx::query_as!(
         ChatSummary,
-        r#"select id as "id: ChatId", title, created_at, updated_at from misaki.chat
+        r#"select id as "id: ChatId", title, pinned_at is not null as "pinned!", folder, created_at, updated_at
+           from misaki.chat
            where tenant_id = $1 and ($2::timestamptz is null or (updated_at, id) < ($2, $3))
+             and ($5::boolean is null or (pinned_at is not null) = $5) and ($6::text is null or folder = $6)
            order by updated_at desc, id desc limit $4"#,
         tenant as TenantId,
         page.after.map(|cursor| cursor.at),
         page.after.map(|cursor| cursor.id),
         page.limit + 1,
+        which.pinned,
+        which.folder.as_deref(),
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn update(
+    conn: &mut PgConnection,
+    id: ChatId,
+    change: &Change,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update misaki.chat set title = coalesce($2, title),
+             pinned_at = case when $3::boolean is null then pinned_at when $3 then coalesce(pinned_at, $4) end,
+             folder = case when $5 then $6 else folder end
+         where id = $1",
+        id as ChatId,
+        change.title.as_deref(),
+        change.pinned,
+        now,
+        change.folder.is_some(),
+        change.folder.as_ref().and_then(Option::as_deref),
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+pub(super) async fn folders(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"select distinct folder as "folder!" from misaki.chat
+           where tenant_id = $1 and folder is not null order by 1 limit 200"#,
+        tenant as TenantId
     )
     .fetch_all(conn)
     .await

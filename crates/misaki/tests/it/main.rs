@@ -5,11 +5,14 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod talks;
+
 use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::{Body, to_bytes},
+    extract::FromRequestParts,
     http::{Request, header},
 };
 use entitlement::{Catalogue, DEFAULT_PLANS, Entitlement, PlanFile};
@@ -26,6 +29,7 @@ struct Bar {
     room: Misaki,
     app: Router,
     guest: Caller,
+    cookie: String,
 }
 
 impl Bar {
@@ -66,12 +70,13 @@ impl Bar {
             .merge(misaki::account_router())
             .with_state(room.clone());
         let app = api::wrap(routes.split_for_parts().0, test.cx.ids.clone());
-        let guest = new_guest(&room).await;
+        let (guest, cookie) = new_guest(&room).await;
         Self {
             test,
             room,
             app,
             guest,
+            cookie,
         }
     }
 
@@ -107,6 +112,63 @@ impl Bar {
         )
     }
 
+    async fn inference(&self, path: &str, key: &str, body: &Value) -> (u16, Value) {
+        let token = identity::mint_inference_token(&self.room.identity, &self.guest, "misaki")
+            .unwrap()
+            .token;
+        let request = Request::post(path)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header("idempotency-key", key)
+            .body(Body::from(body.to_string()))
+            .unwrap();
+        self.answer(request).await
+    }
+
+    async fn say_instead(&self, chat: &Value, of: &Value, text: &str, key: &str) -> (u16, Value) {
+        let body = json!({ "chat_id": chat, "instead_of": of, "text": text });
+        self.inference("/misaki/messages", key, &body).await
+    }
+
+    async fn pass(&self, earlier: &Value, text: &str) -> (u16, Value) {
+        let body = json!({ "earlier": earlier, "text": text });
+        self.inference("/misaki/passing", "none", &body).await
+    }
+
+    /// Another version of an answer.
+    async fn again(&self, message: &Value, key: &str) -> (u16, Value) {
+        let path = format!("/misaki/messages/{}/again", message.as_str().unwrap());
+        self.inference(&path, key, &json!({})).await
+    }
+
+    /// A call of the account listener by the guest's cookie.
+    async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        self.call_as(&self.cookie, method, path, body).await
+    }
+
+    async fn call_as(
+        &self,
+        cookie: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> (u16, Value) {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::COOKIE, cookie)
+            .header(header::CONTENT_TYPE, "application/json");
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        self.answer(request.body(body).unwrap()).await
+    }
+
+    async fn answer(&self, request: Request<Body>) -> (u16, Value) {
+        let response = self.app.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), 10_000_000).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
     async fn ended(&self, answer: &Value) -> gateway::RunView {
         let id = answer["run_id"].as_str().unwrap().parse().unwrap();
         let waiting = async {
@@ -135,10 +197,33 @@ impl Bar {
     }
 }
 
-async fn new_guest(room: &Misaki) -> Caller {
-    let meta = RequestMeta::of_the_house("req_test");
-    let opened = identity::guest(&room.identity, &meta).await.unwrap();
-    opened.session.into()
+/// A guest, and the cookie that it came out with.
+async fn new_guest(room: &Misaki) -> (Caller, String) {
+    let door = api::wrap(
+        identity::router()
+            .with_state(room.identity.clone())
+            .split_for_parts()
+            .0,
+        room.cx.ids.clone(),
+    );
+    let request = Request::post("/auth/guest").body(Body::empty()).unwrap();
+    let opened = door.oneshot(request).await.unwrap();
+    let cookie = opened.headers()[header::SET_COOKIE]
+        .to_str()
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    let (mut parts, ()) = Request::get("/")
+        .header(header::COOKIE, &cookie)
+        .body(())
+        .unwrap()
+        .into_parts();
+    let caller = Caller::from_request_parts(&mut parts, &room.identity)
+        .await
+        .unwrap();
+    (caller, cookie)
 }
 
 #[tokio::test]
@@ -267,7 +352,7 @@ async fn the_plan_decides_the_model() {
 async fn nobody_sees_or_joins_anothers_chat_nor_comes_with_anothers_token() {
     let bar = Bar::open().await;
     let (_, mine) = bar.say(None, "こんばんは", "k1").await;
-    let stranger = new_guest(&bar.room).await;
+    let (stranger, _) = new_guest(&bar.room).await;
     let (status, problem) = bar
         .say_as(
             &stranger,

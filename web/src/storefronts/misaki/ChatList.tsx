@@ -1,8 +1,8 @@
-import { useInfiniteQuery } from '@tanstack/react-query'
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { useRef } from 'react'
+import { useRef, useState } from 'react'
 import { describeProblem } from '../../api/problem'
-import { chatsQuery } from '../../api/queries'
+import { chatsQuery, folderQuery, foldersQuery, pinnedQuery } from '../../api/queries'
 import type { ChatSummary } from '../../api/types'
 import { useLocale } from '../../i18n/locale'
 import { misakiWords } from '../../i18n/misakiWords'
@@ -12,10 +12,12 @@ import { Button } from '../../ui/Button'
 import { Icon } from '../../ui/Icon'
 import { Notice } from '../../ui/Notice'
 import { Skeleton } from '../../ui/Skeleton'
+import { ChatDialog } from './ChatDialog'
 import { groupChats } from './chatGroups'
 import { useDeletions } from './deletions'
 import styles from './list.module.css'
 import { useRoomState } from './room'
+import { SearchBox, SearchResults } from './Search'
 
 interface Props {
   current: string | null
@@ -31,9 +33,22 @@ export function ChatList({ current, enabled, onChosen, onDeleted }: Props) {
   const { deletions } = useRoomState()
   const gone = useDeletions(deletions)
   const list = useRef<HTMLElement>(null)
-  const query = useInfiniteQuery({ ...chatsQuery, enabled })
+  const [sought, setSought] = useState('')
+  const [folder, setFolder] = useState('')
+  const [open, setOpen] = useState<ChatSummary | null>(null)
+  const all = useInfiniteQuery({ ...chatsQuery, enabled })
+  const inside = useInfiniteQuery({ ...folderQuery(folder), enabled: enabled && folder !== '' })
+  const query = folder === '' ? all : inside
+  const pins = useQuery({ ...pinnedQuery, enabled })
+  const folders = useQuery({ ...foldersQuery, enabled }).data ?? []
   const hidden = new Set(gone.filter((deletion) => deletion.state !== 'failed').map((deletion) => deletion.id))
-  const chats = query.data?.pages.flatMap((page) => page.items).filter((chat) => !hidden.has(chat.id)) ?? []
+  const listed = query.data?.pages.flatMap((page) => page.items).filter((chat) => !hidden.has(chat.id)) ?? []
+  const pinned = folder === '' ? (pins.data?.items ?? []).filter((chat) => !hidden.has(chat.id)) : []
+  const chats = listed.filter((chat) => folder !== '' || !chat.pinned)
+  const groups = [
+    ...(pinned.length > 0 ? [{ name: 'pinned' as const, chats: pinned }] : []),
+    ...groupChats(chats, new Date()),
+  ]
 
   function remove(chat: ChatSummary) {
     deletions.begin(chat.id, chat.title ?? words.untitled)
@@ -43,62 +58,89 @@ export function ChatList({ current, enabled, onChosen, onDeleted }: Props) {
   }
 
   return (
-    <nav ref={list} tabIndex={-1} className={styles['list']} aria-label={words.conversations}>
-      {query.isPending && (
-        <div className={styles['pending']}>
-          <Skeleton height="2.5rem" />
-          <Skeleton height="2.5rem" />
-          <Skeleton height="2.5rem" />
-        </div>
-      )}
-      {query.error && (
-        <Notice
-          tone="bad"
-          role="status"
-          title={describeProblem(query.error, locale).summary}
-          actions={
-            <Button small onClick={() => query.refetch()}>
-              {shell.retry}
-            </Button>
-          }
-        />
-      )}
-      {query.data && chats.length === 0 && <p className={styles['none']}>{words.noChats}</p>}
-      {groupChats(chats, new Date()).map((group) => (
-        <section key={group.name}>
-          <h2>{words[group.name]}</h2>
-          <ul>
-            {group.chats.map((chat) => (
-              <li key={chat.id} className={styles['row']}>
-                <Link
-                  to="/misaki/chat/$chatId"
-                  params={{ chatId: chat.id }}
-                  className={styles['link']}
-                  aria-current={chat.id === current ? 'page' : undefined}
-                  {...(onChosen ? { onClick: onChosen } : {})}
-                >
-                  {chat.title ?? words.untitled}
-                </Link>
-                <button
-                  type="button"
-                  className={styles['delete']}
-                  aria-label={words.deleteChat(chat.title ?? words.untitled)}
-                  title={words.deleteChat(chat.title ?? words.untitled)}
-                  onClick={() => remove(chat)}
-                >
-                  <Icon name="trash" size={18} />
-                </button>
-              </li>
-            ))}
-          </ul>
-        </section>
-      ))}
-      {query.hasNextPage && (
-        <Button small look="plain" disabled={query.isFetchingNextPage} onClick={() => query.fetchNextPage()}>
-          {words.moreChats}
-        </Button>
-      )}
-    </nav>
+    <>
+      <nav ref={list} tabIndex={-1} className={styles['list']} aria-label={words.conversations}>
+        <SearchBox text={sought} onText={setSought} />
+        {sought.trim() !== '' && <SearchResults text={sought.trim()} {...(onChosen ? { onChosen } : {})} />}
+        {sought.trim() === '' && folders.length > 0 && (
+          <label className={styles['folder']}>
+            <span className="visually-hidden">{words.folder}</span>
+            <select value={folder} onChange={(event) => setFolder(event.target.value)}>
+              <option value="">{words.allFolders}</option>
+              {folders.map((name) => (
+                <option key={name} value={name}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
+        {query.isPending && (
+          <div className={styles['pending']}>
+            <Skeleton height="2.5rem" />
+            <Skeleton height="2.5rem" />
+            <Skeleton height="2.5rem" />
+          </div>
+        )}
+        {query.error && (
+          <Notice
+            tone="bad"
+            role="status"
+            title={describeProblem(query.error, locale).summary}
+            actions={
+              <Button small onClick={() => query.refetch()}>
+                {shell.retry}
+              </Button>
+            }
+          />
+        )}
+        {sought.trim() === '' && query.data && groups.length === 0 && <p className={styles['none']}>{words.noChats}</p>}
+        {(sought.trim() === '' ? groups : []).map((group) => (
+          <section key={group.name}>
+            <h2>{words[group.name]}</h2>
+            <ul>
+              {group.chats.map((chat) => (
+                <li key={chat.id} className={styles['row']}>
+                  <Link
+                    to="/misaki/chat/$chatId"
+                    params={{ chatId: chat.id }}
+                    className={styles['link']}
+                    aria-current={chat.id === current ? 'page' : undefined}
+                    {...(onChosen ? { onClick: onChosen } : {})}
+                  >
+                    {chat.title ?? words.untitled}
+                  </Link>
+                  <button
+                    type="button"
+                    className={styles['more']}
+                    aria-label={words.chatMenu(chat.title ?? words.untitled)}
+                    title={words.chatMenu(chat.title ?? words.untitled)}
+                    onClick={() => setOpen(chat)}
+                  >
+                    <Icon name="more" size={18} />
+                  </button>
+                  <button
+                    type="button"
+                    className={styles['delete']}
+                    aria-label={words.deleteChat(chat.title ?? words.untitled)}
+                    title={words.deleteChat(chat.title ?? words.untitled)}
+                    onClick={() => remove(chat)}
+                  >
+                    <Icon name="trash" size={18} />
+                  </button>
+                </li>
+              ))}
+            </ul>
+          </section>
+        ))}
+        {sought.trim() === '' && query.hasNextPage && (
+          <Button small look="plain" disabled={query.isFetchingNextPage} onClick={() => query.fetchNextPage()}>
+            {words.moreChats}
+          </Button>
+        )}
+      </nav>
+      {open && <ChatDialog chat={open} folders={folders} onClose={() => setOpen(null)} />}
+    </>
   )
 }
 

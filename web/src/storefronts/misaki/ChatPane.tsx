@@ -1,8 +1,9 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
+import { Link, useRouterState } from '@tanstack/react-router'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
 import { describeProblem, hasCode } from '../../api/problem'
 import { meQuery, planQuery } from '../../api/queries'
+import type { Message } from '../../api/types'
 import { useLocale } from '../../i18n/locale'
 import { misakiWords } from '../../i18n/misakiWords'
 import { chatQuota, quotaLeft, quotaResets } from '../../i18n/quota'
@@ -16,8 +17,9 @@ import { Notice } from '../../ui/Notice'
 import { Skeleton } from '../../ui/Skeleton'
 import { Composer, type ComposerHandle } from './Composer'
 import { chipsFor } from './chips'
+import { DeleteDialog } from './DeleteDialog'
 import { isTouch } from './keys'
-import { AssistantMessage, UserBubble } from './MessageView'
+import { AssistantMessage, type MessageActs, UserBubble } from './MessageView'
 import { isSandbox } from './model'
 import { OutgoingView } from './OutgoingView'
 import { useRoomState } from './room'
@@ -99,6 +101,7 @@ export function ChatPane({ chatId, door, onChatOpened, notices }: Props) {
   const [drafts, setDrafts] = useState<Record<string, string>>({})
   const place = chatId ?? 'new'
   const draft = drafts[place] ?? ''
+  const [leaving, setLeaving] = useState<Message | null>(null)
   const write = (text: string) => setDrafts((all) => ({ ...all, [place]: text }))
   const talk = useConversation({
     chatId,
@@ -121,6 +124,24 @@ export function ChatPane({ chatId, door, onChatOpened, notices }: Props) {
     talk.send(text)
     toEnd()
   }
+  const acts: MessageActs = {
+    edit: (message, text) => {
+      talk.send(text, message.id)
+      toEnd()
+    },
+    again: (message) => {
+      talk.again(message.id)
+      toEnd()
+    },
+    show: (id) => void talk.show(id),
+    remove: setLeaving,
+  }
+  // Search leads to a message; whoever came by it wants to see that one and not the end.
+  const sought = useRouterState({ select: (state) => state.location.hash })
+  const loaded = talk.messages.some((message) => message.id === sought)
+  useEffect(() => {
+    if (loaded) document.getElementById(sought)?.scrollIntoView({ block: 'center' })
+  }, [loaded, sought])
   const error = door.error ?? talk.error
   const missing = hasCode(error, 'chat_not_found') || hasCode(error, 'not_found')
   const retry = () => {
@@ -172,17 +193,18 @@ export function ChatPane({ chatId, door, onChatOpened, notices }: Props) {
             </div>
           )}
           {empty && !error && <Entrance onChip={send} busy={talk.busy || !door.ready} />}
-          {talk.messages.map((message, at) =>
+          {talk.messages.map((message) =>
             message.role === 'user' ? (
-              <UserBubble key={message.id} text={message.text} />
+              <UserBubble key={message.id} text={message.text} message={message} acts={talk.busy ? null : acts} />
             ) : (
               <AssistantMessage
                 key={message.id}
                 message={message}
+                acts={talk.busy ? null : acts}
                 onReconnect={talk.reconnect}
                 onAgain={
                   message === last && message.run?.state === 'failed' && talk.outgoing.length === 0
-                    ? () => send(talk.messages[at - 1]?.text ?? '')
+                    ? () => talk.again(message.id)
                     : null
                 }
               />
@@ -196,13 +218,16 @@ export function ChatPane({ chatId, door, onChatOpened, notices }: Props) {
               onResend={talk.resend}
               onRewrite={({ key, text }) => {
                 talk.withdraw(key)
-                write(draft === '' ? text : `${text}\n${draft}`)
+                if (text !== '') write(draft === '' ? text : `${text}\n${draft}`)
                 composer.current?.focus()
               }}
             />
           ))}
         </div>
       </section>
+      {leaving && (
+        <DeleteDialog message={leaving} onClose={() => setLeaving(null)} onDelete={() => talk.remove(leaving.id)} />
+      )}
       <div className={styles['foot']}>
         {away && (
           <button type="button" className={styles['latest']} onClick={() => toEnd(true)}>

@@ -1,26 +1,139 @@
-import { lazy, memo, Suspense, useEffect, useState } from 'react'
+import { lazy, memo, Suspense, useEffect, useRef, useState } from 'react'
 import type { Message } from '../../api/types'
-import { clock } from '../../i18n/format'
+import { clock, count } from '../../i18n/format'
 import { useLocale } from '../../i18n/locale'
 import { misakiWords } from '../../i18n/misakiWords'
 import { useWords } from '../../i18n/text'
 import { Badge } from '../../ui/Badge'
 import { Button } from '../../ui/Button'
-import { Icon } from '../../ui/Icon'
+import { Icon, type IconName } from '../../ui/Icon'
 import { Notice } from '../../ui/Notice'
 import { Announcer } from './Announcer'
+import { LONGEST, lengthOf } from './Composer'
 import { isUnfinished } from './chatCache'
+import { isTouch, sendsMessage } from './keys'
 import styles from './message.module.css'
 import { useRoomState } from './room'
 import { useLiveRun } from './runBoard'
 
 const Markdown = lazy(() => import('./Markdown').then((module) => ({ default: module.Markdown })))
 
-export function UserBubble({ text }: { text: string }) {
-  const words = useWords(misakiWords)
+// What can be done with a message on record.
+export interface MessageActs {
+  edit: (message: Message, text: string) => void
+  again: (message: Message) => void
+  show: (id: string) => void
+  remove: (message: Message) => void
+}
+
+function Act({ icon, label, onClick }: { icon: IconName; label: string; onClick: () => void }) {
   return (
-    <article className={styles['user']} aria-label={words.you}>
-      <p>{text}</p>
+    <button type="button" className={styles['copy']} aria-label={label} title={label} onClick={onClick}>
+      <Icon name={icon} size={18} />
+    </button>
+  )
+}
+
+function Versions({ message, acts }: { message: Message; acts: MessageActs }) {
+  const words = useWords(misakiWords)
+  const locale = useLocale()
+  const { versions } = message
+  const at = versions.indexOf(message.id)
+  if (versions.length < 2 || at < 0) return null
+  const step = (to: number, icon: IconName, label: string) => (
+    <button
+      type="button"
+      className={styles['copy']}
+      aria-label={label}
+      title={label}
+      disabled={versions[to] === undefined}
+      onClick={() => versions[to] !== undefined && acts.show(versions[to])}
+    >
+      <Icon name={icon} size={16} />
+    </button>
+  )
+  return (
+    <fieldset className={styles['versions']} aria-label={words.versions}>
+      {step(at - 1, 'left', words.olderVersion)}
+      <span role="status">
+        {count(at + 1, locale)}/{count(versions.length, locale)}
+      </span>
+      {step(at + 1, 'right', words.newerVersion)}
+    </fieldset>
+  )
+}
+
+function Rewriting({ text, onSend, onClose }: { text: string; onSend: (text: string) => void; onClose: () => void }) {
+  const words = useWords(misakiWords)
+  const [draft, setDraft] = useState(text)
+  const area = useRef<HTMLTextAreaElement>(null)
+  useEffect(() => {
+    area.current?.focus()
+    area.current?.setSelectionRange(text.length, text.length)
+  }, [text])
+  const fits = draft.trim() !== '' && draft.trim() !== text && lengthOf(draft) <= LONGEST
+  return (
+    <form
+      className={styles['rewriting']}
+      onSubmit={(event) => {
+        event.preventDefault()
+        if (fits) onSend(draft.trim())
+      }}
+    >
+      <textarea
+        ref={area}
+        value={draft}
+        rows={Math.min(8, draft.split('\n').length + 1)}
+        aria-label={words.editMessage}
+        onChange={(event) => setDraft(event.target.value)}
+        onKeyDown={(event) => {
+          const { key, shiftKey, ctrlKey, altKey, metaKey, keyCode } = event
+          const { isComposing } = event.nativeEvent
+          if (key === 'Escape' && !isComposing) onClose()
+          else if (sendsMessage({ key, shiftKey, ctrlKey, altKey, metaKey, keyCode, isComposing }, isTouch())) {
+            event.preventDefault()
+            if (fits) onSend(draft.trim())
+          }
+        }}
+      />
+      <p className={styles['note']}>{words.editKeeps}</p>
+      <div>
+        <Button small look="plain" onClick={onClose}>
+          {words.cancel}
+        </Button>
+        <Button small look="primary" type="submit" disabled={!fits}>
+          {words.editSend}
+        </Button>
+      </div>
+    </form>
+  )
+}
+
+export function UserBubble({ text, message, acts }: { text: string; message?: Message; acts?: MessageActs | null }) {
+  const words = useWords(misakiWords)
+  const [editing, setEditing] = useState(false)
+  return (
+    <article className={styles['user']} aria-label={words.you} id={message?.id}>
+      {editing && message && acts ? (
+        <Rewriting
+          text={text}
+          onClose={() => setEditing(false)}
+          onSend={(changed) => {
+            setEditing(false)
+            acts.edit(message, changed)
+          }}
+        />
+      ) : (
+        <p>{text}</p>
+      )}
+      {message && acts && !editing && (
+        <footer className={styles['meta']} data-quiet="true">
+          <Versions message={message} acts={acts} />
+          <Act icon="pen" label={words.editMessage} onClick={() => setEditing(true)} />
+          <CopyButton text={text} />
+          <Act icon="trash" label={words.deleteMessage} onClick={() => acts.remove(message)} />
+        </footer>
+      )}
     </article>
   )
 }
@@ -140,11 +253,12 @@ function FailedRun({ reason, onAgain }: { reason: string | null; onAgain: (() =>
 
 interface Props {
   message: Message
+  acts: MessageActs | null
   onAgain: (() => void) | null
   onReconnect: (runId: string) => void
 }
 
-export const AssistantMessage = memo(function AssistantMessage({ message, onAgain, onReconnect }: Props) {
+export const AssistantMessage = memo(function AssistantMessage({ message, acts, onAgain, onReconnect }: Props) {
   const words = useWords(misakiWords)
   const locale = useLocale()
   const { board } = useRoomState()
@@ -159,7 +273,7 @@ export const AssistantMessage = memo(function AssistantMessage({ message, onAgai
   const model = live?.model ?? message.run?.model ?? null
   const runId = message.run?.id
   return (
-    <article className={styles['assistant']} aria-label={words.persona} data-growing={growing}>
+    <article className={styles['assistant']} aria-label={words.persona} data-growing={growing} id={message.id}>
       <Persona />
       <div className={styles['body']}>
         {text === '' && growing && live?.line !== 'lost' && <Thinking />}
@@ -183,7 +297,7 @@ export const AssistantMessage = memo(function AssistantMessage({ message, onAgai
         )}
         {message.run?.state === 'cancelled' && <p className={styles['note']}>{words.stopped}</p>}
         {message.run?.state === 'failed' && <FailedRun reason={message.run.reason} onAgain={onAgain} />}
-        {!growing && text !== '' && (
+        {!growing && (text !== '' || message.versions.length > 1) && (
           <footer className={styles['meta']}>
             {message.canned && (
               <span title={words.cannedWhy}>
@@ -193,7 +307,14 @@ export const AssistantMessage = memo(function AssistantMessage({ message, onAgai
             <time dateTime={message.at} title={model ?? undefined}>
               {clock(message.at, locale)}
             </time>
-            <CopyButton text={text} />
+            {acts && <Versions message={message} acts={acts} />}
+            {text !== '' && <CopyButton text={text} />}
+            {acts && (
+              <>
+                <Act icon="retry" label={words.anew} onClick={() => acts.again(message)} />
+                <Act icon="trash" label={words.deleteMessage} onClick={() => acts.remove(message)} />
+              </>
+            )}
           </footer>
         )}
       </div>

@@ -1,7 +1,7 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { createMemoryHistory, RouterProvider } from '@tanstack/react-router'
 import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/react'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Me, Message, PlanView } from '../../api/types'
 import { createHouseRouter } from '../../shell/router'
 
@@ -22,12 +22,21 @@ const problem = (status: number, code: string, more: object = {}) =>
     { status, headers: { 'content-type': 'application/problem+json' } },
   )
 const at = '2026-11-20T12:00:00Z'
-const user = (text: string): Message => ({ id: `u-${text}`, role: 'user', text, at, canned: null, run: null })
+const user = (text: string): Message => ({
+  id: `u-${text}`,
+  role: 'user',
+  text,
+  at,
+  versions: [`u-${text}`],
+  canned: null,
+  run: null,
+})
 const assistant = (text: string, run: Message['run'] = null, canned: Message['canned'] = null): Message => ({
   id: `a-${text}`,
   role: 'assistant',
   text,
   at,
+  versions: [`a-${text}`],
   canned,
   run,
 })
@@ -95,6 +104,10 @@ async function say(text: string) {
   fireEvent.keyDown(box, { key: 'Enter', keyCode: 13 })
 }
 
+// The page is read in before the first test waits for it.
+beforeAll(async () => {
+  await import('./MisakiPage')
+})
 beforeEach(() => {
   vi.stubGlobal(
     'ResizeObserver',
@@ -251,9 +264,9 @@ describe('the bar', () => {
           title: null,
           created_at: at,
           updated_at: at,
-          messages: [user('続けて'), assistant('それでね、**「雨の', run)],
+          messages: [user('続けて'), { ...assistant('それでね、**「雨の', run), id: 'msg_a' }],
         }),
-      'POST /misaki/messages': async (request) => {
+      'POST /misaki/messages/msg_a/again': async (request) => {
         sent.push(await request.json())
         return problem(503, 'upstream_unavailable')
       },
@@ -262,7 +275,7 @@ describe('the bar', () => {
     // the emphasis that was open when it broke off is closed
     expect(await screen.findByText('「雨の', { selector: 'strong' })).toBeTruthy()
     fireEvent.click(screen.getByRole('button', { name: 'もう一度たのむ' }))
-    await waitFor(() => expect(sent).toEqual([{ chat_id: 'chat_1', text: '続けて', locale: 'ja' }]))
+    await waitFor(() => expect(sent).toEqual([{ locale: 'ja' }]))
   })
 
   test('says that a conversation is not there', async () => {

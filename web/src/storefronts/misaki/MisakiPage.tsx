@@ -1,5 +1,5 @@
 import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query'
-import { Link, useNavigate, useParams, useRouter } from '@tanstack/react-router'
+import { Link, useNavigate, useParams, useRouter, useRouterState } from '@tanstack/react-router'
 import { useCallback, useEffect, useRef } from 'react'
 import { chatQuery, chatsQuery, guestDoorQuery } from '../../api/queries'
 import type { Me } from '../../api/types'
@@ -18,6 +18,7 @@ import { Noren } from '../../ui/Noren'
 import mark from '../../ui/noren.svg'
 import { ChatList, UndoBar } from './ChatList'
 import { ChatPane } from './ChatPane'
+import { PassingPane } from './PassingPane'
 import { RoomContext, roomOf } from './room'
 import styles from './room.module.css'
 
@@ -74,6 +75,7 @@ export default function MisakiPage() {
   const router = useRouter()
   const { chatId: param } = useParams({ strict: false })
   const chatId = param ?? null
+  const passing = useRouterState({ select: (state) => /^\/misaki\/passing\/?$/.test(state.location.pathname) })
   const room = roomOf(client)
   const door = useQuery(guestDoorQuery(client))
   const { data: chat } = useQuery({ ...chatQuery(chatId ?? ''), enabled: false })
@@ -152,6 +154,17 @@ export default function MisakiPage() {
             </Button>
             <h1>{words.name}</h1>
             {title !== null && <p className={styles['topic']}>{title}</p>}
+            {passing && <p className={styles['topic']}>{words.passing}</p>}
+            {!passing && (
+              <Link
+                to="/misaki/passing"
+                className={`${buttonClass({ look: 'plain', icon: true })} ${styles['toPassing']}`}
+                aria-label={words.passing}
+                title={words.passing}
+              >
+                <Icon name="mask" />
+              </Link>
+            )}
             <Link
               to="/misaki"
               className={`${buttonClass({ look: 'plain', icon: true })} ${styles['onlyNarrow']}`}
@@ -162,16 +175,19 @@ export default function MisakiPage() {
             </Link>
           </header>
           <Banners />
-          <ChatPane
-            chatId={chatId}
-            door={{ ready: door.isSuccess, error: door.error, retry: () => void door.refetch() }}
-            onChatOpened={onChatOpened}
-            notices={
-              <div className={styles['onlyNarrow']}>
-                <UndoBar />
-              </div>
-            }
-          />
+          {passing && <PassingPane ready={door.isSuccess} />}
+          {!passing && (
+            <ChatPane
+              chatId={chatId}
+              door={{ ready: door.isSuccess, error: door.error, retry: () => void door.refetch() }}
+              onChatOpened={onChatOpened}
+              notices={
+                <div className={styles['onlyNarrow']}>
+                  <UndoBar />
+                </div>
+              }
+            />
+          )}
         </main>
       </div>
     </RoomContext.Provider>

@@ -83,7 +83,7 @@ function Refused({ item, quota, onResend, onRewrite }: Props) {
             {words.sendAgain}
           </Button>
           <Button small look="plain" onClick={() => onRewrite(item)}>
-            {words.rewrite}
+            {item.again === null ? words.rewrite : words.dismiss}
           </Button>
         </>
       }
@@ -107,7 +107,7 @@ export function OutgoingView(props: Props) {
   const words = useWords(misakiWords)
   return (
     <>
-      <UserBubble text={item.text} />
+      {item.again === null && <UserBubble text={item.text} />}
       {item.canned && (
         <article className={styles['assistant']} aria-label={words.persona}>
           <Persona />

@@ -5,18 +5,29 @@ import type { RunEnd } from './runBoard'
 
 function withMessages(chat: Chat, added: readonly Message[]): Chat {
   const known = new Set(chat.messages.map((message) => message.id))
-  const fresh = added.filter((message) => !known.has(message.id))
-  return fresh.length === 0 ? chat : { ...chat, messages: [...chat.messages, ...fresh] }
+  if (added.every((message) => known.has(message.id))) return chat
+  // Another version takes the place of the one that was shown, and of what followed that.
+  const versions = new Set(added.flatMap((message) => message.versions))
+  const at = chat.messages.findIndex((message) => versions.has(message.id))
+  return { ...chat, messages: [...chat.messages.slice(0, at < 0 ? undefined : at), ...added] }
 }
 
 // Puts what a send returned into the cached conversation; a resend that returns the same messages adds nothing.
 export function recordReply(client: QueryClient, reply: SendReply): void {
   const { user, assistant, chat_id: id } = reply
   client.setQueryData<Chat>(chatQuery(id).queryKey, (chat) =>
-    withMessages(chat ?? { id, title: null, created_at: user.at, updated_at: assistant.at, messages: [] }, [
-      user,
-      assistant,
-    ]),
+    withMessages(
+      chat ?? {
+        id,
+        title: null,
+        pinned: false,
+        folder: null,
+        created_at: user.at,
+        updated_at: assistant.at,
+        messages: [],
+      },
+      [user, assistant],
+    ),
   )
 }
 

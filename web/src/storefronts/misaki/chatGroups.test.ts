@@ -4,7 +4,7 @@ import { groupChats } from './chatGroups'
 const now = new Date(2026, 10, 20, 0, 30)
 const chat = (id: string, ...at: [number, number, number, number, number]) => {
   const time = new Date(...at).toISOString()
-  return { id, title: id, created_at: time, updated_at: time }
+  return { id, title: id, pinned: false, folder: null, created_at: time, updated_at: time }
 }
 const shape = (groups: ReturnType<typeof groupChats>) =>
   groups.map(({ name, chats }) => [name, chats.map(({ id }) => id)])

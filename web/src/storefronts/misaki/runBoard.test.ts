@@ -89,6 +89,7 @@ test('an end replaces the durable text instead of adding to it', () => {
     role: 'assistant',
     text: 'いらっ',
     at: '2026-11-20T00:00:00Z',
+    versions: ['msg_1'],
     canned: null,
     run: { id: 'run_1', state: 'running', reason: null, model: null },
   }

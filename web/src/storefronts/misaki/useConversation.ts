@@ -1,6 +1,7 @@
 import { type QueryClient, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useCallback, useEffect, useRef, useState } from 'react'
-import { cancelRun, sendMessage } from '../../api/inference'
+import { deleteMessage, showVersion } from '../../api/account'
+import { askAgain, cancelRun, sendMessage } from '../../api/inference'
 import { chatQuery, chatsQuery, phrasesQuery, planQuery } from '../../api/queries'
 import type { Chat, Message } from '../../api/types'
 import { currentLocale } from '../../i18n/locale'
@@ -13,6 +14,9 @@ import { newKey } from './uuid'
 export interface Outgoing {
   key: string
   chatId: string | null
+  // What it takes the place of: a question put differently, or an answer asked for anew.
+  insteadOf: string | null
+  again: string | null
   text: string
   at: string
   canned: PhraseHit | null
@@ -60,7 +64,10 @@ export interface Conversation {
   // The run that is being answered in this conversation, if any.
   running: string | null
   busy: boolean
-  send: (text: string) => void
+  send: (text: string, insteadOf?: string) => void
+  again: (message: string) => void
+  show: (message: string) => Promise<void>
+  remove: (message: string) => Promise<void>
   resend: (key: string) => void
   withdraw: (key: string) => void
   stop: () => void
@@ -106,12 +113,9 @@ export function useConversation({ chatId, enabled, onChatOpened }: Options): Con
   const post = useCallback(
     async (item: Outgoing) => {
       try {
-        const reply = await sendMessage({
-          chatId: item.chatId,
-          text: item.text,
-          locale: currentLocale(),
-          key: item.key,
-        })
+        const locale = currentLocale()
+        const reply =
+          item.again === null ? await sendMessage({ ...item, locale }) : await askAgain(item.again, locale, item.key)
         recordReply(client, reply)
         setOutbox((items) => items.filter((other) => other.key !== item.key))
         if (item.chatId === null) opened.current(reply.chat_id)
@@ -131,13 +135,25 @@ export function useConversation({ chatId, enabled, onChatOpened }: Options): Con
     [client, board, stopRun],
   )
 
-  const send = (text: string): void => {
+  const begin = (item: Outgoing): void => {
+    setOutbox((items) => [...items, item])
+    void post(item)
+  }
+
+  const send = (text: string, insteadOf: string | null = null): void => {
     const key = newKey()
     const now = new Date()
     const canned = phrases ? matchPhrase(phrases, text, { hour: barHour(now), seed: key }) : null
-    const item: Outgoing = { key, chatId, text, at: now.toISOString(), canned, state: 'sending' }
-    setOutbox((items) => [...items, item])
-    void post(item)
+    begin({ key, chatId, insteadOf, again: null, text, at: now.toISOString(), canned, state: 'sending' })
+  }
+
+  const again = (message: string): void => {
+    const at = new Date().toISOString()
+    begin({ key: newKey(), chatId, insteadOf: null, again: message, text: '', at, canned: null, state: 'sending' })
+  }
+
+  const put = (changed: Chat): void => {
+    client.setQueryData<Chat>(chatQuery(changed.id).queryKey, changed)
   }
 
   // The same key: if the first try did arrive, the server returns its answer instead of asking twice.
@@ -150,8 +166,12 @@ export function useConversation({ chatId, enabled, onChatOpened }: Options): Con
     void post(item)
   }
 
+  // While a version is on its way, what it takes the place of has left the screen.
+  const leaving = outgoing.find((item) => item.state === 'sending' && (item.insteadOf ?? item.again) !== null)
+  const cut = leaving ? messages.findIndex((message) => message.id === (leaving.insteadOf ?? leaving.again)) : -1
+
   return {
-    messages,
+    messages: cut < 0 ? messages : messages.slice(0, cut),
     outgoing,
     chat,
     loading: chatId !== null && query.isPending,
@@ -160,6 +180,13 @@ export function useConversation({ chatId, enabled, onChatOpened }: Options): Con
     running,
     busy: running !== null || outgoing.some((item) => item.state === 'sending' && !item.canned),
     send,
+    again,
+    async show(message) {
+      if (chatId !== null) put(await showVersion(chatId, message))
+    },
+    async remove(message) {
+      put(await deleteMessage(message))
+    },
     resend,
     withdraw: (key) => setOutbox((items) => items.filter((item) => item.key !== key)),
     stop() {
