@@ -17,7 +17,7 @@ mod usage;
 
 use std::sync::Arc;
 
-use db::Ctx;
+use db::{Commit, Ctx, Scope, Tx};
 use identity::Identity;
 use tokio::sync::RwLock;
 
@@ -54,6 +54,9 @@ pub struct Entitlement {
     pub catalogue: Arc<RwLock<Catalogue>>,
     /// The inference listener's public URL, which callers are sent to.
     pub inference_url: Arc<str>,
+    /// What the commit of metered work waits for.
+    #[from_ref(skip)]
+    commit: Commit,
     #[from_ref(skip)]
     desk: Arc<desk::Desk>,
 }
@@ -72,8 +75,24 @@ impl Entitlement {
             identity,
             catalogue,
             inference_url: inference_url.into(),
+            commit: Commit::Durable,
             desk,
         }
+    }
+
+    /// Lets the commits of metered work wait for this instead of the disk.
+    #[must_use]
+    pub fn committing(mut self, commit: Commit) -> Self {
+        self.commit = commit;
+        self
+    }
+
+    /// A transaction of the house for what work writes: reservations, usage, and the books of both together.
+    ///
+    /// # Errors
+    /// As [`db::Db::begin`].
+    pub async fn begin_metered(&self, reason: &'static str) -> sqlx::Result<Tx> {
+        self.cx.db.begin_as(Scope::House(reason), self.commit).await
     }
 
     /// Gives back all that this process has taken and does not use, for a process that ends.
