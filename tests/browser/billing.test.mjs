@@ -72,7 +72,10 @@ test('on a phone: subscribe, be declined, recover, upgrade, cancel, and see why 
     const terms = page.getByRole('heading', { name: 'ご契約の条件' }).locator('..')
     assert.equal(await terms.locator('dt').count(), 6, 'the six statutory items')
     const text = await page.locator('main').innerText()
-    assert.ok(text.indexOf('解約のしかた') < text.lastIndexOf('この内容で申し込む'), 'how to cancel stands before the button')
+    assert.ok(
+      text.indexOf('解約のしかた') < text.lastIndexOf('この内容で申し込む'),
+      'how to cancel stands before the button',
+    )
     assert.match(text, /今回のお支払い\s*￥980/)
     assert.equal((await plan(page)).plan.price_yen, 0, 'looking is not ordering')
     await good(page, 'confirm')
@@ -141,13 +144,37 @@ test('on a phone: subscribe, be declined, recover, upgrade, cancel, and see why 
     await title(page, '残高の理由').waitFor()
     await said(page, t.balanced)
     await page.locator('summary').first().waitFor()
-    for (let at = 0; at < (await page.locator('summary').count()); at += 1) await page.locator('summary').nth(at).click()
+    for (let at = 0; at < (await page.locator('summary').count()); at += 1)
+      await page.locator('summary').nth(at).click()
     // several runs may be used up in one movement, that of the block they were admitted from
     const { items } = await ask(page, '/billing/ledger/misaki.chat/movements')
     const settled = items.find(({ used }) => used > 0)
     assert.ok(settled, 'what was used is in the books')
     await page.locator('tr').filter({ hasText: settled.reference }).filter({ hasText: '使用済み +1' }).first().waitFor()
     await good(page, 'ledger')
+  })
+
+  await context.test('more is bought once, after all that the law wants to be read', async () => {
+    const left = async () => (await plan(page)).quotas[0].available
+    const before = await left()
+    await page.goto('/account/plan')
+    await link(page, '買い足す').click()
+    await title(page, 'スナック みさきの買い足し').waitFor()
+    await good(page, 'topups')
+    await button(page, '「会話100回」を選ぶ').click()
+    const terms = page.getByRole('heading', { name: 'ご購入の条件' }).locator('..')
+    await terms.waitFor()
+    assert.equal(await terms.locator('dt').count(), 6, 'the six statutory items')
+    assert.match(await page.locator('main').innerText(), /自動更新はありません/)
+    await good(page, 'topup-confirm')
+    await pressByKeyboard(page, button(page, 'この内容で買い足す'))
+    await page.getByText('SANDBOX').waitFor()
+    await page.getByRole('button', { name: /支払う \/ Pay/ }).click()
+    await title(page, '買い足しました').waitFor({ timeout: 35_000 })
+    assert.equal(await left(), before + 100)
+    await good(page, 'topup-done')
+    await link(page, '残高と入出の記録').click()
+    await page.getByText('会話100回').first().waitFor()
   })
 
   await context.test('receipts are listed, shown and printed without the page around them', async () => {
@@ -166,25 +193,28 @@ test('on a phone: subscribe, be declined, recover, upgrade, cancel, and see why 
     await page.emulateMedia({ media: 'screen' })
   })
 
-  await context.test('it is canceled where one was told, works to the end of the month, and can be taken back', async () => {
-    await page.goto('/account/plan')
-    await button(page, '解約する').click()
-    const dialog = page.getByRole('dialog', { name: '「VIP」を解約しますか' })
-    await dialog.waitFor()
-    await good(page, 'cancel')
-    await dialog.getByRole('button', { name: '解約する', exact: true }).click()
-    await said(page, '解約の予約を受けています')
-    const [ending] = (await ask(page, '/billing/subscriptions')).items
-    assert.ok(ending.cancel_at)
-    assert.equal((await plan(page)).plan.id, 'vip', 'what is paid for goes on')
-    await button(page, '解約をとりやめる').click()
-    await button(page, '解約する').waitFor()
-    assert.equal((await ask(page, '/billing/subscriptions')).items[0].cancel_at, null)
-    await button(page, '解約する').click()
-    await dialog.getByRole('button', { name: '解約する', exact: true }).click()
-    await said(page, '解約の予約を受けています')
-    await good(page, 'canceled')
-  })
+  await context.test(
+    'it is canceled where one was told, works to the end of the month, and can be taken back',
+    async () => {
+      await page.goto('/account/plan')
+      await button(page, '解約する').click()
+      const dialog = page.getByRole('dialog', { name: '「VIP」を解約しますか' })
+      await dialog.waitFor()
+      await good(page, 'cancel')
+      await dialog.getByRole('button', { name: '解約する', exact: true }).click()
+      await said(page, '解約の予約を受けています')
+      const [ending] = (await ask(page, '/billing/subscriptions')).items
+      assert.ok(ending.cancel_at)
+      assert.equal((await plan(page)).plan.id, 'vip', 'what is paid for goes on')
+      await button(page, '解約をとりやめる').click()
+      await button(page, '解約する').waitFor()
+      assert.equal((await ask(page, '/billing/subscriptions')).items[0].cancel_at, null)
+      await button(page, '解約する').click()
+      await dialog.getByRole('button', { name: '解約する', exact: true }).click()
+      await said(page, '解約の予約を受けています')
+      await good(page, 'canceled')
+    },
+  )
 
   assert.deepEqual(complaints, [])
   await browser.close()

@@ -25,6 +25,7 @@ pub fn router() -> OpenApiRouter<Entitlement> {
     OpenApiRouter::new()
         .routes(routes!(get_plan))
         .routes(routes!(list_plans))
+        .routes(routes!(list_topups))
         .routes(routes!(list_usage))
         .routes(routes!(list_usage_days))
         .routes(routes!(get_rate_limit))
@@ -235,6 +236,53 @@ async fn list_plans(
         })
         .collect();
     Ok(Okay(PlanOffers { items }))
+}
+
+/// Units that are bought once.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct TopUpOffer {
+    id: String,
+    version: i32,
+    title: Text,
+    unit: String,
+    amount: u32,
+    /// Tax included.
+    #[schema(value_type = i64)]
+    price_yen: Yen,
+    /// How many days the units live.
+    days: u16,
+    /// Whether it can be bought right now.
+    for_sale: bool,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct TopUpOffers {
+    items: Vec<TopUpOffer>,
+}
+
+/// Lists the units that a storefront sells once, beside its plans, cheapest first.
+#[utoipa::path(get, path = "/billing/topups", operation_id = "list_topups", tag = "entitlement", params(StorefrontQuery),
+    responses((status = 200, body = TopUpOffers), Refusals))]
+async fn list_topups(
+    State(room): State<Entitlement>,
+    ValidQuery(query): ValidQuery<StorefrontQuery>,
+) -> Result<Okay<TopUpOffers>, Error> {
+    let catalogue = room.catalogue.read().await;
+    let items = catalogue
+        .topups()
+        .filter(|topup| topup.storefront == query.storefront)
+        .map(|topup| TopUpOffer {
+            id: topup.id.clone(),
+            version: topup.version,
+            title: topup.terms.title.clone(),
+            unit: topup.terms.unit.clone(),
+            amount: topup.terms.amount,
+            price_yen: topup.terms.price_yen,
+            days: topup.terms.days,
+            for_sale: topup.terms.stripe_price.is_some(),
+        })
+        .collect();
+    Ok(Okay(TopUpOffers { items }))
 }
 
 /// Lists what the caller used, newest first.

@@ -26,8 +26,9 @@ pub use error::Error;
 pub use http::{inference_router, router};
 pub use plan::{
     Catalogue, Change, Customers, Direction, Every, Feature, Following, Migration, PeriodicGrant,
-    Plan, PlanChange, PlanFile, PlanFileError, PlanVersionId, Standing, Status, Terms, apply,
-    assign, customers, diff, follow, list, migrate, plan_of, plan_of_price, plan_version,
+    Plan, PlanChange, PlanFile, PlanFileError, PlanVersionId, Standing, Status, Terms, TopUp,
+    TopUpTerms, TopUpVersionId, apply, assign, customers, diff, follow, list, migrate, plan_of,
+    plan_of_price, plan_version, topup_version,
 };
 pub use rate::{
     RateLimits, RatePolicy, known_limits, limit_field, policy_field, rate_limits, refused,

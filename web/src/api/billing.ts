@@ -22,6 +22,9 @@ export type ReceiptRow = Schemas['ReceiptSummary']
 export type Receipt = Schemas['Receipt']
 export type Lot = Schemas['Lot']
 export type LotMovement = Schemas['LotMovement']
+export type TopUpOffer = Schemas['TopUpOffer']
+export type TopUpOrder = Schemas['TopUpOrder']
+export type TopUpOutcome = Schemas['TopUpOutcome']
 export type RatePolicy = Schemas['RatePolicy']
 export type RateLimits = Schemas['RateLimits']
 
@@ -39,6 +42,18 @@ export async function getSubscriptions(): Promise<Subscription[]> {
 
 export function placeOrder(storefront: string, plan: string): Promise<Order> {
   return unwrap(account.POST('/billing/orders', { body: { storefront, plan } }))
+}
+
+export async function getTopUps(storefront: StorefrontId): Promise<TopUpOffer[]> {
+  return (await unwrap(account.GET('/billing/topups', { params: { query: { storefront } } }))).items
+}
+
+export function placeTopUpOrder(storefront: string, topup: string): Promise<TopUpOrder> {
+  return unwrap(account.POST('/billing/topup-orders', { body: { storefront, topup } }))
+}
+
+export function getTopUpOrder(order: string): Promise<TopUpOutcome> {
+  return unwrap(account.GET('/billing/topup-orders/{order}', { params: { path: { order } } }))
 }
 
 export function startCheckout(order: string): Promise<Hosted> {

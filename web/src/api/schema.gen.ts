@@ -975,7 +975,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Opens the way to pay for a plan. Nothing is granted by coming back from there: only a paid invoice does that. */
+        /** Opens the way to pay for a plan or a top-up. Nothing is granted by coming back from there: only a paid invoice does that. */
         post: operations["start_checkout"];
         delete?: never;
         options?: never;
@@ -1198,6 +1198,60 @@ export interface paths {
         put?: never;
         /** Lets a subscription go on that was told to end. */
         post: operations["resume_subscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/topup-orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Shows what one is about to buy once, for a final confirmation, and keeps it as it is shown. Nothing is bought by this: the
+         *     order goes to `POST /billing/checkout-session`.
+         */
+        post: operations["place_topup_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/topup-orders/{order}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells whether an order of a top-up is paid and its units are there. */
+        get: operations["get_topup_order"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/topups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the units that a storefront sells once, beside its plans, cheapest first. */
+        get: operations["list_topups"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3084,6 +3138,26 @@ export interface components {
             /** Format: int32 */
             version: number;
         };
+        /** @description One version of a top-up, as it was shown. */
+        OrderTopUp: {
+            /** Format: int32 */
+            amount: number;
+            /**
+             * Format: int32
+             * @description How many days the units live.
+             */
+            days: number;
+            id: string;
+            /**
+             * Format: int64
+             * @description Once, tax included.
+             */
+            price_yen: number;
+            title: components["schemas"]["Text"];
+            unit: string;
+            /** Format: int32 */
+            version: number;
+        };
         /**
          * @description How the work ended.
          * @enum {string}
@@ -3403,6 +3477,13 @@ export interface components {
             plan: string;
             /** @description misaki, webgpt, genai or narai. */
             storefront: string;
+        };
+        /** @description What to buy. What it costs is not the caller's to say. */
+        PlaceTopUpOrder: {
+            /** @description misaki, webgpt, genai or narai. */
+            storefront: string;
+            /** @description The top-up's id. */
+            topup: string;
         };
         /** @description A plan that holds from some instant on. */
         PlanChange: {
@@ -3887,6 +3968,58 @@ export interface components {
             code?: string | null;
             email: string;
             password: string;
+        };
+        /** @description Units that are bought once. */
+        TopUpOffer: {
+            /** Format: int32 */
+            amount: number;
+            /**
+             * Format: int32
+             * @description How many days the units live.
+             */
+            days: number;
+            /** @description Whether it can be bought right now. */
+            for_sale: boolean;
+            id: string;
+            /**
+             * Format: int64
+             * @description Tax included.
+             */
+            price_yen: number;
+            title: components["schemas"]["Text"];
+            unit: string;
+            /** Format: int32 */
+            version: number;
+        };
+        TopUpOffers: {
+            items: components["schemas"]["TopUpOffer"][];
+        };
+        /** @description The final confirmation of a top-up: paid once, never renewed. Kept as it was shown. */
+        TopUpOrder: {
+            /** Format: date-time */
+            expires_at: string;
+            id: components["schemas"]["OrderId"];
+            /** @description The six things that the law wants to be told before an order is final. */
+            items: components["schemas"]["OrderItem"][];
+            storefront: string;
+            /**
+             * Format: int64
+             * @description The consumption tax in it.
+             */
+            tax_yen: number;
+            topup: components["schemas"]["OrderTopUp"];
+            /** Format: int64 */
+            total_yen: number;
+            /**
+             * Format: date-time
+             * @description Until when units live that are paid for right now.
+             */
+            units_expire_at: string;
+        };
+        /** @description What became of an order of a top-up. */
+        TopUpOutcome: {
+            /** @description Whether the payment came and the units are there. */
+            paid: boolean;
         };
         TotpCode: {
             code: string;
@@ -7051,6 +7184,129 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SubscriptionView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    place_topup_order: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlaceTopUpOrder"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpOrder"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_topup_order: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpOutcome"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_topups: {
+        parameters: {
+            query: {
+                /** @description misaki, webgpt, genai or narai. */
+                storefront: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpOffers"];
                 };
             };
             /** @description The request is refused; `code` says why. */

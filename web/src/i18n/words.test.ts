@@ -32,6 +32,7 @@ import { bannerWords, familyWords, memberWords, roleWords, tenantWords } from '.
 import { deviceWords, profileWords, securityWords, stepUpWords } from './securityWords'
 import { comingWords, shellWords, welcomeWords } from './shellWords'
 import { wordsOf } from './text'
+import { topUpWords } from './topUpWords'
 
 const tables = {
   accountWords,
@@ -74,6 +75,7 @@ const tables = {
   subscriptionDeskWords,
   tenantDeskWords,
   tenantWords,
+  topUpWords,
   unitWords,
   usageDeskWords,
   welcomeWords,

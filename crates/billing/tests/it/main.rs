@@ -13,6 +13,8 @@ mod faults;
 mod money_back;
 mod operating;
 mod orders;
+mod told;
+mod topups;
 
 use std::sync::Arc;
 
@@ -85,6 +87,15 @@ price_yen = 100
 limits = { per_minute = 10, concurrent = 1 }
 grants = []
 routes = {}
+[[topup]]
+storefront = "narai"
+id = "five"
+title = { ja = "チケット5枚", en = "Five tickets" }
+unit = "narai.ticket"
+amount = 5
+price_yen = 3000
+stripe_price = "price_five"
+days = 150
 "#;
 
 /// A house with one tenant, and a stand-in whose events go nowhere by themselves.
@@ -100,13 +111,18 @@ async fn stand_in(now: DateTime<Utc>) -> (StripeDouble, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let stripe = StripeDouble::open(sandbox::StripeConfig {
-        prices: [("price_light", 2980), ("price_family", 5980)]
-            .map(|(id, amount)| StripePrice {
-                id: id.to_owned(),
-                amount,
-                title: id.to_owned(),
-            })
-            .to_vec(),
+        prices: [
+            ("price_light", 2980, false),
+            ("price_family", 5980, false),
+            ("price_five", 3000, true),
+        ]
+        .map(|(id, amount, once)| StripePrice {
+            id: id.to_owned(),
+            amount,
+            title: id.to_owned(),
+            once,
+        })
+        .to_vec(),
         base_url: base.clone(),
         secret_key: KEY.to_owned(),
         stands_at: Some(now.timestamp()),

@@ -24,7 +24,7 @@ import { Failed, More, Page } from '../account/parts'
 import { isShop } from '../paths'
 import styles from './billing.module.css'
 import { unitsOf } from './offers'
-import { lotsQuery, movementsQuery, offersQuery } from './queries'
+import { lotsQuery, movementsQuery, offersQuery, topUpsQuery } from './queries'
 import { shops } from './shops'
 
 const route = getRouteApi('/house/account/ledger')
@@ -178,8 +178,11 @@ export default function LedgerPage() {
   useQuery(planQuery)
   // What is counted anywhere in the house.
   const offers = useQueries({ queries: shops.map((one) => offersQuery(one)) })
+  const topUps = useQueries({ queries: shops.map((one) => topUpsQuery(one)) })
   const plans = new Map(
-    offers.flatMap(({ data = [] }, at) => data.map((plan) => [`${shops[at]}/${plan.id}`, plan.title] as const)),
+    [...offers, ...topUps].flatMap(({ data = [] }, at) =>
+      data.map((sold) => [`${shops[at % shops.length]}/${sold.id}`, sold.title] as const),
+    ),
   )
   const units = [...new Set([unit, CHAT_UNIT, ...offers.flatMap(({ data = [] }) => unitsOf(data))])].sort()
   const named = (one: string) => {

@@ -8,6 +8,8 @@ import {
   getReceipt,
   getReceipts,
   getSubscriptions,
+  getTopUpOrder,
+  getTopUps,
   getUsageMonth,
   placeOrder,
 } from '../../api/billing'
@@ -22,6 +24,14 @@ export function offersQuery(storefront: StorefrontId) {
 export function planOfQuery(storefront: StorefrontId) {
   if (storefront === 'misaki') return planQuery
   return queryOptions({ ...planQuery, queryKey: ['plan', storefront], queryFn: () => getPlan(storefront) })
+}
+
+export function topUpsQuery(storefront: StorefrontId) {
+  return queryOptions({ queryKey: ['top-ups', storefront], queryFn: () => getTopUps(storefront), staleTime: 60_000 })
+}
+
+export function topUpOrderQuery(order: string) {
+  return queryOptions({ queryKey: ['top-up-order', order], queryFn: () => getTopUpOrder(order), staleTime: 0 })
 }
 
 export const subscriptionsQuery = queryOptions({ queryKey: ['subscriptions'], queryFn: getSubscriptions })
