@@ -72,10 +72,7 @@ test('on a phone: subscribe, be declined, recover, upgrade, cancel, and see why 
     const terms = page.getByRole('heading', { name: 'ご契約の条件' }).locator('..')
     assert.equal(await terms.locator('dt').count(), 6, 'the six statutory items')
     const text = await page.locator('main').innerText()
-    assert.ok(
-      text.indexOf('解約のしかた') < text.lastIndexOf('この内容で申し込む'),
-      'how to cancel stands before the button',
-    )
+    assert.ok(text.indexOf('解約のしかた') < text.lastIndexOf('この内容で申し込む'), 'how to cancel stands before the button')
     assert.match(text, /今回のお支払い\s*￥980/)
     assert.equal((await plan(page)).plan.price_yen, 0, 'looking is not ordering')
     await good(page, 'confirm')
@@ -144,8 +141,7 @@ test('on a phone: subscribe, be declined, recover, upgrade, cancel, and see why 
     await title(page, '残高の理由').waitFor()
     await said(page, t.balanced)
     await page.locator('summary').first().waitFor()
-    for (let at = 0; at < (await page.locator('summary').count()); at += 1)
-      await page.locator('summary').nth(at).click()
+    for (let at = 0; at < (await page.locator('summary').count()); at += 1) await page.locator('summary').nth(at).click()
     // several runs may be used up in one movement, that of the block they were admitted from
     const { items } = await ask(page, '/billing/ledger/misaki.chat/movements')
     const settled = items.find(({ used }) => used > 0)
@@ -193,28 +189,25 @@ test('on a phone: subscribe, be declined, recover, upgrade, cancel, and see why 
     await page.emulateMedia({ media: 'screen' })
   })
 
-  await context.test(
-    'it is canceled where one was told, works to the end of the month, and can be taken back',
-    async () => {
-      await page.goto('/account/plan')
-      await button(page, '解約する').click()
-      const dialog = page.getByRole('dialog', { name: '「VIP」を解約しますか' })
-      await dialog.waitFor()
-      await good(page, 'cancel')
-      await dialog.getByRole('button', { name: '解約する', exact: true }).click()
-      await said(page, '解約の予約を受けています')
-      const [ending] = (await ask(page, '/billing/subscriptions')).items
-      assert.ok(ending.cancel_at)
-      assert.equal((await plan(page)).plan.id, 'vip', 'what is paid for goes on')
-      await button(page, '解約をとりやめる').click()
-      await button(page, '解約する').waitFor()
-      assert.equal((await ask(page, '/billing/subscriptions')).items[0].cancel_at, null)
-      await button(page, '解約する').click()
-      await dialog.getByRole('button', { name: '解約する', exact: true }).click()
-      await said(page, '解約の予約を受けています')
-      await good(page, 'canceled')
-    },
-  )
+  await context.test('it is canceled where one was told, works to the end of the month, and can be taken back', async () => {
+    await page.goto('/account/plan')
+    await button(page, '解約する').click()
+    const dialog = page.getByRole('dialog', { name: '「VIP」を解約しますか' })
+    await dialog.waitFor()
+    await good(page, 'cancel')
+    await dialog.getByRole('button', { name: '解約する', exact: true }).click()
+    await said(page, '解約の予約を受けています')
+    const [ending] = (await ask(page, '/billing/subscriptions')).items
+    assert.ok(ending.cancel_at)
+    assert.equal((await plan(page)).plan.id, 'vip', 'what is paid for goes on')
+    await button(page, '解約をとりやめる').click()
+    await button(page, '解約する').waitFor()
+    assert.equal((await ask(page, '/billing/subscriptions')).items[0].cancel_at, null)
+    await button(page, '解約する').click()
+    await dialog.getByRole('button', { name: '解約する', exact: true }).click()
+    await said(page, '解約の予約を受けています')
+    await good(page, 'canceled')
+  })
 
   assert.deepEqual(complaints, [])
   await browser.close()

@@ -101,6 +101,8 @@ days = 150
 /// A house with one tenant, and a stand-in whose events go nowhere by themselves.
 struct Shop {
     room: Billing,
+    /// Of the room; made once, since writing its document takes longer than most requests.
+    router: Router,
     caller: Caller,
     stripe: StripeDouble,
     /// Of its owner, if it has one.
@@ -179,8 +181,10 @@ impl Shop {
         let room = open(house, &base, version);
         let meta = RequestMeta::of_the_house("req_test");
         let guest = identity::guest(&room.identity, &meta).await.unwrap();
+        let (router, _) = billing::router().with_state(room.clone()).split_for_parts();
         Self {
             room,
+            router,
             caller: Caller::from(guest.session),
             stripe,
             email: String::new(),
@@ -270,17 +274,14 @@ impl Shop {
         path: &str,
         body: Option<Value>,
     ) -> (u16, Value) {
-        let (router, _) = billing::router()
-            .with_state(self.room.clone())
-            .split_for_parts();
-        let router: Router = router;
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header("content-type", "application/json")
             .header("cookie", cookies);
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        let answer = router.oneshot(request.body(body).unwrap()).await.unwrap();
+        let request = request.body(body).unwrap();
+        let answer = self.router.clone().oneshot(request).await.unwrap();
         let status = answer.status().as_u16();
         // the words are written at the border of the house, which is not here
         if let Some(problem) = answer.extensions().get::<api::Problem>() {
@@ -306,17 +307,14 @@ impl Shop {
     }
 
     async fn post(&self, body: &str, signature: Option<&str>) -> StatusCode {
-        let (router, _) = billing::router()
-            .with_state(self.room.clone())
-            .split_for_parts();
-        let router: Router = router;
         let mut request = Request::post("/webhooks/stripe")
             .header("content-type", "application/json; charset=utf-8");
         if let Some(signature) = signature {
             request = request.header("stripe-signature", signature);
         }
         let request = request.body(Body::from(body.to_owned())).unwrap();
-        router.oneshot(request).await.unwrap().status()
+        let answer = self.router.clone().oneshot(request).await.unwrap();
+        answer.status()
     }
 
     /// Brings every event that there is so far, and works on what is due.
