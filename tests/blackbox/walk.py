@@ -34,6 +34,9 @@ GET    /rate-limit                               -     y     -     y      y     
 GET    /billing/plan                             -     y     -     y      y     y      y        y      y
 GET    /billing/usage                            -     y     -     y      y     y      y        y      y
 GET    /billing/usage/days                       -     y     -     y      y     y      y        y      y
+GET    /billing/budgets                          -     y     -     y      y     y      y        y      y
+PUT    /billing/budgets/{unit}                   -     -     -     -      y     y      y        y      -
+DELETE /billing/budgets/{unit}                   -     -     -     -      y     y      y        y      -
 GET    /billing/ledger                           -     y     -     y      y     y      y        y      y
 GET    /billing/ledger/{unit}/lots               -     y     -     y      y     y      y        y      y
 GET    /billing/ledger/{unit}/movements          -     y     -     y      y     y      y        y      y
@@ -220,6 +223,7 @@ BODIES: dict[str, Callable[[Ids], dict]] = {
     "POST /demo/sign-in": lambda ids: {"as": "free"},
     "POST /billing/checkout-session": lambda ids: {"storefront": "misaki", "plan": "guest"},
     "POST /billing/orders": lambda ids: {"storefront": "misaki", "plan": "guest"},
+    "PUT /billing/budgets/{unit}": lambda ids: {"monthly": 1_000_000, "alerts": []},
     "POST /billing/topup-orders": lambda ids: {"storefront": "misaki", "topup": "nothing"},
     "POST /billing/subscriptions/{subscription}/change": lambda ids: {"order": f"ord_{ids.token[:32]}"},
     "POST /webhooks/stripe": lambda ids: {"id": "evt_of_nobody"},

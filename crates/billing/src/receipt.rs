@@ -47,6 +47,8 @@ pub(crate) struct ReceiptSummary {
     id: ReceiptId,
     /// The invoice's number.
     number: String,
+    /// Stripe's own name of the invoice, which the ledger's lots name.
+    invoice: String,
     at: DateTime<Utc>,
     storefront: String,
     plan_title: Text,
@@ -95,6 +97,7 @@ pub(crate) struct Receipt {
 struct Kept {
     id: ReceiptId,
     number: String,
+    invoice: String,
     at: DateTime<Utc>,
     storefront: String,
     plan_title: Text,
@@ -224,6 +227,7 @@ fn summary(kept: Kept) -> ReceiptSummary {
         status: status_of(kept.total_yen, kept.refunded, kept.dispute.as_deref()),
         id: kept.id,
         number: kept.number,
+        invoice: kept.invoice,
         at: kept.at,
         storefront: kept.storefront,
         plan_title: kept.plan_title,

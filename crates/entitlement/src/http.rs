@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    Entitlement, Error, Every, Plan, UsageRow, block, grant,
+    Entitlement, Error, Every, Plan, UsageRow,
+    block::{self, BlockId},
+    budget, grant,
     plan::{Feature, Limits, PeriodicGrant, Status, operator_router, plan_of},
     rate::{RateLimits, rate_limits},
     usage::{self, HouseUsage, HouseUsageKey, UsageMonth},
@@ -30,6 +32,7 @@ pub fn router() -> OpenApiRouter<Entitlement> {
         .routes(routes!(list_usage_days))
         .routes(routes!(get_rate_limit))
         .routes(routes!(operator_usage))
+        .merge(budget::http::router())
         .merge(operator_router())
 }
 
@@ -53,6 +56,9 @@ struct UsageQuery {
     /// misaki, webgpt, genai or narai.
     #[param(min_length = 1, max_length = 30)]
     storefront: String,
+    /// Only what was taken from this block of units, which the ledger's movements name.
+    #[param(value_type = Option<String>)]
+    block: Option<BlockId>,
     /// 1 to 100, 20 unless said.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<i64>,
@@ -298,6 +304,7 @@ async fn list_usage(
             &room,
             caller.principal,
             &query.storefront,
+            query.block,
             &query.page().request(),
         )
         .await?,

@@ -4,6 +4,7 @@
 //! Never: how units are booked (the ledger does), how a plan is paid (billing does), what the work is.
 
 mod block;
+mod budget;
 mod desk;
 mod error;
 mod grant;
@@ -22,6 +23,7 @@ use identity::Identity;
 use tokio::sync::RwLock;
 
 pub use block::verify;
+pub use budget::note_budgets;
 pub use error::Error;
 pub use http::{inference_router, router};
 pub use plan::{

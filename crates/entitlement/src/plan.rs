@@ -280,7 +280,7 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= 30 && text.bytes().all(|b| b.is_ascii_lowercase())
 }
 
-fn is_unit(text: &str) -> bool {
+pub(crate) fn is_unit(text: &str) -> bool {
     text.split_once('.')
         .is_some_and(|(room, what)| is_name(room) && is_word(what))
 }
@@ -585,7 +585,11 @@ pub async fn follow(
 }
 
 /// Whoever admits by what it knew of the plan is to ask again, from this transaction's commit on.
-async fn changed(conn: &mut PgConnection, tenant: TenantId, storefront: &str) -> sqlx::Result<()> {
+pub(crate) async fn changed(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    storefront: &str,
+) -> sqlx::Result<()> {
     lease::store::invalidate(conn, tenant, storefront).await?;
     lease::store::notify(conn, CHANNEL, tenant).await
 }

@@ -966,6 +966,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/billing/budgets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the tenant's own limits by the month, and what is used of them. */
+        get: operations["list_budgets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/budgets/{unit}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets the tenant's own limit of a unit by the month; raising it lets stopped work go on at once. */
+        put: operations["set_budget"];
+        post?: never;
+        /** Takes the tenant's own limit of a unit away. */
+        delete: operations["remove_budget"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/billing/checkout-session": {
         parameters: {
             query?: never;
@@ -2326,6 +2361,27 @@ export interface components {
             subscriptions: number;
         };
         BlockId: string;
+        /** @description A tenant's own limit of a unit, and how much of it is used. */
+        Budget: {
+            /** @description At which amounts the tenant's people are told. */
+            alerts: number[];
+            /**
+             * Format: int64
+             * @description What may be used in a month; none: nothing is stopped.
+             */
+            monthly: number | null;
+            /** Format: date-time */
+            resets_at: string;
+            unit: string;
+            /**
+             * Format: int64
+             * @description In the running month of the tenant's own time zone.
+             */
+            used: number;
+        };
+        Budgets: {
+            items: components["schemas"]["Budget"][];
+        };
         /** @description What an issuer's answer was: `code` and `state` as they came to the page, or an `id_token` that a front end got itself. */
         Callback: {
             code?: string | null;
@@ -3348,6 +3404,8 @@ export interface components {
                 /** Format: date-time */
                 at: string;
                 id: components["schemas"]["ReceiptId"];
+                /** @description Stripe's own name of the invoice, which the ledger's lots name. */
+                invoice: string;
                 /** @description The invoice's number. */
                 number: string;
                 plan_title: components["schemas"]["Text"];
@@ -3676,6 +3734,8 @@ export interface components {
             /** Format: date-time */
             at: string;
             id: components["schemas"]["ReceiptId"];
+            /** @description Stripe's own name of the invoice, which the ledger's lots name. */
+            invoice: string;
             /** @description The invoice's number. */
             number: string;
             plan_title: components["schemas"]["Text"];
@@ -3838,6 +3898,16 @@ export interface components {
         };
         Sessions: {
             items: components["schemas"]["SessionView"][];
+        };
+        /** @description What a tenant lets itself use of a unit in a month. */
+        SetBudget: {
+            /** @description At which amounts the tenant's people are told, each once in a month; at most five. */
+            alerts?: number[];
+            /**
+             * Format: int64
+             * @description From then on new work is refused until the next month, or until this is raised; none: nothing is stopped.
+             */
+            monthly?: number | null;
         };
         /**
          * @description Who speaks.
@@ -6614,6 +6684,123 @@ export interface operations {
             };
         };
     };
+    list_budgets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Budgets"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                unit: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetBudget"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Budget"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                unit: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     start_checkout: {
         parameters: {
             query?: never;
@@ -7334,6 +7521,8 @@ export interface operations {
             query: {
                 /** @description misaki, webgpt, genai or narai. */
                 storefront: string;
+                /** @description Only what was taken from this block of units, which the ledger's movements name. */
+                block?: string;
                 /** @description 1 to 100, 20 unless said. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */

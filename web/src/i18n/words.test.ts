@@ -23,6 +23,7 @@ import {
   standingWords,
   unitWords,
 } from './billingWords'
+import { budgetWords } from './budgetWords'
 import { formWords } from './formWords'
 import { hookWords } from './hookWords'
 import { areaWords, auditWords, dataWords, keyWords } from './keyWords'
@@ -41,6 +42,7 @@ const tables = {
   auditWords,
   authWords,
   bannerWords,
+  budgetWords,
   childWords,
   comingWords,
   confirmWords,

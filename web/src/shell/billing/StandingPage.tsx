@@ -22,6 +22,7 @@ import { Confirm, Fetched, Page } from '../account/parts'
 import { Usage } from '../account/Usage'
 import { Summary } from '../form'
 import { useGuarded } from '../stepUp'
+import { BudgetCard } from './BudgetCard'
 import styles from './billing.module.css'
 import { Daily } from './Daily'
 import { goTo } from './go'
@@ -283,6 +284,9 @@ export default function StandingPage() {
                   {me && <PlanCard view={view} me={me} storefront={storefront} />}
                   <div className={account['column']}>
                     <Quotas view={view} />
+                    {me && view.quotas[0] && (
+                      <BudgetCard key={view.quotas[0].unit} unit={view.quotas[0].unit} me={me} />
+                    )}
                     <Rates storefront={storefront} />
                   </div>
                 </>
