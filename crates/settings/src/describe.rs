@@ -107,6 +107,7 @@ impl Settings {
             [
                 ("kind", quoted(&provider.kind)),
                 ("base_url", quoted(&provider.base_url)),
+                ("region", quoted(&provider.region)),
                 ("api_keys", masked(Some(&provider.api_keys))),
                 ("streams", provider.streams.to_string()),
             ]
