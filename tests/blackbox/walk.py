@@ -29,10 +29,14 @@ GET    /house                                    y     y     y     y      y     
 POST   /demo/sign-in                             y     y     y     y      y     y      y        y      y
 GET    /sandbox/letters                          y     y     y     y      y     y      y        y      y
 GET    /billing/plans                            y     y     y     y      y     y      y        y      y
+GET    /billing/topups                           y     y     y     y      y     y      y        y      y
 GET    /rate-limit                               -     y     -     y      y     y      y        y      y
 GET    /billing/plan                             -     y     -     y      y     y      y        y      y
 GET    /billing/usage                            -     y     -     y      y     y      y        y      y
 GET    /billing/usage/days                       -     y     -     y      y     y      y        y      y
+GET    /billing/budgets                          -     y     -     y      y     y      y        y      y
+PUT    /billing/budgets/{unit}                   -     -     -     -      y     y      y        y      -
+DELETE /billing/budgets/{unit}                   -     -     -     -      y     y      y        y      -
 GET    /billing/ledger                           -     y     -     y      y     y      y        y      y
 GET    /billing/ledger/{unit}/lots               -     y     -     y      y     y      y        y      y
 GET    /billing/ledger/{unit}/movements          -     y     -     y      y     y      y        y      y
@@ -46,6 +50,8 @@ POST   /billing/checkout-session                 -     -     -     -      y     
 POST   /billing/portal-session                   -     -     -     -      y     y      y        y      -
 GET    /billing/subscriptions                    -     -     -     -      y     y      y        y      -
 POST   /billing/orders                           -     -     -     -      y     y      y        y      -
+POST   /billing/topup-orders                     -     -     -     -      y     y      y        y      -
+GET    /billing/topup-orders/{order}             -     -     -     -      y     y      y        y      -
 POST   /billing/subscriptions/{subscription}/change -  -     -     -      y     y      y        y      -
 POST   /billing/subscriptions/{subscription}/cancel -  -     -     -      y     y      y        y      -
 POST   /billing/subscriptions/{subscription}/resume -  -     -     -      y     y      y        y      -
@@ -222,6 +228,7 @@ class Ids:
     invitation: str = field(default_factory=lambda: f"inv_{hexid()}")
     subscription: str = field(default_factory=lambda: f"sub_{hexid()}")
     receipt: str = field(default_factory=lambda: f"rcp_{hexid()}")
+    order: str = field(default_factory=lambda: f"ord_{hexid()}")
     event: str = field(default_factory=lambda: f"evt_{hexid()}")
     hook: str = field(default_factory=lambda: f"hok_{hexid()}")
     delivery: str = field(default_factory=lambda: f"dlv_{hexid()}")
@@ -246,6 +253,8 @@ BODIES: dict[str, Callable[[Ids], dict]] = {
     "POST /demo/sign-in": lambda ids: {"as": "free"},
     "POST /billing/checkout-session": lambda ids: {"storefront": "misaki", "plan": "guest"},
     "POST /billing/orders": lambda ids: {"storefront": "misaki", "plan": "guest"},
+    "PUT /billing/budgets/{unit}": lambda ids: {"monthly": 1_000_000, "alerts": []},
+    "POST /billing/topup-orders": lambda ids: {"storefront": "misaki", "topup": "nothing"},
     "POST /billing/subscriptions/{subscription}/change": lambda ids: {"order": f"ord_{ids.token[:32]}"},
     "POST /webhooks/stripe": lambda ids: {"id": "evt_of_nobody"},
     "POST /inference": lambda ids: {"route": "misaki.chat", "messages": [{"role": "user", "content": "こんばんは"}]},
@@ -318,6 +327,7 @@ FORMS: dict[str, Callable[[Ids], dict]] = {
 QUERIES: dict[str, dict] = {
     "GET /billing/plan": {"storefront": "misaki"},
     "GET /billing/plans": {"storefront": "misaki"},
+    "GET /billing/topups": {"storefront": "misaki"},
     "GET /billing/usage": {"storefront": "misaki"},
     "GET /billing/usage/days": {"storefront": "misaki", "month": "2026-11"},
     "GET /billing/ledger": {"unit": "misaki.chat"},

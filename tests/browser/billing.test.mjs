@@ -150,6 +150,29 @@ test('on a phone: subscribe, be declined, recover, upgrade, cancel, and see why 
     await good(page, 'ledger')
   })
 
+  await context.test('more is bought once, after all that the law wants to be read', async () => {
+    const left = async () => (await plan(page)).quotas[0].available
+    const before = await left()
+    await page.goto('/account/plan')
+    await link(page, '買い足す').click()
+    await title(page, 'スナック みさきの買い足し').waitFor()
+    await good(page, 'topups')
+    await button(page, '「会話100回」を選ぶ').click()
+    const terms = page.getByRole('heading', { name: 'ご購入の条件' }).locator('..')
+    await terms.waitFor()
+    assert.equal(await terms.locator('dt').count(), 6, 'the six statutory items')
+    assert.match(await page.locator('main').innerText(), /自動更新はありません/)
+    await good(page, 'topup-confirm')
+    await pressByKeyboard(page, button(page, 'この内容で買い足す'))
+    await page.getByText('SANDBOX').waitFor()
+    await page.getByRole('button', { name: /支払う \/ Pay/ }).click()
+    await title(page, '買い足しました').waitFor({ timeout: 35_000 })
+    assert.equal(await left(), before + 100)
+    await good(page, 'topup-done')
+    await link(page, '残高と入出の記録').click()
+    await page.getByText('会話100回').first().waitFor()
+  })
+
   await context.test('receipts are listed, shown and printed without the page around them', async () => {
     await page.goto('/account/receipts')
     const { items } = await ask(page, '/billing/receipts')

@@ -1,8 +1,11 @@
 //! What the house adds to the database's own cost: ledger postings and the intake of Stripe's events, each against the same
-//! statements sent by pgbench, 16 clients, one durable cluster, rounds in turn.
+//! statements sent by pgbench, 16 clients, one durable cluster, rounds in turn; admissions from memory against bare
+//! round trips; and how soon the plan look-up and the intake answer.
 
+mod answers;
 mod house;
 mod pgbench;
+mod reservations;
 
 use std::{
     io::{Write, stdout},
@@ -10,7 +13,7 @@ use std::{
 };
 
 use anyhow::Result;
-use house::House;
+use house::{House, QUOTA};
 
 /// Writers at once.
 pub(crate) const CLIENTS: usize = 16;
@@ -32,8 +35,36 @@ async fn main() -> Result<()> {
         let intake = house.intake(round).await?;
         let bare = pgbench::run(&house, &pgbench::intake_scripts()).await?;
         tell(&mut out, round, "intake", intake, bare)?;
+        let admitted = reservations::from_memory(&house).await?;
+        let bare = pgbench::run(&house, &pgbench::round_trip_scripts()).await?;
+        tell(&mut out, round, "admitted", admitted, bare)?;
+        let (settled, exact) = reservations::whole_quota(&house).await?;
+        tell(&mut out, round, "settled", settled, bare)?;
+        writeln!(out, "       of {QUOTA} units exactly so many: {exact}")?;
     }
+    writeln!(out, "answers               p50 ms  p99 ms  max ms")?;
+    for connections in [1, CLIENTS] {
+        let [mut health, mut plan] = answers::plan(&house, connections).await?;
+        answer(&mut out, &format!("health x {connections}"), &mut health)?;
+        answer(&mut out, &format!("plan x {connections}"), &mut plan)?;
+    }
+    answer(
+        &mut out,
+        "intake at 50/s",
+        &mut answers::intake(&house).await?,
+    )?;
+    answer(
+        &mut out,
+        "paid to visible",
+        &mut answers::purchases(&house).await?,
+    )?;
     house.close()
+}
+
+fn answer(out: &mut impl Write, what: &str, times: &mut answers::Times) -> Result<()> {
+    let [p50, p99, longest] = times.figures();
+    writeln!(out, "{what:<20} {p50:>7.2} {p99:>7.2} {longest:>7.2}")?;
+    Ok(())
 }
 
 fn tell(out: &mut impl Write, round: usize, what: &str, noren: f64, bare: f64) -> Result<()> {

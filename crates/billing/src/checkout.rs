@@ -10,7 +10,7 @@ use crate::{
     Billing, Error, Shop, customer,
     order::{self, Kind, OrderId},
     stripe::{CheckoutSession, instant},
-    subscription,
+    subscription, topup,
 };
 
 kernel::id!(
@@ -42,7 +42,7 @@ pub enum Wish<'a> {
     Plan { storefront: &'a str, plan: &'a str },
 }
 
-/// Opens the way to pay for a plan, or finds the open one. What it costs is what the plan says, whatever the caller may
+/// Opens the way to pay for a plan or a top-up, or finds the open one. What it costs is what the plan says, whatever the caller may
 /// think. At most one way is open per storefront, so that nobody pays for two plans of it.
 pub async fn start(
     room: &Billing,
@@ -53,7 +53,10 @@ pub async fn start(
     let shop = room.shop()?;
     let by = caller.principal;
     let order = match wish {
-        Wish::Order(id) => id,
+        Wish::Order(id) => match topup::start(room, shop, by, meta, id).await? {
+            Some(url) => return Ok(url),
+            None => id,
+        },
         Wish::Plan { storefront, plan } => {
             order::place(room, caller, meta, storefront, plan).await?.id
         }

@@ -11,6 +11,8 @@ pub enum Error {
     Closed,
     #[error("the plan is not for sale")]
     NotForSale,
+    #[error("there is no such top-up, or it is not for sale")]
+    NoTopUp,
     #[error("the tenant has a subscription at this storefront")]
     AlreadySubscribed,
     #[error("the tenant never bought anything")]
@@ -86,7 +88,8 @@ impl From<Error> for Problem {
                     "There is no subscription to manage yet.",
                 ),
             ),
-            Error::NoOrder
+            Error::NoTopUp
+            | Error::NoOrder
             | Error::OrderStale
             | Error::NoSubscription
             | Error::NoReceipt
@@ -124,6 +127,14 @@ impl From<Error> for Problem {
 /// What stands against an order, a change, or a look at what is not there.
 fn order_problem(error: &Error) -> Problem {
     match error {
+        Error::NoTopUp => Problem::new(
+            404,
+            "topup_not_found",
+            Text::new(
+                "この買い足しは今お求めいただけません。",
+                "There is no such top-up, or it can't be bought right now.",
+            ),
+        ),
         Error::NoOrder => Problem::new(
             404,
             "order_not_found",

@@ -260,7 +260,10 @@ async fn handle(room: &Billing, shop: &Shop, event: &Claimed) -> Result<Outcome,
             checkout::over(room, &session).await?;
             match session.subscription() {
                 Some(subscription) => subscription::read_again(room, shop, subscription).await,
-                None => Ok(Outcome::Done),
+                None => match session.invoice() {
+                    Some(invoice) => payment::read_invoice(room, shop, invoice).await,
+                    None => Ok(Outcome::Done),
+                },
             }
         }
         "charge" => payment::read_charge(room, shop, id).await,

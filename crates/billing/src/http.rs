@@ -12,7 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     Billing, Error, SubscriptionView, checkout, event, operate,
     order::{self, OrderId},
-    portal, receipt, subscription,
+    portal, receipt, subscription, topup,
 };
 
 /// Stripe's events are some kilobytes.
@@ -28,6 +28,7 @@ pub fn router() -> OpenApiRouter<Billing> {
         .routes(routes!(start_portal))
         .routes(routes!(list_subscriptions))
         .merge(order::http::router())
+        .merge(topup::http::router())
         .merge(receipt::http::router())
         .merge(operate::http::router())
         .merge(events)
@@ -90,7 +91,7 @@ struct Hosted {
     url: String,
 }
 
-/// Opens the way to pay for a plan. Nothing is granted by coming back from there: only a paid invoice does that.
+/// Opens the way to pay for a plan or a top-up. Nothing is granted by coming back from there: only a paid invoice does that.
 #[utoipa::path(post, path = "/billing/checkout-session", operation_id = "start_checkout", tag = "billing",
     request_body = StartCheckout, security(("session" = []), ("access_token" = [])),
     responses((status = 201, body = Hosted), Refusals))]

@@ -25,6 +25,7 @@ mod receipt;
 mod reconcile;
 mod stripe;
 mod subscription;
+mod topup;
 
 use std::{fmt, sync::Arc};
 

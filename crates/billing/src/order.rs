@@ -1,6 +1,6 @@
 pub(crate) mod http;
 mod store;
-mod words;
+pub(crate) mod words;
 
 use chrono::{DateTime, Duration, Months, Utc};
 use db::Scope;

@@ -2,7 +2,7 @@ mod store;
 
 use chrono::{DateTime, Duration, Utc};
 use db::Scope;
-use entitlement::{Every, PeriodicGrant, Plan};
+use entitlement::{Every, PeriodicGrant, Plan, TopUp};
 use identity::{AuditAction, RequestMeta, TenantId};
 use ledger::{Grant, LotId, Source};
 use serde_json::json;
@@ -12,9 +12,11 @@ use uuid::Uuid;
 use crate::{
     Billing, Currency, Error, Money, Shop, customer,
     event::Outcome,
-    fact, receipt,
+    fact,
+    order::OrderId,
+    receipt,
     stripe::{Charge, Dispute, Invoice, InvoicePayment, Line, List},
-    subscription,
+    subscription, topup,
 };
 
 kernel::id!(
@@ -63,6 +65,8 @@ pub(crate) struct New<'a> {
     pub(crate) invoice: &'a Invoice,
     pub(crate) money: &'a Money,
     pub(crate) paid_at: DateTime<Utc>,
+    /// What it fulfils, when it is for something that is bought once.
+    order: Option<OrderId>,
     now: DateTime<Utc>,
 }
 
@@ -76,11 +80,25 @@ pub(crate) async fn read_invoice(room: &Billing, shop: &Shop, id: &str) -> Resul
         }
         Err(error) => return Err(error.into()),
     };
-    let (Some(customer), Some(subscription)) = (invoice.customer(), invoice.subscription()) else {
-        return Ok(Outcome::Ignored("the invoice is of no subscription"));
+    let order = invoice
+        .order()
+        .and_then(|order| order.parse::<OrderId>().ok());
+    let Some(customer) = invoice
+        .customer()
+        .filter(|_| invoice.subscription().is_some() || order.is_some())
+    else {
+        return Ok(Outcome::Ignored(
+            "the invoice is of no subscription and no order",
+        ));
     };
     let Some(tenant) = customer::tenant_of(&room.cx, shop, customer).await? else {
         return Ok(Outcome::Waiting(customer.to_owned()));
+    };
+    let Some(subscription) = invoice.subscription() else {
+        return match order {
+            Some(order) if invoice.is_paid() => record_once(room, tenant, &invoice, order).await,
+            _ => Ok(Outcome::Done),
+        };
     };
     let outcome = subscription::read_again(room, shop, subscription).await?;
     if outcome == Outcome::Done && invoice.is_paid() {
@@ -91,23 +109,8 @@ pub(crate) async fn read_invoice(room: &Billing, shop: &Shop, id: &str) -> Resul
 
 /// Writes a paid invoice down and grants what it pays for; both once, however many events tell of it.
 async fn record(room: &Billing, tenant: TenantId, invoice: &Invoice) -> Result<(), Error> {
-    let cx = &room.cx;
-    let Some(currency) = Currency::read(&invoice.currency) else {
-        return Err(kernel::Fault::broken("an invoice has no currency").into());
-    };
-    let money = Money {
-        amount: invoice.amount_paid,
-        currency,
-    };
-    let now = cx.clock.now();
-    let new = New {
-        id: cx.ids.new_id(),
-        tenant,
-        invoice,
-        money: &money,
-        paid_at: invoice.paid_at().unwrap_or(now),
-        now,
-    };
+    let money = paid(invoice)?;
+    let new = new(room, tenant, invoice, &money, None);
     let mut tx = begin(room).await?;
     // two at once would find each other by the payment's own key first, and fail there
     subscription::store::lock(&mut tx, tenant).await?;
@@ -123,14 +126,96 @@ async fn record(room: &Billing, tenant: TenantId, invoice: &Invoice) -> Result<(
         lines.push((line, plan));
     }
     receipt::make(&mut tx, room, &new, &lines).await?;
-    let facts = json!({ "invoice": invoice.id, "subscription": invoice.subscription(), "amount": money.amount,
-        "currency": money.currency.as_str() });
-    fact::payment_succeeded(&mut tx, room, tenant, new.id.to_string(), facts).await?;
+    came_in(&mut tx, room, &new).await?;
     tx.commit().await?;
-    tracing::info!(payment = %new.id, invoice = invoice.id, %money, "a payment came in");
+    tell(&new);
+    Ok(())
+}
+
+fn paid(invoice: &Invoice) -> Result<Money, Error> {
+    let Some(currency) = Currency::read(&invoice.currency) else {
+        return Err(kernel::Fault::broken("an invoice has no currency").into());
+    };
+    Ok(Money {
+        amount: invoice.amount_paid,
+        currency,
+    })
+}
+
+fn new<'a>(
+    room: &Billing,
+    tenant: TenantId,
+    invoice: &'a Invoice,
+    money: &'a Money,
+    order: Option<OrderId>,
+) -> New<'a> {
+    let now = room.cx.clock.now();
+    New {
+        id: room.cx.ids.new_id(),
+        tenant,
+        invoice,
+        money,
+        paid_at: invoice.paid_at().unwrap_or(now),
+        order,
+        now,
+    }
+}
+
+/// Writes a paid invoice down that is for something bought once, and grants its units; once for each order.
+async fn record_once(
+    room: &Billing,
+    tenant: TenantId,
+    invoice: &Invoice,
+    order: OrderId,
+) -> Result<Outcome, Error> {
+    let money = paid(invoice)?;
+    let new = new(room, tenant, invoice, &money, Some(order));
+    let mut tx = begin(room).await?;
+    subscription::store::lock(&mut tx, tenant).await?;
+    let bought = topup::ordered(&mut tx, order, tenant, invoice.livemode).await?;
+    let is_its_price = |topup: &TopUp| {
+        let mut prices = invoice.lines.data.iter().map(Line::price);
+        prices.any(|price| price.is_some() && price == topup.terms.stripe_price.as_deref())
+    };
+    let Some(topup) = bought.filter(is_its_price) else {
+        return Ok(Outcome::Ignored("the invoice is of no order of its tenant"));
+    };
+    if !store::insert(&mut tx, &new).await? {
+        return Ok(Outcome::Done);
+    }
+    let name = format!("topup:{}", invoice.id);
+    let reason = format!("{}/{} {}", topup.storefront, topup.id, invoice.id);
+    let grant = Grant {
+        id: Uuid::new_v5(&tenant.0, name.as_bytes()),
+        tenant,
+        unit: &topup.terms.unit,
+        amount: i64::from(topup.terms.amount),
+        source: Source::Paid,
+        priority: 0,
+        reason: &reason,
+        expires_at: Some(topup.expires_at(new.paid_at).max(new.now + LEAST)),
+    };
+    let lot = ledger::grant(&mut tx, &room.cx, &grant).await?;
+    store::insert_grant(&mut tx, new.id, lot, &grant).await?;
+    receipt::make_once(&mut tx, room, &new, &topup).await?;
+    came_in(&mut tx, room, &new).await?;
+    tx.commit().await?;
+    tell(&new);
+    Ok(Outcome::Done)
+}
+
+/// Tells the outside of money that came in, in the transaction in which it is written down.
+async fn came_in(conn: &mut PgConnection, room: &Billing, new: &New<'_>) -> Result<(), Error> {
+    let facts = json!({ "invoice": new.invoice.id, "subscription": new.invoice.subscription(), "order": new.order,
+        "amount": new.money.amount, "currency": new.money.currency.as_str() });
+    fact::payment_succeeded(conn, room, new.tenant, new.id.to_string(), facts).await
+}
+
+fn tell(new: &New<'_>) {
+    let money = new.money;
+    tracing::info!(payment = %new.id, invoice = new.invoice.id, %money, "a payment came in");
     metrics::counter!("billing_payments_total", "currency" => money.currency.as_str().to_owned())
         .increment(1);
-    Ok(())
 }
 
 /// The version of the plan that a line pays for: the subscription's own as long as its price is the line's.

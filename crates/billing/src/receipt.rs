@@ -2,7 +2,7 @@ pub(crate) mod http;
 mod store;
 
 use chrono::{DateTime, Utc};
-use entitlement::Plan;
+use entitlement::{Plan, TopUp};
 use identity::Principal;
 use kernel::{Page, PageRequest, Text};
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,8 @@ pub(crate) struct ReceiptSummary {
     id: ReceiptId,
     /// The invoice's number.
     number: String,
+    /// Stripe's own name of the invoice, which the ledger's lots name.
+    invoice: String,
     at: DateTime<Utc>,
     storefront: String,
     plan_title: Text,
@@ -95,6 +97,7 @@ pub(crate) struct Receipt {
 struct Kept {
     id: ReceiptId,
     number: String,
+    invoice: String,
     at: DateTime<Utc>,
     storefront: String,
     plan_title: Text,
@@ -108,7 +111,9 @@ struct Kept {
 struct Fresh<'a> {
     id: ReceiptId,
     number: &'a str,
-    plan: &'a Plan,
+    storefront: &'a str,
+    /// What was sold.
+    title: &'a Text,
     lines: Vec<ReceiptLine>,
     tax: Vec<ReceiptTax>,
 }
@@ -166,7 +171,8 @@ pub(crate) async fn make(
     let fresh = Fresh {
         id,
         number: new.invoice.number.as_deref().unwrap_or(&own),
-        plan,
+        storefront: &plan.storefront,
+        title: &plan.terms.title,
         lines: lines
             .iter()
             .map(|(line, plan)| ReceiptLine {
@@ -185,11 +191,43 @@ pub(crate) async fn make(
     store::insert(conn, new, &fresh, &room.terms.issuer).await
 }
 
+/// Makes the receipt of something that was bought once.
+pub(crate) async fn make_once(
+    conn: &mut PgConnection,
+    room: &Billing,
+    new: &New<'_>,
+    topup: &TopUp,
+) -> Result<(), Error> {
+    let total = new.money.amount;
+    if total == 0 || new.money.currency.as_str() != "jpy" {
+        return Ok(());
+    }
+    let id: ReceiptId = room.cx.ids.new_id();
+    let own = id.to_string();
+    let fresh = Fresh {
+        id,
+        number: new.invoice.number.as_deref().unwrap_or(&own),
+        storefront: &topup.storefront,
+        title: &topup.terms.title,
+        lines: vec![ReceiptLine {
+            title: topup.terms.title.clone(),
+            proration: false,
+            period_start: None,
+            period_end: None,
+            amount_yen: total,
+            rate_percent: order::TAX_PERCENT,
+        }],
+        tax: tax_of(total),
+    };
+    store::insert(conn, new, &fresh, &room.terms.issuer).await
+}
+
 fn summary(kept: Kept) -> ReceiptSummary {
     ReceiptSummary {
         status: status_of(kept.total_yen, kept.refunded, kept.dispute.as_deref()),
         id: kept.id,
         number: kept.number,
+        invoice: kept.invoice,
         at: kept.at,
         storefront: kept.storefront,
         plan_title: kept.plan_title,

@@ -15,7 +15,7 @@ use kernel::{Clock, IdSource};
 pub use constraint::{OnConstraint, fault};
 pub use migrate::{MIGRATOR, MigrateError, migrate};
 pub use pool::{ConnectError, Db, PoolSize, Url, app_url};
-pub use scope::{Scope, Tx};
+pub use scope::{Commit, Scope, Tx};
 
 /// What every use case needs: the database, the time and new ids.
 #[derive(Clone, Debug)]

@@ -15,14 +15,33 @@ pub enum Scope {
 /// A transaction that carries its scope as role and claims until it ends.
 pub type Tx = Transaction<'static, Postgres>;
 
+/// What a commit waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Commit {
+    /// What is committed is on the disk.
+    #[default]
+    Durable,
+    /// Nothing. When the database server or its machine dies, what was committed in the last moment (three times
+    /// `wal_writer_delay`, 0.6 s unless set) may be gone, the newest first and each transaction as a whole.
+    Soon,
+}
+
 impl Db {
     /// Opens a transaction in `scope`.
     ///
     /// # Errors
     /// When no connection can be had or the role cannot be taken.
     pub async fn begin(&self, scope: Scope) -> sqlx::Result<Tx> {
+        self.begin_as(scope, Commit::Durable).await
+    }
+
+    /// Opens a transaction in `scope` whose commit waits for what `commit` says.
+    ///
+    /// # Errors
+    /// When no connection can be had or the role cannot be taken.
+    pub async fn begin_as(&self, scope: Scope, commit: Commit) -> sqlx::Result<Tx> {
         let mut tx = self.pool.begin().await?;
-        enter(&mut tx, scope).await?;
+        enter(&mut tx, scope, commit).await?;
         Ok(tx)
     }
 
@@ -33,13 +52,13 @@ impl Db {
     /// When no connection can be had or the role cannot be taken.
     pub async fn begin_aside(&self, scope: Scope) -> sqlx::Result<Tx> {
         let mut tx = self.aside.begin().await?;
-        enter(&mut tx, scope).await?;
+        enter(&mut tx, scope, Commit::Durable).await?;
         Ok(tx)
     }
 }
 
 /// Takes the scope's role and claims for the rest of the transaction, in one round trip.
-async fn enter(conn: &mut PgConnection, scope: Scope) -> sqlx::Result<()> {
+async fn enter(conn: &mut PgConnection, scope: Scope, commit: Commit) -> sqlx::Result<()> {
     let (role, claims) = match scope {
         Scope::Tenant { tenant, user } => (
             "authenticated",
@@ -53,7 +72,16 @@ async fn enter(conn: &mut PgConnection, scope: Scope) -> sqlx::Result<()> {
             )
         }
     };
-    sqlx::query("select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)")
+    let statement = match commit {
+        Commit::Durable => {
+            "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)"
+        }
+        Commit::Soon => {
+            "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true),
+                 set_config('synchronous_commit', 'off', true)"
+        }
+    };
+    sqlx::query(statement)
         .bind(role)
         .bind(claims.to_string())
         .execute(conn)

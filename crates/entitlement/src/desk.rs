@@ -100,6 +100,11 @@ enum Refusal {
         resets_at: Option<DateTime<Utc>>,
         suggestion: Option<Suggestion>,
     },
+    Budget {
+        unit: String,
+        monthly: i64,
+        resets_at: DateTime<Utc>,
+    },
 }
 
 impl Refusal {
@@ -116,6 +121,15 @@ impl Refusal {
                     .div_ceil(1000)
                     .max(1),
                 suggestion,
+            },
+            Self::Budget {
+                unit,
+                monthly,
+                resets_at,
+            } => Error::BudgetReached {
+                unit,
+                monthly,
+                retry_after_secs: u64::try_from((resets_at - now).num_seconds() + 1).unwrap_or(1),
             },
             Self::Concurrency {
                 concurrent,

@@ -26,6 +26,14 @@ pub enum Error {
         retry_after_secs: Option<u64>,
         suggestion: Option<Suggestion>,
     },
+    #[error("the tenant's own limit of {monthly} of {unit} a month is reached")]
+    BudgetReached {
+        unit: String,
+        monthly: i64,
+        retry_after_secs: u64,
+    },
+    #[error("the tenant has set no limit of the unit")]
+    NoBudget,
     #[error("the key's cap of {cap} a day is reached")]
     KeyCapReached { cap: i64, retry_after_secs: u64 },
     #[error("no plan of this storefront applies")]
@@ -83,6 +91,21 @@ impl From<Error> for Problem {
                     None => problem,
                 }
             }
+            Error::BudgetReached { unit, monthly, retry_after_secs } => Problem::new(
+                402,
+                "budget_reached",
+                Text::owned(
+                    format!("ご自身で決めた今月の上限（{monthly}）に達しました。「プランと使用量」で上限を上げると、すぐに使えます。"),
+                    format!("The limit of {monthly} a month that you set is reached. Raise it under Plan and usage to go on at once."),
+                ),
+            )
+            .with_retry_after(retry_after_secs)
+            .with_violated(&unit),
+            Error::NoBudget => Problem::new(
+                404,
+                "budget_not_found",
+                Text::new("この上限は設定されていません。", "No such limit is set."),
+            ),
             Error::KeyCapReached { cap, retry_after_secs } => Problem::new(
                 429,
                 "key_cap_reached",

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    Entitlement, Error, Every, Plan, UsageRow, block, grant,
+    Entitlement, Error, Every, Plan, UsageRow,
+    block::{self, BlockId},
+    budget, grant,
     plan::{Feature, Limits, PeriodicGrant, Status, operator_router, plan_of},
     rate::{RateLimits, rate_limits},
     usage::{self, HouseUsage, HouseUsageKey, UsageMonth},
@@ -25,10 +27,12 @@ pub fn router() -> OpenApiRouter<Entitlement> {
     OpenApiRouter::new()
         .routes(routes!(get_plan))
         .routes(routes!(list_plans))
+        .routes(routes!(list_topups))
         .routes(routes!(list_usage))
         .routes(routes!(list_usage_days))
         .routes(routes!(get_rate_limit))
         .routes(routes!(operator_usage))
+        .merge(budget::http::router())
         .merge(operator_router())
 }
 
@@ -52,6 +56,9 @@ struct UsageQuery {
     /// misaki, webgpt, genai or narai.
     #[param(min_length = 1, max_length = 30)]
     storefront: String,
+    /// Only what was taken from this block of units, which the ledger's movements name.
+    #[param(value_type = Option<String>)]
+    block: Option<BlockId>,
     /// 1 to 100, 20 unless said.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<i64>,
@@ -237,6 +244,53 @@ async fn list_plans(
     Ok(Okay(PlanOffers { items }))
 }
 
+/// Units that are bought once.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct TopUpOffer {
+    id: String,
+    version: i32,
+    title: Text,
+    unit: String,
+    amount: u32,
+    /// Tax included.
+    #[schema(value_type = i64)]
+    price_yen: Yen,
+    /// How many days the units live.
+    days: u16,
+    /// Whether it can be bought right now.
+    for_sale: bool,
+}
+
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct TopUpOffers {
+    items: Vec<TopUpOffer>,
+}
+
+/// Lists the units that a storefront sells once, beside its plans, cheapest first.
+#[utoipa::path(get, path = "/billing/topups", operation_id = "list_topups", tag = "entitlement", params(StorefrontQuery),
+    responses((status = 200, body = TopUpOffers), Refusals))]
+async fn list_topups(
+    State(room): State<Entitlement>,
+    ValidQuery(query): ValidQuery<StorefrontQuery>,
+) -> Result<Okay<TopUpOffers>, Error> {
+    let catalogue = room.catalogue.read().await;
+    let items = catalogue
+        .topups()
+        .filter(|topup| topup.storefront == query.storefront)
+        .map(|topup| TopUpOffer {
+            id: topup.id.clone(),
+            version: topup.version,
+            title: topup.terms.title.clone(),
+            unit: topup.terms.unit.clone(),
+            amount: topup.terms.amount,
+            price_yen: topup.terms.price_yen,
+            days: topup.terms.days,
+            for_sale: topup.terms.stripe_price.is_some(),
+        })
+        .collect();
+    Ok(Okay(TopUpOffers { items }))
+}
+
 /// Lists what the caller used, newest first.
 #[utoipa::path(get, path = "/billing/usage", operation_id = "list_usage", tag = "entitlement", params(UsageQuery),
     security(("session" = []), ("api_key" = []), ("access_token" = [])), responses((status = 200, body = Page<UsageRow>), Refusals))]
@@ -250,6 +304,7 @@ async fn list_usage(
             &room,
             caller.principal,
             &query.storefront,
+            query.block,
             &query.page().request(),
         )
         .await?,

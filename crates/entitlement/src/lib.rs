@@ -4,6 +4,7 @@
 //! Never: how units are booked (the ledger does), how a plan is paid (billing does), what the work is.
 
 mod block;
+mod budget;
 mod desk;
 mod error;
 mod grant;
@@ -17,17 +18,19 @@ mod usage;
 
 use std::sync::Arc;
 
-use db::Ctx;
+use db::{Commit, Ctx, Scope, Tx};
 use identity::Identity;
 use tokio::sync::RwLock;
 
 pub use block::verify;
+pub use budget::note_budgets;
 pub use error::Error;
 pub use http::{inference_router, router};
 pub use plan::{
     Catalogue, Change, Customers, Direction, Every, Feature, Following, Migration, PeriodicGrant,
-    Plan, PlanChange, PlanFile, PlanFileError, PlanVersionId, Standing, Status, Terms, apply,
-    assign, customers, diff, follow, list, migrate, plan_of, plan_of_price, plan_version,
+    Plan, PlanChange, PlanFile, PlanFileError, PlanVersionId, Standing, Status, Terms, TopUp,
+    TopUpTerms, TopUpVersionId, apply, assign, customers, diff, follow, list, migrate, plan_of,
+    plan_of_price, plan_version, topup_version,
 };
 pub use rate::{
     RateLimits, RatePolicy, known_limits, limit_field, policy_field, rate_limits, refused,
@@ -54,6 +57,9 @@ pub struct Entitlement {
     pub catalogue: Arc<RwLock<Catalogue>>,
     /// The inference listener's public URL, which callers are sent to.
     pub inference_url: Arc<str>,
+    /// What the commit of metered work waits for.
+    #[from_ref(skip)]
+    commit: Commit,
     #[from_ref(skip)]
     desk: Arc<desk::Desk>,
 }
@@ -72,8 +78,24 @@ impl Entitlement {
             identity,
             catalogue,
             inference_url: inference_url.into(),
+            commit: Commit::Durable,
             desk,
         }
+    }
+
+    /// Lets the commits of metered work wait for this instead of the disk.
+    #[must_use]
+    pub fn committing(mut self, commit: Commit) -> Self {
+        self.commit = commit;
+        self
+    }
+
+    /// A transaction of the house for what work writes: reservations, usage, and the books of both together.
+    ///
+    /// # Errors
+    /// As [`db::Db::begin`].
+    pub async fn begin_metered(&self, reason: &'static str) -> sqlx::Result<Tx> {
+        self.cx.db.begin_as(Scope::House(reason), self.commit).await
     }
 
     /// Gives back all that this process has taken and does not use, for a process that ends.

@@ -2,6 +2,7 @@ mod diff;
 mod migrate;
 mod operator;
 mod store;
+mod topup;
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -19,6 +20,7 @@ use crate::{Error, desk::CHANNEL, lease};
 pub use diff::{Change, Direction, PlanChange, diff};
 pub use migrate::{Customers, Migration, customers, migrate};
 pub(crate) use operator::router as operator_router;
+pub use topup::{TopUp, TopUpTerms, TopUpVersionId, topup_version};
 
 kernel::id!(
     /// One version of a plan, as it was sold.
@@ -30,6 +32,8 @@ kernel::id!(
 #[serde(deny_unknown_fields)]
 pub struct PlanFile {
     plan: Vec<PlanEntry>,
+    #[serde(default)]
+    topup: Vec<topup::TopUpEntry>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -252,13 +256,17 @@ impl PlanFile {
                 ));
             }
         }
+        topup::check(&file.topup, &mut prices)?;
         Ok(file)
     }
 }
 
 impl PlanFile {
-    /// Gives every plan that costs something and has no price at Stripe one of a stand-in's, so that a demo can sell it.
+    /// Gives everything that costs something and has no price at Stripe one of a stand-in's, so that a demo can sell it.
     pub fn with_stand_in_prices(mut self) -> Self {
+        for topup in &mut self.topup {
+            topup.with_stand_in_price();
+        }
         for plan in &mut self.plan {
             if plan.price_yen > Yen::ZERO && plan.stripe_price.is_none() {
                 plan.stripe_price = Some(format!("price_sandbox_{}_{}", plan.storefront, plan.id));
@@ -272,7 +280,7 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= 30 && text.bytes().all(|b| b.is_ascii_lowercase())
 }
 
-fn is_unit(text: &str) -> bool {
+pub(crate) fn is_unit(text: &str) -> bool {
     text.split_once('.')
         .is_some_and(|(room, what)| is_name(room) && is_word(what))
 }
@@ -285,7 +293,10 @@ fn is_word(text: &str) -> bool {
 
 /// The newest version of every plan, in memory.
 #[derive(Clone, Debug, Default)]
-pub struct Catalogue(Vec<Plan>);
+pub struct Catalogue {
+    plans: Vec<Plan>,
+    topups: Vec<TopUp>,
+}
 
 impl Catalogue {
     /// Reads the newest versions.
@@ -299,39 +310,51 @@ impl Catalogue {
             .into_iter()
             .map(StoredPlan::read)
             .collect::<Result<_, _>>()?;
+        let topups = topup::newest(&mut tx).await?;
         tx.commit().await?;
-        Ok(Self(plans))
+        Ok(Self { plans, topups })
     }
 
     /// Whether no plan was ever applied.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.plans.is_empty()
     }
 
     /// The plans of one storefront, cheapest first.
     pub fn of<'a>(&'a self, storefront: &'a str) -> impl Iterator<Item = &'a Plan> {
-        self.0
+        self.plans
             .iter()
             .filter(move |plan| plan.storefront == storefront)
     }
 
     /// The plan of whoever has no subscription.
     fn default_for(&self, storefront: &str, audience: Audience) -> Option<&Plan> {
-        self.0
+        self.plans
             .iter()
             .find(|plan| plan.storefront == storefront && plan.terms.default_for == Some(audience))
     }
 
     /// The newest version of every plan.
     pub fn all(&self) -> impl Iterator<Item = &Plan> {
-        self.0.iter()
+        self.plans.iter()
     }
 
     /// The newest version of a plan that is sold.
     pub fn find(&self, storefront: &str, plan: &str) -> Option<&Plan> {
-        self.0
+        self.plans
             .iter()
             .find(|known| known.storefront == storefront && known.id == plan)
+    }
+
+    /// The newest version of every top-up, cheapest first.
+    pub fn topups(&self) -> impl Iterator<Item = &TopUp> {
+        self.topups.iter()
+    }
+
+    /// The newest version of a top-up.
+    pub fn topup(&self, storefront: &str, id: &str) -> Option<&TopUp> {
+        self.topups()
+            .find(|known| known.storefront == storefront && known.id == id)
     }
 
     /// The cheapest other plan of which `better` holds, as it is told to whoever was refused.
@@ -352,7 +375,7 @@ impl Catalogue {
 
     /// The cheapest other plan of which `better` holds.
     pub(crate) fn cheapest(&self, than: &Plan, better: impl Fn(&Terms) -> bool) -> Option<&Plan> {
-        self.0
+        self.plans
             .iter()
             .filter(|plan| plan.storefront == than.storefront && plan.id != than.id)
             .filter(|plan| plan.terms.default_for != Some(Audience::Guest) && better(&plan.terms))
@@ -388,6 +411,7 @@ pub async fn apply(cx: &Ctx, file: &PlanFile) -> Result<Vec<Plan>, Error> {
         store::insert(&mut tx, &plan, cx.clock.now()).await?;
         made.push(plan);
     }
+    topup::apply(&mut tx, cx, &file.topup).await?;
     tx.commit().await?;
     Ok(made)
 }
@@ -561,7 +585,11 @@ pub async fn follow(
 }
 
 /// Whoever admits by what it knew of the plan is to ask again, from this transaction's commit on.
-async fn changed(conn: &mut PgConnection, tenant: TenantId, storefront: &str) -> sqlx::Result<()> {
+pub(crate) async fn changed(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    storefront: &str,
+) -> sqlx::Result<()> {
     lease::store::invalidate(conn, tenant, storefront).await?;
     lease::store::notify(conn, CHANNEL, tenant).await
 }
@@ -648,6 +676,9 @@ mod tests {
                 "unit = \"misaki.chat\", amount = 30, every = \"invoice\"",
                 "for each invoice needs a price",
             ),
+            ("days = 90", "days = 181", "1 to 180 days"),
+            ("days = 90", "days = 0", "1 to 180 days"),
+            ("price_yen = 300\n", "price_yen = 0\n", "costs something"),
             ("sites = 3", "sites = -3", "can't be negative"),
             ("sites = 3", "sites = 3.5", "can't be read"),
             ("sites = 3", "Sites = 3", "a feature's name"),

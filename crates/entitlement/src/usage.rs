@@ -65,15 +65,16 @@ pub struct UsageRow {
     id: Uuid,
 }
 
-/// The caller's own usage, newest first.
+/// The caller's own usage, newest first; of one block of units if one is named.
 pub(crate) async fn list(
     room: &Entitlement,
     caller: Principal,
     storefront: &str,
+    block: Option<BlockId>,
     page: &PageRequest,
 ) -> Result<Page<UsageRow>, Error> {
     let mut tx = room.cx.db.begin(caller.scope()).await?;
-    let rows = store::list(&mut tx, caller.tenant, storefront, page).await?;
+    let rows = store::list(&mut tx, caller.tenant, storefront, block, page).await?;
     tx.commit().await?;
     Ok(Page::from_rows(rows, page, |row| Cursor {
         at: row.at,

@@ -3,7 +3,7 @@ mod store;
 use std::time::Duration as Wait;
 
 use chrono::{DateTime, Duration, Utc};
-use db::Scope;
+use db::{Ctx, Scope};
 use identity::Principal;
 use jobs::{Attempt, Job, JobError};
 use kernel::{Cursor, Fault, Page, PageRequest};
@@ -32,6 +32,8 @@ const WAITS: [Wait; 7] = [
 const TRIES: u16 = 8;
 /// An endpoint whose every try failed for this long is switched off.
 const PATIENCE: Duration = Duration::days(5);
+/// The most deliveries of one statement.
+const MOST: i64 = 1_000;
 
 /// How a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -229,6 +231,43 @@ async fn send(room: &Hooks, due: &Due, now: DateTime<Utc>) -> Result<Tried, Faul
         ("webhook-signature", signature),
     ];
     Ok(room.dialler.send(&due.url, headers, body).await)
+}
+
+/// Ends deliveries that wait although their job is in line no more: its nodes died each time, or the operator called it off.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EndLostDeliveries {}
+
+impl Job for EndLostDeliveries {
+    const NAME: &'static str = "hooks.end_lost";
+    type Room = Ctx;
+
+    fn key(&self) -> Option<String> {
+        Some("all".to_owned())
+    }
+
+    async fn run(&self, cx: &Ctx, _: &Attempt) -> Result<(), JobError> {
+        let mut after = DeliveryId(uuid::Uuid::nil());
+        loop {
+            let mut tx = cx.db.begin(Scope::House("lost deliveries")).await?;
+            // locked, so that none is replayed before its job is looked for
+            let waiting = store::waiting_after(&mut tx, after, MOST).await?;
+            let Some(last) = waiting.last() else {
+                return Ok(());
+            };
+            after = *last;
+            let keys: Vec<String> = waiting.iter().map(DeliveryId::to_string).collect();
+            let in_line = jobs::in_line(&mut tx, DeliverHook::NAME, &keys).await?;
+            let lost: Vec<DeliveryId> = waiting
+                .into_iter()
+                .filter(|id| !in_line.contains(&id.to_string()))
+                .collect();
+            store::give_up(&mut tx, &lost, cx.clock.now()).await?;
+            tx.commit().await?;
+            for delivery in lost {
+                tracing::warn!(%delivery, "a delivery is given up: its job is in line no more");
+            }
+        }
+    }
 }
 
 /// The deliveries to an endpoint, newest first.

@@ -20,7 +20,9 @@ use std::sync::Arc;
 use db::Ctx;
 use identity::Identity;
 
-pub use delivery::{AttemptView, DeliverHook, DeliveryId, DeliveryState, DeliveryView};
+pub use delivery::{
+    AttemptView, DeliverHook, DeliveryId, DeliveryState, DeliveryView, EndLostDeliveries,
+};
 pub use dial::OpenError;
 pub use endpoint::{HookId, HookView, OffReason, export, forget};
 pub use error::Error;
@@ -93,6 +95,14 @@ impl Hooks {
         registry
             .job::<DeliverHook>(self)
             .job::<TidyHooks>(&self.cx)
+            .job::<EndLostDeliveries>(&self.cx)
+            .cron(
+                "hooks.end_lost",
+                "*/5 * * * *",
+                chrono_tz::Asia::Tokyo,
+                jobs::CatchUp::Skip,
+                &EndLostDeliveries {},
+            )?
             .cron(
                 "hooks.tidy",
                 "40 4 * * *",

@@ -157,6 +157,18 @@ pub async fn retry(conn: &mut PgConnection, cx: &Ctx, id: JobId) -> sqlx::Result
     }
 }
 
+/// Which of these keys have a job of a kind that waits or runs, as far as the caller's transaction sees.
+///
+/// # Errors
+/// The database's own.
+pub async fn in_line(
+    conn: &mut PgConnection,
+    kind: &str,
+    keys: &[String],
+) -> sqlx::Result<Vec<String>> {
+    store::in_line(conn, kind, keys).await
+}
+
 /// Calls a job off, in the caller's transaction; the result of one that runs does not count any more. False when there is
 /// none or it has ended.
 ///

@@ -19,7 +19,7 @@ use db::Ctx;
 
 pub use cron::{BadSchedule, CatchUp, CronView, crons, tick};
 pub use desk::{
-    JobFilter, JobState, JobView, KindStatistics, Retried, cancel, list, retry, statistics,
+    JobFilter, JobState, JobView, KindStatistics, Retried, cancel, in_line, list, retry, statistics,
 };
 pub use job::{Attempt, Job, JobError, JobId};
 pub use registry::Registry;

@@ -325,10 +325,15 @@ pub(crate) async fn command(settings: &Settings, command: JobsCommand) -> Result
                 .await?;
             let retried = jobs::retry(&mut tx, &cx, job).await?;
             match retried {
-                Retried::InLine => tx.commit().await?,
+                Retried::InLine => {}
                 Retried::NotDead => bail!("there is no such job, or it is not dead"),
                 Retried::AnotherWaits => bail!("the same work is in line already"),
             }
+            let meta = RequestMeta::of_the_house("req_jobs");
+            AuditAction::new("job.retry", job)
+                .record_as(&mut tx, &cx, &meta, None, "operator")
+                .await?;
+            tx.commit().await?;
             say(&format!("{job} is in line again\n"))
         }
         JobsCommand::Statistics => {

@@ -8,7 +8,7 @@ use axum::{
     middleware::{Next, from_fn},
 };
 use billing::Billing;
-use db::Ctx;
+use db::{Commit, Ctx};
 use entitlement::{Catalogue, Entitlement, PlanFile};
 use gateway::{Gateway, Patience, Routes};
 use genai::Genai;
@@ -73,6 +73,8 @@ pub(crate) struct Opening {
     pub(crate) hook_origins: Vec<String>,
     /// Whether plans are sold at a stand-in's prices.
     pub(crate) sandbox_prices: bool,
+    /// What the commit of metered work waits for.
+    pub(crate) commit: Commit,
 }
 
 impl House {
@@ -97,7 +99,8 @@ impl House {
             identity.clone(),
             Arc::new(RwLock::new(catalogue)),
             &urls.inference,
-        );
+        )
+        .committing(opening.commit);
         let till = billing::Config {
             account_url: urls.account.clone(),
             ..opening.billing

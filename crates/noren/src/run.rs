@@ -3,11 +3,11 @@ use std::{io::ErrorKind, net::SocketAddr, path::PathBuf, time::Duration};
 use anyhow::{Context, Result, bail};
 use api::Proxies;
 use axum::Router;
-use db::{Ctx, Db};
+use db::{Commit, Ctx, Db};
 use gateway::{Patience, Routes};
 use identity::{IssuerConfig, follow_revocations};
 use kernel::{Clock, Text};
-use settings::Settings;
+use settings::{Durability, Settings};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -61,6 +61,7 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
             billing: till::config(&settings, stand_in.as_ref()),
             sandbox_prices: stand_in.is_some(),
             hook_origins: hook_origins(&settings, demo),
+            commit: commit(&settings),
         };
         let house = House::open(cx.clone(), opening).await?;
         if demo {
@@ -156,6 +157,7 @@ pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result
         billing: till::config(&settings, None),
         sandbox_prices: false,
         hook_origins: hook_origins(&settings, false),
+        commit: commit(&settings),
     };
     let house = House::open(cx.clone(), opening).await?;
     let front = Front {
@@ -211,6 +213,7 @@ pub(crate) async fn work(settings: Settings) -> Result<()> {
         billing: till::config(&settings, None),
         sandbox_prices: false,
         hook_origins: hook_origins(&settings, false),
+        commit: commit(&settings),
     };
     let house = House::open(cx.clone(), opening).await?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -321,6 +324,14 @@ fn hook_origins(settings: &Settings, demo: bool) -> Vec<String> {
         settings.hooks.origins()
     } else {
         Vec::new()
+    }
+}
+
+/// What the commits of runs and their usage wait for.
+const fn commit(settings: &Settings) -> Commit {
+    match settings.metering.durability {
+        Durability::Commit => Commit::Durable,
+        Durability::Async => Commit::Soon,
     }
 }
 

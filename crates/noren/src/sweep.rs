@@ -55,6 +55,8 @@ async fn once(house: &House) {
     tell("holds", ledger::lapse_due(cx, MOST).await);
     let noted = entitlement::note_thresholds(cx, &house.urls.account, MOST).await;
     tell("thresholds", noted);
+    let noted = entitlement::note_budgets(cx, &house.urls.account, MOST).await;
+    tell("budgets", noted);
     tell("debts", billing::mend_debts(&house.billing, MOST).await);
     tell("expiry", ledger::expire_due(cx, MOST).await);
     tell("use of keys", identity::note_key_use(&house.identity).await);

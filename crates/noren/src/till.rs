@@ -117,11 +117,20 @@ impl StandIn {
         (tasks, stop): (&TaskTracker, &CancellationToken),
     ) {
         let catalogue = house.entitlement.catalogue.read().await;
-        let prices = catalogue.all().filter_map(|plan| {
+        let plans = catalogue.all().map(|plan| {
+            let terms = &plan.terms;
+            (&terms.stripe_price, terms.price_yen, &terms.title, false)
+        });
+        let topups = catalogue.topups().map(|topup| {
+            let terms = &topup.terms;
+            (&terms.stripe_price, terms.price_yen, &terms.title, true)
+        });
+        let prices = plans.chain(topups).filter_map(|(id, price, title, once)| {
             Some(StripePrice {
-                id: plan.terms.stripe_price.clone()?,
-                amount: plan.terms.price_yen.0,
-                title: format!("{} / {}", plan.terms.title.ja, plan.terms.title.en),
+                id: id.clone()?,
+                amount: price.0,
+                title: format!("{} / {}", title.ja, title.en),
+                once,
             })
         });
         let double = StripeDouble::open(sandbox::StripeConfig {

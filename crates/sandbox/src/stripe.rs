@@ -33,7 +33,7 @@ use books::Books;
 pub use events::signature;
 pub use faults::{DeliveryFaults, HeldRead};
 
-/// A price that the shop sells, each month.
+/// A price that the shop sells, each month or once.
 #[derive(Clone, Debug)]
 pub struct StripePrice {
     pub id: String,
@@ -41,6 +41,8 @@ pub struct StripePrice {
     pub amount: i64,
     /// What the hosted pages call it.
     pub title: String,
+    /// Whether it is paid once, and not each month.
+    pub once: bool,
 }
 
 /// How the stand-in is set up.
@@ -77,6 +79,7 @@ impl StripeDouble {
         let mut books = Books::open(config.file.clone());
         books.stands_at = config.stands_at;
         books.base.clone_from(&config.base_url);
+        books.key.clone_from(&config.secret_key);
         let http = reqwest::Client::builder()
             .timeout(std::time::Duration::from_secs(10))
             .build()

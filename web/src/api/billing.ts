@@ -20,8 +20,13 @@ export type UsageDay = Schemas['UsageDay']
 export type UsageMonth = Schemas['UsageMonth']
 export type ReceiptRow = Schemas['ReceiptSummary']
 export type Receipt = Schemas['Receipt']
+export type UsageRow = Schemas['UsageRow']
 export type Lot = Schemas['Lot']
 export type LotMovement = Schemas['LotMovement']
+export type TopUpOffer = Schemas['TopUpOffer']
+export type TopUpOrder = Schemas['TopUpOrder']
+export type TopUpOutcome = Schemas['TopUpOutcome']
+export type Budget = Schemas['Budget']
 export type RatePolicy = Schemas['RatePolicy']
 export type RateLimits = Schemas['RateLimits']
 
@@ -39,6 +44,30 @@ export async function getSubscriptions(): Promise<Subscription[]> {
 
 export function placeOrder(storefront: string, plan: string): Promise<Order> {
   return unwrap(account.POST('/billing/orders', { body: { storefront, plan } }))
+}
+
+export async function getTopUps(storefront: StorefrontId): Promise<TopUpOffer[]> {
+  return (await unwrap(account.GET('/billing/topups', { params: { query: { storefront } } }))).items
+}
+
+export function placeTopUpOrder(storefront: string, topup: string): Promise<TopUpOrder> {
+  return unwrap(account.POST('/billing/topup-orders', { body: { storefront, topup } }))
+}
+
+export function getTopUpOrder(order: string): Promise<TopUpOutcome> {
+  return unwrap(account.GET('/billing/topup-orders/{order}', { params: { path: { order } } }))
+}
+
+export async function getBudgets(): Promise<Budget[]> {
+  return (await unwrap(account.GET('/billing/budgets'))).items
+}
+
+export function setBudget(unit: string, wish: { monthly: number; alerts: number[] }): Promise<Budget> {
+  return unwrap(account.PUT('/billing/budgets/{unit}', { params: { path: { unit } }, body: wish }))
+}
+
+export async function removeBudget(unit: string): Promise<void> {
+  await unwrap(account.DELETE('/billing/budgets/{unit}', { params: { path: { unit } } }))
 }
 
 export function startCheckout(order: string): Promise<Hosted> {
@@ -80,6 +109,16 @@ export function getReceipt(receipt: string): Promise<Receipt> {
 
 export function getLots(unit: string, cursor: string | null): Promise<Page<Lot>> {
   return unwrap(account.GET('/billing/ledger/{unit}/lots', { params: { path: { unit }, query: paging(cursor) } }))
+}
+
+export function getMovements(unit: string, cursor: string | null): Promise<Page<LotMovement>> {
+  return unwrap(account.GET('/billing/ledger/{unit}/movements', { params: { path: { unit }, query: paging(cursor) } }))
+}
+
+// What was done with the units of one block.
+export async function getRunsOf(storefront: string, block: string): Promise<UsageRow[]> {
+  const query = { storefront, block, limit: 100 }
+  return (await unwrap(account.GET('/billing/usage', { params: { query } }))).items
 }
 
 export function getLotMovements(unit: string, lot: string, cursor: string | null): Promise<Page<LotMovement>> {

@@ -368,6 +368,8 @@ export const lotWords = define({
   movementsOf: { ja: (what: string) => `${what}の動き`, en: (what: string) => `Movements of ${what}` },
   noMovements: { ja: 'まだ動きはありません。', en: 'No movements yet.' },
   ofPlan: { ja: (plan: string) => `「${plan}」の分`, en: (plan: string) => `From ${plan}` },
+  runs: { ja: 'この分で行ったこと', en: 'What was done with it' },
+  payment: { ja: '領収書を見る', en: 'See its receipt' },
   source_paid: { ja: 'お支払いの分', en: 'paid for' },
   source_free: { ja: '無料の分', en: 'free' },
 })

@@ -23,6 +23,7 @@ import {
   standingWords,
   unitWords,
 } from './billingWords'
+import { budgetWords } from './budgetWords'
 import { formWords } from './formWords'
 import { hookWords } from './hookWords'
 import { areaWords, auditWords, dataWords, keyWords } from './keyWords'
@@ -32,6 +33,7 @@ import { bannerWords, familyWords, memberWords, roleWords, tenantWords } from '.
 import { deviceWords, profileWords, securityWords, stepUpWords } from './securityWords'
 import { comingWords, shellWords, welcomeWords } from './shellWords'
 import { wordsOf } from './text'
+import { topUpWords } from './topUpWords'
 
 const tables = {
   accountWords,
@@ -40,6 +42,7 @@ const tables = {
   auditWords,
   authWords,
   bannerWords,
+  budgetWords,
   childWords,
   comingWords,
   confirmWords,
@@ -74,6 +77,7 @@ const tables = {
   subscriptionDeskWords,
   tenantDeskWords,
   tenantWords,
+  topUpWords,
   unitWords,
   usageDeskWords,
   welcomeWords,

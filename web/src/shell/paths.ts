@@ -67,6 +67,19 @@ export function standingSearch(search: Search): StandingSearch {
   }
 }
 
+interface TopUpsSearch {
+  outcome?: 'success' | 'cancel' | undefined
+  order?: string | undefined
+}
+
+export function topUpsSearch(search: Search): TopUpsSearch {
+  const { outcome } = search
+  return {
+    outcome: outcome === 'success' || outcome === 'cancel' ? outcome : undefined,
+    order: word(search['order'], /^ord_[0-9a-f]{32}$/),
+  }
+}
+
 export function unitSearch(search: Search): { unit?: string | undefined } {
   return { unit: word(search['unit'], /^[\w.-]{1,50}$/) }
 }

@@ -21,7 +21,7 @@ import {
 } from './admin/search'
 import { HouseLayout } from './HouseLayout'
 import { Broken, NotFound } from './NotFound'
-import { plansSearch, resultSearch, safeNext, standingSearch, unitSearch } from './paths'
+import { plansSearch, resultSearch, safeNext, standingSearch, topUpsSearch, unitSearch } from './paths'
 import { StepUpHost } from './StepUpHost'
 import { Welcome } from './Welcome'
 
@@ -239,6 +239,13 @@ const resultRoute = createRoute({
   component: lazyRouteComponent(() => import('./billing/ResultPage')),
 })
 
+const topUpsRoute = createRoute({
+  getParentRoute: () => houseRoute,
+  path: '/billing/topups/$storefront',
+  validateSearch: topUpsSearch,
+  component: lazyRouteComponent(() => import('./billing/TopUpsPage')),
+})
+
 const dataRoute = createRoute({
   getParentRoute: () => accountRoute,
   path: '/data',
@@ -373,6 +380,7 @@ const routeTree = rootRoute.addChildren([
       newTenantRoute,
     ]),
     plansRoute,
+    topUpsRoute,
     confirmRoute,
     resultRoute,
     adminRoute.addChildren([

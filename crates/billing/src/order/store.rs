@@ -50,8 +50,8 @@ pub(super) async fn find(
 ) -> sqlx::Result<Option<Kept>> {
     sqlx::query_as!(
         Kept,
-        r#"select plan_version_id as "version: PlanVersionId", kind, subscription, price_before, created_at, expires_at
-           from billing.order_shown where id = $1 and tenant_id = $2 and livemode = $3"#,
+        r#"select plan_version_id as "version!: PlanVersionId", kind, subscription, price_before, created_at, expires_at
+           from billing.order_shown where id = $1 and tenant_id = $2 and livemode = $3 and kind <> 'topup'"#,
         id as OrderId,
         tenant as TenantId,
         livemode,

@@ -143,7 +143,7 @@ fn cancellation() -> Text {
 }
 
 /// 1234567 → 1,234,567
-fn yen(amount: i64) -> String {
+pub(crate) fn yen(amount: i64) -> String {
     let digits = amount.unsigned_abs().to_string();
     let mut out = String::new();
     for (place, digit) in digits.chars().enumerate() {
@@ -160,7 +160,7 @@ fn local(at: DateTime<Utc>) -> DateTime<Utc> {
     at + Duration::hours(9)
 }
 
-fn day(at: DateTime<Utc>) -> (String, String) {
+pub(crate) fn day(at: DateTime<Utc>) -> (String, String) {
     let at = local(at);
     (
         at.format("%Y年%-m月%-d日").to_string(),
@@ -168,7 +168,7 @@ fn day(at: DateTime<Utc>) -> (String, String) {
     )
 }
 
-fn minute(at: DateTime<Utc>) -> (String, String) {
+pub(crate) fn minute(at: DateTime<Utc>) -> (String, String) {
     let at = local(at);
     (
         at.format("%Y年%-m月%-d日 %H:%M（日本時間）").to_string(),

@@ -4,14 +4,15 @@ use ledger::{Grant, LotId};
 use sqlx::PgConnection;
 
 use super::{Granted, New, PaymentId, Row};
+use crate::order::OrderId;
 
-/// False when the invoice was written down before.
+/// False when the invoice was written down before, or another one for the same order.
 pub(super) async fn insert(conn: &mut PgConnection, new: &New<'_>) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "insert into billing.payment (id, tenant_id, livemode, invoice, payment_intent, subscription, amount, currency,
-             paid_at, recorded_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-         on conflict (invoice) do nothing",
+             paid_at, recorded_at, order_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+         on conflict do nothing",
         new.id as PaymentId,
         new.tenant as TenantId,
         new.invoice.livemode,
@@ -22,6 +23,7 @@ pub(super) async fn insert(conn: &mut PgConnection, new: &New<'_>) -> sqlx::Resu
         new.money.currency.as_str(),
         new.paid_at,
         new.now,
+        new.order as Option<OrderId>,
     )
     .execute(conn)
     .await?;

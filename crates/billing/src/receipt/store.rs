@@ -24,8 +24,8 @@ pub(super) async fn insert(
         new.id as PaymentId,
         fresh.number,
         new.paid_at,
-        fresh.plan.storefront,
-        Json(&fresh.plan.terms.title) as Json<&Text>,
+        fresh.storefront,
+        Json(fresh.title) as Json<&Text>,
         new.money.amount,
         new.invoice.customer_name,
         Json(issuer) as Json<&Issuer>,
@@ -46,7 +46,7 @@ pub(super) async fn page(
     let after = request.after;
     sqlx::query!(
         r#"select r.id as "id: ReceiptId", r.number, r.at, r.storefront, r.plan_title as "plan_title: Json<Text>", r.total_yen,
-                  p.refunded, p.dispute
+                  p.refunded, p.dispute, p.invoice
            from billing.receipt r join billing.payment p on p.id = r.payment_id
            where r.tenant_id = $1 and ($2::timestamptz is null or (r.at, r.id) < ($2, $3))
            order by r.at desc, r.id desc limit $4"#,
@@ -58,6 +58,7 @@ pub(super) async fn page(
     .map(|row| Kept {
         id: row.id,
         number: row.number,
+        invoice: row.invoice,
         at: row.at,
         storefront: row.storefront,
         plan_title: row.plan_title.0,
@@ -76,7 +77,7 @@ pub(super) async fn find(
 ) -> sqlx::Result<Option<Receipt>> {
     sqlx::query!(
         r#"select r.id as "id: ReceiptId", r.number, r.at, r.storefront, r.plan_title as "plan_title: Json<Text>", r.total_yen,
-                  p.refunded, p.dispute, r.customer_name, r.issuer as "issuer: Json<Issuer>",
+                  p.refunded, p.dispute, p.invoice, r.customer_name, r.issuer as "issuer: Json<Issuer>",
                   r.lines as "lines: Json<Vec<ReceiptLine>>", r.tax as "tax: Json<Vec<ReceiptTax>>", r.hosted_invoice_url
            from billing.receipt r join billing.payment p on p.id = r.payment_id
            where r.tenant_id = $1 and r.id = $2"#,
@@ -87,6 +88,7 @@ pub(super) async fn find(
         summary: summary(Kept {
             id: row.id,
             number: row.number,
+            invoice: row.invoice,
             at: row.at,
             storefront: row.storefront,
             plan_title: row.plan_title.0,

@@ -115,9 +115,15 @@ pub(crate) struct CheckoutSession {
     pub(crate) status: Option<String>,
     pub(crate) expires_at: Option<i64>,
     subscription: Option<Ref>,
+    invoice: Option<Ref>,
 }
 
 impl CheckoutSession {
+    /// What was paid for, whether it goes on or was bought once.
+    pub(crate) fn invoice(&self) -> Option<&str> {
+        id_of(self.invoice.as_ref())
+    }
+
     pub(crate) fn subscription(&self) -> Option<&str> {
         id_of(self.subscription.as_ref())
     }
@@ -278,12 +284,19 @@ pub(crate) struct Invoice {
     status_transitions: Option<Transitions>,
     #[serde(default)]
     pub(crate) lines: List<Line>,
+    #[serde(default)]
+    metadata: Option<InvoiceMetadata>,
     // before basil
     subscription: Option<Ref>,
     payment_intent: Option<Ref>,
     // since basil
     parent: Option<InvoiceParent>,
     payments: Option<List<InvoicePayment>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct InvoiceMetadata {
+    order: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -322,6 +335,11 @@ impl InvoicePayment {
 impl Invoice {
     pub(crate) fn customer(&self) -> Option<&str> {
         id_of(self.customer.as_ref())
+    }
+
+    /// The order of ours that it was made for; what is bought once has one.
+    pub(crate) fn order(&self) -> Option<&str> {
+        self.metadata.as_ref()?.order.as_deref()
     }
 
     pub(crate) fn is_paid(&self) -> bool {

@@ -13,6 +13,8 @@ mod faults;
 mod money_back;
 mod operating;
 mod orders;
+mod told;
+mod topups;
 
 use std::sync::Arc;
 
@@ -85,11 +87,22 @@ price_yen = 100
 limits = { per_minute = 10, concurrent = 1 }
 grants = []
 routes = {}
+[[topup]]
+storefront = "narai"
+id = "five"
+title = { ja = "チケット5枚", en = "Five tickets" }
+unit = "narai.ticket"
+amount = 5
+price_yen = 3000
+stripe_price = "price_five"
+days = 150
 "#;
 
 /// A house with one tenant, and a stand-in whose events go nowhere by themselves.
 struct Shop {
     room: Billing,
+    /// Of the room; made once, since writing its document takes longer than most requests.
+    router: Router,
     caller: Caller,
     stripe: StripeDouble,
     /// Of its owner, if it has one.
@@ -100,13 +113,18 @@ async fn stand_in(now: DateTime<Utc>) -> (StripeDouble, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let stripe = StripeDouble::open(sandbox::StripeConfig {
-        prices: [("price_light", 2980), ("price_family", 5980)]
-            .map(|(id, amount)| StripePrice {
-                id: id.to_owned(),
-                amount,
-                title: id.to_owned(),
-            })
-            .to_vec(),
+        prices: [
+            ("price_light", 2980, false),
+            ("price_family", 5980, false),
+            ("price_five", 3000, true),
+        ]
+        .map(|(id, amount, once)| StripePrice {
+            id: id.to_owned(),
+            amount,
+            title: id.to_owned(),
+            once,
+        })
+        .to_vec(),
         base_url: base.clone(),
         secret_key: KEY.to_owned(),
         stands_at: Some(now.timestamp()),
@@ -163,8 +181,10 @@ impl Shop {
         let room = open(house, &base, version);
         let meta = RequestMeta::of_the_house("req_test");
         let guest = identity::guest(&room.identity, &meta).await.unwrap();
+        let (router, _) = billing::router().with_state(room.clone()).split_for_parts();
         Self {
             room,
+            router,
             caller: Caller::from(guest.session),
             stripe,
             email: String::new(),
@@ -254,17 +274,14 @@ impl Shop {
         path: &str,
         body: Option<Value>,
     ) -> (u16, Value) {
-        let (router, _) = billing::router()
-            .with_state(self.room.clone())
-            .split_for_parts();
-        let router: Router = router;
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header("content-type", "application/json")
             .header("cookie", cookies);
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        let answer = router.oneshot(request.body(body).unwrap()).await.unwrap();
+        let request = request.body(body).unwrap();
+        let answer = self.router.clone().oneshot(request).await.unwrap();
         let status = answer.status().as_u16();
         // the words are written at the border of the house, which is not here
         if let Some(problem) = answer.extensions().get::<api::Problem>() {
@@ -290,17 +307,14 @@ impl Shop {
     }
 
     async fn post(&self, body: &str, signature: Option<&str>) -> StatusCode {
-        let (router, _) = billing::router()
-            .with_state(self.room.clone())
-            .split_for_parts();
-        let router: Router = router;
         let mut request = Request::post("/webhooks/stripe")
             .header("content-type", "application/json; charset=utf-8");
         if let Some(signature) = signature {
             request = request.header("stripe-signature", signature);
         }
         let request = request.body(Body::from(body.to_owned())).unwrap();
-        router.oneshot(request).await.unwrap().status()
+        let answer = self.router.clone().oneshot(request).await.unwrap();
+        answer.status()
     }
 
     /// Brings every event that there is so far, and works on what is due.

@@ -1,6 +1,6 @@
 //! The database room on a real server.
 
-use db::Scope;
+use db::{Commit, Scope};
 use kernel::FaultKind;
 use sqlx::{Connection, Row};
 use uuid::Uuid;
@@ -180,4 +180,36 @@ async fn poll_times<F: Future + Unpin>(future: &mut F, times: usize) {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn only_what_says_so_commits_without_waiting_for_the_disk() {
+    let test = testkit::context().await;
+    // the cluster of the tests waits for nothing by itself
+    sqlx::query("do $$ begin execute format('alter database %I set synchronous_commit = on', current_database()); end $$")
+        .execute(&mut test.database.owner().await)
+        .await
+        .unwrap();
+    let db = test.another_node().await;
+    for (commit, waits) in [
+        (Commit::Soon, "off"),
+        (Commit::Durable, "on"),
+        (Commit::Soon, "off"),
+    ] {
+        let scope = Scope::House("test");
+        let mut tx = db.begin_as(scope, commit).await.unwrap();
+        let found: String = sqlx::query_scalar("select current_setting('synchronous_commit')")
+            .fetch_one(&mut *tx)
+            .await
+            .unwrap();
+        assert_eq!(found, waits);
+        tx.commit().await.unwrap();
+        let mut next = db.begin(scope).await.unwrap();
+        let found: String = sqlx::query_scalar("select current_setting('synchronous_commit')")
+            .fetch_one(&mut *next)
+            .await
+            .unwrap();
+        assert_eq!(found, "on", "the next borrower of the connection waits");
+        next.commit().await.unwrap();
+    }
 }

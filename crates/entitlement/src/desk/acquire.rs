@@ -8,7 +8,7 @@ use super::{CHANNEL, Counter, Refusal, keeper, lock};
 use crate::{
     Entitlement, Error,
     block::{self, BlockId, store as blocks},
-    grant,
+    budget, grant,
     lease::{
         Holding, LASTS, LeaseId, Load, MINUTE, Own, Short, Stack, Totals, decide,
         store::{self, NewLease},
@@ -93,14 +93,18 @@ pub(super) async fn acquire(
     grant::ensure(&mut tx, cx, counter.tenant, &standing.plan).await?;
     let mut opened = None;
     let mut closed = Vec::new();
+    let mut at_budget = None;
     if !before.has_units {
         closed = close_leftover(&mut tx, &room, &before.leftover).await?;
     }
     if missing.is_none() && !before.has_units {
-        opened = open_block(&mut tx, &room, &counter, &wish, id, before.chunk).await?;
-        if opened.is_none() {
-            let idle = blocks::idle_elsewhere(&mut tx, counter.tenant, &wish.unit, id).await?;
-            missing = Some((Short::Units, idle));
+        match units(&mut tx, &room, &counter, &wish, (id, before.chunk)).await? {
+            Ok(stack) => opened = Some(stack),
+            Err(left) => {
+                at_budget = left;
+                let idle = blocks::idle_elsewhere(&mut tx, counter.tenant, &wish.unit, id).await?;
+                missing = Some((Short::Units, idle));
+            }
         }
     }
     if let Some((short, idle_elsewhere)) = missing {
@@ -109,7 +113,7 @@ pub(super) async fn acquire(
             Short::Units => {
                 let at =
                     grant::resets_at(&mut tx, cx, counter.tenant, &standing, &wish.unit).await?;
-                no_units(&catalogue, &standing, &wish.unit, at)
+                no_units(&catalogue, &standing, &wish.unit, at, at_budget)
             }
             short => no_room(&catalogue, &standing.plan, short, oldest, now),
         };
@@ -181,13 +185,31 @@ async fn close_leftover(
     Ok(closed)
 }
 
+/// A new block, within the tenant's own budget; or none, and the budget if that is why.
+async fn units(
+    conn: &mut PgConnection,
+    room: &Entitlement,
+    counter: &Counter,
+    wish: &Wish,
+    (lease, chunk): (LeaseId, u32),
+) -> Result<Result<Stack, Option<budget::Left>>, Error> {
+    let left = budget::left(conn, &room.cx, counter.tenant, &wish.unit).await?;
+    if let Some(left) = left.filter(|left| left.units < wish.amount) {
+        return Ok(Err(Some(left)));
+    }
+    let most = i64::from(chunk).max(wish.amount);
+    let most = left.map_or(most, |left| most.min(left.units));
+    let opened = open_block(conn, room, counter, wish, lease, most).await?;
+    Ok(opened.ok_or(None))
+}
+
 async fn open_block(
     conn: &mut PgConnection,
     room: &Entitlement,
     counter: &Counter,
     wish: &Wish,
     lease: LeaseId,
-    chunk: u32,
+    most: i64,
 ) -> Result<Option<Stack>, Error> {
     // what the dead kept comes back first
     let now = room.cx.clock.now();
@@ -199,7 +221,7 @@ async fn open_block(
         storefront: &counter.storefront,
         unit: &wish.unit,
         lease,
-        most: i64::from(chunk).max(wish.amount),
+        most,
         least: wish.amount,
     };
     let opened = block::open(conn, &room.cx, &wanted).await?;
@@ -261,7 +283,15 @@ fn no_units(
     standing: &Standing,
     unit: &str,
     resets_at: Option<DateTime<Utc>>,
+    at_budget: Option<budget::Left>,
 ) -> Refusal {
+    if let Some(left) = at_budget {
+        return Refusal::Budget {
+            unit: unit.to_owned(),
+            monthly: left.monthly,
+            resets_at: left.resets_at,
+        };
+    }
     let plan = &standing.plan;
     Refusal::Quota {
         unit: unit.to_owned(),

@@ -95,6 +95,8 @@ impl Keeper {
                 identity: self.room.identity.clone(),
                 catalogue: Arc::clone(&self.room.catalogue),
                 inference_url: Arc::clone(&self.room.inference_url),
+                // what it writes is the leases' own, which every process goes by
+                commit: db::Commit::Durable,
                 desk,
             };
             if let Err(error) = self.round(&room, is_called).await {

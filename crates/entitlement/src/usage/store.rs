@@ -9,6 +9,7 @@ pub(super) async fn list(
     conn: &mut PgConnection,
     tenant: TenantId,
     storefront: &str,
+    block: Option<BlockId>,
     page: &PageRequest,
 ) -> sqlx::Result<Vec<UsageRow>> {
     sqlx::query_as!(
@@ -18,12 +19,14 @@ pub(super) async fn list(
            from entitlement.usage u left join entitlement.reservation r on r.id = u.reservation_id
            where u.tenant_id = $1 and u.storefront = $2
              and ($3::timestamptz is null or (u.at, u.reservation_id) < ($3, $4))
+             and ($6::uuid is null or u.block_id = $6)
            order by u.at desc, u.reservation_id desc limit $5"#,
         tenant as TenantId,
         storefront,
         page.after.map(|cursor| cursor.at),
         page.after.map(|cursor| cursor.id),
         page.limit + 1,
+        block as Option<BlockId>,
     )
     .fetch_all(conn)
     .await

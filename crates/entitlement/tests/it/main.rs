@@ -5,6 +5,7 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod budgets;
 mod leases;
 mod plans;
 mod reservations;

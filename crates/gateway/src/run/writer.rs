@@ -1,10 +1,10 @@
 //! Group commit: what several runs have to write at the same time goes into one transaction.
 //!
 //! While one batch is being committed the next gathers, so a lone run waits for nobody and many share the cost. Whoever asks
-//! is answered after the commit.
+//! is answered after the commit; what a commit waits for is `metering.durability`.
 
 use chrono::{DateTime, Utc};
-use db::{Ctx, Scope};
+use db::Ctx;
 use entitlement::{
     Admission, Entitlement, Reservation, ReservationId, Usage, record_all, settle_all,
 };
@@ -237,7 +237,7 @@ async fn begin_all(
     runs: &[Beginning],
     admissions: &[Admission],
 ) -> Result<Vec<ReservationId>, Error> {
-    let mut tx = room.cx.db.begin(Scope::House("runs that begin")).await?;
+    let mut tx = room.begin_metered("runs that begin").await?;
     let recorded = record_all(&mut tx, room, admissions).await?;
     let rows: Vec<NewRun<'_>> = runs
         .iter()
@@ -297,7 +297,7 @@ async fn write_steps(room: Entitlement, mut queue: mpsc::Receiver<Step>) {
 async fn step_all(room: &Entitlement, steps: &[Step]) -> Result<Vec<Found>, Error> {
     let cx: &Ctx = &room.cx;
     let now = cx.clock.now();
-    let mut tx = cx.db.begin(Scope::House("what runs write")).await?;
+    let mut tx = room.begin_metered("what runs write").await?;
     let mut beats = Vec::new();
     let mut ends = Vec::new();
     for step in steps {

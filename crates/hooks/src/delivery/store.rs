@@ -175,6 +175,40 @@ pub(super) async fn standing(
     .await
 }
 
+/// Deliveries that wait, in the order of their ids, locked until the transaction ends; those that others work on are passed
+/// over.
+pub(super) async fn waiting_after(
+    conn: &mut PgConnection,
+    after: DeliveryId,
+    most: i64,
+) -> sqlx::Result<Vec<DeliveryId>> {
+    sqlx::query_scalar!(
+        r#"select id as "id: DeliveryId" from hooks.delivery where state = 'waiting' and id > $1
+           order by id limit $2 for update skip locked"#,
+        after as DeliveryId,
+        most,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Ends deliveries without another try.
+pub(super) async fn give_up(
+    conn: &mut PgConnection,
+    ids: &[DeliveryId],
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
+    sqlx::query!(
+        "update hooks.delivery set state = 'dead', closed_at = $2 where id = any($1)",
+        &ids,
+        now,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
 pub(super) async fn reopen(conn: &mut PgConnection, id: DeliveryId) -> sqlx::Result<()> {
     sqlx::query!(
         "update hooks.delivery set state = 'waiting', closed_at = null where id = $1",

@@ -4,6 +4,8 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod delivering;
+
 use db::Scope;
 use hooks::EventType;
 use identity::TenantId;

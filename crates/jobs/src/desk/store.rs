@@ -86,6 +86,21 @@ pub(super) async fn revive(
     Ok(done.rows_affected() == 1)
 }
 
+pub(super) async fn in_line(
+    conn: &mut PgConnection,
+    kind: &str,
+    keys: &[String],
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"select distinct dedupe_key as "key!" from jobs.job
+           where kind = $1 and dedupe_key = any($2) and state in ('queued', 'running')"#,
+        kind,
+        keys,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 pub(super) async fn cancel(
     conn: &mut PgConnection,
     id: JobId,

@@ -57,14 +57,19 @@ impl StripeDouble {
         let Some((price, customer)) = self.open_checkout(session) else {
             return false;
         };
-        let Some(amount) = self.price(&price).map(|price| price.amount) else {
+        let Some((amount, once)) = self.price(&price).map(|price| (price.amount, price.once))
+        else {
             return false;
         };
         let paid = self.write(|books| {
             if books.is_declined(&customer) {
                 return None;
             }
-            books.subscribe(session, &price, amount)
+            if once {
+                books.sell(session, &price, amount)
+            } else {
+                books.subscribe(session, &price, amount)
+            }
         });
         paid.is_some()
     }

@@ -76,12 +76,19 @@ async fn show_checkout(State(double): State<StripeDouble>, Path(id): Path<String
     let Some((price, _)) = double.open_checkout(&id) else {
         return gone();
     };
-    let (amount, title) = double.price(&price).map_or((0, String::new()), |price| {
-        (price.amount, price.title.clone())
-    });
+    let (amount, title, often) = double
+        .price(&price)
+        .map_or((0, String::new(), ""), |price| {
+            let often = if price.once {
+                "1回 (once)"
+            } else {
+                "月 (month)"
+            };
+            (price.amount, price.title.clone(), often)
+        });
     let at = |act: &str| format!("/sandbox/checkout/{id}/{act}");
     let body = format!(
-        "<p>{} — <strong>{amount}円</strong> / 月 (month)</p>{}{}{}",
+        "<p>{} — <strong>{amount}円</strong> / {often}</p>{}{}{}",
         escaped(&title),
         button(&at("pay"), "", "支払う / Pay"),
         button(

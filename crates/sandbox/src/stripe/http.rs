@@ -207,6 +207,8 @@ fn known_parameters(path: &[&str]) -> &'static [&'static str] {
             "line_items[0][quantity]",
             "client_reference_id",
             "subscription_data[metadata][",
+            "invoice_creation[enabled]",
+            "invoice_creation[invoice_data][metadata][",
             "metadata[",
             "success_url",
             "cancel_url",
@@ -438,7 +440,8 @@ fn under(form: &Form, prefix: &str) -> Value {
 fn checkout(double: &StripeDouble, form: &Form) -> Reply {
     let value = |name: &str| form.get(name).cloned().unwrap_or_default();
     let (customer, price) = (value("customer"), value("line_items[0][price]"));
-    if value("mode") != "subscription" || value("success_url").is_empty() {
+    let mode = value("mode");
+    if !matches!(mode.as_str(), "subscription" | "payment") || value("success_url").is_empty() {
         return refuse(
             "parameter_missing",
             400,
@@ -448,10 +451,20 @@ fn checkout(double: &StripeDouble, form: &Form) -> Reply {
     if double.books().get(&customer).is_none() {
         return missing("customer", &customer);
     }
-    if double.price(&price).is_none() {
-        return missing("price", &price);
+    match double.price(&price) {
+        None => return missing("price", &price),
+        Some(price) if price.once != (mode == "payment") => {
+            return refuse(
+                "parameter_invalid",
+                400,
+                "The price is recurring in `payment` mode, or of one payment in `subscription` mode.",
+            );
+        }
+        Some(_) => {}
     }
-    let wish = json!({ "customer": customer, "sandbox_price": price, "success_url": value("success_url"),
+    let wish = json!({ "mode": mode, "customer": customer,
+        "sandbox_invoiced": value("invoice_creation[enabled]") == "true",
+        "invoice_metadata": under(form, "invoice_creation[invoice_data][metadata]["), "sandbox_price": price, "success_url": value("success_url"),
         "cancel_url": value("cancel_url"), "client_reference_id": value("client_reference_id"),
         "metadata": under(form, "metadata["), "subscription_metadata": under(form, "subscription_data[metadata][") });
     let base = &double.0.config.base_url;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { PlanVersion } from '../../api/admin'
-import { toCsv } from './csv'
+import { toCsv } from '../csv'
 import { monthName, monthOf, monthsFrom, monthsToChoose } from './months'
 import { compare, termsOf } from './planDiff'
 import { deskJobsSearch, deskPlansSearch, deskTenantsSearch, deskUsageSearch } from './search'

@@ -1,8 +1,8 @@
 import { useInfiniteQuery, useQueries, useQuery } from '@tanstack/react-query'
-import { getRouteApi, useNavigate } from '@tanstack/react-router'
+import { getRouteApi, Link, useNavigate } from '@tanstack/react-router'
 import { type ReactNode, useState } from 'react'
-import type { Lot } from '../../api/billing'
-import { planQuery } from '../../api/queries'
+import { getMovements, type Lot } from '../../api/billing'
+import { meQuery, planQuery } from '../../api/queries'
 import type { Bilingual, Locale } from '../../api/types'
 import { accountWords } from '../../i18n/accountWords'
 import { lotWords, shopWords } from '../../i18n/billingWords'
@@ -21,11 +21,13 @@ import account from '../account/account.module.css'
 import area from '../account/area.module.css'
 import { Ledger } from '../account/Ledger'
 import { Failed, More, Page } from '../account/parts'
+import { everyPage } from '../csv'
 import { isShop } from '../paths'
 import styles from './billing.module.css'
 import { unitsOf } from './offers'
-import { lotsQuery, movementsQuery, offersQuery } from './queries'
-import { shops } from './shops'
+import { lotsQuery, movementsQuery, offersQuery, receiptsQuery, runsOfQuery, topUpsQuery } from './queries'
+import { SaveCsv } from './SaveCsv'
+import { mayBuy, shops } from './shops'
 
 const route = getRouteApi('/house/account/ledger')
 
@@ -33,6 +35,29 @@ function kindOf(kind: string, locale: Locale): string {
   const words = wordsOf(accountWords, locale) as Record<string, unknown>
   const known = words[kind]
   return typeof known === 'string' ? known : kind
+}
+
+// Several runs are used up in one movement, that of the block they were admitted from.
+function Runs({ unit, block }: { unit: string; block: string }) {
+  const words = useWords(lotWords)
+  const locale = useLocale()
+  const [open, setOpen] = useState(false)
+  const query = useQuery({ ...runsOfQuery(unit, block), enabled: open })
+  return (
+    <details className={area['details']} onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>{words.runs}</summary>
+      {open && query.isPending && <Skeleton height="2rem" />}
+      {query.error && <Failed error={query.error} retry={() => query.refetch()} />}
+      <ul className={account['moves']}>
+        {query.data?.map((run) => (
+          <li key={run.run_id}>
+            {dayAndTime(run.at, locale)} · {amountOf(unit, run.amount, locale)}{' '}
+            <code className={styles['reference']}>{run.run_id}</code>
+          </li>
+        ))}
+      </ul>
+    </details>
+  )
 }
 
 function Movements({ unit, lot, title }: { unit: string; lot: string; title: string }) {
@@ -70,6 +95,7 @@ function Movements({ unit, lot, title }: { unit: string; lot: string; title: str
                   {row.used !== 0 && <li>{`${names.spent} ${signed(row.used, locale)}`}</li>}
                 </ul>
                 <code className={styles['reference']}>{row.reference}</code>
+                {row.used !== 0 && row.reference.startsWith('blk_') && <Runs unit={unit} block={row.reference} />}
               </td>
               <td data-label={names.after} className={account['figure']}>
                 {count(row.balance_after, locale)}
@@ -92,7 +118,17 @@ function Figure({ label, children }: { label: string; children: ReactNode }) {
   )
 }
 
-function LotItem({ unit, lot, title }: { unit: string; lot: Lot; title: string }) {
+function LotItem({
+  unit,
+  lot,
+  title,
+  receipt,
+}: {
+  unit: string
+  lot: Lot
+  title: string
+  receipt: string | undefined
+}) {
   const words = useWords(lotWords)
   const locale = useLocale()
   const [open, setOpen] = useState(false)
@@ -124,6 +160,14 @@ function LotItem({ unit, lot, title }: { unit: string; lot: Lot; title: string }
       {lot.reference && (
         <p className={account['soft']}>
           {words.reference} <code className={styles['reference']}>{lot.reference}</code>
+          {receipt && (
+            <>
+              {' '}
+              <Link to="/account/receipts/$receiptId" params={{ receiptId: receipt }}>
+                {words.payment}
+              </Link>
+            </>
+          )}
         </p>
       )}
       <details className={area['details']} onToggle={(event) => setOpen(event.currentTarget.open)}>
@@ -142,6 +186,11 @@ function Lots({ unit, plans }: { unit: string; plans: ReadonlyMap<string, Biling
     const plan = plans.get(reason)
     return plan ? words.ofPlan(plan[locale]) : reason
   }
+  // A lot that was paid for names its invoice, and so does the receipt.
+  const { data: me } = useQuery(meQuery)
+  const receipts = useInfiniteQuery({ ...receiptsQuery, enabled: mayBuy(me) })
+  const receiptOf = ({ reference }: Lot) =>
+    receipts.data?.pages.flatMap((page) => page.items).find(({ invoice }) => invoice === reference)?.id
   // Looking at the plan issues what is due today, so it comes first.
   const plan = useQuery({ ...planQuery, enabled: false })
   const query = useInfiniteQuery({ ...lotsQuery(unit), enabled: unit !== CHAT_UNIT || !plan.isPending })
@@ -161,7 +210,7 @@ function Lots({ unit, plans }: { unit: string; plans: ReadonlyMap<string, Biling
       )}
       <ul className={styles['lots']}>
         {lots.map((lot) => (
-          <LotItem key={lot.id} unit={unit} lot={lot} title={titleOf(lot)} />
+          <LotItem key={lot.id} unit={unit} lot={lot} title={titleOf(lot)} receipt={receiptOf(lot)} />
         ))}
       </ul>
       <More query={query} />
@@ -171,6 +220,7 @@ function Lots({ unit, plans }: { unit: string; plans: ReadonlyMap<string, Biling
 
 export default function LedgerPage() {
   const words = useWords(lotWords)
+  const names = useWords(accountWords)
   const shop = useWords(shopWords)
   const locale = useLocale()
   const navigate = useNavigate()
@@ -178,8 +228,11 @@ export default function LedgerPage() {
   useQuery(planQuery)
   // What is counted anywhere in the house.
   const offers = useQueries({ queries: shops.map((one) => offersQuery(one)) })
+  const topUps = useQueries({ queries: shops.map((one) => topUpsQuery(one)) })
   const plans = new Map(
-    offers.flatMap(({ data = [] }, at) => data.map((plan) => [`${shops[at]}/${plan.id}`, plan.title] as const)),
+    [...offers, ...topUps].flatMap(({ data = [] }, at) =>
+      data.map((sold) => [`${shops[at % shops.length]}/${sold.id}`, sold.title] as const),
+    ),
   )
   const units = [...new Set([unit, CHAT_UNIT, ...offers.flatMap(({ data = [] }) => unitsOf(data))])].sort()
   const named = (one: string) => {
@@ -196,6 +249,21 @@ export default function LedgerPage() {
           onChange={(event) => void navigate({ to: '/account/ledger', search: { unit: event.target.value } })}
         />
       </div>
+      <SaveCsv
+        name={`noren-ledger-${unit}.csv`}
+        head={[names.when, names.movement, names.available, names.held, names.spent, names.after, words.reference]}
+        rows={async () =>
+          (await everyPage((cursor) => getMovements(unit, cursor))).map((row) => [
+            row.at,
+            kindOf(row.kind, locale),
+            row.amount,
+            row.held,
+            row.used,
+            row.balance_after,
+            row.reference,
+          ])
+        }
+      />
       <Lots key={unit} unit={unit} plans={plans} />
       <Ledger key={`${unit}/all`} unit={unit} />
     </Page>

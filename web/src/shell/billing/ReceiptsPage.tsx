@@ -1,6 +1,6 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import type { ReceiptRow } from '../../api/billing'
+import { getReceipts, type ReceiptRow } from '../../api/billing'
 import { receiptWords, shopWords } from '../../i18n/billingWords'
 import { dateOf, yen } from '../../i18n/format'
 import { useLocale } from '../../i18n/locale'
@@ -12,9 +12,11 @@ import { Skeleton } from '../../ui/Skeleton'
 import account from '../account/account.module.css'
 import area from '../account/area.module.css'
 import { Failed, More, Page } from '../account/parts'
+import { everyPage } from '../csv'
 import { isShop } from '../paths'
 import styles from './billing.module.css'
 import { receiptsQuery } from './queries'
+import { SaveCsv } from './SaveCsv'
 
 const states = {
   paid: 'paid',
@@ -56,6 +58,7 @@ function Row({ receipt }: { receipt: ReceiptRow }) {
 
 export default function ReceiptsPage() {
   const words = useWords(receiptWords)
+  const locale = useLocale()
   const query = useInfiniteQuery(receiptsQuery)
   const rows = query.data?.pages.flatMap((page) => page.items) ?? []
   return (
@@ -76,6 +79,21 @@ export default function ReceiptsPage() {
               {words.seePlans}
             </Link>
           </div>
+        )}
+        {rows.length > 0 && (
+          <SaveCsv
+            name="noren-receipts.csv"
+            head={[words.date, words.number, words.content, words.sum, words.refunded]}
+            rows={async () =>
+              (await everyPage(getReceipts)).map((one) => [
+                one.at,
+                one.number,
+                one.plan_title[locale],
+                one.total_yen,
+                one.refunded_yen,
+              ])
+            }
+          />
         )}
         {rows.length > 0 && (
           <ul className={area['things']}>

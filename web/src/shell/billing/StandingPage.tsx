@@ -10,6 +10,7 @@ import { shopWords, standingWords } from '../../i18n/billingWords'
 import { day, yen } from '../../i18n/format'
 import { useLocale } from '../../i18n/locale'
 import { useWords } from '../../i18n/text'
+import { topUpWords } from '../../i18n/topUpWords'
 import { Badge } from '../../ui/Badge'
 import { Button, buttonClass } from '../../ui/Button'
 import { Noren } from '../../ui/Noren'
@@ -21,6 +22,7 @@ import { Confirm, Fetched, Page } from '../account/parts'
 import { Usage } from '../account/Usage'
 import { Summary } from '../form'
 import { useGuarded } from '../stepUp'
+import { BudgetCard } from './BudgetCard'
 import styles from './billing.module.css'
 import { Daily } from './Daily'
 import { goTo } from './go'
@@ -167,6 +169,7 @@ function Cancel({ view, subscription }: { view: PlanView; subscription: Subscrip
 function PlanCard({ view, me, storefront }: { view: PlanView; me: Me; storefront: StorefrontId }) {
   const words = useWords(standingWords)
   const names = useWords(accountWords)
+  const topUps = useWords(topUpWords)
   const locale = useLocale()
   const buys = mayBuy(me)
   const subscriptions = useQuery({ ...subscriptionsQuery, enabled: buys })
@@ -198,6 +201,15 @@ function PlanCard({ view, me, storefront }: { view: PlanView; me: Me; storefront
           {plan.price_yen > 0 ? words.change : words.choose}
         </Link>
         {buys && subscription && status !== 'grace' && status !== 'on_hold' && <PortalButton />}
+        {buys && (
+          <Link
+            to="/billing/topups/$storefront"
+            params={{ storefront }}
+            className={buttonClass({ small: true, look: 'plain' })}
+          >
+            {topUps.topUp}
+          </Link>
+        )}
         {buys && (
           <Link to="/account/receipts" className={buttonClass({ small: true, look: 'plain' })}>
             {words.receipts}
@@ -272,6 +284,9 @@ export default function StandingPage() {
                   {me && <PlanCard view={view} me={me} storefront={storefront} />}
                   <div className={account['column']}>
                     <Quotas view={view} />
+                    {me && view.quotas[0] && (
+                      <BudgetCard key={view.quotas[0].unit} unit={view.quotas[0].unit} me={me} />
+                    )}
                     <Rates storefront={storefront} />
                   </div>
                 </>

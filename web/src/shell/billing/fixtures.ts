@@ -101,6 +101,7 @@ export function order(offer: PlanOffer, more: Partial<Order> = {}): Order {
 export const receipt: Receipt = {
   id: 'rcp_1',
   number: 'R-2026-000001',
+  invoice: 'in_1',
   at,
   storefront: 'misaki',
   plan_title: paid.title,

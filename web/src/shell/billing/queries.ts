@@ -1,13 +1,17 @@
 import { infiniteQueryOptions, type QueryClient, queryOptions } from '@tanstack/react-query'
 import { getPlan, getUsage } from '../../api/account'
 import {
+  getBudgets,
   getLotMovements,
   getLots,
   getOffers,
   getRateLimits,
   getReceipt,
   getReceipts,
+  getRunsOf,
   getSubscriptions,
+  getTopUpOrder,
+  getTopUps,
   getUsageMonth,
   placeOrder,
 } from '../../api/billing'
@@ -23,6 +27,16 @@ export function planOfQuery(storefront: StorefrontId) {
   if (storefront === 'misaki') return planQuery
   return queryOptions({ ...planQuery, queryKey: ['plan', storefront], queryFn: () => getPlan(storefront) })
 }
+
+export function topUpsQuery(storefront: StorefrontId) {
+  return queryOptions({ queryKey: ['top-ups', storefront], queryFn: () => getTopUps(storefront), staleTime: 60_000 })
+}
+
+export function topUpOrderQuery(order: string) {
+  return queryOptions({ queryKey: ['top-up-order', order], queryFn: () => getTopUpOrder(order), staleTime: 0 })
+}
+
+export const budgetsQuery = queryOptions({ queryKey: ['budgets'], queryFn: getBudgets })
 
 export const subscriptionsQuery = queryOptions({ queryKey: ['subscriptions'], queryFn: getSubscriptions })
 
@@ -79,6 +93,11 @@ export function lotsQuery(unit: string) {
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,
   })
+}
+
+export function runsOfQuery(unit: string, block: string) {
+  const storefront = unit.slice(0, unit.indexOf('.'))
+  return queryOptions({ queryKey: ['runs-of', block], queryFn: () => getRunsOf(storefront, block) })
 }
 
 export function movementsQuery(unit: string, lot: string) {

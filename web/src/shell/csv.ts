@@ -21,3 +21,20 @@ export function saveAs(name: string, text: string): void {
   // The browser reads it in a later turn.
   setTimeout(() => URL.revokeObjectURL(url), 10_000)
 }
+
+// The most rows that are taken along: a file beyond that is nobody's to read.
+const MOST = 5000
+
+// All of a paged list, page by page.
+export async function everyPage<T>(
+  read: (cursor: string | null) => Promise<{ items: T[]; next_cursor?: string | null }>,
+): Promise<T[]> {
+  const all: T[] = []
+  let cursor: string | null = null
+  do {
+    const page: { items: T[]; next_cursor?: string | null } = await read(cursor)
+    all.push(...page.items)
+    cursor = page.next_cursor ?? null
+  } while (cursor !== null && all.length < MOST)
+  return all
+}

@@ -1,0 +1,79 @@
+"""Units that are bought once: by the stand-in's pages, asked for by Stripe's own library too."""
+
+import json
+
+import httpx
+import pytest
+import stripe
+
+from people import Person
+from test_billing import press, until
+
+
+def lots(person: Person) -> list[dict]:
+    return [lot for lot in person.page("/billing/ledger/misaki.chat/lots")["items"] if lot["reason"] == "misaki/hundred"]
+
+
+def bought(person: Person) -> dict:
+    """Orders a top-up and pays for it."""
+    answer = person.web.post("/billing/topup-orders", json={"storefront": "misaki", "topup": "hundred"})
+    assert answer.status_code == 201, answer.text
+    order = answer.json()
+    answer = person.web.post("/billing/checkout-session", json={"order": order["id"]})
+    assert answer.status_code == 201, answer.text
+    page = answer.json()["url"]
+    assert "once" in httpx.get(page).text
+    assert "declined" in press(page, "declined").text
+    assert press(page, "Pay").status_code == 303
+    assert until(lambda: person.page(f"/billing/topup-orders/{order['id']}")["paid"])
+    return order
+
+
+def test_a_person_buys_a_hundred_more_beside_their_plan(house):
+    offers = httpx.get(f"{house.account}/billing/topups", params={"storefront": "misaki"}).json()["items"]
+    assert [(offer["id"], offer["for_sale"]) for offer in offers] == [("hundred", True), ("thousand", True)]
+    person = Person(house).join()
+    before = person.quota()["available"]
+    order = bought(person)
+    assert len(order["items"]) == 6 and order["total_yen"] == 300
+    assert person.quota()["available"] == before + 100
+    [lot] = lots(person)
+    assert (lot["source"], lot["granted"], lot["left"]) == ("paid", 100, 100)
+    # what expires first is used first: the day's own
+    sent = person.start()
+    assert person.events(sent["run_id"])[-1].data["state"] == "completed"
+    assert [lot["left"] for lot in lots(person)] == [100]
+    bought(person)
+    assert [lot["left"] for lot in lots(person)] == [100, 100]
+    receipts = person.page("/billing/receipts")["items"]
+    assert [(one["total_yen"], one["plan_title"]["en"]) for one in receipts] == [(300, "100 messages")] * 2
+
+
+@pytest.fixture
+def shop(house) -> stripe.StripeClient:
+    """Stripe's own library at the stand-in, whose books say where it is and what opens it."""
+    person = Person(house).join()
+    page = person.web.post("/billing/checkout-session", json={"storefront": "misaki", "plan": "paid"}).json()["url"]
+    kept = json.loads((house.data / "sandbox-stripe.json").read_text())
+    base = httpx.URL(page).copy_with(path="/")
+    return stripe.StripeClient(kept["key"], base_addresses={"api": str(base).rstrip("/")})
+
+
+def test_stripes_own_library_sells_once_and_pays_back(shop):
+    customer = shop.v1.customers.create({"metadata": {"tenant": "of a test"}})
+    wish = {"mode": "payment", "customer": customer.id, "line_items": [{"price": "price_sandbox_misaki_topup_hundred", "quantity": 1}],
+            "invoice_creation": {"enabled": True, "invoice_data": {"metadata": {"order": "of a test"}}},
+            "success_url": "https://noren.example/", "cancel_url": "https://noren.example/"}
+    with pytest.raises(stripe.InvalidRequestError):
+        shop.v1.checkout.sessions.create(wish | {"mode": "subscription"})
+    session = shop.v1.checkout.sessions.create(wish)
+    assert (session.status, session.payment_status) == ("open", "unpaid")
+    assert press(session.url, "Pay").status_code == 303
+    session = shop.v1.checkout.sessions.retrieve(session.id)
+    assert (session.status, session.payment_status) == ("complete", "paid")
+    invoice = shop.v1.invoices.retrieve(session.invoice)
+    assert (invoice.status, invoice.amount_paid, invoice.metadata["order"], invoice.parent) == ("paid", 300, "of a test", None)
+    assert [line.pricing.price_details.price for line in invoice.lines.data] == ["price_sandbox_misaki_topup_hundred"]
+    intent = invoice.payments.data[0].payment.payment_intent
+    refund = shop.v1.refunds.create({"payment_intent": intent, "amount": 100})
+    assert (refund.amount, refund.status) == (100, "succeeded")

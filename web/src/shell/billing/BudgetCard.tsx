@@ -1,0 +1,104 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { type FormEvent, useState } from 'react'
+import { type Budget, removeBudget, setBudget } from '../../api/billing'
+import type { Me } from '../../api/types'
+import { budgetWords } from '../../i18n/budgetWords'
+import { count, dayAndTime } from '../../i18n/format'
+import { useLocale } from '../../i18n/locale'
+import { useWords } from '../../i18n/text'
+import { unitName } from '../../i18n/units'
+import { Button } from '../../ui/Button'
+import { Field } from '../../ui/Field'
+import { Meter } from '../../ui/Meter'
+import { Notice } from '../../ui/Notice'
+import account from '../account/account.module.css'
+import { Summary } from '../form'
+import { useGuarded } from '../stepUp'
+import { budgetsQuery } from './queries'
+import { mayBuy } from './shops'
+
+// One press lets the month go on: half as much again, and one more at least.
+function raised(monthly: number): number {
+  return monthly + Math.max(1, Math.ceil(monthly / 2))
+}
+
+function whole(text: string): number | null {
+  return /^\d{1,12}$/.test(text.trim()) ? Number(text) : null
+}
+
+export function BudgetCard({ unit, me }: { unit: string; me: Me }) {
+  const words = useWords(budgetWords)
+  const locale = useLocale()
+  const client = useQueryClient()
+  const budgets = useQuery(budgetsQuery)
+  const budget: Budget | undefined = budgets.data?.find((one) => one.unit === unit)
+  const [monthly, setMonthly] = useState('')
+  const [alert, setAlert] = useState('')
+  const [wrong, setWrong] = useState(false)
+  const change = useGuarded({
+    mutationFn: async (wish: { monthly: number; alerts: number[] } | null) => {
+      await (wish === null ? removeBudget(unit) : setBudget(unit, wish))
+    },
+    onSuccess: () => client.invalidateQueries({ queryKey: budgetsQuery.queryKey }),
+  })
+  if (!mayBuy(me) || !budgets.data) return null
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    const most = whole(monthly)
+    const at = alert.trim() === '' ? [] : [whole(alert)]
+    const bad = most === null || at.some((one) => one === null || one === 0)
+    setWrong(bad)
+    if (!bad) change.mutate({ monthly: most, alerts: at.filter((one) => one !== null) })
+  }
+  const limit = budget?.monthly
+  return (
+    <section className={account['card']}>
+      <h2>{`${words.title} · ${unitName(unit, locale)}`}</h2>
+      <p className={account['soft']}>{words.lead}</p>
+      {budget && typeof limit === 'number' && (
+        <>
+          {budget.used >= limit && <Notice tone="warn" role="status" title={words.reached} />}
+          <Meter
+            value={Math.min(budget.used, limit)}
+            max={Math.max(limit, 1)}
+            label={words.title}
+            words={words.used(count(budget.used, locale), count(limit, locale))}
+          />
+          <p className={account['soft']}>{words.until(dayAndTime(budget.resets_at, locale))}</p>
+          <div className={account['row']}>
+            <Button
+              small
+              look={budget.used >= limit ? 'primary' : 'quiet'}
+              disabled={change.isPending}
+              onClick={() => change.mutate({ monthly: raised(limit), alerts: budget.alerts })}
+            >
+              {words.raise(count(raised(limit), locale))}
+            </Button>
+            <Button small look="plain" disabled={change.isPending} onClick={() => change.mutate(null)}>
+              {words.remove}
+            </Button>
+          </div>
+        </>
+      )}
+      <form onSubmit={submit} noValidate>
+        <Field
+          label={words.monthly}
+          inputMode="numeric"
+          value={monthly}
+          error={wrong ? words.number : undefined}
+          onChange={(event) => setMonthly(event.target.value)}
+        />
+        <Field
+          label={words.alert}
+          inputMode="numeric"
+          value={alert}
+          onChange={(event) => setAlert(event.target.value)}
+        />
+        <Summary error={change.error} />
+        <Button small type="submit" disabled={change.isPending}>
+          {words.save}
+        </Button>
+      </form>
+    </section>
+  )
+}
