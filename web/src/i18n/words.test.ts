@@ -24,8 +24,12 @@ import {
   unitWords,
 } from './billingWords'
 import { formWords } from './formWords'
+import { docsWords } from './genaiDocsWords'
+import { catalogWords, requestWords, statisticsWords, statusWords } from './genaiRecordWords'
+import { genaiLandingWords, genaiPlayWords, genaiStartWords, genaiWords } from './genaiWords'
 import { hookWords } from './hookWords'
 import { areaWords, auditWords, dataWords, keyWords } from './keyWords'
+import { legalWords } from './legalWords'
 import { linkWords, mailboxWords } from './linkWords'
 import { misakiWords } from './misakiWords'
 import { bannerWords, familyWords, memberWords, roleWords, tenantWords } from './peopleWords'
@@ -40,19 +44,26 @@ const tables = {
   auditWords,
   authWords,
   bannerWords,
+  catalogWords,
   childWords,
   comingWords,
   confirmWords,
   dailyWords,
   dataWords,
   deviceWords,
+  docsWords,
   eventDeskWords,
   familyWords,
   featureWords,
   formWords,
+  genaiLandingWords,
+  genaiPlayWords,
+  genaiStartWords,
+  genaiWords,
   hookWords,
   jobDeskWords,
   keyWords,
+  legalWords,
   linkWords,
   lotWords,
   mailboxWords,
@@ -64,12 +75,15 @@ const tables = {
   profileWords,
   quotaWords,
   receiptWords,
+  requestWords,
   resultWords,
   roleWords,
   securityWords,
   shellWords,
   shopWords,
   standingWords,
+  statisticsWords,
+  statusWords,
   stepUpWords,
   subscriptionDeskWords,
   tenantDeskWords,
@@ -85,7 +99,6 @@ const alike = new Set([
   'welcomeWords.webgpt',
   'welcomeWords.genai',
   'comingWords.webgptTitle',
-  'comingWords.genaiTitle',
 ])
 const foreign = new Set(['shellWords.otherLanguage', ...alike])
 const japanese = /[\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Han}]/u
