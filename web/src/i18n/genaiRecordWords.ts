@@ -59,7 +59,6 @@ export const requestWords = define({
     ja: '本文が残っていないので、送り直せません。',
     en: 'Its text is gone, so it cannot be sent again.',
   },
-  open: { ja: (id: string) => `${id}の記録`, en: (id: string) => `Record of ${id}` },
   detail: { ja: 'リクエストの記録', en: 'Request' },
   back: { ja: 'リクエストの一覧', en: 'All requests' },
   timeline: { ja: '経過', en: 'Timeline' },

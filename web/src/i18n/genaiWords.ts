@@ -170,16 +170,12 @@ export const genaiPlayWords = define({
   settings: { ja: '設定', en: 'Settings' },
   model: { ja: 'モデル', en: 'Model' },
   modelB: { ja: 'くらべるモデル', en: 'Model to compare' },
-  option: {
-    ja: (name: string, input: string, output: string) => `${name}（入力 ${input}・出力 ${output}）`,
-    en: (name: string, input: string, output: string) => `${name} (in ${input}, out ${output})`,
-  },
   locked: {
     ja: (name: string, plan: string) => `${name}（「${plan}」から）`,
     en: (name: string, plan: string) => `${name} (from ${plan})`,
   },
   lockedNoPlan: { ja: (name: string) => `${name}（使えません）`, en: (name: string) => `${name} (not available)` },
-  per: { ja: '料金は100万 token あたり', en: 'Prices per million tokens' },
+  per: { ja: '料金は入力／出力、100万 token あたり', en: 'Prices: input / output per million tokens' },
   openedBy: {
     ja: (plan: string) => `このモデルは「${plan}」プランから使えます。`,
     en: (plan: string) => `This model comes with the ${plan} plan.`,

@@ -61,7 +61,7 @@ function Models({ models }: { models: readonly Model[] }) {
     { id: 'plan', head: words.plan, cell: (model) => <PlanOf model={model} /> },
     {
       id: 'try',
-      head: '',
+      head: words.tryIt,
       bare: true,
       cell: ({ name, in_plan, kind }) =>
         in_plan &&

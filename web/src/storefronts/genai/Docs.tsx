@@ -61,7 +61,7 @@ function Section({ id, children }: { id: Part; children?: ReactNode }) {
   )
 }
 
-function Sample({ text }: { text: string }) {
+function Sample({ text, of }: { text: string; of: string }) {
   const words = useWords(genaiWords)
   return (
     <div className={styles['code']}>
@@ -69,7 +69,7 @@ function Sample({ text }: { text: string }) {
         <span />
         <CopyButton text={text} />
       </div>
-      <Code text={text} label={words.code('shell')} />
+      <Code text={text} label={words.code(of)} />
     </div>
   )
 }
@@ -146,29 +146,36 @@ export function Docs() {
         <Pairs heads={[words.field, words.meaning]} rows={fields.map(([name, key]) => [name, words[key]])} />
       </Section>
       <Section id="result">
-        <Sample text={`curl ${bearer} '${url}/inference/run_…'\ncurl ${bearer} '${url}/inference/run_…/result'`} />
+        <Sample
+          of={words.result}
+          text={`curl ${bearer} '${url}/inference/run_…'\ncurl ${bearer} '${url}/inference/run_…/result'`}
+        />
       </Section>
       <Section id="stream">
-        <Sample text={`curl -N ${bearer} '${url}/inference/run_…/events?starting_after=0'`} />
+        <Sample of={words.stream} text={`curl -N ${bearer} '${url}/inference/run_…/events?starting_after=0'`} />
       </Section>
       <Section id="cancel">
-        <Sample text={`curl -X POST ${bearer} '${url}/inference/run_…/cancel'`} />
+        <Sample of={words.cancel} text={`curl -X POST ${bearer} '${url}/inference/run_…/cancel'`} />
       </Section>
       <Section id="quote">
         <Sample
+          of={words.quote}
           text={`curl '${url}/inference/quote' ${bearer} \\\n  -H 'Content-Type: application/json' \\\n  -d '{"model": "gpt-4o-mini", "prompt": "Hello", "max_tokens": 100}'`}
         />
       </Section>
       <Section id="twice">
         <Sample
+          of={words.twice}
           text={`curl '${url}/inference' ${bearer} \\\n  -H 'Content-Type: application/json' \\\n  -H 'Idempotency-Key: order-4711-summary' \\\n  -d '{"model": "gpt-4o-mini", "prompt": "Hello"}'`}
         />
       </Section>
       <Section id="sdk">
         <Sample
+          of="OpenAI"
           text={`# pip install openai\nimport os\nfrom openai import OpenAI\n\nclient = OpenAI(base_url="${url}/v1", api_key=os.environ["${KEY_VARIABLE}"])\nanswer = client.chat.completions.create(\n    model="gpt-4o-mini",\n    messages=[{"role": "user", "content": "Hello"}],\n)\nprint(answer.choices[0].message.content)`}
         />
         <Sample
+          of="Anthropic"
           text={`# pip install anthropic\nimport os\nfrom anthropic import Anthropic\n\nclient = Anthropic(base_url="${url}", api_key=os.environ["${KEY_VARIABLE}"])\nanswer = client.messages.create(\n    model="claude-3-haiku",\n    max_tokens=100,\n    messages=[{"role": "user", "content": "Hello"}],\n)\nprint(answer.content[0].text)`}
         />
       </Section>
@@ -176,7 +183,7 @@ export function Docs() {
         <Pairs heads={[words.statusCode, words.meaningOf]} rows={refusals.map(([name, key]) => [name, words[key]])} />
       </Section>
       <Section id="limits">
-        <Sample text={`curl ${bearer} '${url}/rate-limit'`} />
+        <Sample of={words.limits} text={`curl ${bearer} '${url}/rate-limit'`} />
       </Section>
       <Section id="hooks">
         <div>

@@ -99,8 +99,8 @@ export default function GenaiPage() {
               key: null,
               ask: { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Hello' }], max_tokens: 100 },
             }}
+            note={words.firstCallText}
           />
-          <p className={styles['soft']}>{words.firstCallText}</p>
         </section>
       </section>
       <section aria-labelledby="features">

@@ -47,7 +47,7 @@ function AnswerView({ answer }: { answer: Answer }) {
   const problem = answer.error ? describeProblem(answer.error, locale) : null
   return (
     <div className={styles['answer']} data-state={answer.state}>
-      <h3>{answer.model}</h3>
+      <h2>{answer.model}</h2>
       {answer.text !== '' && (
         <p className={styles['text']} lang="">
           {answer.text}
@@ -200,7 +200,7 @@ function ModelChoice({ label, models, value, onChange }: ModelChoiceProps) {
   const options = models.map(({ name, prices, in_plan, cheapest_plan }) => ({
     value: name,
     text: in_plan
-      ? words.option(name, perMillion(prices.input), perMillion(prices.output))
+      ? `${name} · ${perMillion(prices.input)} / ${perMillion(prices.output)}`
       : cheapest_plan === null
         ? words.lockedNoPlan(name)
         : words.locked(name, planTitle(cheapest_plan)),
@@ -424,6 +424,8 @@ function Play({ models }: { models: readonly Model[] }) {
   })
   const [text, setText] = useState('')
   const [showCode, setShowCode] = useState(false)
+  // On a phone the conversation comes first; beside it there is room for the settings.
+  const [roomy] = useState(() => window.matchMedia?.('(min-width: 60.01rem)').matches ?? true)
   const { turns, send, stop, empty, busy } = useAnswers()
   const faults = faultsOf(settings)
   const asks = useMemo(
@@ -467,7 +469,7 @@ function Play({ models }: { models: readonly Model[] }) {
         </div>
       </div>
       <div className={styles['side']}>
-        <details className={styles['settings']} open>
+        <details className={styles['settings']} open={roomy}>
           <summary>{words.settings}</summary>
           <SettingsForm models={models} settings={settings} faults={faults} onChange={change} />
           <Presets settings={settings} onLoad={(loaded) => setSettings(loaded)} known={models} />

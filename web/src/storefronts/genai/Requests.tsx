@@ -5,7 +5,7 @@ import { cancelInference, deleteHistory, type HistoryItem } from '../../api/gena
 import { describeProblem } from '../../api/problem'
 import { keysQuery } from '../../api/queries'
 import type { Me } from '../../api/types'
-import { clock, count, dayAndTime, dollarsFromNano } from '../../i18n/format'
+import { clock, count, dayAndTime, dollarsFromNano, shortTime } from '../../i18n/format'
 import { requestWords } from '../../i18n/genaiRecordWords'
 import { genaiWords } from '../../i18n/genaiWords'
 import { useLocale } from '../../i18n/locale'
@@ -140,10 +140,11 @@ function Acts({ item }: { item: HistoryItem }) {
         look="plain"
         disabled={act.isPending}
         aria-label={isOver(item) ? words.retryOf(item.id) : words.cancelOf(item.id)}
+        title={isOver(item) ? words.retry : words.cancel}
         onClick={() => act.mutate()}
       >
         <Icon name={isOver(item) ? 'retry' : 'stop'} size={16} />
-        {isOver(item) ? words.retry : words.cancel}
+        <span className={styles['onlyNarrow']}>{isOver(item) ? words.retry : words.cancel}</span>
       </Button>
     </span>
   )
@@ -154,7 +155,7 @@ export function Time({ at }: { at: string }) {
   const today = new Date(at).toDateString() === new Date().toDateString()
   return (
     <time dateTime={at} title={dayAndTime(at, locale)}>
-      {today ? clock(at, locale) : dayAndTime(at, locale)}
+      {today ? clock(at, locale) : shortTime(at, locale)}
     </time>
   )
 }
@@ -190,7 +191,7 @@ function Rows({ items, marked, onMark }: RowsProps) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
     <section className={styles['scroll']} aria-label={words.title} tabIndex={0}>
-      <table className={styles['table']}>
+      <table className={cx(styles['table'], styles['requests'])}>
         <thead>
           <tr>
             <th scope="col" className={styles['tick']}>
@@ -234,13 +235,13 @@ function Rows({ items, marked, onMark }: RowsProps) {
               </td>
               {cell(words.when, <Time at={item.created_at} />)}
               {cell(words.status, <State state={item.status} />)}
-              {cell(words.model, item.model)}
+              {cell(words.model, <span className={styles['nowrap']}>{item.model}</span>)}
               <td data-label={words.prompt}>
                 <Link
                   to="/genai/requests/$requestId"
                   params={{ requestId: item.id }}
                   className={styles['excerpt']}
-                  aria-label={words.open(item.id)}
+                  title={item.id}
                 >
                   {item.prompt_excerpt ?? <span className={styles['gone']}>{words.textGone}</span>}
                 </Link>

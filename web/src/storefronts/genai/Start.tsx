@@ -18,6 +18,7 @@ import { useGuarded } from '../../shell/stepUp'
 import { Button, buttonClass } from '../../ui/Button'
 import { Copy } from '../../ui/Copy'
 import { Icon } from '../../ui/Icon'
+import { Skeleton } from '../../ui/Skeleton'
 import { Gate } from './Console'
 import { duration } from './format'
 import styles from './genai.module.css'
@@ -147,7 +148,9 @@ function Steps({ me, url }: { me: Me; url: string }) {
       <li data-done={arrived}>
         <section className={styles['card']}>
           <h2>{words.step3}</h2>
-          {latest ? <Arrived item={latest} /> : <Waiting before={typeof before === 'string'} />}
+          {latest && <Arrived item={latest} />}
+          {!latest && before === undefined && <Skeleton height="7rem" />}
+          {!latest && before !== undefined && <Waiting before={before !== null} />}
           <h3>{words.next}</h3>
           <p className={styles['nexts']}>
             <Link to="/genai/playground">{words.nextPlay}</Link>

@@ -21,7 +21,7 @@ import { duration, percent } from './format'
 import styles from './genai.module.css'
 import { type Column, Empty, Page, Table } from './parts'
 import { statisticsQuery } from './queries'
-import { groupingOf, groupings, type SpanName, type Split, spanFrom, spans } from './spans'
+import { everyStep, groupingOf, groupings, type SpanName, type Split, spanFrom, spans } from './spans'
 import stats from './stats.module.css'
 
 const metrics = ['requests', 'success', 'mean', 'p95', 'tokens', 'cost'] as const
@@ -156,11 +156,18 @@ function Groups({ sums, by }: { sums: Sums; by: Grouping }) {
           title={words[metric]}
           timed={timed}
           total={shownOf(figureOf(sums.totals, metric), metric, locale)}
-          points={sums.groups.map((row) => ({
-            name: row.name || (by === 'key' ? words.noKey : words.none),
-            value: figureOf(row, metric) ?? 0,
-            shown: shownOf(figureOf(row, metric), metric, locale),
-          }))}
+          points={everyStep(
+            sums.groups.map(({ name }) => name),
+            by,
+          ).map((name) => {
+            const row = sums.groups.find((one) => one.name === name)
+            const value = row ? figureOf(row, metric) : null
+            return {
+              name: name || (by === 'key' ? words.noKey : words.none),
+              value: value ?? 0,
+              shown: shownOf(row ? value : 0, metric, locale),
+            }
+          })}
         />
       ) : (
         <Sheet sums={sums} by={by} />
