@@ -147,11 +147,12 @@ def test_one_press_signs_in_as_a_demo_user(house, who):
 
 def test_the_printed_demo_logins_work(house):
     logins = httpx.get(f"{house.account}/house").json()["demo_logins"]
-    assert {login["as"] for login in logins} >= {"free", "paid", "vip"}
+    assert {login["as"] for login in logins} >= {"free", "paid", "vip", "operator"}
     for login in logins:
         if login.get("email"):
             answer = Visitor(house).web.post("/auth/login", json={"email": login["email"], "password": login["password"]})
             assert answer.status_code == 200, answer.text
+            assert answer.json()["user"]["operator"] == (login["as"] == "operator")
 
 
 def test_a_stranger_sees_nothing_of_a_chat_or_a_run(house):

@@ -14,8 +14,8 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::{Error, secret};
 
-/// Hashes that may be computed at once: each takes 19 MiB and a core, so a flood of sign-ins must queue.
-const PARALLEL: usize = 2;
+/// The most hashes that are computed at once: each takes 19 MiB and a core, so a flood of sign-ins must queue.
+const MOST: usize = 4;
 /// How long a sign-in waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How far a computation stands back for everything else (`nice`): a flood of sign-ins must not slow other requests, and
@@ -58,7 +58,7 @@ impl Bench {
             self = Self::default();
         }
         let mut benches = benches.lock().unwrap_or_else(PoisonError::into_inner);
-        if benches.len() < PARALLEL {
+        if benches.len() < MOST {
             benches.push(self);
         }
     }
@@ -67,7 +67,7 @@ impl Bench {
 impl Hasher {
     pub(crate) fn new() -> Self {
         Self {
-            turns: Arc::new(Semaphore::new(PARALLEL)),
+            turns: Arc::new(Semaphore::new(parallel())),
             benches: Arc::default(),
         }
     }
@@ -153,6 +153,12 @@ impl Hasher {
             .await
             .map_err(|e| Fault::internal("a password task failed", e))?
     }
+}
+
+/// How many hashes are computed at once: half of the cores, so that a flood of sign-ins leaves the others to everybody else.
+fn parallel() -> usize {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    (cores / 2).clamp(1, MOST)
 }
 
 fn new_hash(

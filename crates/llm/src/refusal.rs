@@ -89,7 +89,7 @@ impl Refusal {
     }
 
     /// The message with its place before it, for dialects without a field for the place.
-    pub(crate) fn placed(&self) -> String {
+    pub fn placed(&self) -> String {
         match &self.pointer {
             Some(pointer) => format!("{pointer}: {}", self.message),
             None => self.message.clone(),

@@ -14,10 +14,11 @@ pub(crate) enum Role {
     Free,
     Paid,
     Vip,
+    Operator,
 }
 
 impl Role {
-    const USERS: [Self; 3] = [Self::Free, Self::Paid, Self::Vip];
+    const USERS: [Self; 4] = [Self::Free, Self::Paid, Self::Vip, Self::Operator];
 
     /// The demo user's address; none for a guest. The domain is reserved for examples (RFC 2606).
     const fn email(self) -> Option<&'static str> {
@@ -26,6 +27,7 @@ impl Role {
             Self::Free => Some("free@demo.example"),
             Self::Paid => Some("paid@demo.example"),
             Self::Vip => Some("vip@demo.example"),
+            Self::Operator => Some("operator@demo.example"),
         }
     }
 
@@ -35,13 +37,14 @@ impl Role {
             Self::Free => Text::new("無料会員", "Member"),
             Self::Paid => Text::new("なじみ（有料）", "Regular (paid)"),
             Self::Vip => Text::new("VIP", "VIP"),
+            Self::Operator => Text::new("運営者", "Operator"),
         }
     }
 
     /// The plan at Misaki that the demo user is put on; none for the default.
     const fn plan(self) -> Option<&'static str> {
         match self {
-            Self::Guest | Self::Free => None,
+            Self::Guest | Self::Free | Self::Operator => None,
             Self::Paid => Some("paid"),
             Self::Vip => Some("vip"),
         }
@@ -85,7 +88,8 @@ pub(crate) async fn seed(house: &House) -> Result<()> {
             display_name: Some(role.title().ja.into_owned()),
             locale: Lang::Ja,
         };
-        let tenant = match identity::add_user(&house.identity, new, false, &meta).await {
+        let operates = role == Role::Operator;
+        let tenant = match identity::add_user(&house.identity, new, operates, &meta).await {
             Ok(principal) => principal.tenant,
             Err(Error::EmailTaken) => continue,
             Err(error) => return Err(error.into()),

@@ -371,7 +371,12 @@ fn readiness(settings: &Settings, urls: &PublicUrls, routes: &Routes) -> Vec<Rea
             "応答するモデル",
             "A model that answers",
         ),
-        step("mail", false, "メール（準備中）", "Mail (coming)"),
+        step(
+            "mail",
+            settings.mail.is_configured(),
+            "メールサーバー（SMTP）",
+            "A mail server (SMTP)",
+        ),
         step(
             "stripe",
             settings.billing.stripe.is_configured(),

@@ -2404,7 +2404,7 @@ export interface components {
          * @description Whom a visitor of the demo can be.
          * @enum {string}
          */
-        DemoRole: "guest" | "free" | "paid" | "vip";
+        DemoRole: "guest" | "free" | "paid" | "vip" | "operator";
         DemoSignIn: {
             as: components["schemas"]["DemoRole"];
         };

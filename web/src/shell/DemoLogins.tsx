@@ -11,16 +11,16 @@ import { Button } from '../ui/Button'
 import { Notice } from '../ui/Notice'
 import styles from './welcome.module.css'
 
-export function DemoLogins({ logins, next = '/misaki' }: { logins: readonly DemoLogin[]; next?: string | undefined }) {
+export function DemoLogins({ logins, next }: { logins: readonly DemoLogin[]; next?: string | undefined }) {
   const words = useWords(welcomeWords)
   const locale = useLocale()
   const queryClient = useQueryClient()
   const navigate = useNavigate()
   const enter = useMutation({
     mutationFn: (login: DemoLogin) => signInAsDemo(login.as),
-    onSuccess: async (me) => {
+    onSuccess: async (me, login) => {
       becomeSomeone(queryClient, me)
-      await navigate({ to: next })
+      await navigate({ to: next ?? (login.as === 'operator' ? '/admin' : '/misaki') })
     },
   })
   if (logins.length === 0) return null

@@ -175,7 +175,8 @@ pub fn write_job(card: &JobCard<'_>, shape: Shape) -> Value {
     Value::Object(body)
 }
 
-fn plain(answer: &ChatAnswer) -> Value {
+/// Writes a whole output as Misaki's clients read it: `{"text", "model", "usage"}`.
+pub fn plain(answer: &ChatAnswer) -> Value {
     let mut output = Map::new();
     output.insert("text".into(), json!(answer.text));
     output.insert("model".into(), json!(answer.model));
@@ -185,7 +186,8 @@ fn plain(answer: &ChatAnswer) -> Value {
     Value::Object(output)
 }
 
-fn batch(text: &str, usage: Option<Usage>) -> Value {
+/// Writes one batch of an output as the vLLM worker does.
+pub fn batch(text: &str, usage: Option<Usage>) -> Value {
     let mut batch = Map::new();
     batch.insert("choices".into(), json!([{"tokens": [text]}]));
     if let Some(usage) = usage {
