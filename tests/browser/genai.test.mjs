@@ -6,8 +6,12 @@ import { ask, findings, openHouse, picture, screens, sideways } from './house.mj
 import { words } from './words.mjs'
 
 let house
+// A house without the inference API's own operations has only its public pages.
+let served = false
 before(async () => {
   house = await openHouse()
+  const document = await (await fetch(`${house.account}/openapi.json`)).json()
+  served = '/history' in document.paths
 })
 after(() => house?.close())
 
@@ -44,6 +48,7 @@ function pasted(program, args) {
 const code = (page, language) => page.getByRole('region', { name: `${language}のコード` }).innerText()
 
 test('from an account to a first request, and everything that is known of it', async (context) => {
+  if (!served) return context.skip('this house has no such operations')
   const { page, context: browser, complaints } = await house.visit(desktop, 'ja')
 
   await context.test('the landing page leads to an account, and from there to the quickstart', async () => {
@@ -61,8 +66,10 @@ test('from an account to a first request, and everything that is known of it', a
 
   await context.test('a key is made in place, and the command works as it was pasted', async () => {
     await page.getByText('リクエストを待っています').waitFor()
-    await page.getByRole('button', { name: /この場で鍵をつくる|別の鍵をつくる/ }).click()
-    await button(page, '別の鍵をつくる').waitFor()
+    const before = await code(page, 'curl')
+    assert.match(before, /nrn_/, 'the key that came with the account is there at once')
+    await button(page, '別の鍵をつくる').click()
+    await page.waitForFunction((text) => !document.body.innerText.includes(text), /nrn_\w+/.exec(before)[0])
     const { items } = await ask(page, '/keys')
     assert.ok(items.some(({ name }) => name === 'はじめての鍵'))
     const command = await code(page, 'curl')
@@ -143,7 +150,8 @@ test('from an account to a first request, and everything that is known of it', a
   await browser.close()
 })
 
-test('on a phone the pages lie behind one button, by day and by night', async () => {
+test('on a phone the pages lie behind one button, by day and by night', async (context) => {
+  if (!served) return context.skip('this house has no such operations')
   const { page, context: browser, complaints } = await house.visit(phone, 'en', 'dark')
   await page.goto('/genai/status')
   await page.getByRole('button', { name: 'Open the menu' }).click()

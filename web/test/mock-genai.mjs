@@ -312,6 +312,10 @@ export async function answerInference({ req, path, state, json, problem, bodyOf,
     })
     push(run, 'ended', { state: 'completed', reason: null, tokens_in: 62, tokens_out: 96, cost_nano_usd })
   }
+  if (req.headers.prefer?.startsWith('wait=')) {
+    await generate()
+    return json({ ...item, text: answer })
+  }
   void generate()
   return json(item, 202)
 }

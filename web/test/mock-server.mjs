@@ -429,8 +429,10 @@ export function start({ account = 8080, inference = 8081, dist = join(here, '../
       })
       return res.end()
     }
-    const tenant = /^Bearer t-(.+)$/.exec(req.headers.authorization ?? '')?.[1]
-    const state = [...sessions.values()].find((other) => other.tenant === tenant)
+    const [, token, secret] = /^Bearer (?:t-(.+)|(nrn_.+))$/.exec(req.headers.authorization ?? '') ?? []
+    const state = secret
+      ? [...sessions.values()].findLast(({ user }) => user)
+      : [...sessions.values()].find((other) => other.tenant === token)
     if (!state) return problem(res, 401, 'unauthenticated')
     const told = await answerInference({
       req,
