@@ -3,10 +3,8 @@ const MINUTE = 60_000
 const two = (ja, en) => ({ ja, en })
 const model = (name, input, output, more = {}) => ({
   name,
-  title: name,
   kind: 'chat',
-  context: 128_000,
-  prices: { input, cached: Math.round(input / 2), output },
+  price: { input_nano_usd: input, cached_nano_usd: Math.round(input / 2), output_nano_usd: output },
   in_plan: true,
   cheapest_plan: 'free',
   health: 'up',
@@ -15,16 +13,15 @@ const model = (name, input, output, more = {}) => ({
 
 export const models = [
   model('gpt-4o-mini', 150_000, 600_000),
-  model('gpt-3.5-turbo', 500_000, 1_500_000, { context: 16_385, health: 'slow' }),
-  model('llama-3-8b', 200_000, 200_000, { context: 8192, health: 'unknown' }),
+  model('gpt-3.5-turbo', 500_000, 1_500_000, { health: 'slow' }),
+  model('llama-3-8b', 200_000, 200_000, { health: 'unknown' }),
   model('gpt-4o', 2_500_000, 10_000_000, { in_plan: false, cheapest_plan: 'pro' }),
   model('claude-3-opus', 15_000_000, 75_000_000, {
     in_plan: false,
     cheapest_plan: 'enterprise',
-    context: 200_000,
     health: 'down',
   }),
-  model('text-embedding-3-small', 20_000, 0, { kind: 'embedding', context: 8191 }),
+  model('text-embedding-3-small', 20_000, 0, { kind: 'embedding' }),
 ]
 
 const grants = (amount, every) => [{ unit: 'genai.chat', amount, every }]
@@ -248,7 +245,7 @@ export async function answerInference({ req, path, state, json, problem, bodyOf,
       input_tokens,
       max_output_tokens: max_tokens,
       cost_upper_bound_nano_usd: Math.round(
-        (input_tokens * found.prices.input + max_tokens * found.prices.output) / 1000,
+        (input_tokens * found.price.input_nano_usd + max_tokens * found.price.output_nano_usd) / 1000,
       ),
       units: { unit: 'genai.chat', amount: 1 },
     })

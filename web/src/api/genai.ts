@@ -99,11 +99,9 @@ export interface Statistics {
 
 export interface Model {
   name: string
-  title: Bilingual | string
   kind: string
-  context: number | null
   // For 1,000 tokens, in billionths of a US dollar.
-  prices: { input: number; cached: number | null; output: number }
+  price: { input_nano_usd: number; cached_nano_usd: number; output_nano_usd: number }
   in_plan: boolean
   cheapest_plan: string | null
   health: Health

@@ -2,7 +2,6 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useId, useState } from 'react'
 import type { Model } from '../../api/genai'
-import { count } from '../../i18n/format'
 import { catalogWords } from '../../i18n/genaiRecordWords'
 import { useLocale } from '../../i18n/locale'
 import { useWords } from '../../i18n/text'
@@ -10,7 +9,7 @@ import { Fetched } from '../../shell/account/parts'
 import { offersQuery } from '../../shell/billing/queries'
 import { Badge } from '../../ui/Badge'
 import { buttonClass } from '../../ui/Button'
-import { perMillion, told } from './format'
+import { perMillion } from './format'
 import styles from './genai.module.css'
 import { type Column, Empty, HealthMark, Page, Table } from './parts'
 import { modelsQuery } from './queries'
@@ -31,32 +30,24 @@ function PlanOf({ model }: { model: Model }) {
 
 function Models({ models }: { models: readonly Model[] }) {
   const words = useWords(catalogWords)
-  const locale = useLocale()
   const id = useId()
   const [text, setText] = useState('')
   const wanted = text.normalize('NFKC').trim().toLowerCase()
-  const shown = models.filter(({ name, title }) => `${name} ${told(title, locale)}`.toLowerCase().includes(wanted))
+  const shown = models.filter(({ name }) => name.toLowerCase().includes(wanted))
   const columns: Column<Model>[] = [
     {
       id: 'model',
       head: words.model,
-      cell: ({ name, title, kind }) => (
+      cell: ({ name, kind }) => (
         <span>
           <b className={styles['mono']}>{name}</b>
-          {told(title, locale) !== name && <span className={styles['soft']}> {told(title, locale)}</span>}
           {kind === 'embedding' && <span className={styles['soft']}> · {words.embedding}</span>}
         </span>
       ),
     },
-    { id: 'input', head: words.input, figure: true, cell: ({ prices }) => perMillion(prices.input) },
-    { id: 'cached', head: words.cached, figure: true, cell: ({ prices }) => perMillion(prices.cached) },
-    { id: 'output', head: words.output, figure: true, cell: ({ prices }) => perMillion(prices.output) },
-    {
-      id: 'context',
-      head: words.context,
-      figure: true,
-      cell: ({ context }) => (context === null ? '–' : count(context, locale)),
-    },
+    { id: 'input', head: words.input, figure: true, cell: ({ price }) => perMillion(price.input_nano_usd) },
+    { id: 'cached', head: words.cached, figure: true, cell: ({ price }) => perMillion(price.cached_nano_usd) },
+    { id: 'output', head: words.output, figure: true, cell: ({ price }) => perMillion(price.output_nano_usd) },
     { id: 'health', head: words.health, cell: ({ health }) => <HealthMark health={health} /> },
     { id: 'plan', head: words.plan, cell: (model) => <PlanOf model={model} /> },
     {

@@ -197,10 +197,10 @@ function ModelChoice({ label, models, value, onChange }: ModelChoiceProps) {
   const offers = useQuery({ ...offersQuery('genai'), retry: false }).data
   const planTitle = (id: string) => offers?.find((offer) => offer.id === id)?.title[locale] ?? id
   const chosen = models.find(({ name }) => name === value)
-  const options = models.map(({ name, prices, in_plan, cheapest_plan }) => ({
+  const options = models.map(({ name, price, in_plan, cheapest_plan }) => ({
     value: name,
     text: in_plan
-      ? `${name} · ${perMillion(prices.input)} / ${perMillion(prices.output)}`
+      ? `${name} · ${perMillion(price.input_nano_usd)} / ${perMillion(price.output_nano_usd)}`
       : cheapest_plan === null
         ? words.lockedNoPlan(name)
         : words.locked(name, planTitle(cheapest_plan)),

@@ -29,10 +29,8 @@ export function item(id: string, more: Partial<HistoryItem> = {}): HistoryItem {
 
 const model = (name: string, in_plan: boolean): Model => ({
   name,
-  title: name,
   kind: 'chat',
-  context: null,
-  prices: { input: 150_000, cached: null, output: 600_000 },
+  price: { input_nano_usd: 150_000, cached_nano_usd: 150_000, output_nano_usd: 600_000 },
   in_plan,
   cheapest_plan: in_plan ? 'free' : 'pro',
   health: 'up',

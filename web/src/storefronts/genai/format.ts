@@ -1,11 +1,7 @@
-import type { Bilingual, Locale } from '../../api/types'
+import type { Locale } from '../../api/types'
 import { count } from '../../i18n/format'
 import { genaiWords } from '../../i18n/genaiWords'
 import { wordsOf } from '../../i18n/text'
-
-export function told(text: Bilingual | string, locale: Locale): string {
-  return typeof text === 'string' ? text : text[locale]
-}
 
 // 840 ms, 3.2 s, 95 s: as many digits as one reads.
 export function duration(ms: number | null, locale: Locale): string {
@@ -16,8 +12,7 @@ export function duration(ms: number | null, locale: Locale): string {
 }
 
 // Prices are kept for 1,000 tokens in billionths of a dollar; developers compare them by the million.
-export function perMillion(nano: number | null): string {
-  if (nano === null) return '–'
+export function perMillion(nano: number): string {
   const dollars = nano / 1e6
   return `$${dollars.toFixed(dollars !== 0 && dollars < 0.1 ? 3 : 2)}`
 }
@@ -27,8 +22,4 @@ export function percent(share: number | null): string {
   // 99.96 % is not all of them.
   const shown = share < 1 ? Math.min(99.9, Math.round(share * 1000) / 10) : 100
   return `${shown} %`
-}
-
-export function shortId(id: string): string {
-  return id.length > 14 ? `${id.slice(0, 4)}…${id.slice(-6)}` : id
 }
