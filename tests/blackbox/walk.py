@@ -66,6 +66,14 @@ GET    /inference/{run}/result                   -     y     -     y      y     
 POST   /v1/chat/completions                      -     y     -     y      y     y      y        y      y
 GET    /v1/models                                -     y     -     y      y     y      y        y      y
 GET    /v1/models/{model}                        -     y     -     y      y     y      y        y      y
+POST   /v1/embeddings                            -     y     -     y      y     y      y        y      y
+POST   /v1/responses                             -     y     -     y      y     y      y        y      y
+GET    /v1/responses/{response}                  -     y     -     y      y     y      y        y      y
+DELETE /v1/responses/{response}                  -     y     -     y      y     y      y        y      y
+POST   /v1/responses/{response}/cancel           -     y     -     y      y     y      y        y      y
+GET    /v2/{endpoint}/stream/{job}               -     y     -     y      y     y      y        y      y
+POST   /v2/{endpoint}/retry/{job}                -     y     -     y      y     y      y        y      y
+GET    /v2/{endpoint}/health                     -     y     -     y      y     y      y        y      y
 POST   /v2/{endpoint}/run                        -     y     -     y      y     y      y        y      y
 POST   /v2/{endpoint}/runsync                    -     y     -     y      y     y      y        y      y
 GET    /v2/{endpoint}/status/{job}               -     y     -     y      y     y      y        y      y
@@ -200,6 +208,7 @@ class Ids:
     issuer: str = "nowhere"
     unit: str = "misaki.chat"
     model: str = "nobody"
+    response: str = field(default_factory=lambda: f"resp_{hexid()}")
     endpoint: str = "nobody"
     token: str = field(default_factory=lambda: hexid() + hexid())
 
@@ -220,6 +229,8 @@ BODIES: dict[str, Callable[[Ids], dict]] = {
     "POST /webhooks/stripe": lambda ids: {"id": "evt_of_nobody"},
     "POST /inference": lambda ids: {"route": "misaki.chat", "messages": [{"role": "user", "content": "こんばんは"}]},
     "POST /v1/chat/completions": lambda ids: {"model": "misaki-small", "messages": [{"role": "user", "content": "こんばんは"}]},
+    "POST /v1/embeddings": lambda ids: {"model": "nothing", "input": "こんばんは"},
+    "POST /v1/responses": lambda ids: {"model": "misaki-small", "input": "こんばんは"},
     "POST /v2/{endpoint}/run": lambda ids: {"input": {"text": "こんばんは"}},
     "POST /v2/{endpoint}/runsync": lambda ids: {"input": {"text": "こんばんは"}},
     "POST /v1/messages": lambda ids: {"model": "misaki-small", "max_tokens": 50, "messages": [{"role": "user", "content": "こんばんは"}]},
@@ -267,6 +278,7 @@ NO_BODY = {
     "POST /billing/portal-session", "POST /auth/guest", "POST /auth/logout", "POST /auth/email/resend", "POST /auth/sessions/revoke-others", "POST /auth/factors/totp",
     "POST /hooks/{hook}/test", "POST /hooks/deliveries/{delivery}/replay", "POST /admin/jobs/{job}/retry",
     "POST /auth/factors/recovery-codes", "POST /auth/factors/passkeys/options", "POST /inference/{run}/cancel", "POST /v2/{endpoint}/cancel/{job}",
+    "POST /v2/{endpoint}/retry/{job}", "POST /v1/responses/{response}/cancel",
     "POST /family/children/{user}/enter", "POST /account/deletion", "POST /oauth/token", "POST /oauth/revoke", "POST /oauth/userinfo", "POST /mail/unsubscribe/{token}",
 }
 FORMS: dict[str, Callable[[Ids], dict]] = {

@@ -4,7 +4,9 @@
 
 mod anthropic;
 mod dialect;
+mod embeddings;
 mod openai;
+mod responses;
 mod runpod;
 mod tell;
 
@@ -13,9 +15,10 @@ use axum::{
     extract::{FromRequestParts, Request},
     http::HeaderMap,
 };
-use identity::InferenceCaller;
+use identity::{InferenceCaller, TenantId};
 use kernel::Lang;
 use llm::{ChatRequest, Refusal, RefusalKind};
+use sqlx::PgConnection;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -24,6 +27,8 @@ use crate::{
 };
 
 pub(crate) use dialect::{Dialect, Turned, failure};
+pub(crate) use runpod::tell_ends;
+pub use runpod::{TellJobsEnd, Teller};
 pub(crate) use tell::{collect, sse};
 
 /// The largest body of a door, in bytes: pictures travel inside.
@@ -38,11 +43,18 @@ pub(crate) fn router() -> OpenApiRouter<Gateway> {
         .routes(routes!(openai::create_chat_completion))
         .routes(routes!(openai::list_models))
         .routes(routes!(openai::get_model))
+        .routes(routes!(embeddings::create_embedding))
+        .routes(routes!(responses::create_response))
+        .routes(routes!(responses::get_response, responses::delete_response))
+        .routes(routes!(responses::cancel_response))
         .routes(routes!(anthropic::create_message))
         .routes(routes!(anthropic::count_message_tokens))
         .routes(routes!(runpod::run_job))
         .routes(routes!(runpod::run_job_and_wait))
         .routes(routes!(runpod::get_job))
+        .routes(routes!(runpod::stream_job))
+        .routes(routes!(runpod::retry_job))
+        .routes(routes!(runpod::get_health))
         .routes(routes!(runpod::cancel_job))
 }
 
@@ -151,6 +163,12 @@ pub(crate) async fn start(
     tx.commit().await?;
     launch(room, admitted);
     Ok(id)
+}
+
+/// Removes what the doors keep of a tenant that goes, in the caller's transaction.
+pub(crate) async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
+    responses::forget(conn, tenant).await?;
+    runpod::forget(conn, tenant).await
 }
 
 /// The language that a caller asks for; programs that say nothing read English.

@@ -26,6 +26,8 @@ pub enum Error {
     RepeatKeyReused,
     #[error("no model is configured for the route {0}")]
     ModelNotConfigured(String),
+    #[error("the upstream did not deliver: {0}")]
+    Upstream(&'static str),
     #[error(transparent)]
     Entitlement(#[from] entitlement::Error),
     #[error(transparent)]
@@ -110,6 +112,7 @@ impl From<Error> for Problem {
                     ),
                 )
             }
+            Error::Upstream(reason) => crate::door::failure(reason),
             Error::Entitlement(error) => error.into(),
             Error::Fault(fault) => fault.into(),
         }

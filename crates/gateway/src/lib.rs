@@ -10,6 +10,7 @@
 mod breaker;
 mod choose;
 mod door;
+mod embed;
 mod error;
 mod http;
 mod menu;
@@ -27,6 +28,8 @@ use identity::Identity;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
+pub use door::{TellJobsEnd, Teller};
+pub use embed::{AskVectors, EmbeddingId, Vectors, embed};
 pub use error::Error;
 pub use http::router;
 pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider};

@@ -72,6 +72,8 @@ const fn one() -> u32 {
 pub struct Provider {
     pub kind: Kind,
     pub base_url: String,
+    /// Empty where the provider has none.
+    pub region: String,
     pub keys: Vec<ApiKey>,
     pub streams: bool,
     /// How long the first word may take, where that is longer than any other silence.
@@ -208,6 +210,7 @@ impl Entry {
                     provider: target.provider.clone(),
                     kind: provider.kind,
                     base_url: provider.base_url.clone(),
+                    region: provider.region.clone(),
                     keys: provider.keys.clone(),
                     model: target.model.clone(),
                     price: Price::default(),
@@ -255,6 +258,7 @@ mod tests {
         let provider = Provider {
             kind: Kind::OpenAi,
             base_url: "http://localhost/v1".to_owned(),
+            region: String::new(),
             keys: Vec::new(),
             streams: true,
             start: None,

@@ -1,4 +1,5 @@
 mod anthropic;
+mod bedrock;
 mod openai;
 mod runpod;
 mod trouble;
@@ -7,7 +8,7 @@ use std::{pin::Pin, time::Duration};
 
 use futures::{Stream, StreamExt};
 use identity::TenantId;
-use llm::{ChatRequest, CodecError, StreamEvent, runpod::Handler};
+use llm::{ChatRequest, CodecError, EmbedAnswer, EmbedRequest, StreamEvent, runpod::Handler};
 use reqwest::header::RETRY_AFTER;
 use secrecy::SecretString;
 
@@ -39,9 +40,20 @@ pub(crate) async fn open(
     match target.kind {
         Kind::OpenAi => openai::open(http, target, key, request).await,
         Kind::Anthropic => anthropic::open(http, target, key, request).await,
+        Kind::Bedrock => bedrock::open(room, target, key, request).await,
         Kind::RunPod => runpod::open(room, run, target, key, request, Handler::Vllm).await,
         Kind::RunPodText => runpod::open(room, run, target, key, request, Handler::Plain).await,
     }
+}
+
+/// Asks a target for vectors. Only servers of OpenAI's protocol have them.
+pub(crate) async fn embed(
+    room: &Gateway,
+    target: &Target,
+    key: Option<&SecretString>,
+    request: &EmbedRequest,
+) -> Result<EmbedAnswer, Trouble> {
+    openai::embed(&room.http, target, key, request).await
 }
 
 /// Refuses an answer that is no success, with what the provider says about it.
@@ -117,7 +129,11 @@ macro_rules! decode {
     };
 }
 
-decode!(llm::openai::StreamDecoder, llm::anthropic::StreamDecoder);
+decode!(
+    llm::openai::StreamDecoder,
+    llm::anthropic::StreamDecoder,
+    llm::bedrock::StreamDecoder
+);
 
 fn streamed(
     response: reqwest::Response,

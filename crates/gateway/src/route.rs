@@ -15,6 +15,8 @@ pub struct Target {
     pub base_url: String,
     /// Any of them opens the door; the heavier ones are used more.
     pub keys: Vec<ApiKey>,
+    /// Where a provider with regions is asked, such as `ap-northeast-1`.
+    pub region: String,
     /// The provider's own name of the model.
     pub model: String,
     pub price: Price,
@@ -38,6 +40,8 @@ pub enum Kind {
     #[default]
     OpenAi,
     Anthropic,
+    /// The Converse protocol of AWS Bedrock.
+    Bedrock,
     /// The queue of a serverless endpoint at RunPod whose worker is vLLM's.
     RunPod,
     /// The same with a handler of the house, which takes `{"text": …}`.

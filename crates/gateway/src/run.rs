@@ -21,8 +21,9 @@ use crate::{
     route::{AfterBreak, Use},
 };
 
+pub(crate) use drive::Verdict;
 pub(crate) use live::Live;
-pub(crate) use reader::{Event, EventKind, events};
+pub(crate) use reader::{Event, EventKind, events, snapshot};
 pub(crate) use remote::{Remote, RemoteJob};
 pub use rescue::rescue;
 use writer::Beginning;
@@ -54,6 +55,16 @@ pub struct Ask {
     pub request: ChatRequest,
     /// The run's id where it has been told already.
     pub id: Option<RunId>,
+}
+
+impl Ask {
+    fn way(&self) -> Way<'_> {
+        Way {
+            purpose: &self.purpose,
+            model: self.model.as_deref(),
+            use_for: Use::Chat,
+        }
+    }
 }
 
 impl From<StartRun> for Ask {
@@ -169,7 +180,8 @@ pub async fn admit(
     let (kept, route, targets) = loop {
         let admission = entitlement::admit(&room.entitlement, caller.principal, &work).await?;
         // what is refused here was never recorded, and is given back at once
-        let (route, targets) = way(room, caller, admission.reservation.plan(), &start).await?;
+        let (route, targets) =
+            way(room, caller, admission.reservation.plan(), &start.way()).await?;
         let recorded = record(conn, &room.entitlement, caller.principal, &work, admission).await?;
         if let Some(kept) = recorded {
             break (kept, route, targets);
@@ -243,7 +255,8 @@ pub async fn begin(
             daily_cap: None,
         };
         let admission = entitlement::admit(&room.entitlement, caller.principal, &work).await?;
-        let (route, targets) = way(room, caller, admission.reservation.plan(), &start).await?;
+        let (route, targets) =
+            way(room, caller, admission.reservation.plan(), &start.way()).await?;
         let first = targets
             .first()
             .ok_or_else(|| Error::ModelNotConfigured(route.clone()))?;
@@ -303,23 +316,34 @@ fn fresh(id: RunId, route: &str, model: &str, now: DateTime<Utc>) -> RunView {
     }
 }
 
+/// What is looked for in a plan.
+pub(crate) struct Way<'a> {
+    pub(crate) purpose: &'a str,
+    pub(crate) model: Option<&'a str>,
+    pub(crate) use_for: Use,
+}
+
 /// Where the plan leads for what is asked, if the caller's key may go there.
-async fn way(
+pub(crate) async fn way(
     room: &Gateway,
     caller: &InferenceCaller,
     plan: &Plan,
-    ask: &Ask,
+    ask: &Way<'_>,
 ) -> Result<(String, Vec<Target>), Error> {
     let catalogue = room.entitlement.catalogue.read().await;
     let route = menu::route_of(
         plan,
         &catalogue,
-        &ask.purpose,
-        ask.model.as_deref(),
+        ask.purpose,
+        ask.model,
         caller.key.as_ref().and_then(|key| key.models.as_deref()),
     )?;
     drop(catalogue);
-    if room.routes.use_of(&route) == Some(Use::Embedding) {
+    if room
+        .routes
+        .use_of(&route)
+        .is_some_and(|use_for| use_for != ask.use_for)
+    {
         return Err(Error::ModelNotForThis(route));
     }
     let targets = room.routes.targets(&route, room.cx.clock.now());
@@ -374,5 +398,6 @@ pub async fn outputs(conn: &mut PgConnection, ids: &[RunId]) -> sqlx::Result<Vec
 /// Removes what the runs of a tenant that goes have said, in the caller's transaction; that they ran, and what they cost,
 /// stays.
 pub async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
+    crate::door::forget(conn, tenant).await?;
     store::forget(conn, tenant).await
 }

@@ -223,7 +223,7 @@ async fn send(room: &Hooks, due: &Due, now: DateTime<Utc>) -> Result<Tried, Faul
     .map_err(|error| Fault::internal("an event can't be written as JSON", error))?;
     let (id, timestamp) = (due.event.to_string(), now.timestamp());
     let signature = sign::signatures(&secrets, &id, timestamp, &body)?;
-    let headers = [
+    let headers = vec![
         ("webhook-id", id),
         ("webhook-timestamp", timestamp.to_string()),
         ("webhook-signature", signature),

@@ -117,7 +117,7 @@ impl Dialler {
     pub(crate) async fn send(
         &self,
         url: &str,
-        headers: [(&'static str, String); 3],
+        headers: Vec<(&'static str, String)>,
         body: String,
     ) -> Tried {
         let began = Instant::now();
@@ -145,7 +145,7 @@ impl Dialler {
     async fn ask(
         &self,
         url: Url,
-        headers: [(&'static str, String); 3],
+        headers: Vec<(&'static str, String)>,
         body: String,
     ) -> Result<(u16, String), String> {
         let mut request = self

@@ -40,6 +40,16 @@ pub struct Hooks {
     dialler: Dialler,
 }
 
+/// How it went to tell an address once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    Heard,
+    /// It may work later.
+    Failed(String),
+    /// Nothing is ever sent there.
+    Refused(String),
+}
+
 impl axum::extract::FromRef<Hooks> for Identity {
     fn from_ref(room: &Hooks) -> Self {
         room.identity.clone()
@@ -59,6 +69,20 @@ impl Hooks {
             dialler: Dialler::open(demo_origins)?,
             identity,
         })
+    }
+
+    /// Sends a body once to an address that was named for one piece of work: unsigned, as nobody shares a secret, and on the
+    /// public internet alone like every other.
+    pub async fn tell_once(&self, url: &str, body: String) -> Told {
+        if let Err(error) = self.dialler.check(url) {
+            return Told::Refused(error.to_string());
+        }
+        let tried = self.dialler.send(url, Vec::new(), body).await;
+        match (tried.is_success(), tried.status, tried.error) {
+            (true, ..) => Told::Heard,
+            (false, Some(status), _) => Told::Failed(format!("the address answered {status}")),
+            (false, None, error) => Told::Failed(error.unwrap_or_default()),
+        }
     }
 
     /// The kinds of jobs and the schedules of the room.

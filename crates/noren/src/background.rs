@@ -30,8 +30,14 @@ pub(crate) fn open(
     ledger: &Ledger,
     billing: &Billing,
     hooks: &hooks::Hooks,
+    gateway: &gateway::Gateway,
 ) -> Result<Jobs> {
+    let teller = gateway::Teller {
+        gateway: gateway.clone(),
+        hooks: hooks.clone(),
+    };
     let registry = Registry::default()
+        .job::<gateway::TellJobsEnd>(&teller)
         .job::<VerifyBooks>(ledger)
         .job::<ReconcileStripe>(billing)
         .cron(

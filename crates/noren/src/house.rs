@@ -109,7 +109,7 @@ impl House {
             identity: identity.clone(),
         };
         let hooks = Hooks::open(identity.clone(), &opening.hook_origins)?;
-        let jobs = background::open(&identity, &ledger, &billing, &hooks)?;
+        let jobs = background::open(&identity, &ledger, &billing, &hooks, &gateway)?;
         Ok(Self {
             identity,
             ledger,

@@ -74,11 +74,12 @@ const WITHOUT: [&str; 21] = [
 ];
 
 /// Doors whose key names a run: a retry reads the same run again, streams too.
-const OF_RUNS: [&str; 6] = [
+const OF_RUNS: [&str; 7] = [
     "/inference",
     "/v1/chat/completions",
     "/v1/messages",
     "/v1/messages/count_tokens",
+    "/v1/responses",
     "/v2/{endpoint}/run",
     "/v2/{endpoint}/runsync",
 ];

@@ -110,6 +110,7 @@ pub(crate) fn named(settings: &Gateway, routes: Routes, stand_in: Option<&str>) 
         let provider = Provider {
             kind: Kind::OpenAi,
             base_url: base_url.to_owned(),
+            region: String::new(),
             keys: Vec::new(),
             streams: true,
             start: None,
@@ -147,26 +148,34 @@ pub(crate) fn named(settings: &Gateway, routes: Routes, stand_in: Option<&str>) 
 fn read(name: &str, provider: &settings::Provider) -> Result<Provider> {
     let kind = match (provider.kind.as_str(), name) {
         ("anthropic", _) | ("", "anthropic") => Kind::Anthropic,
+        ("bedrock", _) | ("", "bedrock") => Kind::Bedrock,
         ("runpod", _) | ("", "runpod") => Kind::RunPod,
         ("runpod-text", _) => Kind::RunPodText,
         ("" | "openai", _) => Kind::OpenAi,
         (other, _) => {
             bail!(
-                "gateway.providers.{name}.kind is {other}; expected openai, anthropic, runpod or runpod-text"
+                "gateway.providers.{name}.kind is {other}; expected openai, anthropic, bedrock, runpod or runpod-text"
             )
         }
     };
     let usual = USUAL.iter().find(|(known, _)| *known == name);
     let base_url = match usual {
         Some((_, url)) if provider.base_url.is_empty() => (*url).to_owned(),
+        None if kind == Kind::Bedrock && provider.base_url.is_empty() => {
+            format!("https://bedrock-runtime.{}.amazonaws.com", provider.region)
+        }
         _ => provider.base_url.clone(),
     };
+    if kind == Kind::Bedrock && provider.region.is_empty() {
+        bail!("gateway.providers.{name}.region is not set, such as ap-northeast-1");
+    }
     if base_url.is_empty() {
         bail!("gateway.providers.{name}.base_url is not set");
     }
     Ok(Provider {
         kind,
         base_url,
+        region: provider.region.clone(),
         keys: keys(provider.api_keys.expose_secret()),
         streams: provider.streams,
         start: match (provider.start_seconds, kind) {

@@ -13,13 +13,14 @@
 //!
 //! A model's name can be a tell as well, so that one target of a route fails whatever is said: `sandbox-fault-500`, `-429`,
 //! `-reset`, `-hang`, `-drip`, `-garbled`, `-half`, `-type`, `-zero`. `sandbox-obedient` says what it was told to say, behind
-//! `say:`, so that a prompt's escape shows.
+//! `say:`, so that a prompt's escape shows. `sandbox-embedding` answers with vectors at `/v1/embeddings`.
 //!
 //! Tells combine (`[slow][long 300]`). The same question to the same model always has the same answer.
 //! `GET /sandbox/counters` tells what was really produced, for comparison with what was billed.
 
 mod answer;
 mod counters;
+mod embed;
 mod fault;
 mod tells;
 
@@ -71,6 +72,7 @@ pub fn model_router() -> Router {
 pub fn model_router_paced(pace: Duration) -> Router {
     Router::new()
         .route("/v1/chat/completions", post(complete))
+        .route("/v1/embeddings", post(embed::embed))
         .route("/v1/models", get(list_models))
         .route("/sandbox/counters", get(show_counters))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
@@ -120,6 +122,7 @@ impl AskMessage {
 async fn list_models() -> Response {
     let data: Vec<Value> = MODELS
         .iter()
+        .chain(&[embed::MODEL])
         .map(|id| json!({ "id": id, "object": "model", "created": CREATED, "owned_by": "sandbox" }))
         .collect();
     json_response(StatusCode::OK, &json!({ "object": "list", "data": data }))

@@ -223,12 +223,15 @@ pub struct Gateway {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provider {
-    /// openai (and whatever speaks its protocol), anthropic, runpod (the vLLM worker) or runpod-text (a handler of the house).
+    /// openai (and whatever speaks its protocol), anthropic, bedrock, runpod (the vLLM worker) or runpod-text (a handler of the house).
     #[serde(default)]
     pub kind: String,
     #[serde(default)]
     pub base_url: String,
-    /// Keys with commas between; `key*3` takes three times the work of `key`.
+    /// Of Bedrock, such as ap-northeast-1.
+    #[serde(default)]
+    pub region: String,
+    /// Keys with commas between; `key*3` takes three times the work of `key`. A key of Bedrock is `id:secret`.
     pub api_keys: SecretString,
     #[serde(default = "yes")]
     pub streams: bool,
@@ -426,6 +429,7 @@ impl Settings {
             [
                 ("kind", quoted(&provider.kind)),
                 ("base_url", quoted(&provider.base_url)),
+                ("region", quoted(&provider.region)),
                 ("api_keys", masked(Some(&provider.api_keys))),
                 ("streams", provider.streams.to_string()),
             ]

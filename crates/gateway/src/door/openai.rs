@@ -10,7 +10,9 @@ use llm::{
     openai::door::{ChatWriter, ModelCard, read_chat, write_model, write_models},
 };
 
-use super::{Dialect, Turned, Visit, collect, dialect::json, lang, sse, tell::Write};
+use super::{
+    Dialect, Turned, Visit, collect, dialect::json, embeddings::VECTORS, lang, sse, tell::Write,
+};
 use crate::{Gateway, RunId, menu};
 
 const DIALECT: Dialect = Dialect::OpenAi;
@@ -115,7 +117,13 @@ async fn cards(room: &Gateway, request: Request) -> Result<Vec<ModelCard>, Turne
     .map_err(crate::Error::from)?;
     tx.commit().await?;
     let own = caller.key.as_ref().and_then(|key| key.models.as_deref());
-    let cards = menu::names(&standing.plan, &visit.purpose("chat"))
+    let mut names = menu::names(&standing.plan, &visit.purpose("chat"));
+    for name in menu::names(&standing.plan, &visit.purpose(VECTORS)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let cards = names
         .into_iter()
         .filter(|name| own.is_none_or(|own| own.iter().any(|model| model == name)))
         .filter(|name| room.routes.use_of(name).is_some())
@@ -137,7 +145,7 @@ pub(super) fn face(room: &Gateway, prefix: &str, id: RunId, model: String) -> Fa
 }
 
 /// Names the run, which every other door can read.
-pub(super) fn name_run(response: &mut Response, id: RunId) {
+pub(super) fn name_run(response: &mut Response, id: impl std::fmt::Display) {
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert("x-noren-run", value);
     }

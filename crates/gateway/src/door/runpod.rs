@@ -1,3 +1,6 @@
+mod hook;
+mod store;
+
 use std::time::Duration;
 
 use api::Refusals;
@@ -6,26 +9,34 @@ use axum::{
     http::{StatusCode, header::AUTHORIZATION},
     response::Response,
 };
+use identity::{InferenceCaller, TenantId};
 use llm::{
-    ChatAnswer, Refusal, Usage,
+    ChatAnswer, Refusal, RefusalKind, StreamEvent, Usage,
     runpod::{
-        JobState,
-        door::{JobCard, Shape, read_job, write_job},
+        Health, JobState,
+        door::{JobCard, Shape, read_job, write_health, write_job, write_stream},
     },
 };
 use serde_json::Value;
+use sqlx::{PgConnection, types::Json};
 use tokio::time::timeout;
 
 use super::{
     Dialect, Turned, Visit, collect,
     dialect::{failure, json},
     lang,
+    tell::{Told, told},
 };
-use crate::{Error, Gateway, RunId, RunView, cancel, get};
+use crate::{Ask, Error, Gateway, RunId, RunView, admit, cancel, get, launch, run::snapshot};
+
+pub(crate) use hook::tell_ends;
+pub use hook::{TellJobsEnd, Teller};
 
 const DIALECT: Dialect = Dialect::RunPod;
 /// How long `runsync` waits unless told, and the shortest and longest that it can be told.
 const WAIT: Duration = Duration::from_secs(90);
+/// How long a job can be asked again, and how far back the health of an endpoint looks.
+const DAY: chrono::Duration = chrono::Duration::hours(24);
 const WAITS: std::ops::RangeInclusive<u64> = 1_000..=300_000;
 
 /// Starts a job, as RunPod's serverless endpoints do; the endpoint is the public name of a model.
@@ -40,8 +51,7 @@ pub(super) async fn run_job(
     let lang = lang(request.headers());
     let started = async {
         let (visit, id, shape) = begin(&room, endpoint, request).await?;
-        let run = get(&room, visit.caller.principal, id).await?;
-        Ok(shown(&run, shape))
+        show(&room, &visit.caller, id, shape).await
     };
     answer(started.await, lang)
 }
@@ -61,9 +71,9 @@ pub(super) async fn run_job_and_wait(
         let wait = wait_wanted(request.uri().query().unwrap_or_default());
         let (visit, id, shape) = begin(&room, endpoint, request).await?;
         // whatever the end is, the run tells it below
-        let _ = timeout(wait, collect(&room, &visit.caller, id)).await;
-        let run = get(&room, visit.caller.principal, id).await?;
-        Ok(shown(&run, shape))
+        let run = current(&room, &visit.caller, id).await?;
+        let _ = timeout(wait, collect(&room, &visit.caller, run)).await;
+        show(&room, &visit.caller, id, shape).await
     };
     answer(waited.await, lang)
 }
@@ -82,8 +92,85 @@ pub(super) async fn get_job(
     let found = async {
         let visit = enter(&room, request).await?;
         let (id, shape) = named(&path.0.1)?;
-        let run = get(&room, visit.caller.principal, id).await?;
-        Ok(shown(&run, shape))
+        show(&room, &visit.caller, id, shape).await
+    };
+    answer(found.await, lang)
+}
+
+/// Tells what a job has said since the last time; what was told is not told twice.
+#[utoipa::path(get, path = "/v2/{endpoint}/stream/{job}", operation_id = "stream_job", tag = "runpod",
+    params(("endpoint" = String, Path), ("job" = String, Path)),
+    security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
+    responses((status = 200, body = serde_json::Value), Refusals))]
+pub(super) async fn stream_job(
+    State(room): State<Gateway>,
+    path: Path<(String, String)>,
+    request: Request,
+) -> Response {
+    let lang = lang(request.headers());
+    let found = async {
+        let visit = enter(&room, request).await?;
+        let (id, shape) = named(&path.0.1)?;
+        news(&room, &visit.caller, id, shape).await
+    };
+    answer(found.await, lang)
+}
+
+/// Puts a job that failed into the queue again, under its own id, for a day.
+#[utoipa::path(post, path = "/v2/{endpoint}/retry/{job}", operation_id = "retry_runpod_job", tag = "runpod",
+    params(("endpoint" = String, Path), ("job" = String, Path)),
+    security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
+    responses((status = 200, body = serde_json::Value), Refusals))]
+pub(super) async fn retry_job(
+    State(room): State<Gateway>,
+    path: Path<(String, String)>,
+    request: Request,
+) -> Response {
+    let lang = lang(request.headers());
+    let retried = async {
+        let visit = enter(&room, request).await?;
+        let (id, shape) = named(&path.0.1)?;
+        retry(&room, &visit, id).await?;
+        show(&room, &visit.caller, id, shape).await
+    };
+    answer(retried.await, lang)
+}
+
+/// Counts the caller's jobs of the last day at an endpoint. Workers are the house's own affair: one is always ready.
+#[utoipa::path(get, path = "/v2/{endpoint}/health", operation_id = "get_endpoint_health", tag = "runpod",
+    params(("endpoint" = String, Path)),
+    security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
+    responses((status = 200, body = serde_json::Value), Refusals))]
+pub(super) async fn get_health(
+    State(room): State<Gateway>,
+    Path(endpoint): Path<String>,
+    request: Request,
+) -> Response {
+    let lang = lang(request.headers());
+    let found = async {
+        let visit = enter(&room, request).await?;
+        if room.routes.use_of(&endpoint).is_none() {
+            let refusal = Refusal::new(RefusalKind::NotFound, "There is no such endpoint.");
+            return Err(refusal.into());
+        }
+        let principal = visit.caller.principal;
+        let since = room.cx.clock.now() - DAY;
+        let mut tx = room.cx.db.begin(principal.scope()).await?;
+        let counts = store::counts(&mut tx, principal.tenant, &endpoint, since).await?;
+        tx.commit().await?;
+        let count = |count: i64| u64::try_from(count).unwrap_or(0);
+        let health = Health {
+            queued: count(counts.queued),
+            running: count(counts.running),
+            idle: 1,
+            busy: count(counts.running),
+            starting: 0,
+        };
+        Ok(write_health(
+            &health,
+            count(counts.completed),
+            count(counts.failed),
+        ))
     };
     answer(found.await, lang)
 }
@@ -102,11 +189,11 @@ pub(super) async fn cancel_job(
     let cancelled = async {
         let visit = enter(&room, request).await?;
         let (id, shape) = named(&path.0.1)?;
-        cancel(&room, visit.caller.principal, id).await?;
+        let run = current(&room, &visit.caller, id).await?;
+        cancel(&room, visit.caller.principal, run).await?;
         // it stops within a moment; what it is by then is told
-        let _ = timeout(Duration::from_secs(2), collect(&room, &visit.caller, id)).await;
-        let run = get(&room, visit.caller.principal, id).await?;
-        Ok(shown(&run, shape))
+        let _ = timeout(Duration::from_secs(2), collect(&room, &visit.caller, run)).await;
+        show(&room, &visit.caller, id, shape).await
     };
     answer(cancelled.await, lang)
 }
@@ -131,11 +218,98 @@ async fn begin(
 ) -> Result<(Visit, RunId, Shape), Turned> {
     let visit = enter(room, request).await?;
     let job = read_job(&visit.body)?;
-    if job.webhook.is_some() {
-        return Err(Refusal::at("/webhook", "Webhooks are not served here.").into());
-    }
-    let id = visit.start(room, Some(endpoint), job.request).await?;
+    let id = visit
+        .start(room, Some(endpoint), job.request.clone())
+        .await?;
+    let principal = visit.caller.principal;
+    let now = room.cx.clock.now();
+    let kept = store::NewJob {
+        id,
+        tenant: principal.tenant,
+        shape: mark(job.shape),
+        ask: Json(&job.request),
+        webhook: job.webhook.as_deref(),
+        now,
+    };
+    let mut tx = room.cx.db.begin(principal.scope()).await?;
+    store::forget_asks(&mut tx, principal.tenant, now - DAY).await?;
+    store::insert(&mut tx, &kept).await?;
+    tx.commit().await?;
     Ok((visit, id, job.shape))
+}
+
+/// The run that works on a job; runs of other doors are jobs as well.
+async fn current(room: &Gateway, caller: &InferenceCaller, id: RunId) -> Result<RunId, Error> {
+    let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
+    let run = store::run(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(run.unwrap_or(id))
+}
+
+async fn show(
+    room: &Gateway,
+    caller: &InferenceCaller,
+    id: RunId,
+    shape: Shape,
+) -> Result<Value, Turned> {
+    let run = current(room, caller, id).await?;
+    let run = get(room, caller.principal, run).await?;
+    Ok(shown(id, &run, shape))
+}
+
+/// What a job has said since it was last asked; of several who ask, each piece goes to one.
+async fn news(
+    room: &Gateway,
+    caller: &InferenceCaller,
+    id: RunId,
+    shape: Shape,
+) -> Result<Value, Turned> {
+    let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
+    let job = store::lock(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
+    let (run, events) = snapshot(&mut tx, job.run, job.told).await?;
+    if let Some(last) = events.last() {
+        store::told(&mut tx, id, last.seq).await?;
+    }
+    tx.commit().await?;
+    let said: Vec<StreamEvent> = events
+        .iter()
+        .filter_map(|event| match told(event)? {
+            Told::Said(said) => Some(said),
+            Told::Ended(usage) | Told::Stopped(usage) => Some(StreamEvent::Usage(usage)),
+            Told::Failed(_) => None,
+        })
+        .collect();
+    Ok(write_stream(job_state(&run), &said, shape))
+}
+
+/// Starts another run for a job that failed. Of several who ask one starts it; for the others it is under way then.
+async fn retry(room: &Gateway, visit: &Visit, id: RunId) -> Result<(), Turned> {
+    let principal = visit.caller.principal;
+    let mut tx = room.cx.db.begin(principal.scope()).await?;
+    let job = store::lock(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
+    let (run, _) = snapshot(&mut tx, job.run, i32::MAX).await?;
+    if run.state != crate::State::Failed {
+        return Err(Refusal::at("/job", "Only a job that failed can be tried again.").into());
+    }
+    let Some(Json(request)) = job.ask else {
+        return Err(Refusal::at("/job", "This job is too old to be tried again.").into());
+    };
+    let ask = Ask {
+        purpose: visit.purpose("chat"),
+        model: Some(run.route),
+        request,
+        id: None,
+    };
+    let admitted = admit(&mut tx, room, &visit.caller, ask).await?;
+    store::again(&mut tx, id, admitted.id).await?;
+    tx.commit().await?;
+    launch(room, admitted);
+    Ok(())
+}
+
+/// Removes what is kept of a tenant that goes, in the caller's transaction.
+pub(crate) async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
+    store::delete_all(conn, tenant).await
 }
 
 fn answer(done: Result<Value, Turned>, lang: kernel::Lang) -> Response {
@@ -157,11 +331,14 @@ fn wait_wanted(query: &str) -> Duration {
 
 /// A job's id is its run's, with the shape that its caller reads behind it.
 fn job_id(id: RunId, shape: Shape) -> String {
-    let mark = match shape {
+    format!("{}-{}", id.0.simple(), mark(shape))
+}
+
+const fn mark(shape: Shape) -> char {
+    match shape {
         Shape::Plain => 't',
         Shape::Vllm => 'v',
-    };
-    format!("{}-{mark}", id.0.simple())
+    }
 }
 
 fn named(job: &str) -> Result<(RunId, Shape), Error> {
@@ -176,15 +353,18 @@ fn named(job: &str) -> Result<(RunId, Shape), Error> {
     Ok((id, shape))
 }
 
-fn shown(run: &RunView, shape: Shape) -> Value {
-    let state = match run.state {
+fn job_state(run: &RunView) -> JobState {
+    match run.state {
         crate::State::Queued => JobState::InQueue,
         crate::State::Running => JobState::InProgress,
         crate::State::Completed => JobState::Completed,
         crate::State::Cancelled => JobState::Cancelled,
         crate::State::Failed if run.reason.as_deref() == Some("deadline") => JobState::TimedOut,
         crate::State::Failed => JobState::Failed,
-    };
+    }
+}
+
+fn shown(id: RunId, run: &RunView, shape: Shape) -> Value {
     let ms = |from: chrono::DateTime<chrono::Utc>, to: chrono::DateTime<chrono::Utc>| {
         u64::try_from((to - from).num_milliseconds()).unwrap_or(0)
     };
@@ -202,10 +382,10 @@ fn shown(run: &RunView, shape: Shape) -> Value {
         .as_deref()
         .filter(|_| run.state == crate::State::Failed);
     let error = failed.map(|reason| Turned::from(failure(reason)).into_refusal(kernel::Lang::En));
-    let id = job_id(run.id, shape);
+    let id = job_id(id, shape);
     let card = JobCard {
         id: &id,
-        state,
+        state: job_state(run),
         delay_ms: run.started_at.map(|started| ms(run.created_at, started)),
         execution_ms: run
             .started_at

@@ -13,8 +13,8 @@ use tokio::time::timeout;
 
 use super::{Turned, dialect::failure};
 use crate::{
-    Error, Gateway, RunId,
-    run::{Event, EventKind, events},
+    Error, Gateway, RunId, RunView,
+    run::{Event, EventKind, events, snapshot},
 };
 
 /// How often a silent stream says that it is alive.
@@ -24,8 +24,10 @@ const PING: Duration = Duration::from_secs(15);
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Told {
     Said(StreamEvent),
-    /// It ended well, or was stopped with what it had said.
+    /// It ended well.
     Ended(Usage),
+    /// It was stopped with what it had said.
+    Stopped(Usage),
     /// It ended otherwise, for this reason.
     Failed(String),
 }
@@ -50,15 +52,19 @@ pub(crate) fn told(event: &Event) -> Option<Told> {
         EventKind::Ended => {
             let count = |name| data.get(name).and_then(Value::as_u64).unwrap_or(0);
             let state = data.get("state").and_then(Value::as_str);
-            if matches!(state, Some("completed" | "cancelled")) {
-                return Some(Told::Ended(Usage {
-                    input: count("tokens_in"),
-                    output: count("tokens_out"),
-                    cached: 0,
-                }));
-            }
-            let reason = data.get("reason").and_then(Value::as_str);
-            Some(Told::Failed(reason.unwrap_or_default().to_owned()))
+            let usage = Usage {
+                input: count("tokens_in"),
+                output: count("tokens_out"),
+                cached: 0,
+            };
+            Some(match state {
+                Some("completed") => Told::Ended(usage),
+                Some("cancelled") => Told::Stopped(usage),
+                _ => {
+                    let reason = data.get("reason").and_then(Value::as_str);
+                    Told::Failed(reason.unwrap_or_default().to_owned())
+                }
+            })
         }
     }
 }
@@ -74,11 +80,8 @@ pub(crate) async fn collect(
     while let Some(event) = events.next().await {
         match told(&event?) {
             Some(Told::Said(said)) => answer.take(&said),
-            Some(Told::Ended(usage)) => {
-                answer.usage = Some(usage);
-                if answer.finish == Finish::Other {
-                    answer.finish = Finish::Stop;
-                }
+            Some(Told::Ended(usage) | Told::Stopped(usage)) => {
+                end(&mut answer, usage);
                 return Ok(answer);
             }
             Some(Told::Failed(reason)) => return Err(failure(&reason).into()),
@@ -88,6 +91,34 @@ pub(crate) async fn collect(
     Err(Error::RunNotFound.into())
 }
 
+/// What ends as it should is told by its end alone.
+fn end(answer: &mut ChatAnswer, usage: Usage) {
+    answer.usage = Some(usage);
+    if answer.finish == Finish::Other {
+        answer.finish = Finish::Stop;
+    }
+}
+
+/// A run and what it has said until now, without waiting.
+pub(crate) async fn so_far(
+    room: &Gateway,
+    caller: &InferenceCaller,
+    id: RunId,
+) -> Result<(RunView, ChatAnswer), Error> {
+    let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
+    let (run, events) = snapshot(&mut tx, id, 0).await?;
+    tx.commit().await?;
+    let mut answer = ChatAnswer::empty("");
+    for event in &events {
+        match told(event) {
+            Some(Told::Said(said)) => answer.take(&said),
+            Some(Told::Ended(usage) | Told::Stopped(usage)) => end(&mut answer, usage),
+            Some(Told::Failed(_)) | None => {}
+        }
+    }
+    Ok((run, answer))
+}
+
 /// Writes what a stream tells in one dialect.
 pub(crate) trait Write: Send + 'static {
     /// Before anything was said.
@@ -95,6 +126,11 @@ pub(crate) trait Write: Send + 'static {
         String::new()
     }
     fn said(&mut self, event: &StreamEvent) -> String;
+    /// It ends, since somebody stopped it; most dialects have no word for that.
+    fn stopped(&mut self, usage: Usage) -> String {
+        let usage = self.said(&StreamEvent::Usage(usage));
+        usage + &self.said(&StreamEvent::Done)
+    }
     fn failed(&mut self, turned: Turned) -> String;
 }
 
@@ -136,6 +172,7 @@ pub(crate) async fn sse(
                         let usage = write.said(&StreamEvent::Usage(usage));
                         (event.seq, usage + &write.said(&StreamEvent::Done), true)
                     }
+                    Some(Told::Stopped(usage)) => (event.seq, write.stopped(usage), true),
                     Some(Told::Failed(reason)) => (event.seq, write.failed(failure(&reason).into()), true),
                 },
             };
@@ -219,6 +256,17 @@ mod tests {
             Some(Told::Ended(Usage {
                 input: 3,
                 output: 0,
+                cached: 0
+            }))
+        );
+        assert_eq!(
+            read(
+                EventKind::Ended,
+                json!({"state": "cancelled", "tokens_out": 2})
+            ),
+            Some(Told::Stopped(Usage {
+                input: 0,
+                output: 2,
                 cached: 0
             }))
         );

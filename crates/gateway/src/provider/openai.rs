@@ -1,5 +1,5 @@
 use futures::stream;
-use llm::{ChatRequest, openai};
+use llm::{ChatRequest, EmbedAnswer, EmbedInput, EmbedRequest, openai};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{ANSWER_LIMIT, Opened, Trouble, accepted, read, streamed};
@@ -29,4 +29,27 @@ pub(super) async fn open(
     Ok(Opened {
         events: Box::pin(stream::iter(events)),
     })
+}
+
+/// Asks an OpenAI-compatible target for vectors.
+pub(super) async fn embed(
+    http: &reqwest::Client,
+    target: &Target,
+    key: Option<&SecretString>,
+    request: &EmbedRequest,
+) -> Result<EmbedAnswer, Trouble> {
+    let url = format!("{}/embeddings", target.base_url.trim_end_matches('/'));
+    // numbers, since not every server of this protocol knows base64
+    let mut call = http.post(url).json(&openai::encode_embed(request, false));
+    if let Some(key) = key {
+        call = call.bearer_auth(key.expose_secret());
+    }
+    let response = call.send().await.map_err(Trouble::Unreachable)?;
+    let response = accepted(response, |body| openai::decode(body).err()).await?;
+    let inputs = match &request.input {
+        EmbedInput::Texts(texts) => texts.len(),
+        EmbedInput::Tokens(inputs) => inputs.len(),
+    };
+    let body = read(response, ANSWER_LIMIT).await?;
+    Ok(openai::decode_embed(&body, inputs)?)
 }

@@ -103,9 +103,15 @@ fn of_code(code: Option<&str>) -> Meaning {
         Some("context_length_exceeded" | "content_filter" | "content_policy_violation") => {
             Meaning::Refused
         }
-        Some("overloaded_error" | "overloaded" | "rate_limit_exceeded" | "rate_limit_error") => {
-            Meaning::Busy
-        }
+        Some(
+            "overloaded_error"
+            | "overloaded"
+            | "rate_limit_exceeded"
+            | "rate_limit_error"
+            | "throttlingException"
+            | "serviceUnavailableException",
+        ) => Meaning::Busy,
+        Some("validationException") => Meaning::Refused,
         _ if is_out_of_money(code) => Meaning::Denied,
         _ => match code.and_then(|code| code.parse().ok()) {
             Some(status) => of_status(status, None),
@@ -165,6 +171,7 @@ mod tests {
         };
         assert_eq!(told(Some("overloaded_error")), Meaning::Busy);
         assert_eq!(told(Some("503")), Meaning::Busy);
+        assert_eq!(told(Some("throttlingException")), Meaning::Busy);
         assert_eq!(told(Some("server_error")), Meaning::Failed);
         assert_eq!(told(None), Meaning::Failed);
         assert_eq!(Trouble::Silent.meaning(), Meaning::Stalled);

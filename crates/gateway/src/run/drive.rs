@@ -60,7 +60,7 @@ pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
 
 /// Why a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     Completed,
     Stopped,
     UpstreamFailed,
@@ -86,7 +86,7 @@ impl Verdict {
         }
     }
 
-    pub(super) const fn reason(self) -> Option<&'static str> {
+    pub(crate) const fn reason(self) -> Option<&'static str> {
         match self {
             Self::Completed | Self::Fenced => None,
             Self::Stopped => Some("stopped"),
@@ -102,7 +102,7 @@ impl Verdict {
         }
     }
 
-    pub(super) const fn of(meaning: Meaning) -> Self {
+    pub(crate) const fn of(meaning: Meaning) -> Self {
         match meaning {
             Meaning::Failed => Self::UpstreamFailed,
             Meaning::Busy => Self::UpstreamBusy,

@@ -3,8 +3,9 @@ use std::{sync::Arc, time::Duration};
 use futures::Stream;
 use identity::Principal;
 use serde_json::Value;
+use sqlx::PgConnection;
 
-use super::{RunId, live::Feed, store};
+use super::{RunId, RunView, live::Feed, store};
 use crate::{Error, Gateway};
 
 /// How often a run of another node is looked at.
@@ -104,4 +105,18 @@ async fn fetch(
     let events = store::events(&mut tx, id, last).await?;
     tx.commit().await?;
     Ok((events, run.state.is_ended()))
+}
+
+/// A run and its durable events after number `after`, in the caller's transaction.
+///
+/// # Errors
+/// `RunNotFound`, also for another tenant's.
+pub(crate) async fn snapshot(
+    conn: &mut PgConnection,
+    id: RunId,
+    after: i32,
+) -> Result<(RunView, Vec<Event>), Error> {
+    let run = store::find(conn, id).await?.ok_or(Error::RunNotFound)?;
+    let events = store::events(conn, id, after).await?;
+    Ok((run, events))
 }

@@ -16,7 +16,7 @@ pub(crate) use chat::message as read_message;
 pub use chat::{ChatAsk, read_chat};
 pub use embed::{EmbedAsk, Encoding, read_embed, write_embed};
 pub use models::{ModelCard, write_model, write_models};
-pub use responses::{ResponseAsk, read_response};
+pub use responses::{ResponseAsk, ResponseCard, read_response};
 pub use responses_answer::{ResponseState, ResponseWriter};
 
 /// The status of a refusal at these doors.

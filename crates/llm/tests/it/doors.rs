@@ -316,12 +316,12 @@ fn a_response_is_told_in_numbered_events() {
         ],
     });
     let ask = chat::read_response(body.to_string().as_bytes()).unwrap();
-    assert!(ask.background && ask.store);
+    assert!(ask.card.background && ask.card.store);
     assert_eq!(ask.request.messages.len(), 4);
     assert_eq!(ask.request.messages[2].parts.len(), 2);
     assert!(matches!(ask.request.format, Format::Schema { .. }));
 
-    let mut writer = chat::ResponseWriter::new(face(), &ask);
+    let mut writer = chat::ResponseWriter::new(face(), ask.card.clone());
     let mut events = writer.start(chat::ResponseState::InProgress);
     for event in told() {
         events.extend(writer.event(&event));

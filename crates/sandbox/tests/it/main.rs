@@ -287,5 +287,7 @@ async fn the_models_are_listed() {
         .filter_map(|m| m["id"].as_str())
         .collect();
 
-    assert_eq!(ids, sandbox::MODELS);
+    let (vectors, chat) = ids.split_last().unwrap();
+    assert_eq!(chat, sandbox::MODELS);
+    assert_eq!(*vectors, "sandbox-embedding");
 }

@@ -2,6 +2,7 @@
 //!
 //! Source: <https://platform.openai.com/docs/api-reference/responses/create>.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::door::{
@@ -19,6 +20,13 @@ use super::chat::{schema_format, tool, word_choice};
 pub struct ResponseAsk {
     /// The request; its model is the public name, and the instructions are its first message.
     pub request: ChatRequest,
+    /// The rest.
+    pub card: ResponseCard,
+}
+
+/// What an answer says of its request, however late it is fetched.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ResponseCard {
     /// Whether the answer is made without anybody waiting.
     pub background: bool,
     /// Whether it may be fetched later.
@@ -94,10 +102,12 @@ pub fn read_response(body: &[u8]) -> Result<ResponseAsk, Refusal> {
     .collect();
     Ok(ResponseAsk {
         request,
-        background,
-        store,
-        metadata: metadata(&root)?,
-        echo,
+        card: ResponseCard {
+            background,
+            store,
+            metadata: metadata(&root)?,
+            echo,
+        },
     })
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::door::{Face, sse};
 use crate::{ChatAnswer, Finish, Refusal, StreamEvent, ToolCall, ToolDelta, Usage};
 
-use super::responses::ResponseAsk;
+use super::responses::ResponseCard;
 
 /// Where a response stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,10 +60,7 @@ enum Item {
 #[derive(Debug, Clone)]
 pub struct ResponseWriter {
     face: Face,
-    background: bool,
-    store: bool,
-    metadata: Map<String, Value>,
-    echo: Map<String, Value>,
+    card: ResponseCard,
     items: Vec<Item>,
     usage: Option<Usage>,
     finish: Option<Finish>,
@@ -73,13 +70,10 @@ pub struct ResponseWriter {
 
 impl ResponseWriter {
     /// Starts an answer to a request.
-    pub fn new(face: Face, ask: &ResponseAsk) -> Self {
+    pub fn new(face: Face, card: ResponseCard) -> Self {
         Self {
             face,
-            background: ask.background,
-            store: ask.store,
-            metadata: ask.metadata.clone(),
-            echo: ask.echo.clone(),
+            card,
             items: Vec::new(),
             usage: None,
             finish: None,
@@ -282,6 +276,7 @@ impl ResponseWriter {
     ) -> Value {
         let status = match state {
             ResponseState::Completed => "completed",
+            ResponseState::Queued | ResponseState::InProgress => "in_progress",
             _ => "incomplete",
         };
         let output: Vec<Value> = items
@@ -300,7 +295,7 @@ impl ResponseWriter {
             ("max_output_tokens", Value::Null),
             ("text", json!({"format": {"type": "text"}})),
         ] {
-            let value = self.echo.get(name).cloned().unwrap_or(value);
+            let value = self.card.echo.get(name).cloned().unwrap_or(value);
             body.insert(name.into(), value);
         }
         let why = match finish {
@@ -319,14 +314,14 @@ impl ResponseWriter {
             ("object", json!("response")),
             ("created_at", json!(self.face.created)),
             ("status", json!(state.as_str())),
-            ("background", json!(self.background)),
-            ("store", json!(self.store)),
+            ("background", json!(self.card.background)),
+            ("store", json!(self.card.store)),
             ("error", json!(error)),
             ("incomplete_details", why),
             ("model", json!(self.face.model)),
             ("output", json!(output)),
             ("previous_response_id", Value::Null),
-            ("metadata", json!(self.metadata)),
+            ("metadata", json!(self.card.metadata)),
             ("usage", json!(usage.map(write_usage))),
         ] {
             body.insert(name.into(), value);

@@ -1,0 +1,40 @@
+use api::Refusals;
+use axum::{
+    extract::{Request, State},
+    http::StatusCode,
+    response::Response,
+};
+use llm::openai::door::{read_embed, write_embed};
+
+use super::{Dialect, Turned, Visit, dialect::json, lang, openai::name_run};
+use crate::{AskVectors, Gateway, embed};
+
+const DIALECT: Dialect = Dialect::OpenAi;
+/// What vectors are counted in.
+pub(super) const VECTORS: &str = "embedding_token";
+
+/// Places texts in the space of a model, in OpenAI's protocol; counted by the tokens that were read.
+#[utoipa::path(post, path = "/v1/embeddings", operation_id = "create_embedding", tag = "openai",
+    request_body = serde_json::Value, security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
+    responses((status = 200, body = serde_json::Value), Refusals))]
+pub(super) async fn create_embedding(State(room): State<Gateway>, request: Request) -> Response {
+    let lang = lang(request.headers());
+    let answered = async {
+        let visit = Visit::begin(&room, request, DIALECT).await?;
+        let asked = read_embed(&visit.body)?;
+        let model = asked.request.model.clone();
+        let ask = AskVectors {
+            purpose: visit.purpose(VECTORS),
+            model: Some(model.clone()),
+            request: asked.request,
+        };
+        let made = embed(&room, &visit.caller, ask).await?;
+        let body = write_embed(&made.answer, &model, asked.encoding);
+        let mut response = json(StatusCode::OK, &body);
+        name_run(&mut response, made.id);
+        Ok(response)
+    };
+    answered
+        .await
+        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+}

@@ -1,0 +1,351 @@
+mod store;
+
+use std::time::Duration;
+
+use api::Refusals;
+use axum::{
+    extract::{Path, Request, State},
+    http::StatusCode,
+    response::Response,
+};
+use identity::{InferenceCaller, TenantId};
+use kernel::Lang;
+use llm::{
+    Face, Refusal, StreamEvent, Usage,
+    openai::door::{ResponseCard, ResponseState, ResponseWriter, read_response},
+};
+use serde_json::{Value, json};
+use sqlx::{PgConnection, types::Json};
+use tokio::time::timeout;
+
+use super::{
+    Dialect, Turned, Visit, collect,
+    dialect::{self, failure},
+    lang,
+    openai::name_run,
+    sse,
+    tell::{Write, so_far},
+};
+use crate::{Error, Gateway, RunId, State as RunState, cancel};
+use store::Kept;
+
+const DIALECT: Dialect = Dialect::OpenAi;
+/// How long a run that is stopped may take to end before it is shown as it is.
+const STOP: Duration = Duration::from_secs(3);
+
+/// Answers in OpenAI's Responses protocol: whole, as a stream, or in the background. `previous_response_id` is refused; the
+/// conversation is sent whole.
+#[utoipa::path(post, path = "/v1/responses", operation_id = "create_response", tag = "openai",
+    request_body = serde_json::Value, security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
+    responses((status = 200, body = serde_json::Value), Refusals))]
+pub(super) async fn create_response(State(room): State<Gateway>, request: Request) -> Response {
+    let lang = lang(request.headers());
+    let answered = async {
+        let visit = Visit::begin(&room, request, DIALECT).await?;
+        let asked = read_response(&visit.body)?;
+        let (model, streams) = (asked.request.model.clone(), asked.request.stream);
+        let id = visit
+            .start(&room, Some(model.clone()), asked.request)
+            .await?;
+        let kept = keep(&room, &visit.caller, id, model, asked.card).await?;
+        let in_background = kept.card.background;
+        let mut response = if streams {
+            let aborts = visit.aborts() && !in_background;
+            let write = Responses::new(id, kept, lang);
+            sse(&room, visit.caller, id, 0, aborts, write).await?
+        } else {
+            if !in_background {
+                collect(&room, &visit.caller, id).await?;
+            }
+            show(&room, &visit.caller, id, kept, lang).await?
+        };
+        name_run(&mut response, id);
+        Ok(response)
+    };
+    answered
+        .await
+        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+}
+
+/// Shows a response that was kept, as it stands; with `?stream=true` as the events after number `starting_after`.
+#[utoipa::path(get, path = "/v1/responses/{response}", operation_id = "get_response", tag = "openai",
+    params(("response" = String, Path), ("stream" = Option<bool>, Query), ("starting_after" = Option<u64>, Query)),
+    security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
+    responses((status = 200, body = serde_json::Value), Refusals))]
+pub(super) async fn get_response(
+    State(room): State<Gateway>,
+    Path(response): Path<String>,
+    request: Request,
+) -> Response {
+    let lang = lang(request.headers());
+    let shown = async {
+        let wish = Wish::of(request.uri().query().unwrap_or_default())?;
+        let visit = Visit::begin(&room, request, DIALECT).await?;
+        let (id, kept) = find(&room, &visit.caller, &response).await?;
+        if !wish.streams {
+            return show(&room, &visit.caller, id, kept, lang).await;
+        }
+        let mut write = Responses::new(id, kept, lang);
+        write.after = wish.after;
+        sse(&room, visit.caller, id, 0, false, write).await
+    };
+    shown
+        .await
+        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+}
+
+/// Stops a response that is made in the background; one that has ended stays as it is.
+#[utoipa::path(post, path = "/v1/responses/{response}/cancel", operation_id = "cancel_response", tag = "openai",
+    params(("response" = String, Path)), security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
+    responses((status = 200, body = serde_json::Value), Refusals))]
+pub(super) async fn cancel_response(
+    State(room): State<Gateway>,
+    Path(response): Path<String>,
+    request: Request,
+) -> Response {
+    let lang = lang(request.headers());
+    let cancelled = async {
+        let visit = Visit::begin(&room, request, DIALECT).await?;
+        let (id, kept) = find(&room, &visit.caller, &response).await?;
+        if !kept.card.background {
+            let message = "Only a response that is made in the background can be cancelled.";
+            return Err(Refusal::at("/response", message).into());
+        }
+        stop(&room, &visit.caller, id).await?;
+        show(&room, &visit.caller, id, kept, lang).await
+    };
+    cancelled
+        .await
+        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+}
+
+/// Deletes a response and what was said in it; what it cost stays. One under way is stopped.
+#[utoipa::path(delete, path = "/v1/responses/{response}", operation_id = "delete_response", tag = "openai",
+    params(("response" = String, Path)), security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
+    responses((status = 200, body = serde_json::Value), Refusals))]
+pub(super) async fn delete_response(
+    State(room): State<Gateway>,
+    Path(response): Path<String>,
+    request: Request,
+) -> Response {
+    let lang = lang(request.headers());
+    let deleted = async {
+        let visit = Visit::begin(&room, request, DIALECT).await?;
+        let (id, _) = find(&room, &visit.caller, &response).await?;
+        stop(&room, &visit.caller, id).await?;
+        let mut tx = room.cx.db.begin(visit.caller.principal.scope()).await?;
+        store::delete(&mut tx, id).await?;
+        tx.commit().await?;
+        let body = json!({"id": response, "object": "response", "deleted": true});
+        Ok(dialect::json(StatusCode::OK, &body))
+    };
+    deleted
+        .await
+        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+}
+
+/// Removes what is kept of a tenant that goes, in the caller's transaction.
+pub(crate) async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
+    store::delete_all(conn, tenant).await
+}
+
+/// Asks a run to stop and gives it a moment to end.
+async fn stop(room: &Gateway, caller: &InferenceCaller, id: RunId) -> Result<(), Turned> {
+    cancel(room, caller.principal, id).await?;
+    let _ = timeout(STOP, collect(room, caller, id)).await;
+    Ok(())
+}
+
+/// What a caller wants to see of a response.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Wish {
+    streams: bool,
+    after: Option<u64>,
+}
+
+impl Wish {
+    fn of(query: &str) -> Result<Self, Turned> {
+        let mut wish = Self::default();
+        for part in query.split('&') {
+            match part.split_once('=') {
+                Some(("stream", "true")) => wish.streams = true,
+                Some(("stream", "false")) => wish.streams = false,
+                Some(("stream", _)) => {
+                    return Err(Refusal::at("/stream", "This has to be true or false.").into());
+                }
+                Some(("starting_after", number)) => {
+                    let wrong = |_| {
+                        Refusal::at("/starting_after", "This has to be the number of an event.")
+                    };
+                    wish.after = Some(number.parse().map_err(wrong)?);
+                }
+                _ => {}
+            }
+        }
+        if wish.after.is_some() && !wish.streams {
+            return Err(Refusal::at("/starting_after", "This is for stream=true.").into());
+        }
+        Ok(wish)
+    }
+}
+
+/// Keeps what is to be repeated, unless the caller wants nothing kept.
+async fn keep(
+    room: &Gateway,
+    caller: &InferenceCaller,
+    id: RunId,
+    model: String,
+    card: ResponseCard,
+) -> Result<Kept, Turned> {
+    let kept = Kept {
+        model,
+        card: Json(card),
+        created_at: room.cx.clock.now(),
+    };
+    if !kept.card.store {
+        return Ok(kept);
+    }
+    let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
+    store::insert(&mut tx, caller.principal.tenant, id, &kept).await?;
+    // the same request again is told what the first was
+    let first = store::find(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(first.unwrap_or(kept))
+}
+
+async fn find(
+    room: &Gateway,
+    caller: &InferenceCaller,
+    response: &str,
+) -> Result<(RunId, Kept), Turned> {
+    let id = named(response)?;
+    let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
+    let kept = store::find(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
+    tx.commit().await?;
+    Ok((id, kept))
+}
+
+/// A response's id is its run's behind another prefix.
+fn named(response: &str) -> Result<RunId, Error> {
+    let digits = response.strip_prefix("resp_").ok_or(Error::RunNotFound)?;
+    format!("run_{digits}")
+        .parse()
+        .map_err(|_| Error::RunNotFound)
+}
+
+fn writer(id: RunId, kept: Kept) -> ResponseWriter {
+    let face = Face {
+        id: format!("resp_{}", id.0.simple()),
+        model: kept.model,
+        created: kept.created_at.timestamp(),
+    };
+    ResponseWriter::new(face, kept.card.0)
+}
+
+/// Writes a response as it stands.
+async fn show(
+    room: &Gateway,
+    caller: &InferenceCaller,
+    id: RunId,
+    kept: Kept,
+    lang: Lang,
+) -> Result<Response, Turned> {
+    let (run, said) = so_far(room, caller, id).await?;
+    let state = match run.state {
+        RunState::Queued => ResponseState::Queued,
+        RunState::Running => ResponseState::InProgress,
+        RunState::Completed => ResponseState::of(said.finish),
+        RunState::Cancelled => ResponseState::Cancelled,
+        RunState::Failed => ResponseState::Failed,
+    };
+    let reason = run
+        .reason
+        .as_deref()
+        .filter(|_| run.state == RunState::Failed);
+    let error = reason.map(|reason| Turned::from(failure(reason)).into_refusal(lang));
+    let body: Value = writer(id, kept).body(state, Some(&said), error.as_ref());
+    Ok(dialect::json(StatusCode::OK, &body))
+}
+
+struct Responses {
+    writer: ResponseWriter,
+    lang: Lang,
+    /// The number of the last event that the reader has.
+    after: Option<u64>,
+}
+
+impl Responses {
+    fn new(id: RunId, kept: Kept, lang: Lang) -> Self {
+        Self {
+            writer: writer(id, kept),
+            lang,
+            after: None,
+        }
+    }
+
+    fn news(&self, events: Vec<(u64, String)>) -> String {
+        let is_new = |number| self.after.is_none_or(|after| number > after);
+        let events = events.into_iter().filter(|(number, _)| is_new(*number));
+        events.map(|(_, text)| text).collect()
+    }
+}
+
+impl Write for Responses {
+    fn begin(&mut self) -> String {
+        let events = self.writer.start(ResponseState::InProgress);
+        self.news(events)
+    }
+
+    fn said(&mut self, event: &StreamEvent) -> String {
+        let events = self.writer.event(event);
+        self.news(events)
+    }
+
+    fn stopped(&mut self, usage: Usage) -> String {
+        let mut events = self.writer.event(&StreamEvent::Usage(usage));
+        let refusal = Turned::from(failure("stopped")).into_refusal(self.lang);
+        events.extend(self.writer.fail(ResponseState::Cancelled, &refusal));
+        self.news(events)
+    }
+
+    fn failed(&mut self, turned: Turned) -> String {
+        let refusal = turned.into_refusal(self.lang);
+        let events = self.writer.fail(ResponseState::Failed, &refusal);
+        self.news(events)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_is_read_or_refused() {
+        let read = |query| Wish::of(query).ok();
+        let wish = |streams, after| Some(Wish { streams, after });
+        assert_eq!(read(""), wish(false, None));
+        assert_eq!(read("stream=true&include=a"), wish(true, None));
+        assert_eq!(read("stream=true&starting_after=7"), wish(true, Some(7)));
+        for wrong in [
+            "stream=1",
+            "starting_after=7",
+            "stream=true&starting_after=-1",
+        ] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_an_id_of_a_response_names_one() {
+        let id = RunId(uuid::Uuid::from_u128(7));
+        assert_eq!(named(&format!("resp_{}", id.0.simple())).unwrap(), id);
+        for other in [
+            "",
+            "resp_",
+            "run_00000000000000000000000000000007",
+            "resp_x",
+        ] {
+            assert!(named(other).is_err(), "{other}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+use std::time::Duration;
+
+use db::{Ctx, Scope};
+use hooks::{Hooks, Told};
+use identity::TenantId;
+use jobs::{Attempt, Job, JobError};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Shape, shown, store};
+use crate::{Gateway, RunId, outputs};
+
+/// What telling needs.
+#[derive(Clone, Debug)]
+pub struct Teller {
+    pub gateway: Gateway,
+    pub hooks: Hooks,
+}
+
+/// Tells the address that a job named of its end, with what `status` would say.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TellJobsEnd {
+    tenant: Uuid,
+    job: Uuid,
+    run: Uuid,
+}
+
+impl Job for TellJobsEnd {
+    const NAME: &'static str = "gateway.tell_jobs_end";
+    const ATTEMPTS: u16 = 3;
+    const LIMIT: Duration = Duration::from_secs(25);
+    type Room = Teller;
+
+    fn key(&self) -> Option<String> {
+        Some(self.run.to_string())
+    }
+
+    fn wait_after(_: u16) -> Duration {
+        Duration::from_secs(10)
+    }
+
+    async fn run(&self, room: &Teller, _: &Attempt) -> Result<(), JobError> {
+        let scope = Scope::Tenant {
+            tenant: self.tenant,
+            user: None,
+        };
+        let mut tx = room.gateway.cx.db.begin(scope).await?;
+        let job = store::to_tell(&mut tx, RunId(self.job)).await?;
+        let run = outputs(&mut tx, &[RunId(self.run)]).await?.pop();
+        tx.commit().await?;
+        let (Some((shape, url)), Some(run)) = (job, run) else {
+            return Ok(()); // gone with its account
+        };
+        let shape = if shape == "t" {
+            Shape::Plain
+        } else {
+            Shape::Vllm
+        };
+        let body = shown(RunId(self.job), &run, shape);
+        match room.hooks.tell_once(&url, body.to_string()).await {
+            Told::Heard => Ok(()),
+            Told::Failed(why) => Err(JobError::Retry(why)),
+            Told::Refused(why) => Err(JobError::Fail(why)),
+        }
+    }
+}
+
+/// Has those told who wait for these runs, in the transaction in which they ended.
+pub(crate) async fn tell_ends(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    runs: &[RunId],
+) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = runs.iter().map(|run| run.0).collect();
+    for (tenant, job, run) in store::awaited(conn, &ids).await? {
+        let TenantId(tenant) = tenant;
+        let job = TellJobsEnd {
+            tenant,
+            job: job.0,
+            run: run.0,
+        };
+        job.enqueue(conn, cx).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,290 @@
+//! Vectors: one call, one answer. It is no run (decision 0022): nothing of it is streamed, read again or taken up by
+//! another node. What a dead node had set aside lapses with its lease.
+
+use std::time::Duration;
+
+use entitlement::{Outcome, Reservation, TRIES, Usage, Work, admit, record, settle};
+use identity::InferenceCaller;
+use kernel::Fault;
+use llm::{EmbedAnswer, EmbedInput, EmbedRequest, tokens};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{
+    Error, Gateway, LEASE, Target, choose,
+    choose::{MOST_CALLS, Next},
+    provider::{self, Trouble},
+    route::{Kind, Use},
+    run::{Verdict, Way, way},
+};
+
+kernel::id!(
+    /// One request for vectors, as the usage row names it.
+    EmbeddingId, "emb"
+);
+
+/// How long the books are waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a door asks for.
+#[derive(Clone, Debug)]
+pub struct AskVectors {
+    /// What for, such as `genai.embedding_token`: the unit, of which it costs one for each token, and the plan's key to the route.
+    pub purpose: String,
+    /// The public name of a model; the plan's own choice for the purpose unless said.
+    pub model: Option<String>,
+    pub request: EmbedRequest,
+}
+
+/// Vectors that are paid for.
+#[derive(Clone, Debug)]
+pub struct Vectors {
+    pub id: EmbeddingId,
+    /// With the provider's count, or ours where it gave none.
+    pub answer: EmbedAnswer,
+    /// Billionths of a US dollar.
+    pub cost_nano_usd: i64,
+}
+
+/// Makes vectors of texts. Once begun it goes on to its bill, whether or not anyone waits.
+///
+/// # Errors
+/// As a run's start, and `Upstream` when no target delivered; that is free.
+pub async fn embed(
+    room: &Gateway,
+    caller: &InferenceCaller,
+    ask: AskVectors,
+) -> Result<Vectors, Error> {
+    let work = make(room.clone(), caller.clone(), ask);
+    let made = room.node.tasks.spawn(work).await;
+    made.map_err(|error| Fault::internal("vectors were not made", error))?
+}
+
+async fn make(
+    room: Gateway,
+    caller: InferenceCaller,
+    mut ask: AskVectors,
+) -> Result<Vectors, Error> {
+    let id: EmbeddingId = room.cx.ids.new_id();
+    let estimate = estimate(&ask.request.input);
+    let aside = set_aside(estimate);
+    let (kept, targets) = begin(&room, &caller, &ask, id, aside).await?;
+    let outcome = call(&room, id, &targets, &mut ask.request).await;
+    let (mut answer, target) = match outcome {
+        Ok(answered) => answered,
+        Err(verdict) => {
+            let model = targets.first().map(|target| target.model.clone());
+            let nothing = Usage {
+                amount: 0,
+                model: model.unwrap_or_default(),
+                tokens_in: 0,
+                tokens_out: 0,
+                cost_nano_usd: 0,
+                outcome: Outcome::Failed,
+            };
+            end(&room, &caller, &kept, &nothing).await?;
+            return Err(Error::Upstream(verdict.reason().unwrap_or_default()));
+        }
+    };
+    let usage = answer.usage.unwrap_or(llm::Usage {
+        input: estimate,
+        ..llm::Usage::default()
+    });
+    answer.usage = Some(usage);
+    let tokens = i64::try_from(usage.input).unwrap_or(i64::MAX);
+    let cost_nano_usd = target.price.of(usage).0;
+    let used = Usage {
+        // what was not set aside may be another's by now
+        amount: tokens.min(aside),
+        model: target.model.clone(),
+        tokens_in: tokens,
+        tokens_out: 0,
+        cost_nano_usd,
+        outcome: Outcome::Completed,
+    };
+    end(&room, &caller, &kept, &used).await?;
+    Ok(Vectors {
+        id,
+        answer,
+        cost_nano_usd,
+    })
+}
+
+/// What the provider will probably count.
+fn estimate(input: &EmbedInput) -> u64 {
+    match input {
+        EmbedInput::Texts(texts) => texts.iter().map(|text| tokens::estimate(text)).sum(),
+        EmbedInput::Tokens(inputs) => inputs
+            .iter()
+            .map(|tokens| u64::try_from(tokens.len()).unwrap_or(u64::MAX))
+            .sum(),
+    }
+}
+
+/// A quarter more than is thought, and never nothing: more than what is set aside can't be charged.
+fn set_aside(estimate: u64) -> i64 {
+    i64::try_from(estimate.saturating_add(estimate / 4)).map_or(i64::MAX, |tokens| tokens.max(1))
+}
+
+/// Admits and records.
+async fn begin(
+    room: &Gateway,
+    caller: &InferenceCaller,
+    ask: &AskVectors,
+    id: EmbeddingId,
+    aside: i64,
+) -> Result<(Reservation, Vec<Target>), Error> {
+    let reference = id.to_string();
+    let to = Way {
+        purpose: &ask.purpose,
+        model: ask.model.as_deref(),
+        use_for: Use::Embedding,
+    };
+    for _ in 0..TRIES {
+        let work = Work {
+            storefront: &caller.storefront,
+            unit: &ask.purpose,
+            amount: aside,
+            reference: &reference,
+            lease_until: room.cx.clock.now() + LEASE,
+            daily_cap: caller.key.as_ref().and_then(|key| key.daily_cap),
+        };
+        let admission = admit(&room.entitlement, caller.principal, &work).await?;
+        let (route, mut targets) = way(room, caller, admission.reservation.plan(), &to).await?;
+        targets.retain(|target| target.kind == Kind::OpenAi);
+        if targets.is_empty() {
+            return Err(Error::ModelNotConfigured(route));
+        }
+        let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
+        let recorded = record(
+            &mut tx,
+            &room.entitlement,
+            caller.principal,
+            &work,
+            admission,
+        )
+        .await?;
+        tx.commit().await?;
+        if let Some(kept) = recorded {
+            kept.confirm();
+            return Ok((kept, targets));
+        }
+    }
+    Err(entitlement::Error::LeasesUnsettled.into())
+}
+
+/// Asks target after target, by the rules by which a run is opened.
+async fn call(
+    room: &Gateway,
+    id: EmbeddingId,
+    targets: &[Target],
+    request: &mut EmbedRequest,
+) -> Result<(EmbedAnswer, Target), Verdict> {
+    let health = &room.node.health;
+    let deadline = Instant::now() + room.node.patience.run;
+    let seed = id.0.as_u64_pair().1;
+    let order = choose::order(targets, |target| health.is_well(&target.name()), seed);
+    let mut verdict = Verdict::UpstreamUnavailable;
+    let mut calls = 0;
+    for (place, target) in order.iter().filter_map(|&at| targets.get(at)).enumerate() {
+        let name = target.name();
+        let mut failed_keys = Vec::new();
+        let mut made = 0;
+        while calls < MOST_CALLS && health.admits(&name) {
+            if Instant::now() > deadline {
+                return Err(Verdict::Deadline);
+            }
+            calls += 1;
+            made += 1;
+            let key = choose::key(&target.keys, choose::throw(seed), &failed_keys);
+            request.model.clone_from(&target.model);
+            let secret = key
+                .and_then(|at| target.keys.get(at))
+                .map(|key| &key.secret);
+            let silence = target.start.unwrap_or(room.node.patience.silence);
+            let answering = timeout(silence, provider::embed(room, target, secret, request));
+            let answered = tokio::select! {
+                answered = answering => answered.unwrap_or(Err(Trouble::Silent)),
+                () = room.node.abandon.cancelled() => return Err(Verdict::NodeLost),
+            };
+            let trouble = match answered {
+                Ok(answer) => {
+                    health.succeeded(&name);
+                    return Ok((answer, target.clone()));
+                }
+                Err(trouble) => trouble,
+            };
+            tracing::warn!(embedding = %id, provider = target.provider, model = target.model, error = %trouble, "upstream");
+            verdict = Verdict::of(trouble.meaning());
+            if trouble.is_ours() {
+                health.succeeded(&name);
+                return Err(verdict);
+            }
+            failed_keys.extend(key);
+            if trouble.is_of_the_key() && failed_keys.len() < target.keys.len() {
+                continue;
+            }
+            let others = order
+                .iter()
+                .skip(place + 1)
+                .filter_map(|&at| targets.get(at))
+                .any(|other| health.is_well(&other.name()));
+            match choose::after(&trouble, made, others, seed) {
+                Next::Again(wait) if calls < MOST_CALLS => sleep(wait).await,
+                Next::Again(_) | Next::Another => {
+                    health.failed(&name, trouble.retry_after());
+                    break;
+                }
+                Next::GiveUp => return Err(verdict),
+            }
+        }
+    }
+    Err(verdict)
+}
+
+/// Writes the usage row and gives back what was not used; a database that is away is waited for.
+async fn end(
+    room: &Gateway,
+    caller: &InferenceCaller,
+    kept: &Reservation,
+    used: &Usage,
+) -> Result<(), Error> {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        match try_end(room, caller, kept, used).await {
+            // it lapsed while we were away, or the commit was made without our hearing of it
+            Ok(()) | Err(Error::Entitlement(entitlement::Error::ReservationClosed)) => {
+                return Ok(());
+            }
+            Err(error) if Instant::now() > give_up => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "the end of a request for vectors can't be written yet");
+                sleep(Duration::from_millis(500)).await;
+            }
+        }
+    }
+}
+
+async fn try_end(
+    room: &Gateway,
+    caller: &InferenceCaller,
+    kept: &Reservation,
+    used: &Usage,
+) -> Result<(), Error> {
+    let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
+    let settled = settle(&mut tx, &room.entitlement, kept.id, used).await?;
+    tx.commit().await?;
+    settled.done();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_is_set_aside_than_is_thought() {
+        assert_eq!((set_aside(0), set_aside(1), set_aside(100)), (1, 1, 125));
+        assert_eq!(set_aside(u64::MAX), i64::MAX);
+        assert_eq!(estimate(&EmbedInput::Tokens(vec![vec![1, 2], vec![3]])), 3);
+    }
+}

@@ -1,0 +1,408 @@
+"""Model providers whose judges and pens are their own libraries: OpenAI's, Anthropic's, and AWS's for Bedrock.
+
+A request must be one that the library could have sent, signature and all; an answer is made of the library's objects. With
+tools it calls them, with their results it reads them out, with a schema it answers in it, and it says how many pictures it
+was shown. It counts every call and every token that it claims, so that a bill can be held against it.
+"""
+
+import base64
+import functools
+import http.server
+import json
+import struct
+import threading
+import time
+import urllib.parse
+import zlib
+
+import anthropic.types as claude
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
+import botocore.loaders
+import botocore.model
+import botocore.validate
+import openai.types as gpt
+import pydantic
+from anthropic.types.message_create_params import MessageCreateParamsNonStreaming, MessageCreateParamsStreaming
+from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
+from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming, CompletionCreateParamsStreaming
+
+KEY = "sk-canary-7d20b1"
+FORECAST = "晴れ、21度です。"
+# the pieces of a call's arguments: cut within a letter's escape and within a word
+ARGUMENTS = ['{"ci', 'ty": "\\u6771', '京", "days"', ": 2}"]
+CALLS = [("call_1", "get_weather", ARGUMENTS), ("call_2", "get_time", ['{"zone": "', 'Asia/Tokyo"}'])]
+PLAIN = ["こんばんは。", "今夜は", " take", " your time", " 🍶"]
+
+# the versions of Anthropic's protocol, and what the older one takes that the library of today no longer knows
+VERSIONS = {"2023-06-01": {"temperature", "top_p", "top_k"}, "2026-10-21": set()}
+
+_turns = pydantic.TypeAdapter(list[claude.MessageParam])
+_tools = pydantic.TypeAdapter(list[claude.ToolUnionParam])
+_messages = pydantic.TypeAdapter(list[ChatCompletionMessageParam])
+
+
+def tokens_of(text: str) -> int:
+    """What this provider would count; any rule does, if it counts the same each time."""
+    return len(text.encode()) // 3 + 1
+
+
+def known(kind: type) -> set[str]:
+    return {key for base in kind.__mro__ for key in getattr(base, "__annotations__", {})}
+
+
+def only(body: dict, kind: type) -> None:
+    unknown = set(body) - known(kind)
+    if unknown:
+        raise ValueError(f"the official library knows no {sorted(unknown)}")
+
+
+class Asked:
+    """A request, free of its dialect."""
+
+    def __init__(self, texts: list[str], results: list[str], tools: list[str], schema: dict | None, pictures: int, stream: bool):
+        self.texts, self.results, self.tools, self.schema, self.pictures, self.stream = texts, results, tools, schema, pictures, stream
+
+    @property
+    def calls(self) -> list:
+        """The calls that this is answered with."""
+        if self.results or not self.tools:
+            return []
+        return [call for call in CALLS if call[1] in self.tools]
+
+    @property
+    def pieces(self) -> list[str]:
+        """The words that this is answered with."""
+        if self.calls:
+            return []
+        if self.results:
+            return ["聞いてきました。", *self.results]
+        if self.schema:
+            return [json.dumps({name: 1 for name in self.schema.get("properties", {})})]
+        if self.pictures:
+            return [f"{self.pictures} picture(s)"]
+        return PLAIN
+
+    @property
+    def usage(self) -> tuple[int, int]:
+        said = "".join(self.pieces) + "".join("".join(arguments) for _, _, arguments in self.calls)
+        return sum(map(tokens_of, self.texts + self.results)), tokens_of(said)
+
+
+def flat(content) -> str:
+    if isinstance(content, str):
+        return content
+    return "".join(part.get("text", "") for part in content or [])
+
+
+def by_openai(body: dict) -> Asked:
+    kind = CompletionCreateParamsStreaming if body.get("stream") else CompletionCreateParamsNonStreaming
+    pydantic.TypeAdapter(kind).validate_python(body)
+    _messages.validate_python(body["messages"])
+    only(body, kind)
+    if body.get("stream") and not body.get("stream_options", {}).get("include_usage"):
+        raise ValueError("a stream without usage can't be billed")
+    parts = [part for message in body["messages"] if isinstance(message.get("content"), list) for part in message["content"]]
+    schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
+    return Asked([flat(m.get("content")) for m in body["messages"] if m["role"] != "tool"],
+                 [flat(m["content"]) for m in body["messages"] if m["role"] == "tool"],
+                 [tool["function"]["name"] for tool in body.get("tools", [])], schema,
+                 sum(part["type"] == "image_url" for part in parts), body.get("stream", False))
+
+
+def by_anthropic(body: dict, removed: set[str]) -> Asked:
+    kind = MessageCreateParamsStreaming if body.get("stream") else MessageCreateParamsNonStreaming
+    pydantic.TypeAdapter(kind).validate_python(body)
+    _turns.validate_python(body["messages"])
+    _tools.validate_python(body.get("tools", []))
+    only({name: value for name, value in body.items() if name not in removed}, kind)
+    blocks = [block for turn in body["messages"] for block in ([{"type": "text", "text": turn["content"]}]
+                                                              if isinstance(turn["content"], str) else turn["content"])]
+    roles = [turn["role"] for turn in body["messages"]]
+    if any(one == two for one, two in zip(roles, roles[1:])):
+        raise ValueError("two turns of one side")
+    schema = (body.get("output_config") or {}).get("format", {}).get("schema")
+    return Asked([block["text"] for block in blocks if block["type"] == "text"] + [flat(body.get("system", ""))],
+                 [flat(block["content"]) for block in blocks if block["type"] == "tool_result"],
+                 [tool["name"] for tool in body.get("tools", [])], schema,
+                 sum(block["type"] == "image" for block in blocks), body.get("stream", False))
+
+
+def sse(data: str, event: str = "") -> bytes:
+    return ((f"event: {event}\n" if event else "") + f"data: {data}\n\n").encode()
+
+
+def openai_answer(asked: Asked) -> list[bytes]:
+    read, written = asked.usage
+    usage = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+    finish = "tool_calls" if asked.calls else "stop"
+    if not asked.stream:
+        calls = [{"id": id, "type": "function", "function": {"name": name, "arguments": "".join(pieces)}} for id, name, pieces in asked.calls]
+        message = {"role": "assistant", "content": "".join(asked.pieces) or None, "tool_calls": calls or None}
+        made = ChatCompletion.model_validate({"id": "chatcmpl-t", "object": "chat.completion", "created": 1767225600, "model": "talker",
+                                              "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}], "usage": usage})
+        return [made.model_dump_json(exclude_none=True).encode()]
+
+    def chunk(delta: dict | None, finish: str | None = None, usage: dict | None = None) -> bytes:
+        choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
+        made = ChatCompletionChunk.model_validate({"id": "chatcmpl-t", "object": "chat.completion.chunk", "created": 1767225600, "model": "talker",
+                                                   "choices": choices, "usage": usage})
+        return sse(made.model_dump_json(exclude_unset=True))
+
+    out = [chunk({"role": "assistant", "content": ""})]
+    out += [chunk({"content": piece}) for piece in asked.pieces]
+    for index, (id, name, pieces) in enumerate(asked.calls):
+        out.append(chunk({"tool_calls": [{"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}]}))
+        out += [chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]}) for piece in pieces]
+    return [*out, chunk({}, finish), chunk(None, usage=usage), b"data: [DONE]\n\n"]
+
+
+def anthropic_answer(asked: Asked) -> list[bytes]:
+    read, written = asked.usage
+    reason = "tool_use" if asked.calls else "end_turn"
+    frame = {"id": "msg_t", "type": "message", "role": "assistant", "model": "talker", "stop_sequence": None}
+    blocks = [{"type": "text", "text": "".join(asked.pieces), "citations": None}] if asked.pieces else []
+    blocks += [{"type": "tool_use", "id": id, "name": name, "input": json.loads("".join(pieces))} for id, name, pieces in asked.calls]
+    if not asked.stream:
+        made = claude.Message.model_validate(frame | {"content": blocks, "stop_reason": reason,
+                                                      "usage": {"input_tokens": read, "output_tokens": written}})
+        return [made.model_dump_json(exclude_none=True).encode()]
+
+    def event(kind: type[pydantic.BaseModel], body: dict) -> bytes:
+        made = kind.model_validate(body)
+        return sse(made.model_dump_json(exclude_unset=True), body["type"])
+
+    out = [event(claude.RawMessageStartEvent, {"type": "message_start", "message": frame | {
+        "content": [], "stop_reason": None, "usage": {"input_tokens": read, "output_tokens": 1}}}), sse('{"type": "ping"}', "ping")]
+    for index, block in enumerate(blocks):
+        begun = {"type": "text", "text": ""} if block["type"] == "text" else block | {"input": {}}
+        out.append(event(claude.RawContentBlockStartEvent, {"type": "content_block_start", "index": index, "content_block": begun}))
+        if block["type"] == "text":
+            deltas = [{"type": "text_delta", "text": piece} for piece in asked.pieces]
+        else:
+            [pieces] = [pieces for id, _, pieces in asked.calls if id == block["id"]]
+            deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
+        out += [event(claude.RawContentBlockDeltaEvent, {"type": "content_block_delta", "index": index, "delta": delta}) for delta in deltas]
+        out.append(event(claude.RawContentBlockStopEvent, {"type": "content_block_stop", "index": index}))
+    out.append(event(claude.RawMessageDeltaEvent, {"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": None},
+                                                   "usage": {"output_tokens": written}}))
+    return [*out, event(claude.RawMessageStopEvent, {"type": "message_stop"})]
+
+
+def vectors(body: dict) -> tuple[bytes, int]:
+    from openai.types.embedding_create_params import EmbeddingCreateParams
+    pydantic.TypeAdapter(EmbeddingCreateParams).validate_python(body)
+    only(body, EmbeddingCreateParams)
+    texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+    read = sum(tokens_of(str(text)) for text in texts)
+    data = [{"object": "embedding", "index": at, "embedding": [zlib.crc32(f"{text}{n}".encode()) / 2**32 for n in range(body.get("dimensions", 8))]}
+            for at, text in enumerate(texts)]
+    made = gpt.CreateEmbeddingResponse.model_validate({"object": "list", "data": data, "model": body["model"],
+                                                       "usage": {"prompt_tokens": read, "total_tokens": read}})
+    return made.model_dump_json().encode(), read
+
+
+class Talker:
+    """The server, what it saw, and what it claims to have cost."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.requests: list[tuple[str, dict]] = []
+        self.complaints: list[str] = []
+        self.claimed: list[tuple[int, int]] = []
+        self.done: list[tuple[dict, tuple[int, int]]] = []  # the requests that were answered to the end, with what they cost
+        self.arrived: list[float] = []
+        self.now = self.most = 0  # requests under way
+        self.status = 0  # answers with this instead, if it is one
+        self.pace = 0.0
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *args):
+                pass
+
+            def do_POST(self):
+                raw = self.rfile.read(int(self.headers["content-length"]))
+                with outer.lock:
+                    outer.requests.append((self.path, json.loads(raw)))
+                    outer.arrived.append(time.monotonic())
+                    outer.now += 1
+                    outer.most = max(outer.most, outer.now)
+                try:
+                    self.serve(raw)
+                finally:
+                    with outer.lock:
+                        outer.now -= 1
+
+            def serve(self, raw: bytes):
+                if outer.status:
+                    return self.whole(outer.status, b'{"error": {"type": "api_error", "message": "as asked", "code": "server_error"}}')
+                try:
+                    kind, answer, usage = outer.answer(self, raw)
+                except (ValueError, KeyError, pydantic.ValidationError) as error:
+                    outer.complaints.append(f"{self.path}: {error!r}")
+                    return self.whole(400, b'{"type": "error", "error": {"type": "invalid_request_error", "message": "judged", "code": "judged"}}')
+                if kind == "application/json":
+                    time.sleep(outer.pace)
+                    outer.claim(raw, usage)
+                    return self.whole(200, answer[0])
+                self.send_response(200)
+                self.send_header("content-type", kind)
+                self.send_header("connection", "close")
+                self.end_headers()
+                self.close_connection = True
+                for piece in answer:
+                    time.sleep(outer.pace)
+                    self.wfile.write(piece)
+                    self.wfile.flush()
+                outer.claim(raw, usage)
+
+            def whole(self, status: int, body: bytes):
+                self.send_response(status)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        class Server(http.server.ThreadingHTTPServer):
+            request_queue_size = 512
+            daemon_threads = True
+
+            def handle_error(self, request, client_address):
+                pass  # a caller that was killed
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def claim(self, raw: bytes, usage: tuple[int, int]) -> None:
+        with self.lock:
+            self.claimed.append(usage)
+            self.done.append((json.loads(raw), usage))
+
+    def answer(self, request, raw: bytes) -> tuple[str, list[bytes], tuple[int, int]]:
+        """(content type, pieces, what it costs) of a request that is good."""
+        body, path = json.loads(raw), request.path
+        if path.startswith("/model/"):
+            return bedrock(request, raw, body)
+        if path.startswith("/openai/"):
+            if request.headers["authorization"] != f"Bearer {KEY}":
+                raise ValueError("not the key of the configuration")
+            if path == "/openai/v1/embeddings":
+                made, read = vectors(body)
+                return "application/json", [made], (read, 0)
+            if path != "/openai/v1/chat/completions":
+                raise ValueError("no such path")
+            asked = by_openai(body)
+            answer = openai_answer(asked)
+        elif path == "/anthropic/v1/messages":
+            if KEY not in (request.headers["x-api-key"], (request.headers["authorization"] or "").removeprefix("Bearer ")):
+                raise ValueError("not the key of the configuration")
+            version = request.headers["anthropic-version"]
+            if version not in VERSIONS:
+                raise ValueError(f"there is no version {version}")
+            asked = by_anthropic(body, VERSIONS[version])
+            answer = anthropic_answer(asked)
+        else:
+            raise ValueError("no such path")
+        return "text/event-stream" if asked.stream else "application/json", answer, asked.usage
+
+    def env(self) -> dict[str, str]:
+        """Three providers: gpt, claude and aws."""
+        prefix = "NOREN__GATEWAY__PROVIDERS__"
+        return {f"{prefix}GPT__BASE_URL": f"{self.url}/openai/v1", f"{prefix}GPT__API_KEYS": KEY,
+                f"{prefix}CLAUDE__KIND": "anthropic", f"{prefix}CLAUDE__BASE_URL": f"{self.url}/anthropic", f"{prefix}CLAUDE__API_KEYS": KEY,
+                f"{prefix}AWS__KIND": "bedrock", f"{prefix}AWS__BASE_URL": self.url, f"{prefix}AWS__REGION": REGION,
+                f"{prefix}AWS__API_KEYS": f"{AWS_ID}:{AWS_SECRET}"}
+
+    def close(self) -> None:
+        """Stops answering."""
+        self.server.shutdown()
+        self.server.server_close()
+
+
+# --- AWS -----------------------------------------------------------------------------------------------------------
+
+AWS_ID, AWS_SECRET, REGION = "canary-7d20b1-id", "canary/secret+7d20b1=", "ap-northeast-1"
+
+
+@functools.cache
+def converse() -> botocore.model.OperationModel:
+    """What Bedrock takes, by the library's own description of it."""
+    loaded = botocore.loaders.Loader().load_service_model("bedrock-runtime", "service-2")
+    return botocore.model.ServiceModel(loaded).operation_model("Converse")
+
+
+def check_signature(request, raw: bytes) -> None:
+    """Raises unless the library would have signed this request the same way."""
+    scheme, _, rest = request.headers["authorization"].partition(" ")
+    parts = dict(part.strip().split("=", 1) for part in rest.split(","))
+    stamp = request.headers["x-amz-date"]
+    if scheme != "AWS4-HMAC-SHA256" or parts["Credential"] != f"{AWS_ID}/{stamp[:8]}/{REGION}/bedrock/aws4_request":
+        raise ValueError("signed for something else")
+    signed = {name: request.headers[name] for name in parts["SignedHeaders"].split(";")}
+    if not {"host", "x-amz-date", "content-type"} <= set(signed):
+        raise ValueError("too little is signed")
+    again = botocore.awsrequest.AWSRequest(method="POST", url=f"http://{request.headers['host']}{request.path}", data=raw, headers=signed)
+    again.context["timestamp"] = stamp
+    auth = botocore.auth.SigV4Auth(botocore.credentials.Credentials(AWS_ID, AWS_SECRET), "bedrock", REGION)
+    if auth.signature(auth.string_to_sign(again, auth.canonical_request(again)), again) != parts["Signature"]:
+        raise ValueError("the signature is wrong")
+
+
+def by_bedrock(body: dict, model: str, stream: bool) -> Asked:
+    # pictures travel as base64 and are bytes to the library
+    plain = json.loads(json.dumps(body), object_hook=lambda found: found | {"bytes": base64.b64decode(found["bytes"])} if "bytes" in found else found)
+    report = botocore.validate.ParamValidator().validate(plain | {"modelId": model}, converse().input_shape)
+    if report.has_errors():
+        raise ValueError(report.generate_report())
+    unknown = set(body) - set(converse().input_shape.members)
+    if unknown:
+        raise ValueError(f"the official library knows no {sorted(unknown)}")
+    blocks = [block for turn in body["messages"] for block in turn["content"]]
+    schema = body.get("outputConfig", {}).get("textFormat", {}).get("structure", {}).get("jsonSchema", {}).get("schema")
+    return Asked([block["text"] for block in blocks + body.get("system", []) if "text" in block],
+                 [flat(block["toolResult"]["content"]) for block in blocks if "toolResult" in block],
+                 [tool["toolSpec"]["name"] for tool in body.get("toolConfig", {}).get("tools", [])],
+                 json.loads(schema) if schema else None, sum("image" in block for block in blocks), stream)
+
+
+def frame(kind: str, body: dict) -> bytes:
+    """A message of AWS's binary event stream."""
+    headers = b"".join(bytes([len(name)]) + name.encode() + b"\x07" + struct.pack(">H", len(value)) + value.encode() for name, value in (
+        (":event-type", kind), (":content-type", "application/json"), (":message-type", "event")))
+    payload = json.dumps(body).encode()
+    head = struct.pack(">II", 16 + len(headers) + len(payload), len(headers))
+    whole = head + struct.pack(">I", zlib.crc32(head)) + headers + payload
+    return whole + struct.pack(">I", zlib.crc32(whole))
+
+
+def bedrock(request, raw: bytes, body: dict) -> tuple[str, list[bytes], tuple[int, int]]:
+    check_signature(request, raw)
+    _, _, model, verb = urllib.parse.unquote(request.path).split("/")
+    asked = by_bedrock(body, model, verb == "converse-stream")
+    read, written = asked.usage
+    usage = {"inputTokens": read, "outputTokens": written, "totalTokens": read + written}
+    reason = "tool_use" if asked.calls else "end_turn"
+    blocks = [{"text": "".join(asked.pieces)}] if asked.pieces else []
+    blocks += [{"toolUse": {"toolUseId": id, "name": name, "input": json.loads("".join(pieces))}} for id, name, pieces in asked.calls]
+    if not asked.stream:
+        whole = {"output": {"message": {"role": "assistant", "content": blocks}}, "stopReason": reason, "usage": usage, "metrics": {"latencyMs": 1}}
+        return "application/json", [json.dumps(whole).encode()], asked.usage
+    out = [frame("messageStart", {"role": "assistant"})]
+    # a block of words has no start of its own there
+    for index, block in enumerate(blocks):
+        if "toolUse" in block:
+            tool = block["toolUse"]
+            out.append(frame("contentBlockStart", {"contentBlockIndex": index, "start": {"toolUse": {"toolUseId": tool["toolUseId"], "name": tool["name"]}}}))
+            [pieces] = [pieces for id, _, pieces in asked.calls if id == tool["toolUseId"]]
+            deltas = [{"toolUse": {"input": piece}} for piece in pieces]
+        else:
+            deltas = [{"text": piece} for piece in asked.pieces]
+        out += [frame("contentBlockDelta", {"contentBlockIndex": index, "delta": delta}) for delta in deltas]
+        out.append(frame("contentBlockStop", {"contentBlockIndex": index}))
+    out += [frame("messageStop", {"stopReason": reason}), frame("metadata", {"usage": usage, "metrics": {"latencyMs": 1}})]
+    return "application/vnd.amazon.eventstream", out, asked.usage

@@ -1,0 +1,219 @@
+"""Tools, answers in a schema, and pictures: from each official client to each provider's dialect, streamed and whole.
+
+The providers are judged by their own libraries (talker.py); what they answer has to arrive as it would from themselves.
+"""
+
+import json
+
+import anthropic
+import boto3
+import openai
+import pytest
+
+import talker as double
+from house import House
+from people import Person
+from shop import files, model, run_of
+from talker import AWS_ID, AWS_SECRET, FORECAST, PLAIN, REGION, Talker
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg=="
+SCHEMA = {"type": "object", "properties": {"price": {"type": "integer"}, "seats": {"type": "integer"}}, "required": ["price", "seats"],
+          "additionalProperties": False}
+ARGUMENTS = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}, "required": ["city"]}
+ZONE = {"type": "object", "properties": {"zone": {"type": "string"}}, "required": ["zone"]}
+GPT_TOOLS = [{"type": "function", "function": {"name": name, "description": "asks", "parameters": schema}}
+             for name, schema in (("get_weather", ARGUMENTS), ("get_time", ZONE))]
+CLAUDE_TOOLS = [{"name": name, "description": "asks", "input_schema": schema} for name, schema in (("get_weather", ARGUMENTS), ("get_time", ZONE))]
+WANTED = [("get_weather", {"city": "東京", "days": 2}), ("get_time", {"zone": "Asia/Tokyo"})]
+QUESTION = [{"role": "user", "content": "東京の天気と時刻は？"}]
+
+providers = pytest.mark.parametrize("name", ["gpt", "claude", "aws"])
+ways = pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+
+
+@pytest.fixture(scope="module")
+def talker():
+    made = Talker()
+    yield made
+    assert made.complaints == []
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def shop(cluster, tmp_path_factory, talker):
+    # a name with a colon: it stands in the path at AWS, and is signed
+    models = {name: model(name, (name, "anthropic.talker-v1:0")) for name in ("gpt", "claude", "aws")}
+    made = House(cluster.fresh(), **files(tmp_path_factory.mktemp("tools"), models), **talker.env())
+    yield made
+    for secret in (double.KEY, AWS_SECRET):
+        assert secret not in made.log(), "a provider's key stands in the log"
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def secret(shop) -> str:
+    return Person(shop).join().prove_address().key()["secret"]
+
+
+@pytest.fixture
+def gpt(shop, secret):
+    return openai.OpenAI(base_url=f"{shop.inference}/v1", api_key=secret, max_retries=0)
+
+
+@pytest.fixture
+def claude(shop, secret):
+    return anthropic.Anthropic(base_url=shop.inference, api_key=secret, max_retries=0)
+
+
+def by_gpt(gpt, streams: bool, **ask):
+    """The message, the reason to stop, and the usage."""
+    if not streams:
+        answer = gpt.chat.completions.create(**ask)
+        return answer.choices[0].message, answer.choices[0].finish_reason, answer.usage
+    with gpt.chat.completions.stream(**ask, stream_options={"include_usage": True}) as stream:
+        answer = stream.get_final_completion()
+    return answer.choices[0].message, answer.choices[0].finish_reason, answer.usage
+
+
+def by_claude(claude, streams: bool, **ask):
+    if not streams:
+        return claude.messages.create(max_tokens=500, **ask)
+    with claude.messages.stream(max_tokens=500, **ask) as stream:
+        return stream.get_final_message()
+
+
+def test_awss_own_client_reads_the_double(talker):
+    client = boto3.client("bedrock-runtime", endpoint_url=talker.url, region_name=REGION, aws_access_key_id=AWS_ID, aws_secret_access_key=AWS_SECRET)
+    ask = {"modelId": "anthropic.talker-v1:0", "messages": [{"role": "user", "content": [{"text": "hello"}]}]}
+    assert client.converse(**ask)["output"]["message"]["content"] == [{"text": "".join(PLAIN)}]
+    events = list(client.converse_stream(**ask)["stream"])
+    assert "".join(event["contentBlockDelta"]["delta"]["text"] for event in events if "contentBlockDelta" in event) == "".join(PLAIN)
+
+
+@pytest.mark.parametrize("wrong", ["secret", "region"])
+def test_the_double_refuses_what_is_signed_wrongly(wrong):
+    made = Talker()
+    client = boto3.client("bedrock-runtime", endpoint_url=made.url, region_name="us-east-1" if wrong == "region" else REGION,
+                          aws_access_key_id=AWS_ID, aws_secret_access_key="other" if wrong == "secret" else AWS_SECRET)
+    with pytest.raises(client.exceptions.ClientError):
+        client.converse(modelId="m", messages=[{"role": "user", "content": [{"text": "hello"}]}])
+    assert made.complaints
+    made.close()
+
+
+@providers
+@ways
+def test_words_arrive_and_the_providers_count_is_what_is_billed(shop, secret, gpt, claude, talker, name, streams):
+    before = len(talker.claimed)
+    message, finish, usage = by_gpt(gpt, streams, model=name, messages=[{"role": "system", "content": "kind"}, *QUESTION], temperature=0.5)
+    assert (message.content, finish) == ("".join(PLAIN), "stop")
+    answer = by_claude(claude, streams, model=name, system="kind", messages=QUESTION)
+    assert (answer.content[0].text, answer.stop_reason) == ("".join(PLAIN), "end_turn")
+    one, two = talker.claimed[before:]
+    assert one == two == (usage.prompt_tokens, usage.completion_tokens)
+    assert answer.usage.output_tokens == two[1]
+    whole = gpt.chat.completions.with_raw_response.create(model=name, messages=QUESTION)
+    found = run_of(shop, secret, whole.headers["x-noren-run"])
+    assert (found["tokens_in"], found["tokens_out"]) == talker.claimed[-1]
+
+
+@providers
+@ways
+def test_openais_client_has_tools_called_and_their_results_read(gpt, name, streams):
+    message, finish, _ = by_gpt(gpt, streams, model=name, messages=QUESTION, tools=GPT_TOOLS, parallel_tool_calls=True)
+    assert finish == "tool_calls" and not message.content
+    assert [(call.function.name, json.loads(call.function.arguments)) for call in message.tool_calls] == WANTED
+    assert [call.id for call in message.tool_calls] == ["call_1", "call_2"]
+    turns = [*QUESTION, {"role": "assistant", "tool_calls": [call.model_dump(include={"id": True, "type": True, "function": {"name", "arguments"}})
+                                                             for call in message.tool_calls]},
+             {"role": "tool", "tool_call_id": "call_1", "content": FORECAST}, {"role": "tool", "tool_call_id": "call_2", "content": "12:00"}]
+    message, finish, _ = by_gpt(gpt, streams, model=name, messages=turns, tools=GPT_TOOLS)
+    assert finish == "stop" and FORECAST in message.content and "12:00" in message.content
+
+
+@providers
+@ways
+def test_anthropics_client_has_tools_called_and_their_results_read(claude, name, streams):
+    answer = by_claude(claude, streams, model=name, messages=QUESTION, tools=CLAUDE_TOOLS)
+    calls = [block for block in answer.content if block.type == "tool_use"]
+    assert answer.stop_reason == "tool_use" and [(call.name, call.input) for call in calls] == WANTED
+    turns = [*QUESTION, {"role": "assistant", "content": [{"type": "tool_use", "id": call.id, "name": call.name, "input": call.input} for call in calls]},
+             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": calls[0].id, "content": FORECAST},
+                                          {"type": "tool_result", "tool_use_id": calls[1].id, "content": [{"type": "text", "text": "12:00"}]}]}]
+    answer = by_claude(claude, streams, model=name, messages=turns, tools=CLAUDE_TOOLS)
+    assert answer.stop_reason == "end_turn" and FORECAST in answer.content[0].text and "12:00" in answer.content[0].text
+
+
+def choice_at(talker, name: str):
+    """How the last request said which tool has to be called."""
+    body = talker.requests[-1][1]
+    return body["toolConfig"]["toolChoice"] if name == "aws" else body["tool_choice"]
+
+
+@pytest.mark.parametrize(("name", "forced", "any"), [
+    ("gpt", {"type": "function", "function": {"name": "get_time"}}, "required"),
+    ("claude", {"type": "tool", "name": "get_time"}, {"type": "any"}), ("aws", {"tool": {"name": "get_time"}}, {"any": {}})])
+def test_which_tool_has_to_be_called_is_said_in_the_providers_words(gpt, claude, talker, name, forced, any):
+    gpt.chat.completions.create(model=name, messages=QUESTION, tools=GPT_TOOLS, tool_choice={"type": "function", "function": {"name": "get_time"}})
+    assert choice_at(talker, name) == forced
+    claude.messages.create(model=name, max_tokens=9, messages=QUESTION, tools=CLAUDE_TOOLS, tool_choice={"type": "any"})
+    assert choice_at(talker, name) == any
+
+
+@providers
+@ways
+def test_an_answer_keeps_the_schema_that_was_asked_for(gpt, talker, name, streams):
+    wish = {"type": "json_schema", "json_schema": {"name": "lesson", "schema": SCHEMA, "strict": True}}
+    message, finish, _ = by_gpt(gpt, streams, model=name, messages=QUESTION, response_format=wish)
+    assert finish == "stop" and json.loads(message.content) == {"price": 1, "seats": 1}
+    body = talker.requests[-1][1]
+    sent = {"gpt": lambda: body["response_format"]["json_schema"]["schema"], "claude": lambda: body["output_config"]["format"]["schema"],
+            "aws": lambda: json.loads(body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"])}[name]()
+    assert sent == SCHEMA
+
+
+@providers
+@ways
+def test_pictures_arrive_whole(gpt, claude, talker, name, streams):
+    shown = [{"type": "text", "text": "what is it?"}, {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}]
+    message, _, _ = by_gpt(gpt, streams, model=name, messages=[{"role": "user", "content": shown}])
+    assert message.content == "1 picture(s)" and PIXEL in json.dumps(talker.requests[-1][1])
+    shown = [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}] * 2 + [{"type": "text", "text": "and these?"}]
+    answer = by_claude(claude, streams, model=name, messages=[{"role": "user", "content": shown}])
+    assert answer.content[0].text == "2 picture(s)"
+
+
+BAD_TOOLS = {
+    "no good name": [{"type": "function", "function": {"name": "no good name!", "parameters": {}}}],
+    "twice": [GPT_TOOLS[0], GPT_TOOLS[0]], "no object": [{"type": "function", "function": {"name": "a", "parameters": {"type": "array"}}}],
+    "parameters as text": [{"type": "function", "function": {"name": "a", "parameters": "city"}}], "too many": [
+        {"type": "function", "function": {"name": f"tool_{n}", "parameters": ARGUMENTS}} for n in range(129)],
+}
+
+
+@pytest.mark.parametrize("tools", BAD_TOOLS.values(), ids=BAD_TOOLS.keys())
+def test_bad_tools_are_refused_by_both_and_nothing_is_asked(gpt, claude, talker, tools):
+    before = len(talker.requests)
+    with pytest.raises(openai.BadRequestError):
+        gpt.chat.completions.create(model="gpt", messages=QUESTION, tools=tools)
+    theirs = [{"name": tool["function"]["name"], "input_schema": tool["function"]["parameters"]} for tool in tools]
+    with pytest.raises(anthropic.BadRequestError):
+        claude.messages.create(model="claude", max_tokens=9, messages=QUESTION, tools=theirs)
+    assert len(talker.requests) == before
+
+
+def test_a_provider_that_does_not_know_us_is_the_operators_affair(cluster, tmp_path, talker):
+    """Each provider refuses a wrong key; the caller hears that it is not theirs to mend."""
+    wrong = {f"NOREN__GATEWAY__PROVIDERS__{name}__API_KEYS": "wrong:wrong" for name in ("GPT", "CLAUDE", "AWS")}
+    made = Talker()
+    models = {name: model(name, (name, "talker")) for name in ("gpt", "claude", "aws")}
+    house = House(cluster.fresh(), **files(tmp_path, models), **(made.env() | wrong))
+    client = openai.OpenAI(base_url=f"{house.inference}/v1", api_key=Person(house).join().prove_address().key()["secret"], max_retries=0)
+    made.status = 403
+    for name in models:
+        with pytest.raises(openai.InternalServerError) as failed:
+            client.chat.completions.create(model=name, messages=QUESTION)
+        assert (failed.value.status_code, failed.value.code) == (502, "upstream_denied")
+        assert "wrong" not in str(failed.value)
+    house.stop()
+    made.close()
