@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 import { adminScenes } from './look-admin.mjs'
 import { billingScenes } from './look-billing.mjs'
+import { genaiScenes } from './look-genai.mjs'
 import { identityScenes } from './look-identity.mjs'
 import { start } from './mock-server.mjs'
 
@@ -77,7 +78,6 @@ const scenes = [
     },
   },
   { name: 'webgpt', path: '/webgpt' },
-  { name: 'genai', path: '/genai' },
   { name: 'narai', path: '/narai' },
   { name: 'not-found', path: '/no/such/page' },
   { name: 'account-nobody', path: '/account' },
@@ -235,6 +235,7 @@ const scenes = [
   ...identityScenes,
   ...adminScenes,
   ...billingScenes,
+  ...genaiScenes,
 ]
 
 const views = [
@@ -286,7 +287,8 @@ for (const view of views) {
         await demo(scene.session)(page)
       }
       await page.goto(mock.account + scene.path)
-      await page.waitForLoadState('networkidle')
+      // A page that listens to the house is never idle.
+      await page.waitForLoadState(scene.live ? 'load' : 'networkidle')
       await page.getByRole('heading', { level: 1 }).waitFor()
       if (scene.act) await scene.act(page)
       await page.waitForTimeout(scene.settle ?? 450)

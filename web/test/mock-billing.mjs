@@ -1,5 +1,7 @@
 // The billing part of the stand-in house: plans, orders, a payment page with buttons for what may happen, subscriptions,
 // receipts and the lots behind a balance.
+import { genaiOffers } from './mock-genai.mjs'
+
 const day = 86_400_000
 const later = (days) => new Date(Date.now() + days * day).toISOString()
 const two = (ja, en) => ({ ja, en })
@@ -215,7 +217,8 @@ function usageDays(month) {
 // Says false when the path is not one of billing's.
 export async function answerBilling({ at, path, url, state, json, problem, html, move, bodyOf, id }) {
   if (at === 'GET /billing/plans') {
-    return json({ items: url.searchParams.get('storefront') === 'misaki' ? offers : [] })
+    const storefront = url.searchParams.get('storefront')
+    return json({ items: storefront === 'misaki' ? offers : storefront === 'genai' ? genaiOffers : [] })
   }
   const outside = /^\/paying\/(\w+)\/?(\w*)$/.exec(path)
   if (!/^\/(billing|rate-limit)/.test(path) && !outside) return false

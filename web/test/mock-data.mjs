@@ -20,6 +20,7 @@ export const texts = {
   email_taken: ['このメールアドレスは、すでに使われています。', 'This email address is already in use.'],
   unauthenticated: ['サインインしてください。', 'Please sign in.'],
   chat_not_found: ['この会話は見つかりませんでした。', 'This conversation was not found.'],
+  model_not_in_plan: ['このモデルは、いまのプランにありません。', 'Your plan does not have this model.'],
   run_not_found: ['この返事は見つかりませんでした。', 'This run was not found.'],
   not_found: ['見つかりませんでした。', 'Not found.'],
   quota_exhausted: ['今日の分の会話を使い切りました。', 'You have used all of today’s messages.'],
@@ -61,7 +62,10 @@ export const house = {
       title: { ja: 'VIPプランの人', en: 'A VIP' },
     },
   ],
-  storefronts: ['misaki', 'webgpt', 'genai', 'narai'].map((name) => ({ id: name, open: name === 'misaki' })),
+  storefronts: ['misaki', 'webgpt', 'genai', 'narai'].map((name) => ({
+    id: name,
+    open: name === 'misaki' || name === 'genai',
+  })),
   readiness: [
     { id: 'database', ready: true, text: { ja: 'データベース', en: 'Database' } },
     {

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { answerAdmin } from './mock-admin.mjs'
 import { answerBilling, planPart } from './mock-billing.mjs'
 import { house, plans, sample, texts, types } from './mock-data.mjs'
+import { answerGenai, answerInference } from './mock-genai.mjs'
 import { answerIdentity, identityOf, meOf, post } from './mock-identity.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
@@ -250,6 +251,7 @@ export function start({ account = 8080, inference = 8081, dist = join(here, '../
       person: demo,
       page,
     }
+    if ((await answerGenai({ ...said, req, res })) !== false) return
     if ((await answerAdmin(said)) !== false || (await answerIdentity(said)) !== false) return
     const billed = await answerBilling({
       at,
@@ -310,7 +312,8 @@ export function start({ account = 8080, inference = 8081, dist = join(here, '../
     }
     if (path === '/api/misaki/phrases') return json(res, phrases)
     if (/^\/(billing\/(?!confirm|result)|api\/)/.test(path) && !state) return problem(res, 401, 'unauthenticated')
-    if (path === '/billing/plan') return json(res, planOf(state))
+    if (path === '/billing/plan')
+      return json(res, { ...planOf(state), storefront: url.searchParams.get('storefront') ?? 'misaki' })
     if (path === '/billing/usage') return json(res, page(state.usage, url))
     if (path === '/billing/ledger') {
       const balances = ['available', 'held', 'spent', 'expired', 'issued'].map((name) => ({
@@ -426,9 +429,22 @@ export function start({ account = 8080, inference = 8081, dist = join(here, '../
       })
       return res.end()
     }
-    const tenant = /^Bearer t-(.+)$/.exec(req.headers.authorization ?? '')?.[1]
-    const state = [...sessions.values()].find((other) => other.tenant === tenant)
+    const [, token, secret] = /^Bearer (?:t-(.+)|(nrn_.+))$/.exec(req.headers.authorization ?? '') ?? []
+    const state = secret
+      ? [...sessions.values()].findLast(({ user }) => user)
+      : [...sessions.values()].find((other) => other.tenant === token)
     if (!state) return problem(res, 401, 'unauthenticated')
+    const told = await answerInference({
+      req,
+      path: url.pathname,
+      state,
+      json: (body, status) => json(res, body, status),
+      problem: (status, code) => problem(res, status, code),
+      bodyOf: () => bodyOf(req),
+      runs,
+      push,
+    })
+    if (told !== false) return
     if (req.method === 'POST' && url.pathname === '/misaki/messages') {
       const key = req.headers['idempotency-key']
       if (keys.has(key)) return json(res, keys.get(key), 202)

@@ -144,14 +144,19 @@ impl Visit {
             model,
             request,
             id: None,
-            terms: Terms {
-                door,
-                is_shown: true,
-                is_stored: !wants_no_trace(&self.headers),
-                ..Terms::default()
-            },
+            terms: self.terms(),
         };
         Ok(start(room, &self.caller, ask, repeat).await?)
+    }
+
+    /// What a run that is started here is noted as.
+    pub(crate) fn terms(&self) -> Terms {
+        Terms {
+            door: self.dialect.name(),
+            is_shown: true,
+            is_stored: !wants_no_trace(&self.headers),
+            ..Terms::default()
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use tower::ServiceExt;
 const INDEX: &str = include_str!(env!("NOREN_WEB_INDEX"));
 
 /// First parts of the paths that the web app knows. Every other path is answered 404, with the app's own page for it.
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 15] = [
     "",
     "sign-in",
     "sign-up",
@@ -22,6 +22,7 @@ const PAGES: [&str; 14] = [
     "admin",
     "plans",
     "unsubscribe",
+    "legal",
     "sandbox",
     "misaki",
     "webgpt",

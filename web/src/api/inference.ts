@@ -57,23 +57,30 @@ export async function getMisakiPlan(): Promise<PlanView> {
   return reachable(await getPlan('misaki'))
 }
 
-export const misakiAccess = createAccessKeeper(getMisakiPlan)
-
-// A request goes out with a live token and once more with a new one when the first was refused.
-async function authorised(request: Request): Promise<Response> {
-  const again = request.clone()
-  const { token } = await misakiAccess.access(false)
-  request.headers.set('authorization', `Bearer ${token}`)
-  const response = await globalThis.fetch(request)
-  if (response.status !== 401) return response
-  const renewed = await misakiAccess.access(true)
-  again.headers.set('authorization', `Bearer ${renewed.token}`)
-  return globalThis.fetch(again)
+export async function getGenaiPlan(): Promise<PlanView> {
+  return reachable(await getPlan('genai'))
 }
 
-async function inference() {
-  const { url } = await misakiAccess.access(false)
-  const client = createClient<paths>({ baseUrl: url, credentials: 'omit', fetch: authorised })
+export const misakiAccess = createAccessKeeper(getMisakiPlan)
+export const genaiAccess = createAccessKeeper(getGenaiPlan)
+
+// A request goes out with a live token and once more with a new one when the first was refused.
+function authorisedBy(keeper: AccessKeeper) {
+  return async (request: Request): Promise<Response> => {
+    const again = request.clone()
+    const { token } = await keeper.access(false)
+    request.headers.set('authorization', `Bearer ${token}`)
+    const response = await globalThis.fetch(request)
+    if (response.status !== 401) return response
+    const renewed = await keeper.access(true)
+    again.headers.set('authorization', `Bearer ${renewed.token}`)
+    return globalThis.fetch(again)
+  }
+}
+
+export async function inferenceOf(keeper: AccessKeeper) {
+  const { url } = await keeper.access(false)
+  const client = createClient<paths>({ baseUrl: url, credentials: 'omit', fetch: authorisedBy(keeper) })
   client.use(inPageLanguage)
   return client
 }
@@ -88,7 +95,7 @@ export interface Outgoing {
 }
 
 export async function sendMessage({ chatId, insteadOf, text, locale, key }: Outgoing): Promise<SendReply> {
-  const client = await inference()
+  const client = await inferenceOf(misakiAccess)
   return unwrap(
     client.POST('/misaki/messages', {
       params: { header: { 'idempotency-key': key } },
@@ -98,7 +105,7 @@ export async function sendMessage({ chatId, insteadOf, text, locale, key }: Outg
 }
 
 export async function askAgain(message: string, locale: Locale, key: string): Promise<SendReply> {
-  const client = await inference()
+  const client = await inferenceOf(misakiAccess)
   return unwrap(
     client.POST('/misaki/messages/{message}/again', {
       params: { path: { message }, header: { 'idempotency-key': key } },
@@ -113,11 +120,11 @@ export interface Said {
 }
 
 export async function sayInPassing(earlier: Said[], text: string, locale: Locale): Promise<PassingAnswer> {
-  const client = await inference()
+  const client = await inferenceOf(misakiAccess)
   return unwrap(client.POST('/misaki/passing', { body: { earlier, text, locale } }))
 }
 
 export async function cancelRun(run: string): Promise<Run> {
-  const client = await inference()
+  const client = await inferenceOf(misakiAccess)
   return unwrap(client.POST('/inference/{run}/cancel', { params: { path: { run } } }))
 }

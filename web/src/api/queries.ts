@@ -22,7 +22,7 @@ import {
   getMembers,
   getSessions,
 } from './identity'
-import { getMisakiPlan, misakiAccess } from './inference'
+import { genaiAccess, getGenaiPlan, getMisakiPlan, misakiAccess } from './inference'
 import { ApiError } from './problem'
 import type { Me } from './types'
 
@@ -40,6 +40,16 @@ export const planQuery = queryOptions({
   queryFn: async () => {
     const plan = await getMisakiPlan()
     misakiAccess.remember(plan)
+    return plan
+  },
+  staleTime: 60_000,
+})
+
+export const genaiPlanQuery = queryOptions({
+  queryKey: ['plan', 'genai'],
+  queryFn: async () => {
+    const plan = await getGenaiPlan()
+    genaiAccess.remember(plan)
     return plan
   },
   staleTime: 60_000,
@@ -101,6 +111,7 @@ export function ledgerQuery(unit: string) {
 // Everything that was fetched belonged to the former person; only the house itself stays the same.
 export function becomeSomeone(client: QueryClient, me: Me | null): void {
   misakiAccess.forget()
+  genaiAccess.forget()
   client.removeQueries({ predicate: (query) => query.queryKey[0] !== 'house' && query.queryKey[0] !== 'me' })
   client.setQueryData(meQuery.queryKey, me)
 }

@@ -26,6 +26,16 @@ export function dayAndTime(at: string, locale: Locale): string {
   }).format(new Date(at))
 }
 
+// 11/20 16:00 / 20/11, 16:00: for tables whose rows are many.
+export function shortTime(at: string, locale: Locale): string {
+  return dateFormat(locale, 'short-time', {
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+  }).format(new Date(at))
+}
+
 export function day(at: string, locale: Locale): string {
   return dateFormat(locale, 'day', {
     month: locale === 'ja' ? 'long' : 'short',

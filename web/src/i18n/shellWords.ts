@@ -49,6 +49,7 @@ export const welcomeWords = define({
   webgptText: { ja: 'サイトのURLだけで、出典つきで答えるボット。', en: 'Give it your site; it answers with sources.' },
   genai: { ja: 'GenAI Platform', en: 'GenAI Platform' },
   genaiText: { ja: 'ひとつの鍵で、あらゆるモデルを。', en: 'One key for every model.' },
+  genaiGo: { ja: 'コンソールへ', en: 'Open the console' },
   narai: { ja: '習い事Prime', en: 'Naraigoto Prime' },
   naraiText: { ja: '近くの教室を、チケットで三歩で予約。', en: 'Lessons nearby, booked in three steps.' },
   comingGo: { ja: '予定を見る', en: 'What is planned' },
@@ -97,23 +98,6 @@ export const comingWords = define({
     en: 'Every answer names its sources, and it says when it does not know',
   },
   webgpt3: { ja: '一行のタグで、自分のサイトに置けます', en: 'One line of markup puts it on your site' },
-  genaiTitle: { ja: 'GenAI Platform', en: 'GenAI Platform' },
-  genaiLead: {
-    ja: 'ひとつの API key で複数のモデルを呼び、費用を run ごとに追う場所になります。',
-    en: 'One API key for many models, with the cost of every run on the record.',
-  },
-  genai1: {
-    ja: 'OpenAI 互換の endpoint。base URL を変えるだけで動きます',
-    en: 'OpenAI-compatible endpoints: change the base URL and go',
-  },
-  genai2: {
-    ja: 'run ごとの tokens、latency、cost を記録します',
-    en: 'Tokens, latency and cost on record for each run',
-  },
-  genai3: {
-    ja: 'provider が止まったら、次の target へ自動で切り替えます',
-    en: 'When a provider is down, the next target takes over',
-  },
   naraiTitle: { ja: '習い事Prime', en: 'Naraigoto Prime' },
   naraiLead: {
     ja: 'お子さまの習い事を、近くから探して、チケットで予約できる場所になります。',

@@ -7,6 +7,8 @@ type Kind = 'chat' | 'request' | 'ticket' | 'embedding' | 'token'
 
 // What is counted is named by the second half of its unit, such as `misaki.chat`; the shop is the first half.
 function kindOf(unit: string): Kind | null {
+  // What the inference API counts is not part of a talk.
+  if (unit === 'genai.chat') return 'request'
   const name = unit.slice(unit.indexOf('.') + 1)
   if (/embed/.test(name)) return 'embedding'
   if (/token/.test(name)) return 'token'

@@ -25,8 +25,12 @@ import {
 } from './billingWords'
 import { budgetWords } from './budgetWords'
 import { formWords } from './formWords'
+import { docsWords } from './genaiDocsWords'
+import { catalogWords, requestWords, statisticsWords, statusWords } from './genaiRecordWords'
+import { genaiLandingWords, genaiPlayWords, genaiStartWords, genaiWords } from './genaiWords'
 import { hookWords } from './hookWords'
 import { areaWords, auditWords, dataWords, keyWords } from './keyWords'
+import { legalWords } from './legalWords'
 import { linkWords, mailboxWords } from './linkWords'
 import { misakiWords } from './misakiWords'
 import { bannerWords, familyWords, memberWords, roleWords, tenantWords } from './peopleWords'
@@ -43,19 +47,26 @@ const tables = {
   authWords,
   bannerWords,
   budgetWords,
+  catalogWords,
   childWords,
   comingWords,
   confirmWords,
   dailyWords,
   dataWords,
   deviceWords,
+  docsWords,
   eventDeskWords,
   familyWords,
   featureWords,
   formWords,
+  genaiLandingWords,
+  genaiPlayWords,
+  genaiStartWords,
+  genaiWords,
   hookWords,
   jobDeskWords,
   keyWords,
+  legalWords,
   linkWords,
   lotWords,
   mailboxWords,
@@ -67,12 +78,15 @@ const tables = {
   profileWords,
   quotaWords,
   receiptWords,
+  requestWords,
   resultWords,
   roleWords,
   securityWords,
   shellWords,
   shopWords,
   standingWords,
+  statisticsWords,
+  statusWords,
   stepUpWords,
   subscriptionDeskWords,
   tenantDeskWords,
@@ -89,7 +103,6 @@ const alike = new Set([
   'welcomeWords.webgpt',
   'welcomeWords.genai',
   'comingWords.webgptTitle',
-  'comingWords.genaiTitle',
 ])
 const foreign = new Set(['shellWords.otherLanguage', ...alike])
 const japanese = /[\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Han}]/u

@@ -8,7 +8,7 @@ import styles from './coming.module.css'
 import { usePageTitle, useRoom } from './page'
 
 // A shop that is not open says so, and shows only what is planned: no numbers, no dates, no form that leads nowhere.
-export function Coming({ id }: { id: 'webgpt' | 'genai' | 'narai' }) {
+export function Coming({ id }: { id: 'webgpt' | 'narai' }) {
   const words = useWords(comingWords)
   useRoom(id)
   usePageTitle(`${words[`${id}Title`]} (${words.status})`)

@@ -43,7 +43,9 @@ function Curtain({ id, mark, open }: { id: StorefrontId; mark: string; open: boo
         </span>
         <h2>{words[id]}</h2>
         <p>{words[`${id}Text`]}</p>
-        <span className={styles['go']}>{open && id === 'misaki' ? words.misakiGo : words.comingGo}</span>
+        <span className={styles['go']}>
+          {open && (id === 'misaki' || id === 'genai') ? words[`${id}Go`] : words.comingGo}
+        </span>
       </Link>
     </li>
   )

@@ -9,6 +9,7 @@ import {
 } from '@tanstack/react-router'
 import { shellWords } from '../i18n/shellWords'
 import { useWords } from '../i18n/text'
+import { playSearch, requestsSearch, statisticsSearch } from '../storefronts/genai/search'
 import { CurtainWaiting } from '../ui/Noren'
 import {
   deskEventsSearch,
@@ -326,10 +327,85 @@ const webgptRoute = createRoute({
   component: lazyRouteComponent(() => import('../storefronts/webgpt/WebgptPage')),
 })
 
-const genaiRoute = createRoute({
-  getParentRoute: () => houseRoute,
-  path: '/genai',
+const genaiRooms = async () => (await import('../storefronts/genai/rooms')).rooms
+
+const genaiRoute = createRoute({ getParentRoute: () => houseRoute, path: '/genai' })
+
+const genaiLandingRoute = createRoute({
+  getParentRoute: () => genaiRoute,
+  path: '/',
   component: lazyRouteComponent(() => import('../storefronts/genai/GenaiPage')),
+})
+
+const genaiConsoleRoute = createRoute({
+  getParentRoute: () => genaiRoute,
+  id: 'console',
+  component: lazyRouteComponent(genaiRooms, 'Console'),
+})
+
+const genaiStartRoute = createRoute({
+  getParentRoute: () => genaiConsoleRoute,
+  path: '/quickstart',
+  component: lazyRouteComponent(genaiRooms, 'Start'),
+})
+
+const genaiPlaygroundRoute = createRoute({
+  getParentRoute: () => genaiConsoleRoute,
+  path: '/playground',
+  validateSearch: playSearch,
+  component: lazyRouteComponent(genaiRooms, 'Playground'),
+})
+
+const genaiRequestsRoute = createRoute({
+  getParentRoute: () => genaiConsoleRoute,
+  path: '/requests',
+  validateSearch: requestsSearch,
+  component: lazyRouteComponent(genaiRooms, 'Requests'),
+})
+
+const genaiRequestRoute = createRoute({
+  getParentRoute: () => genaiConsoleRoute,
+  path: '/requests/$requestId',
+  component: lazyRouteComponent(genaiRooms, 'Request'),
+})
+
+const genaiStatisticsRoute = createRoute({
+  getParentRoute: () => genaiConsoleRoute,
+  path: '/statistics',
+  validateSearch: statisticsSearch,
+  component: lazyRouteComponent(genaiRooms, 'Statistics'),
+})
+
+const genaiCatalogRoute = createRoute({
+  getParentRoute: () => genaiConsoleRoute,
+  path: '/catalog',
+  component: lazyRouteComponent(genaiRooms, 'Catalog'),
+})
+
+const genaiStatusRoute = createRoute({
+  getParentRoute: () => genaiConsoleRoute,
+  path: '/status',
+  component: lazyRouteComponent(genaiRooms, 'StatusBoard'),
+})
+
+const genaiDocsRoute = createRoute({
+  getParentRoute: () => genaiConsoleRoute,
+  path: '/docs',
+  component: lazyRouteComponent(genaiRooms, 'Docs'),
+})
+
+const legalPage = () => import('./legal/LegalPage')
+
+const termsRoute = createRoute({
+  getParentRoute: () => houseRoute,
+  path: '/legal/terms',
+  component: lazyRouteComponent(legalPage),
+})
+
+const privacyRoute = createRoute({
+  getParentRoute: () => houseRoute,
+  path: '/legal/privacy',
+  component: lazyRouteComponent(legalPage),
 })
 
 const naraiRoute = createRoute({
@@ -394,8 +470,22 @@ const routeTree = rootRoute.addChildren([
       adminUsageRoute,
     ]),
     webgptRoute,
-    genaiRoute,
+    genaiRoute.addChildren([
+      genaiLandingRoute,
+      genaiConsoleRoute.addChildren([
+        genaiStartRoute,
+        genaiPlaygroundRoute,
+        genaiRequestsRoute,
+        genaiRequestRoute,
+        genaiStatisticsRoute,
+        genaiCatalogRoute,
+        genaiStatusRoute,
+        genaiDocsRoute,
+      ]),
+    ]),
     naraiRoute,
+    termsRoute,
+    privacyRoute,
   ]),
   misakiRoute.addChildren([misakiEntranceRoute, misakiPassingRoute, misakiChatRoute]),
 ])

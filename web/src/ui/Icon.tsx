@@ -25,6 +25,7 @@ const paths = {
   letter: 'M4 6.5h16v11H4zM4.5 7l7.5 6 7.5-6',
   device: 'M7 4.5h10v15H7zM11 16.8h2',
   out: 'M14 5h5v14h-5M4 12h11M11 8l4 4-4 4',
+  chart: 'M5 19V11M12 19V5M19 19v-5M3.5 19h17',
   clock: 'M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16ZM12 8v4.2l2.8 1.8',
 } as const
 

@@ -299,6 +299,7 @@ async fn retry(room: &Gateway, visit: &Visit, id: RunId) -> Result<(), Turned> {
         model: Some(run.route),
         request,
         id: None,
+        terms: visit.terms(),
     };
     let admitted = admit(&mut tx, room, &visit.caller, ask).await?;
     store::again(&mut tx, id, admitted.id).await?;

@@ -51,7 +51,7 @@ pub(crate) async fn quote(
         tx.commit().await?;
         standing
     };
-    let (model, targets) = way(room, caller, &standing.plan, ask).await?;
+    let (model, targets) = way(room, caller, &standing.plan, &ask.way()).await?;
     let bound = bound(&targets, &ask.request);
     Ok(Quote {
         target_model: targets

@@ -15,16 +15,17 @@ import {
   getUsageMonth,
   placeOrder,
 } from '../../api/billing'
-import { planQuery } from '../../api/queries'
+import { genaiPlanQuery, planQuery } from '../../api/queries'
 import type { StorefrontId } from '../../api/types'
 
 export function offersQuery(storefront: StorefrontId) {
   return queryOptions({ queryKey: ['offers', storefront], queryFn: () => getOffers(storefront), staleTime: 60_000 })
 }
 
-// The bar's plan carries the token that its conversations need, so it is read in its own way, and only once.
+// A plan carries the token that its pages need, so where there are such pages it is read in their way, and only once.
 export function planOfQuery(storefront: StorefrontId) {
   if (storefront === 'misaki') return planQuery
+  if (storefront === 'genai') return genaiPlanQuery
   return queryOptions({ ...planQuery, queryKey: ['plan', storefront], queryFn: () => getPlan(storefront) })
 }
 

@@ -4,8 +4,8 @@ import { useLocale } from '../../i18n/locale'
 import { misakiWords } from '../../i18n/misakiWords'
 import { useWords } from '../../i18n/text'
 import { Icon } from '../../ui/Icon'
+import { isTouch, sendsMessage } from '../../ui/keys'
 import styles from './composer.module.css'
-import { isTouch, sendsMessage } from './keys'
 
 export const LONGEST = 4000
 const TELL_FROM = 3600

@@ -4,12 +4,12 @@ import { deleteMessage, showVersion } from '../../api/account'
 import { askAgain, cancelRun, sendMessage } from '../../api/inference'
 import { chatQuery, chatsQuery, phrasesQuery, planQuery } from '../../api/queries'
 import type { Chat, Message } from '../../api/types'
+import { newKey } from '../../api/uuid'
 import { currentLocale } from '../../i18n/locale'
 import { isUnfinished, recordEnd, recordReply } from './chatCache'
 import { matchPhrase, type PhraseHit, type PhraseSet } from './phrases'
 import { useRoomState } from './room'
 import type { RunBoard } from './runBoard'
-import { newKey } from './uuid'
 
 export interface Outgoing {
   key: string

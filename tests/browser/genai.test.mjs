@@ -1,0 +1,167 @@
+// A developer's first ten minutes: an account, a key, a pasted command that works, and every figure of it.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { after, before, test } from 'node:test'
+import { ask, findings, openHouse, picture, screens, sideways } from './house.mjs'
+import { words } from './words.mjs'
+
+let house
+// A house without the inference API's own operations has only its public pages.
+let served = false
+before(async () => {
+  house = await openHouse()
+  const document = await (await fetch(`${house.account}/openapi.json`)).json()
+  served = '/history' in document.paths
+})
+after(() => house?.close())
+
+const t = words.ja
+const [desktop, phone] = screens
+const button = (page, name) => page.getByRole('button', { name, exact: true })
+const title = (page, name) => page.getByRole('heading', { level: 1, name, exact: true })
+
+// A page that listens to the house is never idle, so what is waited for is what it shows.
+async function good(page, name) {
+  await page.locator('[class*=skeleton]').first().waitFor({ state: 'detached' })
+  assert.ok((await sideways(page)) <= 0, `${name}: no sideways scroll`)
+  assert.deepEqual(await findings(page), [], name)
+  await picture(page, `genai-${name}`)
+}
+
+// Runs it as somebody would who has pasted it into a terminal.
+function pasted(program, args) {
+  return new Promise((done, fail) => {
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    let out = ''
+    let bad = ''
+    child.stdout.on('data', (bytes) => {
+      out += bytes
+    })
+    child.stderr.on('data', (bytes) => {
+      bad += bytes
+    })
+    child.on('error', fail)
+    child.on('close', (code) => (code === 0 ? done(out) : fail(new Error(`${program} ended with ${code}: ${bad}`))))
+  })
+}
+
+const code = (page, language) => page.getByRole('region', { name: `${language}のコード` }).innerText()
+
+test('from an account to a first request, and everything that is known of it', async (context) => {
+  if (!served) return context.skip('this house has no such operations')
+  const { page, context: browser, complaints } = await house.visit(desktop, 'ja')
+
+  await context.test('the landing page leads to an account, and from there to the quickstart', async () => {
+    await page.goto('/genai')
+    await title(page, 'ひとつの鍵で、あらゆるモデルを。').waitFor()
+    await page.getByRole('link', { name: '「プロ」を選ぶ' }).waitFor()
+    await good(page, 'landing')
+    await page.getByRole('link', { name: '無料ではじめる' }).first().click()
+    await page.getByLabel(t.email).fill('developer@example.test')
+    await page.getByLabel(t.password, { exact: true }).fill('correct horse battery')
+    await button(page, t.signUp).click()
+    await page.waitForURL('**/genai/quickstart')
+    await title(page, 'はじめる').waitFor()
+  })
+
+  await context.test('a key is made in place, and the command works as it was pasted', async () => {
+    await page.getByText('リクエストを待っています').waitFor()
+    const before = await code(page, 'curl')
+    assert.match(before, /nrn_/, 'the key that came with the account is there at once')
+    await button(page, '別の鍵をつくる').click()
+    await page.waitForFunction((text) => !document.body.innerText.includes(text), /nrn_\w+/.exec(before)[0])
+    const { items } = await ask(page, '/keys')
+    assert.ok(items.some(({ name }) => name === 'はじめての鍵'))
+    const command = await code(page, 'curl')
+    assert.match(command, /nrn_/)
+    const { inference } = await ask(page, '/billing/plan?storefront=genai')
+    assert.ok(command.includes(inference.url), 'the address of this very house')
+    const answer = JSON.parse(await pasted('bash', ['-c', `set -e; ${command.replace('curl ', 'curl -sS ')}`]))
+    assert.equal(answer.status, 'completed')
+    assert.ok(answer.text.length > 0)
+  })
+
+  await context.test('the page turns green by itself', async () => {
+    await page.locator('[data-arrived="true"]').waitFor()
+    await page.getByText('届きました', { exact: true }).waitFor()
+    await good(page, 'arrived')
+  })
+
+  await context.test('Python and TypeScript work as they were pasted, too', async () => {
+    await page.getByText('Python', { exact: true }).click()
+    assert.ok((await pasted('python3', ['-c', await code(page, 'Python')])).trim().length > 0)
+    await page.getByText('TypeScript', { exact: true }).click()
+    const said = await pasted('node', ['--input-type=module', '-e', await code(page, 'TypeScript')])
+    assert.ok(said.trim().length > 0)
+  })
+
+  await context.test('the playground says what it may cost, streams, and says what it did cost', async () => {
+    await page.goto('/genai/playground')
+    await page.getByLabel('メッセージ').fill('暖簾とは何ですか')
+    await page.getByText(/費用は最大/).waitFor()
+    await page.getByLabel('メッセージ').press('Control+Enter')
+    const answer = page.locator('[data-state="completed"]')
+    await answer.first().waitFor({ timeout: 30_000 })
+    assert.match(await answer.first().innerText(), /tokens/)
+    await good(page, 'playground')
+  })
+
+  await context.test('all of them are on record, with a timeline', async () => {
+    await page.goto('/genai/requests')
+    await page.locator('tbody tr[data-status="completed"]').nth(3).waitFor()
+    await good(page, 'requests')
+    await page.locator('tbody tr a').first().click()
+    await page.locator('[data-what="completed"]').waitFor()
+    await page.getByText('暖簾とは何ですか').waitFor()
+    await good(page, 'request')
+  })
+
+  await context.test('a new one shows by itself, and its text is deleted for good', async () => {
+    await page.goto('/genai/requests')
+    const rows = page.locator('tbody tr')
+    await rows.nth(3).waitFor()
+    await page.getByText('ライブ').waitFor()
+    const second = await browser.newPage()
+    await second.goto('/genai/playground')
+    await second.getByLabel('メッセージ').fill('もうひとつ')
+    await second.getByRole('button', { name: '送信' }).click()
+    await rows.nth(4).waitFor()
+    await page.locator('tbody tr:first-child[data-status="completed"]').waitFor({ timeout: 30_000 })
+    await second.close()
+    await rows.first().getByRole('checkbox').check()
+    await button(page, '1件の本文を消す').click()
+    await page.getByRole('dialog').getByRole('button', { name: '消す', exact: true }).click()
+    await page.getByText('1件の本文を消しました。').waitFor()
+    await rows.first().getByText('本文は消えています').waitFor()
+  })
+
+  await context.test('the statistics say the same as the list', async () => {
+    const { items } = await ask(page, '/history?limit=100')
+    const { totals } = await ask(page, '/statistics')
+    assert.equal(totals.requests, items.length)
+    await page.goto('/genai/statistics')
+    await page.locator('[data-metric="requests"] dd').first().waitFor()
+    assert.equal(await page.locator('[data-metric="requests"] dd').first().innerText(), String(items.length))
+    await good(page, 'statistics')
+    const [download] = await Promise.all([page.waitForEvent('download'), button(page, 'CSVで保存').click()])
+    assert.match(download.suggestedFilename(), /^noren-genai-.*\.csv$/)
+  })
+
+  assert.deepEqual(complaints, [])
+  await browser.close()
+})
+
+test('on a phone the pages lie behind one button, by day and by night', async (context) => {
+  if (!served) return context.skip('this house has no such operations')
+  const { page, context: browser, complaints } = await house.visit(phone, 'en', 'dark')
+  await page.goto('/genai/status')
+  await page.getByRole('button', { name: 'Open the menu' }).click()
+  await page.getByRole('dialog').getByRole('link', { name: 'Models and prices' }).click()
+  await title(page, 'Models and prices').waitFor()
+  await good(page, 'catalog-phone')
+  await page.goto('/legal/privacy')
+  await title(page, 'Privacy policy').waitFor()
+  await good(page, 'privacy-phone')
+  assert.deepEqual(complaints, [])
+  await browser.close()
+})

@@ -1,0 +1,234 @@
+// The inference API as its console sees it: what was asked, what it cost, which models there are.
+
+import { currentLocale } from '../i18n/locale'
+import { genaiAccess } from './inference'
+import { ApiError, toProblem, unwrap } from './problem'
+import type { Bilingual, Page } from './types'
+
+export type RequestStatus = 'queued' | 'processing' | 'completed' | 'failed' | 'cancelled'
+export type Health = 'up' | 'slow' | 'down' | 'unknown'
+
+export interface Tokens {
+  input: number
+  output: number
+  cached: number
+}
+
+export interface Inference {
+  id: string
+  status: RequestStatus
+  model: string
+  model_used: string | null
+  door: string
+  queue_position: number | null
+  created_at: string
+  started_at: string | null
+  completed_at: string | null
+  processing_time_ms: number | null
+  tokens: Tokens
+  cost_nano_usd: number
+  is_cached: boolean
+  // False once its text is gone.
+  is_stored: boolean
+  tags: string[]
+  error: { code: string; title: Bilingual } | null
+}
+
+export interface HistoryItem extends Inference {
+  prompt_excerpt: string | null
+  text_excerpt: string | null
+  key: { id: string; name: string } | null
+}
+
+export interface Said {
+  role: 'system' | 'user' | 'assistant'
+  content: string
+}
+
+export interface Kept {
+  role: string
+  text: string
+  images: number
+  tool_calls: unknown[]
+}
+
+export interface TimelineEntry {
+  at: string
+  what: string
+  detail: string | null
+}
+
+export interface HistoryEntry extends HistoryItem {
+  messages: Kept[] | null
+  parameters: Record<string, unknown> | null
+  text: string | null
+  tool_calls: unknown[] | null
+  finish_reason: string | null
+  timeline: TimelineEntry[]
+}
+
+export interface HistoryFilter {
+  model?: string | undefined
+  status?: RequestStatus | undefined
+  key?: string | undefined
+  tag?: string | undefined
+  from?: string | undefined
+  to?: string | undefined
+  q?: string | undefined
+}
+
+export interface Figures {
+  requests: number
+  completed: number
+  failed: number
+  cancelled: number
+  success_rate: number | null
+  mean_ms: number | null
+  p95_ms: number | null
+  tokens: Tokens
+  cost_nano_usd: number
+}
+
+export type Grouping = 'none' | 'model' | 'key' | 'tag' | 'day' | 'hour' | 'minute'
+
+export interface Statistics {
+  totals: Figures
+  zone: string
+  groups: (Figures & { name: string; id: string | null })[]
+}
+
+export interface Model {
+  name: string
+  kind: string
+  // For 1,000 tokens, in billionths of a US dollar.
+  price: { input_nano_usd: number; cached_nano_usd: number; output_nano_usd: number }
+  in_plan: boolean
+  cheapest_plan: string | null
+  health: Health
+}
+
+export interface ModelStatus {
+  model: string
+  health: Health
+  success_rate_1h: number | null
+  p50_ms: number | null
+}
+
+export interface Ask {
+  model: string
+  messages: Said[]
+  max_tokens?: number
+  temperature?: number
+  top_p?: number
+  stop?: string[]
+}
+
+export interface Quote {
+  model: string
+  input_tokens: number
+  max_output_tokens: number
+  cost_upper_bound_nano_usd: number
+  units: { unit: string; amount: number }
+}
+
+type Facts = Record<string, string | number | undefined>
+
+function withQuery(path: string, facts: Facts): string {
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries(facts)) if (value !== undefined) query.set(name, String(value))
+  return query.size > 0 ? `${path}?${query}` : path
+}
+
+async function read<T>(request: Request): Promise<T> {
+  request.headers.set('accept-language', currentLocale())
+  const answer = async () => {
+    const response = await globalThis.fetch(request)
+    const body: unknown = response.status === 204 ? undefined : await response.json().catch(() => undefined)
+    return response.ok ? { data: body as T, response } : { error: body, response }
+  }
+  return unwrap(answer())
+}
+
+function onAccount(method: string, path: string, body?: unknown, signal?: AbortSignal): Request {
+  return new Request(new URL(path, window.location.origin), {
+    method,
+    credentials: 'same-origin',
+    ...(signal ? { signal } : {}),
+    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+  })
+}
+
+// A call goes out with a live token, and once more with a new one when the first was refused.
+async function onInference<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
+  const call = async (fresh: boolean) => {
+    const { url, token } = await genaiAccess.access(fresh)
+    return read<T>(
+      new Request(`${url}${path}`, {
+        method: 'POST',
+        credentials: 'omit',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        ...(signal ? { signal } : {}),
+      }),
+    )
+  }
+  try {
+    return await call(false)
+  } catch (error) {
+    if (!(error instanceof ApiError && error.problem.status === 401)) throw error
+    return call(true)
+  }
+}
+
+export function getHistory(filter: HistoryFilter, cursor: string | null, limit = 25): Promise<Page<HistoryItem>> {
+  return read(onAccount('GET', withQuery('/history', { ...filter, limit, cursor: cursor ?? undefined })))
+}
+
+export function getHistoryEntry(id: string): Promise<HistoryEntry> {
+  return read(onAccount('GET', `/history/${encodeURIComponent(id)}`))
+}
+
+export function deleteHistoryEntry(id: string): Promise<unknown> {
+  return read(onAccount('DELETE', `/history/${encodeURIComponent(id)}`))
+}
+
+export function deleteHistory(ids: readonly string[]): Promise<{ deleted: number }> {
+  return read(onAccount('POST', '/history/delete', { ids }))
+}
+
+export interface Span {
+  from?: string | undefined
+  to?: string | undefined
+}
+
+export function getStatistics(by: Grouping, span: Span): Promise<Statistics> {
+  return read(onAccount('GET', withQuery('/statistics', { by, ...span })))
+}
+
+export async function getStatisticsCsv(by: Grouping, span: Span): Promise<string> {
+  const request = onAccount('GET', withQuery('/statistics', { by, ...span }))
+  request.headers.set('accept', 'text/csv')
+  const response = await globalThis.fetch(request)
+  if (!response.ok) throw new ApiError(toProblem(await response.json().catch(() => null), response))
+  return response.text()
+}
+
+export async function getModels(): Promise<Model[]> {
+  return (await read<{ items: Model[] }>(onAccount('GET', '/genai/models'))).items
+}
+
+export async function getStatus(): Promise<ModelStatus[]> {
+  return (await read<{ items: ModelStatus[] }>(onAccount('GET', '/status'))).items
+}
+
+export function startInference(ask: Ask): Promise<Inference> {
+  return onInference('/inference', ask)
+}
+
+export function quoteInference(ask: Ask, signal?: AbortSignal): Promise<Quote> {
+  return onInference('/inference/quote', ask, signal)
+}
+
+export function cancelInference(id: string): Promise<Inference> {
+  return onInference(`/inference/${encodeURIComponent(id)}/cancel`, {})
+}

@@ -1,0 +1,99 @@
+import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { useId, useState } from 'react'
+import type { Model } from '../../api/genai'
+import { catalogWords } from '../../i18n/genaiRecordWords'
+import { useLocale } from '../../i18n/locale'
+import { useWords } from '../../i18n/text'
+import { Fetched } from '../../shell/account/parts'
+import { offersQuery } from '../../shell/billing/queries'
+import { Badge } from '../../ui/Badge'
+import { buttonClass } from '../../ui/Button'
+import { perMillion } from './format'
+import styles from './genai.module.css'
+import { type Column, Empty, HealthMark, Page, Table } from './parts'
+import { modelsQuery } from './queries'
+
+function PlanOf({ model }: { model: Model }) {
+  const words = useWords(catalogWords)
+  const locale = useLocale()
+  const offers = useQuery({ ...offersQuery('genai'), retry: false }).data
+  if (model.in_plan) return <Badge tone="accent">{words.inPlan}</Badge>
+  if (model.cheapest_plan === null) return words.notSold
+  const title = offers?.find(({ id }) => id === model.cheapest_plan)?.title[locale] ?? model.cheapest_plan
+  return (
+    <Link to="/plans/$storefront" params={{ storefront: 'genai' }} search={{ plan: model.cheapest_plan }}>
+      {words.from(title)}
+    </Link>
+  )
+}
+
+function Models({ models }: { models: readonly Model[] }) {
+  const words = useWords(catalogWords)
+  const id = useId()
+  const [text, setText] = useState('')
+  const wanted = text.normalize('NFKC').trim().toLowerCase()
+  const shown = models.filter(({ name }) => name.toLowerCase().includes(wanted))
+  const columns: Column<Model>[] = [
+    {
+      id: 'model',
+      head: words.model,
+      cell: ({ name, kind }) => (
+        <span>
+          <b className={styles['mono']}>{name}</b>
+          {kind === 'embedding' && <span className={styles['soft']}> · {words.embedding}</span>}
+        </span>
+      ),
+    },
+    { id: 'input', head: words.input, figure: true, cell: ({ price }) => perMillion(price.input_nano_usd) },
+    { id: 'cached', head: words.cached, figure: true, cell: ({ price }) => perMillion(price.cached_nano_usd) },
+    { id: 'output', head: words.output, figure: true, cell: ({ price }) => perMillion(price.output_nano_usd) },
+    { id: 'health', head: words.health, cell: ({ health }) => <HealthMark health={health} /> },
+    { id: 'plan', head: words.plan, cell: (model) => <PlanOf model={model} /> },
+    {
+      id: 'try',
+      head: words.tryIt,
+      bare: true,
+      cell: ({ name, in_plan, kind }) =>
+        in_plan &&
+        kind !== 'embedding' && (
+          <Link
+            to="/genai/playground"
+            search={{ model: name }}
+            className={buttonClass({ small: true, look: 'plain' })}
+            aria-label={words.tryOf(name)}
+          >
+            {words.tryIt}
+          </Link>
+        ),
+    },
+  ]
+  if (models.length === 0) return <Empty mark="空" title={words.empty} text={words.emptyText} />
+  return (
+    <>
+      <div className={styles['choose']}>
+        <label htmlFor={id}>{words.find}</label>
+        <input id={id} type="search" value={text} onChange={(event) => setText(event.target.value)} />
+      </div>
+      {shown.length === 0 ? (
+        <p role="status">{words.none}</p>
+      ) : (
+        <Table label={words.title} columns={columns} rows={shown} keyOf={({ name }) => name} />
+      )}
+    </>
+  )
+}
+
+export function Catalog() {
+  const words = useWords(catalogWords)
+  const query = useQuery(modelsQuery)
+  return (
+    <Page title={words.title} lead={words.lead}>
+      <section className={styles['card']}>
+        <Fetched query={query} height="20rem">
+          {(models) => <Models models={models} />}
+        </Fetched>
+      </section>
+    </Page>
+  )
+}

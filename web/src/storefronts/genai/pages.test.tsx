@@ -1,0 +1,176 @@
+import { act, configure, fireEvent, screen, waitFor, within } from '@testing-library/react'
+import { beforeEach, expect, test, vi } from 'vitest'
+import type { HistoryItem } from '../../api/genai'
+import { json, me, openHouse, prepareHouse, press, problem } from '../../shell/testHouse'
+import { figures, item, models, plan } from './fixtures'
+
+configure({ asyncUtilTimeout: 5000 })
+prepareHouse()
+
+// The house's line to a page that listens; a test speaks on it.
+class Line {
+  static readonly CLOSED = 2
+  static all: Line[] = []
+  readyState = 1
+  onopen: (() => void) | null = null
+  onerror: (() => void) | null = null
+  private readonly hearers: ((event: { data: string }) => void)[] = []
+  constructor(readonly url: string) {
+    Line.all.push(this)
+  }
+  addEventListener(_: string, hearer: (event: { data: string }) => void) {
+    this.hearers.push(hearer)
+  }
+  close() {
+    this.readyState = 2
+  }
+  static tell(news: HistoryItem) {
+    for (const line of Line.all)
+      if (line.readyState === 1) for (const hearer of line.hearers) hearer({ data: JSON.stringify(news) })
+  }
+}
+
+beforeEach(() => {
+  Line.all = []
+  vi.stubGlobal('EventSource', Line)
+})
+
+const signedIn = {
+  'GET /auth/me': () => json(me()),
+  'GET /billing/plan': () => json(plan),
+  'GET /genai/models': () => json({ items: models }),
+  'GET /keys': () => json({ items: [] }),
+  'GET /history': () => json({ items: [], next_cursor: null }),
+}
+
+test('the console asks a stranger in, and brings them back', async () => {
+  openHouse('/genai/requests', {})
+  await screen.findByRole('heading', { name: 'サインインすると使えます' })
+  expect(screen.getByRole('link', { name: 'アカウントをつくる' }).getAttribute('href')).toContain(
+    encodeURIComponent('/genai/requests'),
+  )
+})
+
+test('the quickstart puts a new key into the code, and turns green when the request has arrived', async () => {
+  const { bodies } = openHouse('/genai/quickstart', {
+    ...signedIn,
+    'POST /keys': () => json({ key: { id: 'key_1' }, secret: 'nrn_fresh' }, 201),
+  })
+  await screen.findByText('リクエストを待っています')
+  expect(screen.getByText(/\$NOREN_API_KEY/)).toBeTruthy()
+  press('この場で鍵をつくる')
+  await waitFor(() => expect(screen.getByText(/Bearer nrn_fresh/)).toBeTruthy())
+  expect(bodies['POST /keys']).toEqual([{ name: 'はじめての鍵', scopes: ['inference.use', 'usage.read'] }])
+  expect(screen.getByText(/http:\/\/inference\.test\/inference/)).toBeTruthy()
+  act(() => Line.tell(item('run_1', { status: 'processing' })))
+  await screen.findByText('届きました。処理しています')
+  act(() => Line.tell(item('run_1', { status: 'completed' })))
+  await screen.findByText('届きました')
+  expect(document.querySelector('[data-arrived="true"]')).not.toBeNull()
+})
+
+test('what came before the quickstart was opened is no arrival', async () => {
+  openHouse('/genai/quickstart', {
+    ...signedIn,
+    'GET /history': () => json({ items: [item('run_0')], next_cursor: null }),
+  })
+  await screen.findByText(/すでにリクエストが届いています/)
+  expect(document.querySelector('[data-arrived="true"]')).toBeNull()
+})
+
+test('the list changes as the house tells, and a request under way is cancelled', async () => {
+  const { calls } = openHouse('/genai/requests', {
+    ...signedIn,
+    'GET /history': () => json({ items: [item('run_1')], next_cursor: null }),
+    'POST /inference/run_2/cancel': () => json(item('run_2', { status: 'cancelled' })),
+  })
+  await screen.findAllByRole('link', { name: 'hello' })
+  act(() => Line.tell(item('run_2', { status: 'processing', created_at: '2026-11-20T10:00:00Z' })))
+  await waitFor(() =>
+    expect(document.querySelector<HTMLElement>('tr[data-id="run_2"]')?.dataset['status']).toBe('processing'),
+  )
+  press('run_2を取り消す')
+  await waitFor(() => expect(calls).toContain('POST /inference/run_2/cancel'))
+})
+
+test('filters go to the house and stand in the address', async () => {
+  const asked: string[] = []
+  const { router } = openHouse('/genai/requests', {
+    ...signedIn,
+    'GET /history': (request) => {
+      asked.push(new URL(request.url).search)
+      return json({ items: [], next_cursor: null })
+    },
+  })
+  await screen.findByText('まだリクエストはありません')
+  fireEvent.change(screen.getByLabelText('状態'), { target: { value: 'failed' } })
+  await screen.findByText('合うリクエストはありません')
+  expect(router.state.location.search).toEqual({ status: 'failed' })
+  expect(asked.at(-1)).toContain('status=failed')
+})
+
+test('texts of several requests are deleted on a second press only', async () => {
+  const { bodies } = openHouse('/genai/requests', {
+    ...signedIn,
+    'GET /history': () => json({ items: [item('run_1'), item('run_2')], next_cursor: null }),
+    'POST /history/delete': () => json({ deleted: 2 }),
+  })
+  await screen.findAllByRole('link', { name: 'hello' })
+  fireEvent.click(screen.getByLabelText('終わったものをすべて選ぶ'))
+  press('2件の本文を消す')
+  expect(bodies['POST /history/delete']).toBeUndefined()
+  fireEvent.click(within(screen.getByRole('dialog')).getByRole('button', { name: '消す' }))
+  await screen.findByText(/2件の本文を消しました/)
+  expect(bodies['POST /history/delete']).toEqual([{ ids: ['run_1', 'run_2'] }])
+})
+
+test('a model that the plan lacks says which plan opens it, and nothing is sent', async () => {
+  openHouse('/genai/playground?model=big', {
+    ...signedIn,
+    'GET /billing/plans': () => json({ items: [{ id: 'pro', title: { ja: 'プロ', en: 'Pro' } }] }),
+    'POST /inference/quote': () => problem(402, 'model_not_in_plan'),
+  })
+  await screen.findByText('このモデルは「プロ」プランから使えます。')
+  fireEvent.change(screen.getByLabelText('メッセージ'), { target: { value: 'hi' } })
+  expect(screen.getByRole('button', { name: '送信' }).hasAttribute('disabled')).toBe(true)
+})
+
+test('the playground streams what the run tells, with its tokens and cost', async () => {
+  const events =
+    'id: 1\nevent: started\ndata: {"run_id":"run_1","model":"small"}\n\n' +
+    'id: 2\nevent: delta\ndata: {"text":"こんにちは"}\n\n' +
+    'id: 3\nevent: ended\ndata: {"state":"completed","reason":null,"tokens_in":7,"tokens_out":9,"cost_nano_usd":2000}\n\n'
+  const { bodies } = openHouse('/genai/playground', {
+    ...signedIn,
+    'POST /inference/quote': () =>
+      json({ input_tokens: 7, max_output_tokens: 512, cost_upper_bound_nano_usd: 3_000_000 }),
+    'POST /inference': () => json(item('run_1', { status: 'queued' }), 202),
+    'GET /inference/run_1/events': () => new Response(events, { headers: { 'content-type': 'text/event-stream' } }),
+  })
+  fireEvent.change(await screen.findByLabelText('メッセージ'), { target: { value: ' やあ ' } })
+  await screen.findByText('入力 7 tokens、出力は最大 512、費用は最大 $0.003')
+  fireEvent.keyDown(screen.getByLabelText('メッセージ'), { key: 'Enter', ctrlKey: true })
+  await screen.findByText('こんにちは', { selector: 'p' })
+  await screen.findByText(/入力 7 · 出力 9 tokens/)
+  expect(bodies['POST /inference']).toEqual([
+    { model: 'small', messages: [{ role: 'user', content: 'やあ' }], max_tokens: 512 },
+  ])
+})
+
+test('statistics show their totals, and the same in a table', async () => {
+  openHouse('/genai/statistics?by=model', {
+    ...signedIn,
+    'GET /statistics': () =>
+      json({ totals: figures, zone: 'Asia/Tokyo', groups: [{ name: 'small', id: null, ...figures }] }),
+    'GET /rate-limit': () => json({ storefront: 'genai', policies: [] }),
+  })
+  await screen.findByText('66.7 %')
+  expect(screen.getByRole('list', { name: /リクエスト。合計3、最大はsmallの3/ })).toBeTruthy()
+  fireEvent.click(screen.getByLabelText('表'))
+  expect(screen.getByRole('cell', { name: 'small' })).toBeTruthy()
+})
+
+test('a refusal is told in its own words', async () => {
+  openHouse('/genai/requests/run_9', { ...signedIn, 'GET /history/run_9': () => problem(404, 'run_not_found') })
+  await screen.findByText('run_not_foundです')
+})

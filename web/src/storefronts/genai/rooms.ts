@@ -1,0 +1,12 @@
+import { Catalog } from './Catalog'
+import { Console } from './Console'
+import { Docs } from './Docs'
+import { Playground } from './Playground'
+import { Request } from './Request'
+import { Requests } from './Requests'
+import { Start } from './Start'
+import { Statistics } from './Statistics'
+import { StatusBoard } from './StatusBoard'
+
+// All pages of the console in one piece; the public landing page does not load it.
+export const rooms = { Catalog, Console, Docs, Playground, Request, Requests, Start, Statistics, StatusBoard }
