@@ -75,7 +75,7 @@ const WITHOUT: [&str; 22] = [
 ];
 
 /// Doors whose key names a run: a retry reads the same run again, streams too.
-const OF_RUNS: [&str; 7] = [
+const OF_RUNS: [&str; 8] = [
     "/inference",
     "/inference/quote",
     "/v1/chat/completions",

@@ -360,6 +360,58 @@ export interface paths {
         delete: operations["delete_chat"];
         options?: never;
         head?: never;
+        /** Names a chat, pins it, or puts it into a folder. */
+        patch: operations["update_chat"];
+        trace?: never;
+    };
+    "/api/misaki/chats/{chat}/shown": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Shows the branch of one version of a message, as far as it was talked in last. */
+        put: operations["show_version"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/misaki/folders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The names of the caller's folders. A folder is there for as long as a chat is in it. */
+        get: operations["list_folders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/misaki/messages/{message}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes a message with everything that was said after it on its branches. The books keep what it cost. */
+        delete: operations["delete_message"];
+        options?: never;
+        head?: never;
         patch?: never;
         trace?: never;
     };
@@ -372,6 +424,23 @@ export interface paths {
         };
         /** The canned phrases, so that a browser can answer by itself. */
         get: operations["get_phrases"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/misaki/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Finds words in the titles and messages of the caller's chats. */
+        get: operations["search_chats"];
         put?: never;
         post?: never;
         delete?: never;
@@ -966,6 +1035,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/billing/budgets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the tenant's own limits by the month, and what is used of them. */
+        get: operations["list_budgets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/budgets/{unit}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets the tenant's own limit of a unit by the month; raising it lets stopped work go on at once. */
+        put: operations["set_budget"];
+        post?: never;
+        /** Takes the tenant's own limit of a unit away. */
+        delete: operations["remove_budget"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/billing/checkout-session": {
         parameters: {
             query?: never;
@@ -975,7 +1079,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Opens the way to pay for a plan. Nothing is granted by coming back from there: only a paid invoice does that. */
+        /** Opens the way to pay for a plan or a top-up. Nothing is granted by coming back from there: only a paid invoice does that. */
         post: operations["start_checkout"];
         delete?: never;
         options?: never;
@@ -1198,6 +1302,60 @@ export interface paths {
         put?: never;
         /** Lets a subscription go on that was told to end. */
         post: operations["resume_subscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/topup-orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Shows what one is about to buy once, for a final confirmation, and keeps it as it is shown. Nothing is bought by this: the
+         *     order goes to `POST /billing/checkout-session`.
+         */
+        post: operations["place_topup_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/topup-orders/{order}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells whether an order of a top-up is paid and its units are there. */
+        get: operations["get_topup_order"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/topups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the units that a storefront sells once, beside its plans, cheapest first. */
+        get: operations["list_topups"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1962,6 +2120,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/misaki/messages/{message}/again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks for another version of an answer. A resend with the same `Idempotency-Key` gets the same version. */
+        post: operations["ask_misaki_again"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/misaki/passing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says something in a talk of which nothing is kept: no chat, no message, and soon no answer. */
+        post: operations["say_in_passing"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/oauth/authorize": {
         parameters: {
             query?: never;
@@ -2482,6 +2674,9 @@ export interface components {
             /** @description Six digits that are not the first to be tried. */
             pin: string;
         };
+        Again: {
+            locale?: components["schemas"]["Lang"];
+        };
         /** @description The order that one agrees to. */
         Agreed: {
             order: string;
@@ -2590,6 +2785,27 @@ export interface components {
             subscriptions: number;
         };
         BlockId: string;
+        /** @description A tenant's own limit of a unit, and how much of it is used. */
+        Budget: {
+            /** @description At which amounts the tenant's people are told. */
+            alerts: number[];
+            /**
+             * Format: int64
+             * @description What may be used in a month; none: nothing is stopped.
+             */
+            monthly: number | null;
+            /** Format: date-time */
+            resets_at: string;
+            unit: string;
+            /**
+             * Format: int64
+             * @description In the running month of the tenant's own time zone.
+             */
+            used: number;
+        };
+        Budgets: {
+            items: components["schemas"]["Budget"][];
+        };
         /** @description What an issuer's answer was: `code` and `state` as they came to the page, or an `id_token` that a front end got itself. */
         Callback: {
             code?: string | null;
@@ -2608,6 +2824,12 @@ export interface components {
          * @enum {string}
          */
         CatchUp: "run_once" | "skip";
+        ChatChange: {
+            /** @description An empty one takes the chat out of its folder. */
+            folder?: string | null;
+            pinned?: boolean | null;
+            title?: string | null;
+        };
         ChatId: string;
         ChatMessage: {
             content: string;
@@ -2619,13 +2841,15 @@ export interface components {
         ChatSummary: {
             /** Format: date-time */
             created_at: string;
+            folder: string | null;
             id: components["schemas"]["ChatId"];
-            /** @description The first words of the talk. */
+            pinned: boolean;
+            /** @description The first words of the talk, until it is named. */
             title: string | null;
             /** Format: date-time */
             updated_at: string;
         };
-        /** @description A chat with its messages, oldest first. */
+        /** @description A chat with the messages of the branch that is shown, oldest first. */
         ChatView: components["schemas"]["ChatSummary"] & {
             messages: components["schemas"]["MessageView"][];
         };
@@ -2733,6 +2957,10 @@ export interface components {
         DemoSignIn: {
             as: components["schemas"]["DemoRole"];
         };
+        Earlier: {
+            role: components["schemas"]["Speaker"];
+            text: string;
+        };
         EventId: string;
         EventTypeView: {
             name: string;
@@ -2785,15 +3013,42 @@ export interface components {
             pointer: string;
             text: components["schemas"]["Text"];
         };
+        /** @description What a search has found. */
+        Findings: {
+            /** @description Chats with all words in their title, the one used last first. */
+            chats: components["schemas"]["FoundChat"][];
+            /** @description Messages with all words in them, newest first; at most 40. */
+            messages: components["schemas"]["FoundMessage"][];
+        };
         FirstKey: {
             id: components["schemas"]["KeyId"];
             name: string;
             secret: string;
         };
+        Folders: {
+            items: string[];
+        };
         Forgot: {
             email: string;
             /** @description The language of the letter. */
             locale?: components["schemas"]["Lang"];
+        };
+        /** @description A chat by its title. */
+        FoundChat: {
+            id: components["schemas"]["ChatId"];
+            title: string;
+        };
+        /** @description A message, and the place in it where the first word stands. */
+        FoundMessage: {
+            after: string;
+            /** Format: date-time */
+            at: string;
+            before: string;
+            chat_id: components["schemas"]["ChatId"];
+            hit: string;
+            id: components["schemas"]["MessageId"];
+            role: components["schemas"]["Speaker"];
+            title: string | null;
         };
         /** @description A model as the console shows it. */
         GenaiModel: {
@@ -3294,6 +3549,8 @@ export interface components {
             run: components["schemas"]["MessageRun"] | null;
             /** @description Of an answer under way, what is durable so far. */
             text: string;
+            /** @description What was said at this place, this message included, oldest first. */
+            versions: components["schemas"]["MessageId"][];
         };
         /**
          * @description A second factor that a sign-in may be finished with.
@@ -3416,6 +3673,7 @@ export interface components {
         };
         NewMessage: {
             chat_id?: components["schemas"]["ChatId"] | null;
+            instead_of?: components["schemas"]["MessageId"] | null;
             locale?: components["schemas"]["Lang"];
             text: string;
         };
@@ -3607,6 +3865,26 @@ export interface components {
             /** Format: int32 */
             version: number;
         };
+        /** @description One version of a top-up, as it was shown. */
+        OrderTopUp: {
+            /** Format: int32 */
+            amount: number;
+            /**
+             * Format: int32
+             * @description How many days the units live.
+             */
+            days: number;
+            id: string;
+            /**
+             * Format: int64
+             * @description Once, tax included.
+             */
+            price_yen: number;
+            title: components["schemas"]["Text"];
+            unit: string;
+            /** Format: int32 */
+            version: number;
+        };
         /**
          * @description How the work ended.
          * @enum {string}
@@ -3641,8 +3919,10 @@ export interface components {
             items: {
                 /** Format: date-time */
                 created_at: string;
+                folder: string | null;
                 id: components["schemas"]["ChatId"];
-                /** @description The first words of the talk. */
+                pinned: boolean;
+                /** @description The first words of the talk, until it is named. */
                 title: string | null;
                 /** Format: date-time */
                 updated_at: string;
@@ -3809,6 +4089,8 @@ export interface components {
                 /** Format: date-time */
                 at: string;
                 id: components["schemas"]["ReceiptId"];
+                /** @description Stripe's own name of the invoice, which the ledger's lots name. */
+                invoice: string;
                 /** @description The invoice's number. */
                 number: string;
                 plan_title: components["schemas"]["Text"];
@@ -3866,6 +4148,23 @@ export interface components {
             }[];
             /** @description Pass it back as `cursor`; `null` on the last page. */
             next_cursor: string | null;
+        };
+        /** @description What answers in passing: a canned phrase, or a run whose words can be read for a quarter of an hour. */
+        PassingAnswer: {
+            canned: components["schemas"]["CannedView"];
+            /** @enum {string} */
+            kind: "canned";
+            text: string;
+        } | {
+            /** @enum {string} */
+            kind: "run";
+            run_id: components["schemas"]["RunId"];
+        };
+        PassingMessage: {
+            /** @description What was said so far, oldest first; the server has kept nothing of it. */
+            earlier: components["schemas"]["Earlier"][];
+            locale?: components["schemas"]["Lang"];
+            text: string;
         };
         /** @description A passkey as shown to its owner. */
         Passkey: {
@@ -3938,6 +4237,13 @@ export interface components {
             plan: string;
             /** @description misaki, webgpt, genai or narai. */
             storefront: string;
+        };
+        /** @description What to buy. What it costs is not the caller's to say. */
+        PlaceTopUpOrder: {
+            /** @description misaki, webgpt, genai or narai. */
+            storefront: string;
+            /** @description The top-up's id. */
+            topup: string;
         };
         /** @description A plan that holds from some instant on. */
         PlanChange: {
@@ -4156,6 +4462,8 @@ export interface components {
             /** Format: date-time */
             at: string;
             id: components["schemas"]["ReceiptId"];
+            /** @description Stripe's own name of the invoice, which the ledger's lots name. */
+            invoice: string;
             /** @description The invoice's number. */
             number: string;
             plan_title: components["schemas"]["Text"];
@@ -4295,6 +4603,20 @@ export interface components {
         };
         Sessions: {
             items: components["schemas"]["SessionView"][];
+        };
+        /** @description What a tenant lets itself use of a unit in a month. */
+        SetBudget: {
+            /** @description At which amounts the tenant's people are told, each once in a month; at most five. */
+            alerts?: number[];
+            /**
+             * Format: int64
+             * @description From then on new work is refused until the next month, or until this is raised; none: nothing is stopped.
+             */
+            monthly?: number | null;
+        };
+        Shown: {
+            /** @description One of the chat's messages. */
+            message_id: components["schemas"]["MessageId"];
         };
         /**
          * @description Who speaks.
@@ -4496,6 +4818,58 @@ export interface components {
             arguments: string;
             id: string;
             name: string;
+        };
+        /** @description Units that are bought once. */
+        TopUpOffer: {
+            /** Format: int32 */
+            amount: number;
+            /**
+             * Format: int32
+             * @description How many days the units live.
+             */
+            days: number;
+            /** @description Whether it can be bought right now. */
+            for_sale: boolean;
+            id: string;
+            /**
+             * Format: int64
+             * @description Tax included.
+             */
+            price_yen: number;
+            title: components["schemas"]["Text"];
+            unit: string;
+            /** Format: int32 */
+            version: number;
+        };
+        TopUpOffers: {
+            items: components["schemas"]["TopUpOffer"][];
+        };
+        /** @description The final confirmation of a top-up: paid once, never renewed. Kept as it was shown. */
+        TopUpOrder: {
+            /** Format: date-time */
+            expires_at: string;
+            id: components["schemas"]["OrderId"];
+            /** @description The six things that the law wants to be told before an order is final. */
+            items: components["schemas"]["OrderItem"][];
+            storefront: string;
+            /**
+             * Format: int64
+             * @description The consumption tax in it.
+             */
+            tax_yen: number;
+            topup: components["schemas"]["OrderTopUp"];
+            /** Format: int64 */
+            total_yen: number;
+            /**
+             * Format: date-time
+             * @description Until when units live that are paid for right now.
+             */
+            units_expire_at: string;
+        };
+        /** @description What became of an order of a top-up. */
+        TopUpOutcome: {
+            /** @description Whether the payment came and the units are there. */
+            paid: boolean;
         };
         TotpCode: {
             code: string;
@@ -5465,6 +5839,10 @@ export interface operations {
     list_chats: {
         parameters: {
             query?: {
+                /** @description Only those that are pinned, or only those that are not. */
+                pinned?: boolean;
+                /** @description Only those in this folder. */
+                folder?: string;
                 /** @description 1 to 100, 20 unless said. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
@@ -5581,6 +5959,169 @@ export interface operations {
             };
         };
     };
+    update_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat: components["schemas"]["ChatId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChatChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatSummary"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat: components["schemas"]["ChatId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Shown"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_folders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Folders"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message: components["schemas"]["MessageId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The chat as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_phrases: {
         parameters: {
             query?: never;
@@ -5604,6 +6145,46 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    search_chats: {
+        parameters: {
+            query: {
+                /** @description Words that all have to be there, from one letter on; kana, width and case make no difference. */
+                q: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Findings"];
+                };
             };
             /** @description The request is refused; `code` says why. */
             "4XX": {
@@ -7090,6 +7671,123 @@ export interface operations {
             };
         };
     };
+    list_budgets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Budgets"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                unit: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetBudget"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Budget"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                unit: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     start_checkout: {
         parameters: {
             query?: never;
@@ -7682,11 +8380,136 @@ export interface operations {
             };
         };
     };
+    place_topup_order: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlaceTopUpOrder"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpOrder"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_topup_order: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpOutcome"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_topups: {
+        parameters: {
+            query: {
+                /** @description misaki, webgpt, genai or narai. */
+                storefront: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopUpOffers"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_usage: {
         parameters: {
             query: {
                 /** @description misaki, webgpt, genai or narai. */
                 storefront: string;
+                /** @description Only what was taken from this block of units, which the ledger's movements name. */
+                block?: string;
                 /** @description 1 to 100, 20 unless said. */
                 limit?: number;
                 /** @description `next_cursor` of the page before. */
@@ -9897,6 +10720,117 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Answer"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ask_misaki_again: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request; at most 200 characters. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description The answer. */
+                message: components["schemas"]["MessageId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Again"];
+            };
+        };
+        responses: {
+            /** @description A phrase that comes before every model answered; it costs nothing. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer"];
+                };
+            };
+            /** @description A run answers. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    say_in_passing: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PassingMessage"];
+            };
+        };
+        responses: {
+            /** @description A canned phrase answered; it costs nothing. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PassingAnswer"];
+                };
+            };
+            /** @description A run answers. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PassingAnswer"];
                 };
             };
             /** @description The request is refused; `code` says why. */
