@@ -87,7 +87,7 @@ pub(crate) async fn intake(house: &House) -> Result<Times> {
     let mut sent = Vec::with_capacity(EVENTS);
     for n in 0..EVENTS {
         ticks.tick().await;
-        let one = house.event(format!("paced_{n}"))?;
+        let one = house.event(&format!("paced_{n}"))?;
         sent.push(tokio::spawn(async move {
             let started = Instant::now();
             one.send().await?.error_for_status()?;

@@ -197,9 +197,9 @@ impl House {
     }
 
     /// An event of no effect, ready to be sent.
-    pub(crate) fn event(&self, name: String) -> Result<reqwest::RequestBuilder> {
+    pub(crate) fn event(&self, name: &str) -> Result<reqwest::RequestBuilder> {
         let url = format!("{}/webhooks/stripe", self.url);
-        event(&self.http, &url, &self.cx.clock, &name)
+        event(&self.http, &url, &self.cx.clock, name)
     }
 
     /// The plan that somebody is on now.

@@ -116,39 +116,8 @@ impl From<Error> for Problem {
                     "This Idempotency-Key was used with another request.",
                 ),
             ),
-            Error::CostAboveLimit { bound, most } => Problem::new(
-                422,
-                "cost_above_limit",
-                Text::owned(
-                    format!(
-                        "最大で{}ナノドルかかる可能性があり、指定の上限{}ナノドルを超えます。",
-                        bound.0, most.0
-                    ),
-                    format!(
-                        "This may cost up to {} billionths of a dollar, above your limit of {}.",
-                        bound.0, most.0
-                    ),
-                ),
-            ),
-            Error::BadRequest(refusal) => {
-                let field = FieldError {
-                    pointer: refusal.pointer.unwrap_or_default(),
-                    code: "format",
-                    text: Text::owned(
-                        format!("この項目を直してください（{}）。", refusal.message),
-                        refusal.message,
-                    ),
-                };
-                Problem::new(
-                    422,
-                    "invalid_input",
-                    Text::new(
-                        "入力に直すところがあります。",
-                        "Some of the input needs another look.",
-                    ),
-                )
-                .with_fields(vec![field])
-            }
+            Error::CostAboveLimit { bound, most } => cost_above_limit(bound.0, most.0),
+            Error::BadRequest(refusal) => bad_request(refusal),
             Error::RunFailed(reason) => crate::door::failure(&reason),
             Error::TextGone => Problem::new(
                 410,
@@ -189,4 +158,39 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         Problem::from(self).into_response()
     }
+}
+
+fn cost_above_limit(bound: i64, most: i64) -> Problem {
+    Problem::new(
+        422,
+        "cost_above_limit",
+        Text::owned(
+            format!(
+                "最大で{bound}ナノドルかかる可能性があり、指定の上限{most}ナノドルを超えます。"
+            ),
+            format!(
+                "This may cost up to {bound} billionths of a dollar, above your limit of {most}."
+            ),
+        ),
+    )
+}
+
+fn bad_request(refusal: llm::Refusal) -> Problem {
+    let field = FieldError {
+        pointer: refusal.pointer.unwrap_or_default(),
+        code: "format",
+        text: Text::owned(
+            format!("この項目を直してください（{}）。", refusal.message),
+            refusal.message,
+        ),
+    };
+    Problem::new(
+        422,
+        "invalid_input",
+        Text::new(
+            "入力に直すところがあります。",
+            "Some of the input needs another look.",
+        ),
+    )
+    .with_fields(vec![field])
 }

@@ -36,8 +36,8 @@ pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider};
 pub use route::{AfterBreak, ApiKey, Kind, Price, Route, Routes, Target, Use};
 pub use run::{
     Admitted, Ask, InferenceStatus, InferenceView, RunError, RunId, RunView, StartRun, State,
-    Terms, Tokens, ToolCallView, admit, begin, cancel, forget, forget_runs, get, history, launch, outputs,
-    rescue, retention, statistics,
+    Terms, Tokens, ToolCallView, admit, begin, cancel, forget, forget_runs, get, history, launch,
+    outputs, rescue, retention, statistics,
 };
 pub use traffic::{ModelHealth, Traffic, traffic};
 

@@ -47,6 +47,10 @@ enum ModelKind {
 
 /// What 1,000 tokens cost, in billionths of a US dollar.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the unit belongs to the name of an amount"
+)]
 struct ModelPrice {
     input_nano_usd: i64,
     output_nano_usd: i64,

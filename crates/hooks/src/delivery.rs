@@ -257,13 +257,13 @@ impl Job for EndLostDeliveries {
             after = *last;
             let keys: Vec<String> = waiting.iter().map(DeliveryId::to_string).collect();
             let in_line = jobs::in_line(&mut tx, DeliverHook::NAME, &keys).await?;
-            let lost: Vec<DeliveryId> = waiting
+            let orphans: Vec<DeliveryId> = waiting
                 .into_iter()
                 .filter(|id| !in_line.contains(&id.to_string()))
                 .collect();
-            store::give_up(&mut tx, &lost, cx.clock.now()).await?;
+            store::give_up(&mut tx, &orphans, cx.clock.now()).await?;
             tx.commit().await?;
-            for delivery in lost {
+            for delivery in orphans {
                 tracing::warn!(%delivery, "a delivery is given up: its job is in line no more");
             }
         }

@@ -371,6 +371,10 @@ pub(crate) struct Change {
     pub(crate) title: Option<String>,
     pub(crate) pinned: Option<bool>,
     /// The inner none takes the chat out of its folder.
+    #[expect(
+        clippy::option_option,
+        reason = "unsaid, no folder, and a folder are three things"
+    )]
     pub(crate) folder: Option<Option<String>>,
 }
 

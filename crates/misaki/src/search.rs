@@ -127,7 +127,7 @@ pub(crate) async fn search(
         })
         .collect();
     tx.commit().await?;
-    messages.sort_by(|a, b| (b.at, b.id).cmp(&(a.at, a.id)));
+    messages.sort_by_key(|found| std::cmp::Reverse((found.at, found.id)));
     Ok(Findings { chats, messages })
 }
 

@@ -159,7 +159,7 @@ async fn get_house(State(counter): State<Counter>) -> Okay<HouseView> {
         storefronts: vec![
             storefront(StorefrontId::Misaki, true),
             storefront(StorefrontId::Webgpt, false),
-            storefront(StorefrontId::Genai, false),
+            storefront(StorefrontId::Genai, true),
             storefront(StorefrontId::Narai, false),
         ],
         readiness: front.readiness.to_vec(),

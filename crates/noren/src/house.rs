@@ -235,7 +235,8 @@ async fn plans_in_force(
 /// The OpenAPI document of both listeners together, as committed and as the web client is made from.
 pub(crate) fn openapi() -> Result<String> {
     let mut document = base_document(env!("CARGO_PKG_VERSION"));
-    for part in [
+    // on the heap: a document is large
+    for part in vec![
         front::router().into_openapi(),
         front::account_router().into_openapi(),
         identity::router().into_openapi(),

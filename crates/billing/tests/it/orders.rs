@@ -121,7 +121,11 @@ async fn play(lane: u64) -> Vec<(u64, String)> {
     let house = house(&test.cx).await;
     let mut ends = Vec::new();
     for round in (1..=ROUNDS).filter(|round| round % LANES == lane) {
-        let version = if round / LANES % 2 == 0 { NEW } else { OLD };
+        let version = if (round / LANES).is_multiple_of(2) {
+            NEW
+        } else {
+            OLD
+        };
         let shop = Shop::of(&house, version).await;
         live(&shop, &mut Dice(round.wrapping_mul(0x9e37_79b9_7f4a_7c15))).await;
         ends.push((round, state(&test, &shop).await));

@@ -29,7 +29,7 @@ async fn agree(shop: &Shop, cookies: &str, order: &Value) -> String {
         .ask(cookies, "POST", "/billing/checkout-session", Some(body))
         .await;
     assert_eq!(status, 201, "{answer}");
-    let url = answer["url"].as_str().unwrap().to_owned();
+    let url = answer.get("url").and_then(Value::as_str).unwrap();
     url.rsplit('/').next().unwrap().to_owned()
 }
 
@@ -37,7 +37,7 @@ async fn is_paid(shop: &Shop, cookies: &str, order: &Value) -> bool {
     let path = format!("/billing/topup-orders/{}", order["id"].as_str().unwrap());
     let (status, answer) = shop.ask(cookies, "GET", &path, None).await;
     assert_eq!(status, 200, "{answer}");
-    answer["paid"].as_bool().unwrap()
+    answer.get("paid").and_then(Value::as_bool).unwrap()
 }
 
 #[tokio::test]

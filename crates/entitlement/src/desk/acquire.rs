@@ -91,9 +91,7 @@ pub(super) async fn acquire(
     let decision = decide(limits, before.own, &others, before.chunk);
     let mut missing = decision.short.map(|short| (short, decision.idle_elsewhere));
     grant::ensure(&mut tx, cx, counter.tenant, &standing.plan).await?;
-    let mut opened = None;
-    let mut closed = Vec::new();
-    let mut at_budget = None;
+    let (mut opened, mut closed, mut at_budget) = (None, Vec::new(), None);
     if !before.has_units {
         closed = close_leftover(&mut tx, &room, &before.leftover).await?;
     }

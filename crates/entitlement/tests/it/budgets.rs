@@ -20,7 +20,8 @@ async fn let_use(test: &testkit::TestCtx, caller: Principal, monthly: i64) {
 /// How many of so many at once, by turns at both nodes, are admitted; they are used up.
 async fn admitted(rooms: [&Entitlement; 2], caller: Principal, wanted: usize) -> usize {
     let tried = join_all((0..wanted).map(|n| async move {
-        let room = rooms[n % 2];
+        let [one, other] = rooms;
+        let room = if n.is_multiple_of(2) { one } else { other };
         match reserve(room, caller).await {
             Ok(held) => {
                 settle(room, caller, &held, 1).await.unwrap();

@@ -106,7 +106,7 @@ impl Bench {
         let login = json!({ "email": "told@example.test", "password": PASSWORD });
         let (status, cookies, _) = ask(people, "", "/auth/login", Some(login)).await;
         assert_eq!(status, 200);
-        let room = Hooks::open(identity, &[origin.clone()]).unwrap();
+        let room = Hooks::open(identity, std::slice::from_ref(&origin)).unwrap();
         let registry = room.register(Registry::default()).unwrap();
         let mut bench = Self {
             jobs: Jobs::open(test.cx.clone(), registry).unwrap(),
@@ -118,7 +118,8 @@ impl Bench {
         };
         let url = json!({ "url": format!("{origin}/told") });
         let made = bench.post("/hooks", Some(url)).await;
-        bench.hook = made["hook"]["id"].as_str().unwrap().to_owned();
+        let hook = made.pointer("/hook/id").and_then(Value::as_str);
+        hook.unwrap().clone_into(&mut bench.hook);
         bench
     }
 

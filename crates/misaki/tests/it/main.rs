@@ -17,7 +17,7 @@ use axum::{
 };
 use entitlement::{Catalogue, DEFAULT_PLANS, Entitlement, PlanFile};
 use gateway::{Gateway, Patience, Price, Routes, Target};
-use identity::{Caller, Identity, RequestMeta};
+use identity::{Caller, Identity};
 use misaki::Misaki;
 use serde_json::{Value, json};
 use testkit::TestCtx;

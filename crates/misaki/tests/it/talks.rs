@@ -1,5 +1,7 @@
 //! What becomes of a talk afterwards: versions, deletions, names, search.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::{Bar, new_guest};
@@ -199,7 +201,10 @@ async fn search_finds_one_letter_in_questions_answers_and_titles_and_never_anoth
     let (_, first) = bar.say(None, "飼っている猫がビールをこぼした", "k1").await;
     let answer = bar.ended(&first).await.output;
     let find = async |cookie: &str, query: &str| {
-        let query: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let query = query.bytes().fold(String::new(), |mut query, byte| {
+            write!(query, "%{byte:02X}").unwrap();
+            query
+        });
         bar.call_as(
             cookie,
             "GET",
