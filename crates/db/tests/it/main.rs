@@ -131,7 +131,8 @@ async fn every_table_is_under_forced_row_level_security_and_every_view_asks_as_i
         [
             "ledger.post_entries",
             "identity.chain_audit",
-            "gateway.forget_tenant"
+            "gateway.forget_tenant",
+            "gateway.forget_run"
         ],
         "each function with its owner's rights was reviewed"
     );
