@@ -12,18 +12,3 @@ create index response_tenant_idx on gateway.response (tenant_id);
 call auth.protect('gateway.response', 'tenant_id = (select auth.tenant_id())');
 
 grant select, insert, delete on gateway.response to authenticated, service_role;
-
--- What one run has said, once it has ended; for whoever may delete a response. Its row stays, because the books refer to it.
-create function gateway.forget_run(gone uuid) returns void
-    language plpgsql security definer set search_path = pg_catalog
-as $$
-begin
-    update gateway.run set output = ''
-    where id = gone and tenant_id = (select auth.tenant_id()) and ended_at is not null;
-    if found then
-        delete from gateway.run_event where run_id = gone;
-    end if;
-end
-$$;
-revoke execute on function gateway.forget_run(uuid) from public;
-grant execute on function gateway.forget_run(uuid) to authenticated, service_role;

@@ -52,7 +52,7 @@ pub(super) async fn delete(conn: &mut PgConnection, run: RunId) -> sqlx::Result<
     )
     .execute(&mut *conn)
     .await?;
-    sqlx::query!("select gateway.forget_run($1)", run as RunId)
+    sqlx::query!("select gateway.forget_runs(array[$1::uuid])", run as RunId)
         .execute(conn)
         .await
         .map(drop)
