@@ -3,8 +3,7 @@
 import pathlib
 import time
 
-import httpx
-
+import visitor
 from house import REPOSITORY, House
 
 PLAN = """
@@ -41,7 +40,7 @@ def run_of(house: House, secret: str, id: str, wait: float = 20) -> dict:
     """A run once it has ended, by the house's own door."""
     deadline = time.monotonic() + wait
     while True:
-        found = httpx.get(f"{house.inference}/inference/{id}", headers={"x-api-key": secret}).json()
+        found = visitor.run_of(house.inference, id, {"x-api-key": secret})
         if found["ended_at"] or time.monotonic() > deadline:
             return found
         time.sleep(0.02)  # until it has ended

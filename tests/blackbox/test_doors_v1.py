@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import json
-import time
 
 import anthropic
 import httpx
@@ -14,7 +13,7 @@ import runpod
 from house import REPOSITORY, House
 from house import run as command
 from people import Person
-from visitor import run_of
+from shop import run_of
 
 # Plans with room for many calls; the free one lacks what the paid one has.
 PLANS = """
@@ -99,16 +98,6 @@ def ask(text: str) -> list[dict]:
     return [{"role": "user", "content": text}]
 
 
-def run(shop, secret: str, id: str, wait: float = 20) -> dict:
-    """A run once it has ended, by the house's own door."""
-    deadline = time.monotonic() + wait
-    while True:
-        found = run_of(shop.inference, id, {"x-api-key": secret})
-        if found["ended_at"] or time.monotonic() > deadline:
-            return found
-        time.sleep(0.02)  # until it has ended
-
-
 def rows(shop) -> int:
     with psycopg.connect(shop.database) as database:
         return database.execute("select count(*) from gateway.run").fetchone()[0]
@@ -122,7 +111,7 @@ def test_openais_client_chats_and_streams(shop, secret, gpt):
     answer = whole.parse()
     assert answer.model == "small" and answer.choices[0].finish_reason == "stop"
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 0
-    known = run(shop, secret, whole.headers["x-noren-run"])
+    known = run_of(shop, secret, whole.headers["x-noren-run"])
     assert known["output"] == answer.choices[0].message.content
     assert (known["tokens_in"], known["tokens_out"]) == (answer.usage.prompt_tokens, answer.usage.completion_tokens)
     assert known["cost_nano_usd"] > 0
@@ -267,7 +256,7 @@ def test_a_target_that_fails_before_its_first_word_is_replaced_unseen(shop, secr
     whole = gpt.chat.completions.with_raw_response.create(model="fallback", messages=ask("Tell me about snow"))
     straight = gpt.chat.completions.create(model="small", messages=ask("Tell me about snow"))
     assert whole.parse().choices[0].message.content == straight.choices[0].message.content
-    assert run(shop, secret, whole.headers["x-noren-run"])["model"] == "sandbox-small"
+    assert run_of(shop, secret, whole.headers["x-noren-run"])["model"] == "sandbox-small"
 
 
 def test_a_silent_target_is_replaced_too(gpt):
@@ -295,7 +284,7 @@ def test_where_the_route_says_so_another_target_takes_the_answer_up(shop, secret
     whole = gpt.chat.completions.with_raw_response.create(model="continued", messages=ask("Tell me about wind"))
     answer = whole.parse()
     assert answer.choices[0].finish_reason == "stop"
-    known = run(shop, secret, whole.headers["x-noren-run"])
+    known = run_of(shop, secret, whole.headers["x-noren-run"])
     assert known["state"] == "completed" and known["model"] == "sandbox-small"
     assert known["output"] == answer.choices[0].message.content
 
@@ -303,7 +292,7 @@ def test_where_the_route_says_so_another_target_takes_the_answer_up(shop, secret
 def test_an_explicit_zero_stays_zero(shop, secret, gpt):
     whole = gpt.chat.completions.with_raw_response.create(model="zero", messages=ask("hello"))
     assert whole.parse().usage.total_tokens == 0
-    known = run(shop, secret, whole.headers["x-noren-run"])
+    known = run_of(shop, secret, whole.headers["x-noren-run"])
     assert known["output"] and (known["tokens_in"], known["tokens_out"], known["cost_nano_usd"]) == (0, 0, 0)
 
 
@@ -326,7 +315,7 @@ def test_whoever_hangs_up_at_any_chunk_pays_what_was_produced_and_finds_the_whol
 
     with concurrent.futures.ThreadPoolExecutor(21) as pool:
         ids = list(pool.map(hang_up_at, range(41)))
-    runs = [run(shop, secret, id) for id in ids]
+    runs = [run_of(shop, secret, id) for id in ids]
     assert {found["state"] for found in runs} == {"completed"}
     assert len({(found["output"], found["tokens_in"], found["tokens_out"]) for found in runs}) == 1, "all paid the same whole"
     with psycopg.connect(shop.database) as database:
@@ -343,7 +332,7 @@ def test_who_asks_for_it_stops_the_run_by_hanging_up(shop, secret):
         for line in answer.iter_lines():
             if "content" in line and json.loads(line.removeprefix("data: "))["choices"][0]["delta"].get("content"):
                 break
-    found = run(shop, secret, id)
+    found = run_of(shop, secret, id)
     assert (found["state"], found["reason"]) == ("cancelled", "stopped") and found["output"]
     assert found["tokens_out"] > 0
 
