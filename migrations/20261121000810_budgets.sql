@@ -26,6 +26,7 @@ create index block_unit_idx on entitlement.block (tenant_id, unit, created_at);
 call auth.protect('entitlement.budget', 'tenant_id = (select auth.tenant_id())');
 call auth.protect('entitlement.budget_notice', 'tenant_id = (select auth.tenant_id())');
 grant select on entitlement.budget to authenticated;
-grant select, insert, update, delete on entitlement.budget to service_role;
+grant select, insert, delete on entitlement.budget to service_role;
+grant update (monthly, alerts, changed_at) on entitlement.budget to service_role;
 grant select on entitlement.budget_notice to authenticated;
 grant select, insert, delete on entitlement.budget_notice to service_role;

@@ -4,7 +4,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 
-const ROUNDS: u64 = 500;
+const ROUNDS: u64 = 200;
 /// So many go on beside each other, each in a database of its own: whoever finds an event works on it.
 const LANES: u64 = 4;
 
