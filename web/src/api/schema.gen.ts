@@ -3159,6 +3159,8 @@ export interface components {
             demo_logins: components["schemas"]["DemoLogin"][];
             name: string;
             readiness: components["schemas"]["Readiness"][];
+            /** @description Who sells; an operator who has not said it yet has no address. */
+            seller: components["schemas"]["ReceiptIssuer"];
             storefronts: components["schemas"]["Storefront"][];
             version: string;
         };

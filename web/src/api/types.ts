@@ -1,5 +1,6 @@
 // The names that the app uses for what the server's OpenAPI document describes. `npm run api` writes schema.gen.ts.
 
+import type { Feedback } from './misaki'
 import type { components } from './schema.gen'
 
 export type { paths } from './schema.gen'
@@ -53,12 +54,12 @@ export type LedgerPage = Schemas['Statement']
 export type RunState = Schemas['State']
 export type MatchRule = Schemas['Rule']
 export type MessageRun = Schemas['MessageRun']
-export type Message = Schemas['MessageView']
+export type Message = Schemas['MessageView'] & { feedback?: Feedback | null }
 export type ChatSummary = Schemas['ChatSummary']
 export type Chat = Schemas['ChatView']
 export type Findings = Schemas['Findings']
 export type PassingAnswer = Schemas['PassingAnswer']
-export type SendReply = Schemas['Answer']
+export type SendReply = Schemas['Answer'] & { notice?: { code: string; text: Bilingual } | null }
 export type Run = Schemas['InferenceView']
 
 export interface Page<T> {
@@ -77,5 +78,6 @@ export interface EndedData {
 
 export type RunEvent =
   | { id: number; event: 'started'; data: { run_id: string; model: string } }
+  | { id: number; event: 'aside'; data: { text: Bilingual } }
   | { id: number; event: 'delta'; data: { text: string } }
   | { id: number; event: 'ended'; data: EndedData }

@@ -34,6 +34,7 @@ import { legalWords } from './legalWords'
 import { linkWords, mailboxWords } from './linkWords'
 import { misakiWords } from './misakiWords'
 import { bannerWords, familyWords, memberWords, roleWords, tenantWords } from './peopleWords'
+import { roomWords } from './roomWords'
 import { deviceWords, profileWords, securityWords, stepUpWords } from './securityWords'
 import { comingWords, shellWords, welcomeWords } from './shellWords'
 import { wordsOf } from './text'
@@ -72,6 +73,7 @@ const tables = {
   mailboxWords,
   memberWords,
   misakiWords,
+  roomWords,
   overviewDeskWords,
   planDeskWords,
   plansWords,

@@ -402,6 +402,12 @@ const termsRoute = createRoute({
   component: lazyRouteComponent(legalPage),
 })
 
+const tokushohoRoute = createRoute({
+  getParentRoute: () => houseRoute,
+  path: '/legal/tokushoho',
+  component: lazyRouteComponent(legalPage),
+})
+
 const privacyRoute = createRoute({
   getParentRoute: () => houseRoute,
   path: '/legal/privacy',
@@ -414,6 +420,13 @@ const naraiRoute = createRoute({
   component: lazyRouteComponent(() => import('../storefronts/narai/NaraiPage')),
 })
 
+// A shared talk stands in the house's frame: whoever reads it need not come into the bar.
+const sharedRoute = createRoute({
+  getParentRoute: () => houseRoute,
+  path: '/misaki/s/$token',
+  component: lazyRouteComponent(() => import('../storefronts/misaki/SharedPage')),
+})
+
 // The room stays mounted while its conversations change, so a first message does not tear down its own page.
 const misakiRoute = createRoute({
   getParentRoute: () => rootRoute,
@@ -422,6 +435,8 @@ const misakiRoute = createRoute({
 })
 const misakiEntranceRoute = createRoute({ getParentRoute: () => misakiRoute, path: '/' })
 const misakiPassingRoute = createRoute({ getParentRoute: () => misakiRoute, path: '/passing' })
+const misakiMemoryRoute = createRoute({ getParentRoute: () => misakiRoute, path: '/memory' })
+const misakiMovingRoute = createRoute({ getParentRoute: () => misakiRoute, path: '/moving' })
 const misakiChatRoute = createRoute({ getParentRoute: () => misakiRoute, path: '/chat/$chatId' })
 
 const routeTree = rootRoute.addChildren([
@@ -486,8 +501,16 @@ const routeTree = rootRoute.addChildren([
     naraiRoute,
     termsRoute,
     privacyRoute,
+    tokushohoRoute,
+    sharedRoute,
   ]),
-  misakiRoute.addChildren([misakiEntranceRoute, misakiPassingRoute, misakiChatRoute]),
+  misakiRoute.addChildren([
+    misakiEntranceRoute,
+    misakiPassingRoute,
+    misakiMemoryRoute,
+    misakiMovingRoute,
+    misakiChatRoute,
+  ]),
 ])
 
 export function createHouseRouter(queryClient: QueryClient, history?: RouterHistory) {
