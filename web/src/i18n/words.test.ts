@@ -32,6 +32,7 @@ import { hookWords } from './hookWords'
 import { areaWords, auditWords, dataWords, keyWords } from './keyWords'
 import { legalWords } from './legalWords'
 import { linkWords, mailboxWords } from './linkWords'
+import { personaDeskWords, phraseDeskWords, routingDeskWords, verdictDeskWords } from './misakiDeskWords'
 import { misakiWords } from './misakiWords'
 import { bannerWords, familyWords, memberWords, roleWords, tenantWords } from './peopleWords'
 import { roomWords } from './roomWords'
@@ -73,6 +74,10 @@ const tables = {
   mailboxWords,
   memberWords,
   misakiWords,
+  personaDeskWords,
+  phraseDeskWords,
+  routingDeskWords,
+  verdictDeskWords,
   roomWords,
   overviewDeskWords,
   planDeskWords,

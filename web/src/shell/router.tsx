@@ -13,6 +13,7 @@ import { playSearch, requestsSearch, statisticsSearch } from '../storefronts/gen
 import { CurtainWaiting } from '../ui/Noren'
 import {
   deskEventsSearch,
+  deskFeedbackSearch,
   deskJobsSearch,
   deskPlansSearch,
   deskSubscriptionsSearch,
@@ -321,6 +322,31 @@ const adminUsageRoute = createRoute({
   component: lazyRouteComponent(rooms, 'Usage'),
 })
 
+const adminRoutingRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/desk/routing',
+  component: lazyRouteComponent(rooms, 'Routing'),
+})
+
+const adminPhrasesRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/desk/phrases',
+  component: lazyRouteComponent(rooms, 'Phrases'),
+})
+
+const adminPersonaRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/desk/persona',
+  component: lazyRouteComponent(rooms, 'Persona'),
+})
+
+const adminFeedbackRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/desk/feedback',
+  validateSearch: deskFeedbackSearch,
+  component: lazyRouteComponent(rooms, 'Verdicts'),
+})
+
 const webgptRoute = createRoute({
   getParentRoute: () => houseRoute,
   path: '/webgpt',
@@ -483,6 +509,10 @@ const routeTree = rootRoute.addChildren([
       adminEventsRoute,
       adminJobsRoute,
       adminUsageRoute,
+      adminRoutingRoute,
+      adminPhrasesRoute,
+      adminPersonaRoute,
+      adminFeedbackRoute,
     ]),
     webgptRoute,
     genaiRoute.addChildren([
