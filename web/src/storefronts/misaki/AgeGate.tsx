@@ -1,11 +1,13 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
+import { flushSync } from 'react-dom'
 import { confirmAge, getAge } from '../../api/misaki'
 import { roomWords } from '../../i18n/roomWords'
 import { useWords } from '../../i18n/text'
 import { Summary } from '../../shell/form'
 import { Button, buttonClass } from '../../ui/Button'
+import { isTouch } from '../../ui/keys'
 import { Noren } from '../../ui/Noren'
 import styles from './talk.module.css'
 
@@ -23,16 +25,20 @@ export function AgeGate({ ready, children }: { ready: boolean; children: ReactNo
   const age = useQuery({ ...ageQuery, enabled: ready })
   const [young, setYoung] = useState(false)
   const yes = useRef<HTMLButtonElement>(null)
+  // What lies behind stays as it is, so that nothing is loaded twice and no half-written line is lost.
+  const inside = useRef<HTMLDivElement>(null)
   const confirm = useMutation({
     mutationFn: () => confirmAge(true),
-    onSuccess: (now) => client.setQueryData(ageQuery.queryKey, now),
+    onSuccess: (now) => {
+      flushSync(() => client.setQueryData(ageQuery.queryKey, now))
+      if (!isTouch()) inside.current?.querySelector('textarea')?.focus()
+    },
   })
   const asked = age.data !== undefined && age.data.confirmed_at === null
   useEffect(() => {
     if (asked) yes.current?.focus()
   }, [asked])
-  if (!asked) return children
-  return (
+  const gate = (
     <div className={styles['gate']}>
       <Noren characters="みさき" cloth="misaki" />
       <h2>{young ? words.gateSorry : words.gateTitle}</h2>
@@ -58,5 +64,13 @@ export function AgeGate({ ready, children }: { ready: boolean; children: ReactNo
         </>
       )}
     </div>
+  )
+  return (
+    <>
+      {asked && gate}
+      <div ref={inside} className={asked ? styles['behind'] : styles['around']}>
+        {children}
+      </div>
+    </>
   )
 }
