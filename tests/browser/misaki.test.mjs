@@ -80,7 +80,7 @@ test('a guest, a member, a regular, a VIP: one talk, and each plan its own model
   const { page, context: browser, complaints } = await house.visit(phone, 'ja', 'dark', { young: true })
 
   await context.test('one tap lets a guest in, and 定型文 answers at once, for nothing', async () => {
-    await pretend(browser)
+    await pretend(browser, { young: true })
     await page.goto('/misaki')
     await button(page, '20歳以上です。入る').waitFor()
     await good(page, 'gate')
@@ -90,7 +90,10 @@ test('a guest, a member, a regular, a VIP: one talk, and each plan its own model
     const times = []
     for (const text of ['こんばんは', '疲れた', 'ありがとう']) {
       times.push(await timeOfPrepared(page, text))
-      await answers(page).nth(times.length - 1).locator('time').waitFor()
+      await answers(page)
+        .nth(times.length - 1)
+        .locator('time')
+        .waitFor()
     }
     context.diagnostic(`定型文 in ${times.map((ms) => ms.toFixed(1)).join(', ')} ms`)
     // the quickest, because what else the machine does is not ours
@@ -103,19 +106,25 @@ test('a guest, a member, a regular, a VIP: one talk, and each plan its own model
     await good(page, 'canned')
   })
 
-  await context.test('what no phrase knows goes to Phi-3 Mini, and the next one is priced before it is sent', async () => {
-    await page.getByLabel(t.composer).fill('こんばんは')
-    await page.getByText('定型なので0回分').waitFor()
-    await page.getByLabel(t.composer).fill(t.question)
-    await page.getByText('送ると1回分').waitFor()
-    await say(page, t.question)
-    await heard(page, 'phi-3-mini')
-    const { message, usage } = await record(page)
-    assert.deepEqual([message.run.model, message.run.state], ['phi-3-mini', 'completed'])
-    assert.deepEqual([usage.length, usage[0].run_id, usage[0].model], [1, message.run.id, usage[0].model])
-    assert.deepEqual(doubles.asked.map(({ model }) => model), ['phi-3-mini'])
-    await good(page, 'phi')
-  })
+  await context.test(
+    'what no phrase knows goes to Phi-3 Mini, and the next one is priced before it is sent',
+    async () => {
+      await page.getByLabel(t.composer).fill('こんばんは')
+      await page.getByText('定型なので0回分').waitFor()
+      await page.getByLabel(t.composer).fill(t.question)
+      await page.getByText('送ると1回分').waitFor()
+      await say(page, t.question)
+      await heard(page, 'phi-3-mini')
+      const { message, usage } = await record(page)
+      assert.deepEqual([message.run.model, message.run.state], ['phi-3-mini', 'completed'])
+      assert.deepEqual([usage.length, usage[0].run_id, usage[0].model], [1, message.run.id, usage[0].model])
+      assert.deepEqual(
+        doubles.asked.map(({ model }) => model),
+        ['phi-3-mini'],
+      )
+      await good(page, 'phi')
+    },
+  )
 
   await context.test('an account keeps the talk', async () => {
     const here = new URL(page.url()).pathname
@@ -126,7 +135,10 @@ test('a guest, a member, a regular, a VIP: one talk, and each plan its own model
     await button(page, t.signUp).click()
     await page.waitForURL(`**${here}`)
     await heard(page, 'phi-3-mini')
-    assert.deepEqual((await record(page)).messages.map(({ id }) => id), before)
+    assert.deepEqual(
+      (await record(page)).messages.map(({ id }) => id),
+      before,
+    )
     assert.equal((await ask(page, '/billing/plan?storefront=misaki')).plan.id, 'free')
     await good(page, 'member')
   })
@@ -149,33 +161,39 @@ test('a guest, a member, a regular, a VIP: one talk, and each plan its own model
     const { message, usage } = await record(page)
     assert.equal(message.run.model, 'mistral-7b')
     assert.equal(usage[0].run_id, message.run.id)
-    assert.deepEqual(doubles.asked.map(({ model }) => model), ['phi-3-mini', 'mistral-7b'])
+    assert.deepEqual(
+      doubles.asked.map(({ model }) => model),
+      ['phi-3-mini', 'mistral-7b'],
+    )
     await good(page, 'mistral')
   })
 
-  await context.test('raised to VIP elsewhere, the open page’s next message goes to Claude, with the whole talk', async () => {
-    const other = await browser.newPage()
-    await other.goto('/plans/misaki')
-    await link(other, '「VIP」に上げる').click()
-    await button(other, 'この内容で申し込む').click()
-    await other.getByRole('heading', { level: 1, name: '「VIP」になりました' }).waitFor({ timeout: 35_000 })
-    await picture(other, 'bar-vip')
-    await other.close()
-    await say(page, '昨日の話の続きを聞いてください')
-    await heard(page, 'claude-3-haiku-20240307')
-    const { message, usage } = await record(page)
-    assert.equal(message.run.model, 'claude-3-haiku-20240307')
-    assert.equal(usage[0].run_id, message.run.id)
-    assert.ok(usage[0].cost_nano_usd > 0)
-    const [phi, mistral, claude] = doubles.asked
-    assert.equal(doubles.asked.length, 3, 'each asked once')
-    // the same Misaki speaks, whoever lends the voice
-    assert.ok(JSON.stringify(claude).includes('みさき') && JSON.stringify(phi.messages[0]).includes('みさき'))
-    assert.ok(JSON.stringify(mistral.messages).includes(t.question), 'what was said as a guest is known')
-    await answers(page).last().getByRole('button', { name: 'だれが答えたか' }).click()
-    await page.getByText('claude-3-haiku-20240307 が答えました。').waitFor()
-    await good(page, 'claude')
-  })
+  await context.test(
+    'raised to VIP elsewhere, the open page’s next message goes to Claude, with the whole talk',
+    async () => {
+      const other = await browser.newPage()
+      await other.goto('/plans/misaki')
+      await link(other, '「VIP」に上げる').click()
+      await button(other, 'この内容で申し込む').click()
+      await other.getByRole('heading', { level: 1, name: '「VIP」になりました' }).waitFor({ timeout: 35_000 })
+      await picture(other, 'bar-vip')
+      await other.close()
+      await say(page, '昨日の話の続きを聞いてください')
+      await heard(page, 'claude-3-haiku-20240307')
+      const { message, usage } = await record(page)
+      assert.equal(message.run.model, 'claude-3-haiku-20240307')
+      assert.equal(usage[0].run_id, message.run.id)
+      assert.ok(usage[0].cost_nano_usd > 0)
+      const [phi, mistral, claude] = doubles.asked
+      assert.equal(doubles.asked.length, 3, 'each asked once')
+      // the same Misaki speaks, whoever lends the voice
+      assert.ok(JSON.stringify(claude).includes('みさき') && JSON.stringify(phi.messages[0]).includes('みさき'))
+      assert.ok(JSON.stringify(mistral.messages).includes(t.question), 'what was said as a guest is known')
+      await answers(page).last().getByRole('button', { name: 'だれが答えたか' }).click()
+      await page.getByText('claude-3-haiku-20240307 が答えました。').waitFor()
+      await good(page, 'claude')
+    },
+  )
 
   assert.deepEqual(complaints, [])
   await browser.close()
@@ -237,12 +255,10 @@ const own = {
     share: '会話を見せる',
     makeLink: 'リンクをつくる',
     takeBack: '取り消す',
-    settled: '取り消しました',
     bad: 'いまひとつ',
     whyBad: 'どこが、いまひとつでしたか',
     cold: '冷たい',
     tell: '伝える',
-    memory: '思い出',
     forget: '「猫のタマと暮らしている」を忘れる',
     edit: '「猫のタマと暮らしている」を直す',
     pick: 'ファイルを選ぶ',
@@ -262,7 +278,6 @@ const own = {
     whyBad: 'What was wrong with it?',
     cold: 'It is cold',
     tell: 'Tell them',
-    memory: 'Memory',
     forget: 'Forget “猫のタマと暮らしている”',
     edit: 'Edit “猫のタマと暮らしている”',
     pick: 'Choose a file',
@@ -298,7 +313,11 @@ for (const [screen, language, scheme] of [
     await dialog.getByRole('button', { name: o.makeLink }).click()
     const address = await dialog.getByText(/\/misaki\/s\/tok_/).innerText()
     await good(page, name('share'))
-    await dialog.getByRole('button', { name: o.takeBack }).or(dialog.getByText(o.takeBack, { exact: true })).first().click()
+    await dialog
+      .getByRole('button', { name: o.takeBack })
+      .or(dialog.getByText(o.takeBack, { exact: true }))
+      .first()
+      .click()
     await dialog.getByText(/\/misaki\/s\/tok_/).waitFor({ state: 'detached' })
     await page.keyboard.press('Escape')
 

@@ -2,18 +2,42 @@
 // take an operator, a clock or ten minutes to come about. What was sent is kept for whoever asks.
 const at = '2026-11-20T12:00:00Z'
 
-export async function pretend(context) {
+export async function pretend(context, { young = false } = {}) {
   const sent = { feedback: [] }
-  let age = null
+  let age = young ? null : at
   let shares = []
   let memories = [
-    { id: 'mem_1', kind: 'fact', text: '猫のタマと暮らしている', chat_id: 'chat_1', message_id: 'msg_1', created_at: at, edited: false },
-    { id: 'mem_2', kind: 'mood', text: '仕事のあとは少し疲れている', chat_id: null, message_id: null, created_at: at, edited: true },
+    {
+      id: 'mem_1',
+      kind: 'fact',
+      text: '猫のタマと暮らしている',
+      chat_id: 'chat_1',
+      message_id: 'msg_1',
+      created_at: at,
+      edited: false,
+    },
+    {
+      id: 'mem_2',
+      kind: 'mood',
+      text: '仕事のあとは少し疲れている',
+      chat_id: null,
+      message_id: null,
+      created_at: at,
+      edited: true,
+    },
   ]
   const card = {
     spec: 'chara_card_v3',
     spec_version: '3.0',
-    data: { name: 'みさき', description: '小さなスナックのママ。', personality: 'あたたかい', scenario: '夜のお店', system_prompt: '', first_mes: 'いらっしゃい。', mes_example: '' },
+    data: {
+      name: 'みさき',
+      description: '小さなスナックのママ。',
+      personality: 'あたたかい',
+      scenario: '夜のお店',
+      system_prompt: '',
+      first_mes: 'いらっしゃい。',
+      mes_example: '',
+    },
   }
   const phrases = {
     version: 3,
@@ -21,8 +45,22 @@ export async function pretend(context) {
     changed: true,
     semantic: true,
     phrases: [
-      { id: 'hello', match: ['こんばんは', 'good evening'], replies: [{ when: 'any', text: 'いらっしゃい。' }, { when: 'night', text: '遅くまでお疲れさま。' }], chip: true },
-      { id: 'help-line', match: ['しにたい'], replies: [{ when: 'any', text: 'ひとりで抱えないで。' }], safety: true, unless: ['漫画'] },
+      {
+        id: 'hello',
+        match: ['こんばんは', 'good evening'],
+        replies: [
+          { when: 'any', text: 'いらっしゃい。' },
+          { when: 'night', text: '遅くまでお疲れさま。' },
+        ],
+        chip: true,
+      },
+      {
+        id: 'help-line',
+        match: ['しにたい'],
+        replies: [{ when: 'any', text: 'ひとりで抱えないで。' }],
+        safety: true,
+        unless: ['漫画'],
+      },
     ],
   }
   const answers = {
@@ -53,7 +91,11 @@ export async function pretend(context) {
       sent.feedback.push(body)
       return { reason: null, text: null, with_talk: false, ...body, at }
     },
-    'GET /api/misaki/consents': () => ({ available: true, memory: { given: true, at }, training: { given: false, at: null } }),
+    'GET /api/misaki/consents': () => ({
+      available: true,
+      memory: { given: true, at },
+      training: { given: false, at: null },
+    }),
     'GET /api/misaki/memories': () => ({ used: true, items: memories }),
     'DELETE /api/misaki/memories/': (_, path) => {
       memories = memories.filter(({ id }) => !path.endsWith(id))
@@ -67,18 +109,51 @@ export async function pretend(context) {
       left_out: 3,
       errors: [{ place: 4, title: '長い夜の話', code: 'too_long' }],
     }),
-    'GET /admin/misaki/phrases/versions': () => ({ items: [{ version: 3, note: '冬の挨拶', published_at: at, phrases: 41 }, { version: 2, note: null, published_at: at, phrases: 40 }] }),
+    'GET /admin/misaki/phrases/versions': () => ({
+      items: [
+        { version: 3, note: '冬の挨拶', published_at: at, phrases: 41 },
+        { version: 2, note: null, published_at: at, phrases: 40 },
+      ],
+    }),
     'POST /admin/misaki/phrases/test': () => ({
       hit: { id: 'hello', rule: 'exact', reply: 'いらっしゃい。', entry: 'こんばんは' },
-      candidates: [{ id: 'hello', entry: 'こんばんは', score: 1 }, { id: 'help-line', entry: 'しにたい', score: 0.12 }],
+      candidates: [
+        { id: 'hello', entry: 'こんばんは', score: 1 },
+        { id: 'help-line', entry: 'しにたい', score: 0.12 },
+      ],
     }),
     'GET /admin/misaki/phrases': () => phrases,
-    'GET /admin/misaki/persona/versions': () => ({ items: [{ version: 2, name: 'みさき', published_at: at }, { version: 1, name: 'みさき', published_at: at }] }),
+    'GET /admin/misaki/persona/versions': () => ({
+      items: [
+        { version: 2, name: 'みさき', published_at: at },
+        { version: 1, name: 'みさき', published_at: at },
+      ],
+    }),
     'GET /admin/misaki/persona': () => ({ version: 2, published_at: at, card }),
     'GET /admin/misaki/feedback': () => ({
       items: [
-        { message_id: 'msg_1', liked: false, reason: 'cold', text: 'もう少しやさしく', at, canned_id: null, model: 'phi-3-mini', question: '今日は疲れた', answer: 'そうですか。' },
-        { message_id: 'msg_2', liked: true, reason: null, text: null, at, canned_id: 'hello', model: null, question: null, answer: null },
+        {
+          message_id: 'msg_1',
+          liked: false,
+          reason: 'cold',
+          text: 'もう少しやさしく',
+          at,
+          canned_id: null,
+          model: 'phi-3-mini',
+          question: '今日は疲れた',
+          answer: 'そうですか。',
+        },
+        {
+          message_id: 'msg_2',
+          liked: true,
+          reason: null,
+          text: null,
+          at,
+          canned_id: 'hello',
+          model: null,
+          question: null,
+          answer: null,
+        },
       ],
       next_cursor: null,
     }),

@@ -102,7 +102,7 @@ export const phraseDeskWords = define({
   version: { ja: (n: number) => `版${n}`, en: (n: number) => `version ${n}` },
   pieces: { ja: (n: string) => `${n}個`, en: (n: string) => `${n} phrases` },
   rollBack: { ja: 'この版に戻す', en: 'Go back to this' },
-  rollBackOf: { ja: (n: number) => `版${n}に戻す`, en: (n: number) => `Go back to version ${n}` },
+  rollBackOf: { ja: (n: number) => `版${n}：この版に戻す`, en: (n: number) => `Go back to this: version ${n}` },
   rollBackText: {
     ja: 'この版の内容を、新しい版として公開します。いまの下書きも、これに替わります。',
     en: 'Its contents are published as a new version, and the draft becomes them too.',
@@ -148,7 +148,7 @@ export const personaDeskWords = define({
   versions: { ja: 'これまでの版', en: 'Versions' },
   versionOf: { ja: (n: number) => `版${n}`, en: (n: number) => `version ${n}` },
   rollBack: { ja: 'この版に戻す', en: 'Go back to this' },
-  rollBackOf: { ja: (n: number) => `版${n}に戻す`, en: (n: number) => `Go back to version ${n}` },
+  rollBackOf: { ja: (n: number) => `版${n}：この版に戻す`, en: (n: number) => `Go back to this: version ${n}` },
 })
 
 export const verdictDeskWords = define({

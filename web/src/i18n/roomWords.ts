@@ -14,7 +14,10 @@ export const roomWords = define({
   copyCode: { ja: 'コードをコピー', en: 'Copy the code' },
   copiedLast: { ja: '最後のお返事をコピーしました', en: 'The last answer is copied' },
   why: { ja: 'だれが答えたか', en: 'Who answered' },
-  byRule: { ja: (rule: string) => `${rule}で選んだお返事です。`, en: (rule: string) => `Chosen by ${rule}.` },
+  byRule: {
+    ja: (rule: string) => `用意してあるお返事です（決め手は、${rule}）。回数は減りません。`,
+    en: (rule: string) => `A prepared reply, found by ${rule}. It uses none of your allowance.`,
+  },
   rule_exact: { ja: 'ぴったり同じ言葉', en: 'the very same words' },
   rule_folded: { ja: '書き方だけ違う同じ言葉', en: 'the same words, written differently' },
   rule_pattern: { ja: '決まった言い回し', en: 'a turn of phrase' },

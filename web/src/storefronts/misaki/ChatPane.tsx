@@ -104,7 +104,11 @@ function Status({ model, draft, account }: { model: string | null; draft: string
             <Badge tone="warn">{words.sandbox}</Badge>
           </span>
         )}
-        {model && <Badge>{model}</Badge>}
+        {model && (
+          <span className={styles['model']} title={model}>
+            <Badge>{model}</Badge>
+          </span>
+        )}
       </span>
     </div>
   )

@@ -180,9 +180,7 @@ function Why({ message, model }: { message: Message; model: string | null }) {
       </button>
       {open && (
         <p className={styles['whyText']} role="status">
-          {canned
-            ? `${words.byRule(words[`rule_${canned.rule}`] ?? canned.rule)} ${misaki.cannedWhy}`
-            : words.byModel(model ?? '')}
+          {canned ? words.byRule(words[`rule_${canned.rule}`] ?? canned.rule) : words.byModel(model ?? '')}
           {canned && <code>{canned.id}</code>}
         </p>
       )}
