@@ -1,3 +1,4 @@
+mod carried;
 mod store;
 mod tree;
 mod versions;
@@ -14,8 +15,18 @@ use uuid::Uuid;
 
 use tree::Tree;
 
-use crate::{CHAT, Error, Misaki, STOREFRONT, persona, phrase};
+use crate::{
+    CHAT, Error, Misaki, STOREFRONT,
+    feedback::{self, FeedbackView},
+    memory,
+    persona::{self, Turn},
+    phrase,
+};
 
+pub(crate) use carried::{
+    Whole, answer_and_question, branch_to, chat_of_answer, count, end_of, exists, shown_since,
+    take_in, whole,
+};
 pub(crate) use versions::{again, delete_message, show};
 
 kernel::id!(
@@ -66,6 +77,9 @@ pub(crate) struct MessageView {
     pub(crate) canned: Option<CannedView>,
     #[schema(required)]
     pub(crate) run: Option<MessageRun>,
+    /// What the caller thought of it.
+    #[schema(required)]
+    pub(crate) feedback: Option<FeedbackView>,
 }
 
 /// Who speaks.
@@ -77,6 +91,13 @@ pub(crate) enum Speaker {
 }
 
 impl Speaker {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Assistant => "assistant",
+        }
+    }
+
     fn of(role: &str) -> Self {
         if role == "user" {
             Self::User
@@ -252,6 +273,7 @@ async fn answer(
     };
     store::insert_message(&mut tx, caller.principal.tenant, &assistant).await?;
     store::touch(&mut tx, user.chat, assistant.id, now).await?;
+    memory::rest(&mut tx, room, caller.principal, user.chat).await?;
     let said = said(&mut tx, user, assistant).await?;
     tx.commit().await?;
     if let Some(run) = admitted {
@@ -284,9 +306,17 @@ async fn ask(
             (role, run.map_or(row.text, |run| run.output))
         })
         .collect();
+    let (_, card) = persona::current(conn, room).await?;
+    let insights = memory::insights(conn, room, caller.principal).await?;
+    let turn = Turn {
+        lang,
+        earlier,
+        text: &user.text,
+        insights: &insights,
+    };
     let start = StartRun {
         purpose: CHAT.to_owned(),
-        messages: persona::conversation(lang, earlier, &user.text),
+        messages: persona::conversation(&card, turn),
         max_tokens: None,
     };
     Ok(admit(conn, &room.gateway, caller, start).await?)
@@ -455,27 +485,11 @@ pub(crate) async fn told(conn: &mut PgConnection, ids: &[MessageId]) -> Result<V
     Ok(told.collect())
 }
 
-/// All chats of the caller with their messages, for their own reading.
-pub async fn export(room: &Misaki, caller: Principal) -> Result<impl Serialize + use<>, Error> {
-    let mut chats = Vec::new();
-    let mut request = PageRequest {
-        limit: 100,
-        after: None,
-    };
-    loop {
-        let page = list(room, caller, &Which::default(), &request).await?;
-        for summary in page.items {
-            chats.push(get(room, caller, summary.id).await?);
-        }
-        match page.next_cursor.and_then(|next| Cursor::decode(&next).ok()) {
-            Some(next) => request.after = Some(next),
-            None => return Ok(chats),
-        }
-    }
-}
-
 /// Removes all chats of a tenant that goes, in the caller's transaction.
 pub async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
+    crate::age::forget(conn, tenant).await?;
+    memory::forget(conn, tenant).await?;
+    crate::carry::forget(conn, tenant).await?;
     store::delete_all(conn, tenant).await
 }
 
@@ -484,10 +498,22 @@ async fn views(
     rows: Vec<Row>,
     tree: &Tree,
 ) -> Result<Vec<MessageView>, Error> {
+    let answers: Vec<MessageId> = rows
+        .iter()
+        .filter(|row| speaker(row) == Speaker::Assistant)
+        .map(|row| row.id)
+        .collect();
+    let thought = feedback::of(conn, &answers).await?;
     Ok(with_runs(conn, rows)
         .await?
         .into_iter()
-        .map(|(row, run)| view(row, run, tree))
+        .map(|(row, run)| {
+            let thought = thought.iter().find(|(id, _)| *id == row.id);
+            MessageView {
+                feedback: thought.map(|(_, feedback)| feedback.clone()),
+                ..view(row, run, tree)
+            }
+        })
         .collect())
 }
 
@@ -527,6 +553,7 @@ fn view(row: Row, run: Option<RunView>, tree: &Tree) -> MessageView {
             reason: run.reason,
             model: Some(run.model),
         }),
+        feedback: None,
     }
 }
 

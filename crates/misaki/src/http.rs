@@ -15,10 +15,11 @@ use sha2::{Digest, Sha256};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    ChatId, Error, MessageId, Misaki,
+    ChatId, Error, MessageId, Misaki, age, carry,
     chat::{self, Change, ChatSummary, ChatView, MessageView, Said, Saying, Which},
-    passing, phrase,
+    feedback, memory, passing, persona, phrase,
     search::{self, Findings},
+    share,
 };
 
 /// The account listener's routes: what was said before.
@@ -31,6 +32,12 @@ pub fn account_router() -> OpenApiRouter<Misaki> {
         .routes(routes!(get_chat, update_chat, delete_chat))
         .routes(routes!(show_version))
         .routes(routes!(delete_message))
+        .merge(share::http::router())
+        .merge(carry::http::router())
+        .merge(memory::http::router())
+        .merge(persona::http::router())
+        .merge(feedback::http::router())
+        .merge(age::router())
 }
 
 /// The inference listener's routes: saying something, and hearing it answered anew.

@@ -4,13 +4,19 @@
 //! Never: which model answers (the plan and the gateway decide), what an answer costs, or the text of a run, which
 //! the gateway keeps.
 
+mod age;
+mod carry;
 mod chat;
 mod error;
+mod export;
+mod feedback;
 mod http;
+mod memory;
 mod passing;
 mod persona;
 pub mod phrase;
 mod search;
+mod share;
 
 use std::sync::Arc;
 
@@ -18,8 +24,9 @@ use db::Ctx;
 use gateway::Gateway;
 use identity::Identity;
 
-pub use chat::{ChatId, MessageId, export, forget};
+pub use chat::{ChatId, MessageId, forget};
 pub use error::Error;
+pub use export::export;
 pub use http::{account_router, inference_router};
 
 /// The storefront's name in plans, tokens and units.
@@ -36,25 +43,33 @@ pub struct Misaki {
     pub gateway: Gateway,
     #[from_ref(skip)]
     phrases: Arc<phrase::Matcher>,
+    #[from_ref(skip)]
+    persona: Arc<persona::Known>,
 }
 
 impl Misaki {
     /// The room's jobs.
     pub fn register(&self, registry: jobs::Registry) -> jobs::Registry {
-        registry.job::<passing::ForgetPassing>(self)
+        registry
+            .job::<passing::ForgetPassing>(self)
+            .job::<carry::ImportChats>(self)
+            .job::<memory::LearnFromChat>(self)
     }
 
-    /// Opens the room with the phrases that come with it.
+    /// Opens the room with the phrases and the persona that come with it.
     ///
     /// # Errors
-    /// When the phrase set breaks its own rules.
-    pub fn open(gateway: Gateway) -> Result<Self, phrase::PhraseError> {
-        let set = phrase::PhraseSet::parse(phrase::DEFAULT_JSON)?;
+    /// When one of them breaks its own rules.
+    pub fn open(gateway: Gateway) -> Result<Self, kernel::Fault> {
+        let set = phrase::PhraseSet::parse(phrase::DEFAULT_JSON).map_err(|error| {
+            kernel::Fault::internal("the phrases of the house are broken", error)
+        })?;
         Ok(Self {
             cx: gateway.cx.clone(),
             identity: gateway.identity.clone(),
             gateway,
             phrases: Arc::new(phrase::Matcher::new(&set)),
+            persona: Arc::new(persona::Known::first()?),
         })
     }
 }

@@ -12,7 +12,11 @@ use llm::Role;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{CHAT, Error, Misaki, STOREFRONT, chat, persona, phrase};
+use crate::{
+    CHAT, Error, Misaki, STOREFRONT, chat,
+    persona::{self, Turn},
+    phrase,
+};
 
 /// How long the answer of a run can be read.
 const READABLE: Duration = Duration::minutes(15);
@@ -51,12 +55,19 @@ pub(crate) async fn say(
     {
         return Ok(Reply::Canned(hit));
     }
+    let mut tx = cx.db.begin(caller.principal.scope()).await?;
+    let (_, card) = persona::current(&mut tx, room).await?;
+    let turn = Turn {
+        lang: passing.lang,
+        earlier: passing.earlier,
+        text: &passing.text,
+        insights: "",
+    };
     let start = StartRun {
         purpose: CHAT.to_owned(),
-        messages: persona::conversation(passing.lang, passing.earlier, &passing.text),
+        messages: persona::conversation(&card, turn),
         max_tokens: None,
     };
-    let mut tx = cx.db.begin(caller.principal.scope()).await?;
     let admitted = admit(&mut tx, &room.gateway, caller, start).await?;
     let run = admitted.id;
     let job = ForgetPassing {

@@ -209,7 +209,8 @@ impl Pattern {
     }
 }
 
-fn fnv1a(text: &str) -> u32 {
+/// A hash that the browser has too, for choices that are no secrets.
+pub(crate) fn fnv1a(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     })

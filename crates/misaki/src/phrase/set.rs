@@ -69,7 +69,7 @@ pub enum When {
 
 impl When {
     /// Tells the time of day of an hour.
-    pub(super) fn of_hour(hour: u32) -> Self {
+    pub(crate) fn of_hour(hour: u32) -> Self {
         match hour % 24 {
             5..=10 => Self::Morning,
             11..=16 => Self::Day,
