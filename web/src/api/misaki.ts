@@ -1,151 +1,113 @@
 import { account } from './client'
 import { unwrap } from './problem'
+import type { components } from './schema.gen'
 import type { Bilingual, Locale, Page } from './types'
 
-export type Audience = 'link' | 'signed_in'
-export interface Share {
-  id: string
-  audience: Audience
-  created_at: string
-}
-export type NewShare = Share & { token: string }
-export interface SharedTalk {
-  title: string | null
-  shared_at: string
-  messages: { role: 'user' | 'assistant'; text: string; at: string }[]
-}
-export interface Import {
-  id: string
-  state: 'waiting' | 'done' | 'failed'
-  chats: number
-  messages: number
-  left_out: number
-  errors: { place: number; title: string | null; code: string }[]
-}
-interface Consent {
-  given: boolean
-  at: string | null
-}
-export interface Consents {
-  available: boolean
-  memory: Consent
-  training: Consent
-}
-export interface Memory {
-  id: string
-  kind: 'fact' | 'mood' | 'summary'
-  text: string
-  chat_id: string | null
-  message_id: string | null
-  created_at: string
-  edited: boolean
-}
-export interface Memories {
-  used: boolean
-  items: Memory[]
-}
-export const reasons = ['wrong', 'cold', 'unsafe', 'out_of_character', 'too_long', 'other'] as const
-export type Reason = (typeof reasons)[number]
-export interface Feedback {
-  liked: boolean
-  reason: Reason | null
-  text: string | null
-  with_talk: boolean
-  at: string
-}
+type Schemas = components['schemas']
+
+export type Audience = Schemas['Audience']
+export type Share = Schemas['ShareView']
+export type NewShare = Schemas['CreatedShare']
+export type SharedTalk = Schemas['SharedChat']
+export type Import = Schemas['ImportView']
+export type Consents = Schemas['Consents']
+export type Memory = Schemas['MemoryView']
+export type Memories = Schemas['Memories']
+export type Reason = Schemas['Reason']
+export const reasons = [
+  'wrong',
+  'cold',
+  'unsafe',
+  'out_of_character',
+  'too_long',
+  'other',
+] as const satisfies readonly Reason[]
+export type Feedback = Schemas['FeedbackView']
 export interface Judgement {
   liked: boolean
   reason?: Reason
   text?: string
   with_talk?: boolean
 }
-export interface FirstWords {
-  text: string
-  when: string
-  visits: string
-}
+export type FirstWords = Schemas['FirstWords']
 
-// biome-ignore lint/suspicious/noExplicitAny: see below
-type Call = (path: string, init?: object) => Promise<any>
-const house = account as unknown as Record<'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE', Call>
+// A file goes out as it is, whatever form the document gives it.
+const asItIs = (body: unknown) => body as Blob
 
 export function shareChat(chat: string, audience: Audience): Promise<NewShare> {
-  return unwrap(house.POST('/api/misaki/chats/{chat}/shares', { params: { path: { chat } }, body: { audience } }))
+  return unwrap(account.POST('/api/misaki/chats/{chat}/shares', { params: { path: { chat } }, body: { audience } }))
 }
 
 export async function getShares(chat: string): Promise<Share[]> {
-  const answer: { items: Share[] } = await unwrap(
-    house.GET('/api/misaki/chats/{chat}/shares', { params: { path: { chat } } }),
-  )
-  return answer.items
+  return (await unwrap(account.GET('/api/misaki/chats/{chat}/shares', { params: { path: { chat } } }))).items
 }
 
 export function revokeShare(share: string): Promise<unknown> {
-  return unwrap(house.DELETE('/api/misaki/shares/{share}', { params: { path: { share } } }))
+  return unwrap(account.DELETE('/api/misaki/shares/{share}', { params: { path: { share } } }))
 }
 
 export function getShared(token: string): Promise<SharedTalk> {
-  return unwrap(house.GET('/api/misaki/shared/{token}', { params: { path: { token } } }))
+  return unwrap(account.GET('/api/misaki/shared/{token}', { params: { path: { token } } }))
 }
 
 export function importChats(file: Blob): Promise<Import> {
   return unwrap(
-    house.POST('/api/misaki/import', {
+    account.POST('/api/misaki/import', {
       body: file,
-      bodySerializer: (body: Blob) => body,
+      bodySerializer: asItIs,
       headers: { 'content-type': 'application/json' },
     }),
   )
 }
 
 export function getImport(id: string): Promise<Import> {
-  return unwrap(house.GET('/api/misaki/imports/{import}', { params: { path: { import: id } } }))
+  return unwrap(account.GET('/api/misaki/imports/{import}', { params: { path: { import: id } } }))
 }
 
 export function getConsents(): Promise<Consents> {
-  return unwrap(house.GET('/api/misaki/consents'))
+  return unwrap(account.GET('/api/misaki/consents'))
 }
 
 export function putConsents(change: { memory?: boolean; training?: boolean }): Promise<Consents> {
-  return unwrap(house.PUT('/api/misaki/consents', { body: change }))
+  return unwrap(account.PUT('/api/misaki/consents', { body: change }))
 }
 
 export function getMemories(): Promise<Memories> {
-  return unwrap(house.GET('/api/misaki/memories'))
+  return unwrap(account.GET('/api/misaki/memories'))
 }
 
 export function editMemory(memory: string, text: string): Promise<Memory> {
-  return unwrap(house.PATCH('/api/misaki/memories/{memory}', { params: { path: { memory } }, body: { text } }))
+  return unwrap(account.PATCH('/api/misaki/memories/{memory}', { params: { path: { memory } }, body: { text } }))
 }
 
 export function forgetMemory(memory: string): Promise<unknown> {
-  return unwrap(house.DELETE('/api/misaki/memories/{memory}', { params: { path: { memory } } }))
+  return unwrap(account.DELETE('/api/misaki/memories/{memory}', { params: { path: { memory } } }))
 }
 
 export function forgetAll(): Promise<unknown> {
-  return unwrap(house.DELETE('/api/misaki/memories'))
+  return unwrap(account.DELETE('/api/misaki/memories'))
 }
 
 export function getWelcome(locale: Locale): Promise<FirstWords> {
-  return unwrap(house.GET('/api/misaki/welcome', { params: { query: { locale } } }))
+  return unwrap(account.GET('/api/misaki/welcome', { params: { query: { locale } } }))
 }
 
 export function getAge(): Promise<{ confirmed_at: string | null }> {
-  return unwrap(house.GET('/api/misaki/age'))
+  return unwrap(account.GET('/api/misaki/age'))
 }
 
 export function confirmAge(of_age: boolean): Promise<{ confirmed_at: string | null }> {
-  return unwrap(house.PUT('/api/misaki/age', { body: { of_age } }))
+  return unwrap(account.PUT('/api/misaki/age', { body: { of_age } }))
 }
 
 export function judge(message: string, judgement: Judgement): Promise<Feedback> {
   return unwrap(
-    house.PUT('/api/misaki/messages/{message}/feedback', { params: { path: { message } }, body: judgement }),
+    account.PUT('/api/misaki/messages/{message}/feedback', { params: { path: { message } }, body: judgement }),
   )
 }
 
 export function unjudge(message: string): Promise<unknown> {
-  return unwrap(house.DELETE('/api/misaki/messages/{message}/feedback', { params: { path: { message } } }))
+  return unwrap(account.DELETE('/api/misaki/messages/{message}/feedback', { params: { path: { message } } }))
 }
 
 // What an operator does.
@@ -183,13 +145,17 @@ export interface PhraseVersion {
   phrases: number
 }
 
+// biome-ignore lint/suspicious/noExplicitAny: the operations of the phrases are not in the document yet
+type Call = (path: string, init?: object) => Promise<any>
+const desk = account as unknown as Record<'GET' | 'PUT' | 'POST' | 'DELETE', Call>
+
 export function getPhraseDesk(): Promise<PhraseDesk> {
-  return unwrap(house.GET('/admin/misaki/phrases'))
+  return unwrap(desk.GET('/admin/misaki/phrases'))
 }
 
 export function putPhrase(revision: number, phrase: Phrase): Promise<PhraseDesk> {
   return unwrap(
-    house.PUT('/admin/misaki/phrases/{phrase}', {
+    desk.PUT('/admin/misaki/phrases/{phrase}', {
       params: { path: { phrase: phrase.id } },
       body: { revision, phrase },
     }),
@@ -197,92 +163,77 @@ export function putPhrase(revision: number, phrase: Phrase): Promise<PhraseDesk>
 }
 
 export function deletePhrase(revision: number, phrase: string): Promise<PhraseDesk> {
-  return unwrap(house.DELETE('/admin/misaki/phrases/{phrase}', { params: { path: { phrase }, query: { revision } } }))
+  return unwrap(desk.DELETE('/admin/misaki/phrases/{phrase}', { params: { path: { phrase }, query: { revision } } }))
 }
 
 export function tryPhrases(text: string, from: Stand, hour: number | null): Promise<PhraseTrial> {
-  return unwrap(house.POST('/admin/misaki/phrases/test', { body: { text, from, ...(hour === null ? {} : { hour }) } }))
+  return unwrap(desk.POST('/admin/misaki/phrases/test', { body: { text, from, ...(hour === null ? {} : { hour }) } }))
 }
 
 export function putPhrasesCsv(revision: number, check: boolean, csv: Blob): Promise<CsvOutcome> {
   return unwrap(
-    house.POST('/admin/misaki/phrases/csv', {
+    desk.POST('/admin/misaki/phrases/csv', {
       params: { query: { revision, check } },
       body: csv,
-      bodySerializer: (body: Blob) => body,
+      bodySerializer: asItIs,
       headers: { 'content-type': 'text/csv' },
     }),
   )
 }
 
 export function publishPhrases(revision: number, note: string): Promise<PhraseDesk> {
-  return unwrap(house.POST('/admin/misaki/phrases/publish', { body: note === '' ? { revision } : { revision, note } }))
+  return unwrap(desk.POST('/admin/misaki/phrases/publish', { body: note === '' ? { revision } : { revision, note } }))
 }
 
 export async function getPhraseVersions(): Promise<PhraseVersion[]> {
-  const answer: { items: PhraseVersion[] } = await unwrap(house.GET('/admin/misaki/phrases/versions'))
+  const answer: { items: PhraseVersion[] } = await unwrap(desk.GET('/admin/misaki/phrases/versions'))
   return answer.items
 }
 
 export function rollBackPhrases(version: number): Promise<PhraseDesk> {
-  return unwrap(house.POST('/admin/misaki/phrases/rollback', { body: { version } }))
+  return unwrap(desk.POST('/admin/misaki/phrases/rollback', { body: { version } }))
 }
 
-export interface PersonaDesk {
-  version: number
-  published_at: string | null
+export type PersonaDesk = Omit<Schemas['PersonaView'], 'card'> & {
   card: { data?: Record<string, unknown> } & Record<string, unknown>
 }
-export interface PersonaVersion {
-  version: number
-  name: string
-  published_at: string
-}
+export type PersonaVersion = Schemas['VersionView']
 
 export function getPersonaDesk(): Promise<PersonaDesk> {
-  return unwrap(house.GET('/admin/misaki/persona'))
+  return unwrap(account.GET('/admin/misaki/persona'))
 }
 
 export function putPersona(card: PersonaDesk['card']): Promise<PersonaDesk> {
-  return unwrap(house.PUT('/admin/misaki/persona', { body: { card } }))
+  return unwrap(account.PUT('/admin/misaki/persona', { body: { card: card as Record<string, never> } }))
 }
 
 export function importPersona(file: File): Promise<PersonaDesk> {
   const png = file.type === 'image/png' || /\.png$/i.test(file.name)
   return unwrap(
-    house.POST('/admin/misaki/persona/import', {
+    account.POST('/admin/misaki/persona/import', {
       body: file,
-      bodySerializer: (body: Blob) => body,
+      bodySerializer: asItIs,
       headers: { 'content-type': png ? 'image/png' : 'application/json' },
     }),
   )
 }
 
 export async function getPersonaVersions(): Promise<PersonaVersion[]> {
-  const answer: { items: PersonaVersion[] } = await unwrap(house.GET('/admin/misaki/persona/versions'))
-  return answer.items
+  return (await unwrap(account.GET('/admin/misaki/persona/versions'))).items
 }
 
 export function rollBackPersona(version: number): Promise<PersonaDesk> {
-  return unwrap(house.POST('/admin/misaki/persona/rollback', { body: { version } }))
+  return unwrap(account.POST('/admin/misaki/persona/rollback', { body: { version } }))
 }
 
-export interface Verdict {
-  message_id: string
-  liked: boolean
-  reason: Reason | null
-  text: string | null
-  at: string
-  canned_id: string | null
-  model: string | null
-  question: string | null
-  answer: string | null
-}
+export type Verdict = Schemas['ReportView']
 
 export function getFeedback(
   filters: { liked?: string | undefined; reason?: string | undefined },
   cursor: string | null,
 ): Promise<Page<Verdict>> {
   const asked = Object.entries({ ...filters, cursor }).filter(([, value]) => value)
-  return unwrap(house.GET('/admin/misaki/feedback', { params: { query: { limit: 50, ...Object.fromEntries(asked) } } }))
+  return unwrap(
+    account.GET('/admin/misaki/feedback', { params: { query: { limit: 50, ...Object.fromEntries(asked) } } }),
+  )
 }

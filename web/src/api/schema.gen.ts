@@ -3433,6 +3433,12 @@ export interface components {
             name: string;
             secret: string;
         };
+        /** @description What she says first. */
+        FirstWords: {
+            text: string;
+            visits: components["schemas"]["Visits"];
+            when: components["schemas"]["When"];
+        };
         Folders: {
             items: string[];
         };
@@ -7873,7 +7879,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Welcome"];
+                    "application/json": components["schemas"]["FirstWords"];
                 };
             };
             /** @description The request is refused; `code` says why. */

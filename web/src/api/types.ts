@@ -1,6 +1,5 @@
 // The names that the app uses for what the server's OpenAPI document describes. `npm run api` writes schema.gen.ts.
 
-import type { Feedback } from './misaki'
 import type { components } from './schema.gen'
 
 export type { paths } from './schema.gen'
@@ -54,7 +53,7 @@ export type LedgerPage = Schemas['Statement']
 export type RunState = Schemas['State']
 export type MatchRule = Schemas['Rule']
 export type MessageRun = Schemas['MessageRun']
-export type Message = Schemas['MessageView'] & { feedback?: Feedback | null }
+export type Message = Schemas['MessageView']
 export type ChatSummary = Schemas['ChatSummary']
 export type Chat = Schemas['ChatView']
 export type Findings = Schemas['Findings']

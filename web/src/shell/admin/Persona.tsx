@@ -182,7 +182,8 @@ function Versions({ items, now }: { items: readonly PersonaVersion[]; now: numbe
     {
       id: 'at',
       head: words.publish,
-      cell: ({ published_at }) => <time dateTime={published_at}>{dayAndTime(published_at, locale)}</time>,
+      cell: ({ published_at }) =>
+        published_at && <time dateTime={published_at}>{dayAndTime(published_at, locale)}</time>,
     },
   ]
   return (

@@ -30,6 +30,7 @@ const user = (text: string): Message => ({
   versions: [`u-${text}`],
   canned: null,
   run: null,
+  feedback: null,
 })
 const assistant = (text: string, run: Message['run'] = null, canned: Message['canned'] = null): Message => ({
   id: `a-${text}`,
@@ -39,6 +40,7 @@ const assistant = (text: string, run: Message['run'] = null, canned: Message['ca
   versions: [`a-${text}`],
   canned,
   run,
+  feedback: null,
 })
 const plan: PlanView = {
   storefront: 'misaki',
