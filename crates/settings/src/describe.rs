@@ -88,6 +88,16 @@ impl Settings {
             ),
             ("gateway.openai.streams", openai.streams.to_string()),
             (
+                "identity.unconfirmed_days",
+                self.identity.unconfirmed_days.to_string(),
+            ),
+            (
+                "identity.guest_days",
+                self.identity.guest_days.to_string(),
+            ),
+            ("seal.keys", masked(Some(&self.seal.keys))),
+            ("seal.keys_file", quoted(&self.seal.keys_file)),
+            (
                 "metering.durability",
                 format!("{:?}", self.metering.durability).to_lowercase(),
             ),

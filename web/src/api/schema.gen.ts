@@ -243,6 +243,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Keys of providers that were registered, without the keys; those of the settings are not among them. */
+        get: operations["list_provider_credentials"];
+        put?: never;
+        /** Registers a key of a provider. All nodes use it within a few seconds. */
+        post: operations["add_provider_credential"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/providers/{credential}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forgets a key with its secret. */
+        delete: operations["remove_provider_credential"];
+        options?: never;
+        head?: never;
+        /** Changes the share of a key, or switches it off or on. */
+        patch: operations["change_provider_credential"];
+        trace?: never;
+    };
+    "/admin/providers/{credential}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts a new secret in the place of the one before, which is used no more. */
+        post: operations["rotate_provider_credential"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/tenants": {
         parameters: {
             query?: never;
@@ -853,7 +906,8 @@ export interface paths {
         put?: never;
         /** Sets a new password. Every other session and API client ends. */
         post: operations["change_password"];
-        delete?: never;
+        /** Takes the password away: a passkey alone lets its owner in. Every other session and API client ends. */
+        delete: operations["remove_password"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2899,6 +2953,7 @@ export interface components {
             kind: components["schemas"]["GroupKind"];
             name: string;
         };
+        CredentialId: string;
         /** @description A schedule as the operator sees it. */
         CronView: {
             catch_up: components["schemas"]["CatchUp"];
@@ -3689,6 +3744,27 @@ export interface components {
         NewPassword: {
             password: string;
         };
+        NewProviderCredential: {
+            /** @description Where it answers; where the provider usually does unless given. */
+            base_url?: string;
+            /** @description openai, anthropic, bedrock, runpod or runpod-text; as the provider's name says unless given. */
+            kind?: string;
+            /** @description As the model file names it, such as `openai`. */
+            provider: string;
+            /** @description Of Bedrock, such as `ap-northeast-1`. */
+            region?: string;
+            /** @description It is never shown again. */
+            secret: string;
+            /**
+             * Format: int32
+             * @description Its share of the calls among the keys of the provider; 1 unless given.
+             */
+            weight?: number;
+        };
+        NewProviderSecret: {
+            /** @description It is never shown again. */
+            secret: string;
+        };
         NewRule: {
             /**
              * Format: int32
@@ -4339,6 +4415,52 @@ export interface components {
         ProvenEmail: {
             email: string;
         };
+        /** @description A provider's key as an operator sees it: all but the key. */
+        ProviderCredential: {
+            base_url: string;
+            /** Format: date-time */
+            changed_at: string;
+            /** Format: date-time */
+            created_at: string;
+            enabled: boolean;
+            id: components["schemas"]["CredentialId"];
+            kind: components["schemas"]["ProviderKind"];
+            /** @description As the model file names it. */
+            provider: string;
+            /**
+             * Format: date-time
+             * @description When the provider last would not have it: on any node.
+             */
+            refused_at: string | null;
+            /**
+             * Format: int32
+             * @description What it answered then.
+             */
+            refused_status: number | null;
+            /** @description Of Bedrock; empty elsewhere. */
+            region: string;
+            /** @description The end of the secret. */
+            suffix: string;
+            /**
+             * Format: int32
+             * @description Its share of the calls among the keys of the provider.
+             */
+            weight: number;
+        };
+        ProviderCredentialChange: {
+            /** @description Off, no node uses it any more. */
+            enabled?: boolean | null;
+            /** Format: int32 */
+            weight?: number | null;
+        };
+        ProviderCredentials: {
+            items: components["schemas"]["ProviderCredential"][];
+        };
+        /**
+         * @description The protocol that a provider speaks.
+         * @enum {string}
+         */
+        ProviderKind: "openai" | "anthropic" | "bedrock" | "runpod" | "runpod-text";
         /** @description A key as published (RFC 7517). */
         PublicKey: {
             alg: string;
@@ -5595,6 +5717,214 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OperatorPlans"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_provider_credentials: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderCredentials"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_provider_credential: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewProviderCredential"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderCredential"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_provider_credential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                credential: components["schemas"]["CredentialId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_provider_credential: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                credential: components["schemas"]["CredentialId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProviderCredentialChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderCredential"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_provider_credential: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                credential: components["schemas"]["CredentialId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewProviderSecret"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProviderCredential"];
                 };
             };
             /** @description The request is refused; `code` says why. */
@@ -7245,6 +7575,42 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Me"];
                 };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description There is no password any more. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request is refused; `code` says why. */
             "4XX": {
