@@ -150,9 +150,7 @@ pub async fn pays(room: &Billing, tenant: identity::TenantId) -> Result<bool, Er
     let mut tx = subscription::begin(room).await?;
     let rows = subscription::store::of_tenant(&mut tx, tenant).await?;
     tx.commit().await?;
-    Ok(rows
-        .iter()
-        .any(|row| subscription::is_alive(&row.status)))
+    Ok(rows.iter().any(|row| subscription::is_alive(&row.status)))
 }
 
 /// Ends what a tenant pays for at once, since it is going. What is over at Stripe already is over.

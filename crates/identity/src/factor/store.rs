@@ -17,10 +17,7 @@ pub(super) async fn held(conn: &mut PgConnection, user: UserId) -> sqlx::Result<
     .await
 }
 
-pub(super) async fn has_used_passkey(
-    conn: &mut PgConnection,
-    user: UserId,
-) -> sqlx::Result<bool> {
+pub(super) async fn has_used_passkey(conn: &mut PgConnection, user: UserId) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"select exists (select from identity.passkey where user_id = $1 and last_used_at is not null) as "has!""#,
         user as UserId,

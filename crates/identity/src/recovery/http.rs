@@ -9,9 +9,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{
-    change_email, change_password, forgot, remove_password, resend, reset, verify_email,
-};
+use super::{change_email, change_password, forgot, remove_password, resend, reset, verify_email};
 use crate::{
     Error, Granted, Identity, Me, Proven, RequestMeta, Session, may,
     user::{check_email, check_password, entered},

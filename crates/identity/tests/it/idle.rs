@@ -29,7 +29,8 @@ async fn accounts_never_confirmed_are_found_once_nobody_uses_them() {
     let since = || cx.clock.now() - Duration::days(20);
     let found = async || {
         let found = identity::unconfirmed(cx, since(), None, 10).await.unwrap();
-        found.into_iter().map(|one| one.user.to_string()).collect()
+        let ids = found.into_iter().map(|one| one.user.to_string());
+        ids.collect::<Vec<_>>()
     };
     assert_eq!(found().await, Vec::<String>::new(), "they are new");
     door.test.time.advance(Duration::days(15));
@@ -40,7 +41,10 @@ async fn accounts_never_confirmed_are_found_once_nobody_uses_them() {
 
     let leavers = identity::unconfirmed(cx, since(), None, 10).await.unwrap();
     let again = identity::unconfirmed(cx, since(), Some(leavers[0].user), 10);
-    assert!(again.await.unwrap().is_empty(), "behind the last there is none");
+    assert!(
+        again.await.unwrap().is_empty(),
+        "behind the last there is none"
+    );
     let mut tx = cx.db.begin(Scope::House("test")).await.unwrap();
     identity::forget(&mut tx, &door.room, &leavers[0])
         .await
@@ -81,11 +85,12 @@ async fn guests_who_do_not_come_back_are_forgotten_and_those_who_do_stay() {
     let idle = identity::idle_guests(cx, since, 10).await.unwrap();
     assert!(idle.is_empty(), "{idle:?}");
     let mut owner = door.test.database.owner().await;
-    let traces: i64 =
-        sqlx::query_scalar("select count(*) from identity.session where tenant_id = $1 and network <> ''")
-            .bind(tenant.0)
-            .fetch_one(&mut owner)
-            .await
-            .unwrap();
+    let traces: i64 = sqlx::query_scalar(
+        "select count(*) from identity.session where tenant_id = $1 and network <> ''",
+    )
+    .bind(tenant.0)
+    .fetch_one(&mut owner)
+    .await
+    .unwrap();
     assert_eq!(traces, 0);
 }
