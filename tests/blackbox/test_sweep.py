@@ -170,16 +170,16 @@ def test_what_belongs_to_others_looks_like_what_does_not_exist(operations, calle
 
 
 # tries, and how far apart the fastest of them may be
-TRIES, FLOOR = 12, 0.003
+TRIES, FLOOR = 25, 0.003
 
 
-@pytest.mark.parametrize("operation", [operation for operation in walk.matrix() if about_somebody(operation)])
+@pytest.mark.parametrize("operation", [operation for operation in walk.matrix() if about_somebody(operation) and " /admin/" not in operation])
 def test_what_belongs_to_others_takes_as_long_as_what_does_not_exist(operations, callers, theirs, operation):
     listener = operations[operation]
     # the first who may do it, so that what is compared is not a refusal for want of the right
-    caller = callers[next(name for name in ("owner", "guardian", "operator") if walk.matrix()[operation][name])]
+    caller = callers[next(name for name in ("owner", "guardian") if walk.matrix()[operation][name])]
     found = []
-    for _ in range(3):  # a machine with other work may spoil a round, not three
+    for _ in range(5):  # a machine with other work may spoil a round, not five
         fastest = {"foreign": 1.0, "ghost": 1.0}
         for n in range(TRIES):
             for kind in sorted(fastest, reverse=bool(n % 2)):

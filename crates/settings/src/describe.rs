@@ -88,13 +88,6 @@ impl Settings {
             ),
             ("gateway.openai.streams", openai.streams.to_string()),
             (
-                "identity.unconfirmed_days",
-                self.identity.unconfirmed_days.to_string(),
-            ),
-            ("identity.guest_days", self.identity.guest_days.to_string()),
-            ("seal.keys", masked(Some(&self.seal.keys))),
-            ("seal.keys_file", quoted(&self.seal.keys_file)),
-            (
                 "metering.durability",
                 format!("{:?}", self.metering.durability).to_lowercase(),
             ),
@@ -102,11 +95,29 @@ impl Settings {
         let lines = lines.map(|(name, value)| (name.to_owned(), value));
         lines
             .into_iter()
+            .chain(self.describe_kept())
             .chain(self.describe_issuers())
             .chain(self.describe_providers())
             .fold(String::new(), |text, (name, value)| {
                 text + &name + " = " + &value + "\n"
             })
+    }
+
+    fn describe_kept(&self) -> impl Iterator<Item = (String, String)> {
+        [
+            (
+                "identity.unconfirmed_days",
+                self.identity.unconfirmed_days.to_string(),
+            ),
+            (
+                "identity.guest_days",
+                self.identity.guest_days.to_string(),
+            ),
+            ("seal.keys", masked(Some(&self.seal.keys))),
+            ("seal.keys_file", quoted(&self.seal.keys_file)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
     }
 
     fn describe_providers(&self) -> impl Iterator<Item = (String, String)> {
