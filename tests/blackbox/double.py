@@ -4,6 +4,7 @@ Requests must fit the library's types; answers are made of the library's objects
 A word in the last user message says how it behaves: `mode:busy` and so on.
 """
 
+import collections
 import http.server
 import json
 import threading
@@ -51,6 +52,8 @@ class Upstream:
     def __init__(self):
         self.requests: list[dict] = []
         self.complaints: list[str] = []
+        # keys that it knows, how often each came, and those that it refuses
+        self.keys, self.used, self.revoked = {KEY}, collections.Counter(), set()
         self.release = threading.Event()
         outer = self
 
@@ -78,13 +81,17 @@ class Upstream:
                     judge(body)
                     if self.path != "/v1/chat/completions":
                         raise ValueError(f"path {self.path}")
-                    if self.headers["authorization"] != f"Bearer {KEY}":
-                        raise ValueError("the key is not the one of the configuration")
+                    key = str(self.headers["authorization"]).removeprefix("Bearer ")
+                    if key not in outer.keys:
+                        raise ValueError("the key is not one of the configuration")
                     if self.headers.get_content_type() != "application/json":
                         raise ValueError(f"content type {self.headers['content-type']}")
                 except (ValueError, pydantic.ValidationError) as error:
                     outer.complaints.append(str(error))
                     return self.refuse(400, "invalid_request_error", "bad_request")
+                outer.used[key] += 1
+                if key in outer.revoked:
+                    return self.mode_key()
                 outer.requests.append(body)
                 question = str(body["messages"][-1]["content"])
                 mode = question.partition("mode:")[2].split()[0] if "mode:" in question else "plain"

@@ -1,5 +1,6 @@
 """The running binary: started with what a test needs, read by its ready line, stopped or killed."""
 
+import base64
 import json
 import os
 import pathlib
@@ -14,6 +15,8 @@ import time
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 READY_WITHIN = 60
+# shared by all processes, as an operator of several nodes would; empty: the file in the data directory
+SEAL_KEY = base64.b64encode(os.urandom(32)).decode()
 
 
 def binary() -> pathlib.Path:
@@ -24,7 +27,7 @@ def binary() -> pathlib.Path:
 def clean_env(**more: str) -> dict[str, str]:
     """Our environment without anything that would configure the house."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("NOREN", "DATABASE_", "RUST_LOG", "PG"))}
-    return env | more
+    return env | {"NOREN__SEAL__KEYS": SEAL_KEY} | more
 
 
 def run(*args, timeout: float = 30, **env: str) -> subprocess.CompletedProcess:

@@ -174,11 +174,13 @@ TRIES, FLOOR = 25, 0.003
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("operation", [operation for operation in walk.matrix() if operation.startswith("GET ") and about_somebody(operation)])
+@pytest.mark.parametrize("operation", [operation for operation in walk.matrix() if about_somebody(operation) and " /admin/" not in operation])
 def test_what_belongs_to_others_takes_as_long_as_what_does_not_exist(operations, callers, theirs, operation):
-    listener, caller = operations[operation], callers["owner"]
+    listener = operations[operation]
+    # the first who may do it, so that what is compared is not a refusal for want of the right
+    caller = callers[next(name for name in ("owner", "guardian") if walk.matrix()[operation][name])]
     found = []
-    for _ in range(3):  # a machine with other work may spoil a round, not three
+    for _ in range(5):  # a machine with other work may spoil a round, not five
         fastest = {"foreign": 1.0, "ghost": 1.0}
         for n in range(TRIES):
             for kind in sorted(fastest, reverse=bool(n % 2)):

@@ -158,6 +158,7 @@ PATCH  /auth/me                                  -     -     -     y      y     
 POST   /auth/tenant                              -     -     y     y      y     y      y        y      -
 POST   /auth/step-up                             -     -     -     y      y     y      y        y      -
 POST   /auth/password                            -     -     -     y      y     y      y        y      -
+DELETE /auth/password                            -     -     -     y      y     y      y        y      -
 POST   /auth/password/forgot                     y     y     y     y      y     y      y        y      y
 POST   /auth/password/reset                      y     y     y     y      y     y      y        y      y
 POST   /auth/email/verify                        y     y     y     y      y     y      y        y      y
@@ -202,6 +203,11 @@ GET    /admin/jobs/statistics                    -     -     -     -      -     
 POST   /admin/jobs/{job}/retry                   -     -     -     -      -     -      -        y      -
 DELETE /admin/jobs/{job}                         -     -     -     -      -     -      -        y      -
 GET    /admin/crons                              -     -     -     -      -     -      -        y      -
+GET    /admin/providers                          -     -     -     -      -     -      -        y      -
+POST   /admin/providers                          -     -     -     -      -     -      -        y      -
+PATCH  /admin/providers/{credential}             -     -     -     -      -     -      -        y      -
+DELETE /admin/providers/{credential}             -     -     -     -      -     -      -        y      -
+POST   /admin/providers/{credential}/rotate      -     -     -     -      -     -      -        y      -
 GET    /members                                  -     -     y     y      y     y      y        y      y
 PATCH  /members/{user}                           -     -     -     -      y     y      y        y      -
 DELETE /members/{user}                           -     -     -     -      y     y      y        y      -
@@ -272,6 +278,7 @@ class Ids:
     event: str = field(default_factory=lambda: f"evt_{hexid()}")
     hook: str = field(default_factory=lambda: f"hok_{hexid()}")
     delivery: str = field(default_factory=lambda: f"dlv_{hexid()}")
+    credential: str = field(default_factory=lambda: f"prc_{hexid()}")
     job: str = field(default_factory=lambda: f"job_{hexid()}")
     issuer: str = "nowhere"
     unit: str = "misaki.chat"
@@ -358,6 +365,9 @@ BODIES: dict[str, Callable[[Ids], dict]] = {
     "POST /hooks": lambda ids: {"url": "http://inside.example/"},
     "PATCH /hooks/{hook}": lambda ids: {"description": "renamed"},
     "POST /hooks/{hook}/secret": lambda ids: {"grace_hours": 1},
+    "POST /admin/providers": lambda ids: {"provider": "nowhere", "secret": "of no use"},
+    "PATCH /admin/providers/{credential}": lambda ids: {"weight": 2},
+    "POST /admin/providers/{credential}/rotate": lambda ids: {"secret": "of-no-use"},
     "PATCH /members/{user}": lambda ids: {"role": "admin"},
     "POST /invitations": lambda ids: {"email": address(), "role": "guardian" if ids.issuer == "family" else "member"},
     "POST /invitations/view": lambda ids: {"token": ids.token},

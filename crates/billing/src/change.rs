@@ -142,6 +142,17 @@ async fn own(room: &Billing, shop: &Shop, caller: &Caller, id: &str) -> Result<R
     .ok_or(Error::NoSubscription)
 }
 
+/// Whether a tenant has a subscription that goes on.
+///
+/// # Errors
+/// When the database is away.
+pub async fn pays(room: &Billing, tenant: identity::TenantId) -> Result<bool, Error> {
+    let mut tx = subscription::begin(room).await?;
+    let rows = subscription::store::of_tenant(&mut tx, tenant).await?;
+    tx.commit().await?;
+    Ok(rows.iter().any(|row| subscription::is_alive(&row.status)))
+}
+
 /// Ends what a tenant pays for at once, since it is going. What is over at Stripe already is over.
 ///
 /// # Errors

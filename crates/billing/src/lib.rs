@@ -36,7 +36,7 @@ use identity::Identity;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Notify;
 
-pub use change::see_off;
+pub use change::{pays, see_off};
 pub use checkout::{CheckoutId, Wish, start as start_checkout};
 pub use error::Error;
 pub use event::{DeadEvent, arrived, list_dead, process_due, replay};

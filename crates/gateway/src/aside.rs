@@ -95,7 +95,7 @@ pub async fn embed_aside(
             input: EmbedInput::Texts(texts.clone()),
             dimensions: None,
         };
-        let secret = target.keys.first().map(|key| &key.secret);
+        let secret = choose::key(&target.keys, seed, &[]).and_then(|at| target.keys.get(at));
         let asked = timeout(within, provider::embed(room, target, secret, &request)).await;
         match asked.unwrap_or(Err(Trouble::Silent)) {
             Ok(answer) if answer.vectors.len() == texts.len() => {
@@ -152,9 +152,7 @@ async fn listen(
     request: &ChatRequest,
 ) -> Result<(String, Option<Usage>), Trouble> {
     let key = choose::key(&target.keys, run.0.0.as_u64_pair().1, &[]);
-    let secret = key
-        .and_then(|at| target.keys.get(at))
-        .map(|key| &key.secret);
+    let secret = key.and_then(|at| target.keys.get(at));
     let mut events = provider::open(room, run, target, secret, request)
         .await?
         .events;

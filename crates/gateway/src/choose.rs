@@ -56,13 +56,14 @@ fn wait_by_lot(random: u64, weight: u32) -> u64 {
     (bits << 20) / u64::from(weight)
 }
 
-/// One of the keys, the heavier ones more often; those that failed in this run only when there is no other.
+/// One of the keys, the heavier ones more often; those that rest or failed in this run only when there is no other.
 pub(crate) fn key(keys: &[ApiKey], seed: u64, failed: &[usize]) -> Option<usize> {
     (0..keys.len()).min_by_key(|&at| {
         let salt = u64::try_from(at).unwrap_or_default();
         let weight = keys.get(at).map_or(0, |key| key.weight);
         (
             failed.contains(&at),
+            keys.get(at).is_some_and(|key| key.health.rests()),
             wait_by_lot(throw(seed ^ throw(salt + 1)), weight),
         )
     })
@@ -144,10 +145,7 @@ mod tests {
 
     #[test]
     fn a_key_that_failed_is_used_last() {
-        let key_of = |weight| ApiKey {
-            secret: "k".into(),
-            weight,
-        };
+        let key_of = |weight| ApiKey::new("k".into(), weight);
         let keys = [key_of(1), key_of(1)];
         assert_eq!(key(&[], 1, &[]), None);
         assert!((0..100).all(|seed| key(&keys, seed, &[0]) == Some(1)));

@@ -197,9 +197,7 @@ async fn call(
             made += 1;
             let key = choose::key(&target.keys, choose::throw(seed), &failed_keys);
             request.model.clone_from(&target.model);
-            let secret = key
-                .and_then(|at| target.keys.get(at))
-                .map(|key| &key.secret);
+            let secret = key.and_then(|at| target.keys.get(at));
             let silence = target.start.unwrap_or(room.node.patience.silence);
             let answering = timeout(silence, provider::embed(room, target, secret, request));
             let answered = tokio::select! {

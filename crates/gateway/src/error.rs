@@ -41,6 +41,14 @@ pub enum Error {
     UnderWay,
     #[error("no model is configured for the route {0}")]
     ModelNotConfigured(String),
+    #[error("no such key of a provider")]
+    CredentialNotFound,
+    #[error("there are as many keys of providers as there may be")]
+    TooManyCredentials,
+    #[error("the provider can't be used: {0}")]
+    BadProvider(String),
+    #[error("a provider's key can't be sealed or opened for want of the sealing key")]
+    SecretClosed,
     #[error("the upstream did not deliver: {0}")]
     Upstream(&'static str),
     #[error(transparent)]
@@ -51,9 +59,44 @@ pub enum Error {
 
 db::from_sqlx!(Error);
 
+impl From<seal::Error> for Error {
+    fn from(error: seal::Error) -> Self {
+        if error.lacks_key() {
+            Self::SecretClosed
+        } else {
+            Self::Fault(error.into())
+        }
+    }
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
+            Error::CredentialNotFound => Problem::not_found(),
+            Error::TooManyCredentials => Problem::new(
+                409,
+                "too_many",
+                Text::new(
+                    "これ以上は増やせません。使っていないものを消してください。",
+                    "There can't be more. Please remove what is not used.",
+                ),
+            ),
+            Error::BadProvider(why) => Problem::new(
+                422,
+                "provider_refused",
+                Text::owned(
+                    format!("この設定では使えません: {why}"),
+                    format!("It can't be used like this: {why}"),
+                ),
+            ),
+            Error::SecretClosed => Problem::new(
+                503,
+                "secret_closed",
+                Text::new(
+                    "秘密を封じる鍵がありません。seal.keys を設定してください。",
+                    "There is no key to seal secrets with. Please set seal.keys.",
+                ),
+            ),
             Error::RunNotFound => Problem::new(
                 404,
                 "run_not_found",

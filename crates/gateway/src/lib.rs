@@ -1,6 +1,6 @@
 //! The gateway: every model behind one door, metered, never losing a run.
 //!
-//! Owns: targets and routes, the provider's I/O, runs and their numbered events.
+//! Owns: targets and routes, the keys of providers, the provider's I/O, runs and their numbered events.
 //! Never: a persona, a price list for customers, the wire format of a provider (that is `llm`).
 //!
 //! A run belongs to the server. It is admitted in the caller's transaction, driven by a task of one node, and read by
@@ -10,6 +10,7 @@
 mod aside;
 mod breaker;
 mod choose;
+mod credential;
 mod door;
 mod embed;
 mod error;
@@ -30,11 +31,16 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 pub use aside::{Aside, ask_aside, embed_aside, is_degraded, leads};
+pub use credential::{
+    CredentialChange, CredentialId, CredentialView, KeyHealth, NewCredential, Operator,
+    add_credential, change_credential, follow_credentials, list_credentials, remove_credential,
+    reseal_credentials, rotate_credential,
+};
 pub use door::{TellJobsEnd, Teller, router};
 pub use embed::{AskVectors, EmbeddingId, Vectors, embed};
 pub use error::Error;
 pub use menu::{Offer, offers};
-pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider};
+pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider, site};
 pub use route::{AfterBreak, ApiKey, Kind, Price, Route, Routes, Target, Use};
 pub use run::{
     Admitted, Ask, InferenceStatus, InferenceView, RunError, RunId, RunView, StartRun, State,
@@ -42,6 +48,11 @@ pub use run::{
     outputs, rescue, retention, statistics,
 };
 pub use traffic::{ModelHealth, Traffic, traffic};
+
+/// The account listener's routes: what an operator does.
+pub fn account_router() -> utoipa_axum::router::OpenApiRouter<Gateway> {
+    credential::router()
+}
 
 /// How long a node may be silent before its runs are given up for dead.
 pub const LEASE: chrono::Duration = chrono::Duration::seconds(15);
@@ -53,7 +64,7 @@ pub struct Gateway {
     pub identity: Identity,
     pub entitlement: Entitlement,
     #[from_ref(skip)]
-    routes: Arc<Routes>,
+    routes: Arc<credential::LiveRoutes>,
     #[from_ref(skip)]
     http: reqwest::Client,
     #[from_ref(skip)]
@@ -123,7 +134,7 @@ impl Gateway {
             identity: entitlement.identity.clone(),
             cx,
             writer: run::Writer::start(&entitlement),
-            routes: Arc::new(routes),
+            routes: Arc::new(credential::LiveRoutes::new(routes)),
             http,
             node,
             entitlement,

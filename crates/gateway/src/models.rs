@@ -9,6 +9,14 @@ use crate::route::{AfterBreak, ApiKey, Kind, Price, Route, Target, Use};
 
 /// The model file that is used unless the operator names another.
 pub const DEFAULT_MODELS: &str = include_str!("../../../plans/models.toml");
+/// Where well-known providers answer.
+const USUAL: [(&str, &str); 5] = [
+    ("openai", "https://api.openai.com/v1"),
+    ("anthropic", "https://api.anthropic.com"),
+    ("together", "https://api.together.xyz/v1"),
+    ("huggingface", "https://router.huggingface.co/v1"),
+    ("runpod", "https://api.runpod.ai/v2"),
+];
 
 /// The models as written by the operator.
 #[derive(Clone, Debug, Deserialize)]
@@ -152,7 +160,10 @@ impl ModelFile {
     }
 
     /// The routes of the models for which at least one provider is configured.
-    pub fn routes(&self, providers: &BTreeMap<String, Provider>) -> Vec<(String, Route)> {
+    pub(crate) fn routes(
+        &self,
+        providers: &BTreeMap<String, Vec<Provider>>,
+    ) -> Vec<(String, Route)> {
         let routes = self.model.iter().map(|model| {
             let of = match &model.alias_of {
                 Some(name) => self.find(name).unwrap_or(model),
@@ -189,7 +200,7 @@ impl ModelFile {
 }
 
 impl Entry {
-    fn targets(&self, providers: &BTreeMap<String, Provider>) -> Vec<Target> {
+    fn targets(&self, providers: &BTreeMap<String, Vec<Provider>>) -> Vec<Target> {
         let prices: Vec<(DateTime<Utc>, Price)> = self
             .prices
             .iter()
@@ -205,25 +216,81 @@ impl Entry {
             .collect();
         self.targets
             .iter()
-            .filter_map(|target| {
-                let provider = providers.get(&target.provider)?;
-                Some(Target {
-                    provider: target.provider.clone(),
-                    kind: provider.kind,
-                    base_url: provider.base_url.clone(),
-                    region: provider.region.clone(),
-                    keys: provider.keys.clone(),
-                    model: target.model.clone(),
-                    price: Price::default(),
-                    prices: prices.clone(),
-                    streams: provider.streams,
-                    start: provider.start,
-                    rank: target.rank,
-                    weight: target.weight,
-                })
+            .flat_map(|target| {
+                let sites = providers.get(&target.provider).into_iter().flatten();
+                sites.map(move |provider| (target, provider))
+            })
+            .map(|(target, provider)| Target {
+                provider: target.provider.clone(),
+                kind: provider.kind,
+                base_url: provider.base_url.clone(),
+                region: provider.region.clone(),
+                keys: provider.keys.clone(),
+                model: target.model.clone(),
+                price: Price::default(),
+                prices: prices.clone(),
+                streams: provider.streams,
+                start: provider.start,
+                rank: target.rank,
+                weight: target
+                    .weight
+                    .saturating_mul(share(provider, providers.get(&target.provider))),
             })
             .collect()
     }
+}
+
+/// How heavy one of a provider's places is beside the others: as its keys are together.
+fn share(site: &Provider, sites: Option<&Vec<Provider>>) -> u32 {
+    if sites.is_none_or(|sites| sites.len() < 2) {
+        return 1;
+    }
+    site.keys.iter().map(|key| key.weight).sum::<u32>().max(1)
+}
+
+/// Where a provider answers, and by which protocol: as is said, else as is usual for its name.
+///
+/// # Errors
+/// With what is missing or wrong.
+pub fn site(
+    name: &str,
+    kind: &str,
+    base_url: &str,
+    region: &str,
+) -> Result<(Kind, String), String> {
+    let kind = match kind {
+        "" => Kind::named(name).unwrap_or_default(),
+        kind => Kind::named(kind).ok_or_else(|| {
+            format!("kind is {kind}; expected openai, anthropic, bedrock, runpod or runpod-text")
+        })?,
+    };
+    if kind == Kind::Bedrock && region.is_empty() {
+        return Err("region is not set, such as ap-northeast-1".to_owned());
+    }
+    let usual = USUAL.iter().find(|(known, _)| *known == name);
+    let base_url = match usual {
+        _ if !base_url.is_empty() => base_url.to_owned(),
+        Some((_, url)) => (*url).to_owned(),
+        None if kind == Kind::Bedrock => {
+            format!("https://bedrock-runtime.{region}.amazonaws.com")
+        }
+        None => return Err("base_url is not set".to_owned()),
+    };
+    let is_web = url::Url::parse(&base_url)
+        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some());
+    if is_web {
+        Ok((kind, base_url))
+    } else {
+        Err(format!("base_url is not a URL: {base_url}"))
+    }
+}
+
+/// Whether a provider is somebody else's house: what is said there leaves this one.
+pub(crate) fn is_outside(provider: &Provider) -> bool {
+    matches!(provider.kind, Kind::Anthropic | Kind::Bedrock)
+        || USUAL
+            .iter()
+            .any(|(name, url)| *name != "runpod" && provider.base_url == *url)
 }
 
 /// Both models' targets, so that the newer one takes `percent` of the calls and each stands in for the other. At 0 the older
@@ -255,7 +322,7 @@ fn mixed(older: Vec<Target>, newer: Vec<Target>, percent: u32) -> Vec<Target> {
 mod tests {
     use super::*;
 
-    fn providers(names: &[&str]) -> BTreeMap<String, Provider> {
+    fn providers(names: &[&str]) -> BTreeMap<String, Vec<Provider>> {
         let provider = Provider {
             kind: Kind::OpenAi,
             base_url: "http://localhost/v1".to_owned(),
@@ -266,7 +333,7 @@ mod tests {
         };
         names
             .iter()
-            .map(|name| ((*name).to_owned(), provider.clone()))
+            .map(|name| ((*name).to_owned(), vec![provider.clone()]))
             .collect()
     }
 

@@ -10,9 +10,11 @@ use futures::{Stream, StreamExt};
 use identity::TenantId;
 use llm::{ChatRequest, CodecError, EmbedAnswer, EmbedRequest, StreamEvent, runpod::Handler};
 use reqwest::header::RETRY_AFTER;
-use secrecy::SecretString;
 
-use crate::{Gateway, RunId, Target, route::Kind};
+use crate::{
+    Gateway, RunId, Target, credential,
+    route::{ApiKey, Kind},
+};
 
 pub(crate) use runpod::end;
 pub(crate) use trouble::{Meaning, Trouble};
@@ -33,27 +35,33 @@ pub(crate) async fn open(
     room: &Gateway,
     run: (RunId, TenantId),
     target: &Target,
-    key: Option<&SecretString>,
+    key: Option<&ApiKey>,
     request: &ChatRequest,
 ) -> Result<Opened, Trouble> {
     let http = &room.http;
-    match target.kind {
-        Kind::OpenAi => openai::open(http, target, key, request).await,
-        Kind::Anthropic => anthropic::open(http, target, key, request).await,
-        Kind::Bedrock => bedrock::open(room, target, key, request).await,
-        Kind::RunPod => runpod::open(room, run, target, key, request, Handler::Vllm).await,
-        Kind::RunPodText => runpod::open(room, run, target, key, request, Handler::Plain).await,
-    }
+    let secret = key.map(|key| &key.secret);
+    let opened = match target.kind {
+        Kind::OpenAi => openai::open(http, target, secret, request).await,
+        Kind::Anthropic => anthropic::open(http, target, secret, request).await,
+        Kind::Bedrock => bedrock::open(room, target, secret, request).await,
+        Kind::RunPod => runpod::open(room, run, target, secret, request, Handler::Vllm).await,
+        Kind::RunPodText => runpod::open(room, run, target, secret, request, Handler::Plain).await,
+    };
+    credential::note(room, key, opened.as_ref().err());
+    opened
 }
 
 /// Asks a target for vectors. Only servers of OpenAI's protocol have them.
 pub(crate) async fn embed(
     room: &Gateway,
     target: &Target,
-    key: Option<&SecretString>,
+    key: Option<&ApiKey>,
     request: &EmbedRequest,
 ) -> Result<EmbedAnswer, Trouble> {
-    openai::embed(&room.http, target, key, request).await
+    let secret = key.map(|key| &key.secret);
+    let answered = openai::embed(&room.http, target, secret, request).await;
+    credential::note(room, key, answered.as_ref().err());
+    answered
 }
 
 /// Refuses an answer that is no success, with what the provider says about it.

@@ -1,9 +1,14 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use kernel::NanoUsd;
 use llm::Usage;
 use secrecy::SecretString;
+
+use crate::{
+    credential::{Credential, CredentialId, KeyHealth},
+    models::{ModelFile, Provider, is_outside},
+};
 
 /// One provider's copy of a model: where it is, what it is called there, what it costs.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +38,18 @@ pub struct Target {
 }
 
 /// The protocol that a provider speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Deserialize,
+    serde::Serialize,
+    utoipa::ToSchema,
+)]
+#[schema(as = ProviderKind)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// OpenAI's chat protocol, which vLLM, llama.cpp, Ollama, Together and most others speak.
@@ -49,11 +65,62 @@ pub enum Kind {
     RunPodText,
 }
 
+impl Kind {
+    const ALL: [Self; 5] = [
+        Self::OpenAi,
+        Self::Anthropic,
+        Self::Bedrock,
+        Self::RunPod,
+        Self::RunPodText,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Bedrock => "bedrock",
+            Self::RunPod => "runpod",
+            Self::RunPodText => "runpod-text",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    pub(crate) fn from_stored(name: &str) -> Self {
+        Self::named(name).unwrap_or_default()
+    }
+
+    /// How long the first word may take where a machine may have to start.
+    pub const fn cold_start(self) -> Option<Duration> {
+        match self {
+            Self::RunPod | Self::RunPodText => Some(Duration::from_mins(2)),
+            Self::OpenAi | Self::Anthropic | Self::Bedrock => None,
+        }
+    }
+}
+
 /// A provider's key and how much of the work it takes.
 #[derive(Clone, Debug)]
 pub struct ApiKey {
     pub secret: SecretString,
     pub weight: u32,
+    /// None for a key of the settings.
+    pub(crate) id: Option<CredentialId>,
+    pub(crate) health: KeyHealth,
+}
+
+impl ApiKey {
+    pub fn new(secret: SecretString, weight: u32) -> Self {
+        Self {
+            secret,
+            weight,
+            id: None,
+            health: KeyHealth::default(),
+        }
+    }
 }
 
 impl Target {
@@ -123,7 +190,21 @@ pub enum AfterBreak {
 
 /// The routes behind the public names.
 #[derive(Clone, Debug, Default)]
-pub struct Routes(BTreeMap<String, Route>);
+pub struct Routes {
+    by_name: BTreeMap<String, Route>,
+    /// What they are made of where a model file names them.
+    sources: Option<Arc<Sources>>,
+}
+
+#[derive(Debug)]
+struct Sources {
+    file: ModelFile,
+    providers: BTreeMap<String, Vec<Provider>>,
+    /// What is there for names that the file has no provider for.
+    below: BTreeMap<String, Route>,
+    /// Whether providers outside of the house may be asked.
+    with_outside: bool,
+}
 
 impl Routes {
     /// Routes of chat models.
@@ -132,19 +213,65 @@ impl Routes {
             targets,
             ..Route::default()
         };
-        Self(
-            routes
+        Self {
+            by_name: routes
                 .into_iter()
                 .map(|(name, targets)| (name, chat(targets)))
                 .collect(),
-        )
+            sources: None,
+        }
+    }
+
+    /// The routes of a model file for which there are providers; before those of `below` with the same name. Without
+    /// providers outside of the house, a model that has none left is answered for by the next one of the house, and marked.
+    pub fn of_file(
+        file: ModelFile,
+        providers: BTreeMap<String, Provider>,
+        below: Self,
+        with_outside: bool,
+    ) -> Self {
+        let providers = providers
+            .into_iter()
+            .map(|(name, provider)| (name, vec![provider]))
+            .collect();
+        let sources = Sources {
+            file,
+            providers,
+            below: below.by_name,
+            with_outside,
+        };
+        Self {
+            by_name: sources.routes(&sources.providers, sources.below.clone()),
+            sources: Some(Arc::new(sources)),
+        }
+    }
+
+    /// The same with keys that were registered: beside those of the settings where both open one door, else at a door of their own.
+    pub(crate) fn with_credentials(&self, credentials: &[Credential]) -> Self {
+        let mut below = match &self.sources {
+            Some(sources) => sources.below.clone(),
+            None => self.by_name.clone(),
+        };
+        for target in below.values_mut().flat_map(|route| &mut route.targets) {
+            let keys = credentials.iter().filter(|one| one.opens(target));
+            let more: Vec<ApiKey> = keys.map(|one| one.key.clone()).collect();
+            target.keys.extend(more);
+        }
+        let by_name = match &self.sources {
+            Some(sources) => sources.routes(&sources.with(credentials), below),
+            None => below,
+        };
+        Self {
+            by_name,
+            sources: self.sources.clone(),
+        }
     }
 
     /// Adds routes; those that are there stay.
     #[must_use]
     pub fn with(mut self, more: impl IntoIterator<Item = (String, Route)>) -> Self {
         for (name, route) in more {
-            self.0.entry(name).or_insert(route);
+            self.by_name.entry(name).or_insert(route);
         }
         self
     }
@@ -152,12 +279,12 @@ impl Routes {
     /// Adds the routes of `others` that are not there.
     #[must_use]
     pub fn or(self, others: Self) -> Self {
-        self.with(others.0)
+        self.with(others.by_name)
     }
 
     /// All keys of whoever serves `model` at `base_url`.
     pub(crate) fn keys(&self, base_url: &str, model: &str) -> Vec<ApiKey> {
-        self.0
+        self.by_name
             .values()
             .flat_map(|route| &route.targets)
             .find(|target| target.base_url == base_url && target.model == model)
@@ -167,7 +294,7 @@ impl Routes {
 
     /// The targets of a route with the prices of now, the preferred ones first; empty when none is configured.
     pub(crate) fn targets(&self, route: &str, now: DateTime<Utc>) -> Vec<Target> {
-        let Some(route) = self.0.get(route) else {
+        let Some(route) = self.by_name.get(route) else {
             return Vec::new();
         };
         let mut targets = route.targets.clone();
@@ -179,25 +306,25 @@ impl Routes {
 
     /// What becomes of an answer of this route that breaks off.
     pub(crate) fn after_break(&self, route: &str) -> AfterBreak {
-        self.0
+        self.by_name
             .get(route)
             .map_or(AfterBreak::End, |route| route.after_break)
     }
 
     /// What the models of a configured route are for.
     pub(crate) fn use_of(&self, route: &str) -> Option<Use> {
-        let route = self.0.get(route)?;
+        let route = self.by_name.get(route)?;
         (!route.targets.is_empty()).then_some(route.use_for)
     }
 
     /// Whether a route lacks what the operator's file has for it.
     pub fn is_degraded(&self, route: &str) -> bool {
-        self.0.get(route).is_some_and(|route| route.degraded)
+        self.by_name.get(route).is_some_and(|route| route.degraded)
     }
 
     /// The targets of a route as they were configured.
     pub fn configured(&self, route: &str) -> Vec<Target> {
-        self.0
+        self.by_name
             .get(route)
             .map(|route| route.targets.clone())
             .unwrap_or_default()
@@ -205,8 +332,104 @@ impl Routes {
 
     /// Whether any route has a target.
     pub fn is_empty(&self) -> bool {
-        self.0.values().all(|route| route.targets.is_empty())
+        self.by_name.values().all(|route| route.targets.is_empty())
     }
+}
+
+impl Sources {
+    fn routes(
+        &self,
+        providers: &BTreeMap<String, Vec<Provider>>,
+        below: BTreeMap<String, Route>,
+    ) -> BTreeMap<String, Route> {
+        let mut routes = below;
+        if self.with_outside {
+            routes.extend(self.file.routes(providers));
+        } else {
+            self.keep_inside(providers, &mut routes);
+        }
+        routes
+    }
+
+    /// Adds the routes of the file without providers outside.
+    fn keep_inside(
+        &self,
+        providers: &BTreeMap<String, Vec<Provider>>,
+        routes: &mut BTreeMap<String, Route>,
+    ) {
+        let mut inside = providers.clone();
+        for sites in inside.values_mut() {
+            sites.retain(|site| !is_outside(site));
+        }
+        inside.retain(|_, sites| !sites.is_empty());
+        let inside: BTreeMap<String, Route> = self.file.routes(&inside).into_iter().collect();
+        routes.extend(inside.clone());
+        for (name, route) in self.file.routes(providers) {
+            let targets = |name: &str| inside.get(name).map(|route| route.targets.clone());
+            let mut left = targets(&name).unwrap_or_default();
+            if left.len() == route.targets.len() {
+                continue;
+            }
+            for (from, to) in [("-large", "-medium"), ("-medium", "-small")] {
+                if left.is_empty()
+                    && let Some(head) = name.strip_suffix(from)
+                {
+                    left = targets(&format!("{head}{to}")).unwrap_or_default();
+                }
+            }
+            if left.is_empty() {
+                left = routes
+                    .remove(&name)
+                    .map(|route| route.targets)
+                    .unwrap_or_default();
+            }
+            let degraded = Route {
+                targets: left,
+                degraded: true,
+                ..route
+            };
+            routes.insert(name, degraded);
+        }
+    }
+
+    fn with(&self, credentials: &[Credential]) -> BTreeMap<String, Vec<Provider>> {
+        let mut providers = self.providers.clone();
+        for one in credentials {
+            let view = &one.view;
+            let sites = providers.entry(view.provider.clone()).or_default();
+            let known = sites.iter_mut().find(|site| {
+                site.kind == view.kind
+                    && same_url(&site.base_url, &view.base_url)
+                    && site.region == view.region
+            });
+            match known {
+                Some(site) => site.keys.push(one.key.clone()),
+                None => sites.push(Provider {
+                    kind: view.kind,
+                    base_url: view.base_url.clone(),
+                    region: view.region.clone(),
+                    keys: vec![one.key.clone()],
+                    streams: true,
+                    start: view.kind.cold_start(),
+                }),
+            }
+        }
+        providers
+    }
+}
+
+impl Credential {
+    fn opens(&self, target: &Target) -> bool {
+        let view = &self.view;
+        view.provider == target.provider
+            && view.kind == target.kind
+            && view.region == target.region
+            && same_url(&view.base_url, &target.base_url)
+    }
+}
+
+fn same_url(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/') == other.trim_end_matches('/')
 }
 
 /// The newest price that holds at `now`.

@@ -216,7 +216,7 @@ async fn send(room: &Hooks, due: &Due, now: DateTime<Utc>) -> Result<Tried, Faul
         .into_iter()
         .flatten()
         .map(|sealed| room.sealer.open(due.endpoint, sealed))
-        .collect::<Result<Vec<SecretSlice<u8>>, Fault>>()?;
+        .collect::<Result<Vec<SecretSlice<u8>>, seal::Error>>()?;
     let body = serde_json::to_string(&Body {
         r#type: &due.event_type,
         timestamp: due.happened_at,

@@ -32,8 +32,6 @@ pub enum OpenError {
         "hooks.demo_origins: {0} is not an origin of this machine, such as http://127.0.0.1:4000"
     )]
     NotHere(String),
-    #[error("the house's secret can't seal")]
-    BadKey,
     #[error("no HTTP client can be made: {0}")]
     Http(#[source] reqwest::Error),
 }

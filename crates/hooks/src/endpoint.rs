@@ -3,6 +3,8 @@ mod store;
 use chrono::{DateTime, Duration, Utc};
 use db::Scope;
 use identity::{AuditAction, Principal, RequestMeta, TenantId};
+use seal::Resealed;
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::json;
 use sqlx::PgConnection;
@@ -210,6 +212,39 @@ pub(crate) async fn roll_secret(
         .await?;
     tx.commit().await?;
     Ok((sign::shown(&secret), until))
+}
+
+/// Seals under the first key what is not.
+pub(crate) async fn reseal(room: &Hooks) -> Result<Resealed, Error> {
+    let prefix = room.sealer.prefix()?;
+    let (mut resealed, mut after) = (Resealed::default(), HookId(uuid::Uuid::nil()));
+    loop {
+        let mut tx = begin(room).await?;
+        let kept = store::sealed_otherwise(&mut tx, &prefix, after, MOST).await?;
+        let Some(last) = kept.last() else {
+            return Ok(resealed);
+        };
+        after = last.id;
+        for one in &kept {
+            let again = |sealed: &Vec<u8>| {
+                let secret = room.sealer.open(one.id, sealed)?;
+                room.sealer.seal(one.id, secret.expose_secret())
+            };
+            let anew = again(&one.secret).and_then(|secret| {
+                let old = one.old_secret.as_ref().map(again).transpose()?;
+                Ok((secret, old))
+            });
+            match anew {
+                Ok((secret, old)) => {
+                    store::reseal(&mut tx, one.id, &secret, old.as_deref()).await?;
+                    resealed.done += 1;
+                }
+                Err(error) if error.lacks_key() => resealed.closed += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        tx.commit().await?;
+    }
 }
 
 /// Tells one endpoint `test.ping`, whether it asked for it or not.

@@ -15,6 +15,8 @@ pub enum Error {
     Off,
     #[error("the delivery is in line already")]
     InLine,
+    #[error("a secret can't be sealed or opened for want of the sealing key")]
+    SecretClosed,
     #[error(transparent)]
     Identity(#[from] identity::Error),
     #[error(transparent)]
@@ -22,6 +24,17 @@ pub enum Error {
 }
 
 db::from_sqlx!(Error);
+
+impl From<seal::Error> for Error {
+    fn from(error: seal::Error) -> Self {
+        if error.lacks_key() {
+            tracing::error!(%error, "a hook's secret stays closed");
+            Self::SecretClosed
+        } else {
+            Self::Fault(error.into())
+        }
+    }
+}
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
@@ -57,6 +70,14 @@ impl From<Error> for Problem {
                 Text::new(
                     "この通知は送信待ちです。",
                     "This delivery is in line already.",
+                ),
+            ),
+            Error::SecretClosed => Problem::new(
+                503,
+                "secret_closed",
+                Text::new(
+                    "通知先の秘密を今は作れません。運営者にお知らせください。",
+                    "Secrets of endpoints can't be made at the moment. Please tell the operator.",
                 ),
             ),
             Error::Identity(error) => error.into(),

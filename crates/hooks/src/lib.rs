@@ -67,10 +67,21 @@ impl Hooks {
     pub fn open(identity: Identity, demo_origins: &[String]) -> Result<Self, OpenError> {
         Ok(Self {
             cx: identity.cx.clone(),
-            sealer: Arc::new(Sealer::new(&identity.derived_secret("hooks"))?),
+            sealer: Arc::new(Sealer::new(
+                identity.vault().clone(),
+                identity.derived_secret("hooks"),
+            )),
             dialler: Dialler::open(demo_origins)?,
             identity,
         })
+    }
+
+    /// Seals under the first key what is not.
+    ///
+    /// # Errors
+    /// When there is no key, or the database is away.
+    pub async fn reseal(&self) -> Result<seal::Resealed, Error> {
+        endpoint::reseal(self).await
     }
 
     /// Sends a body once to an address that was named for one piece of work: unsigned, as nobody shares a secret, and on the

@@ -1,62 +1,55 @@
-use aes_gcm::{
-    Aes256Gcm, Nonce,
-    aead::{Aead, KeyInit, Payload},
-};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use kernel::Fault;
+use seal::Vault;
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::Sha256;
 
-use crate::{HookId, OpenError};
+use crate::HookId;
 
 /// Bytes of a secret; Standard Webhooks asks for 24 to 64.
 const SECRET: usize = 32;
-const NONCE: usize = 12;
 
-/// Closes and opens the secrets of endpoints under a key of the house, each bound to its endpoint (AES-256-GCM).
-pub(crate) struct Sealer(Aes256Gcm);
-
-impl std::fmt::Debug for Sealer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Sealer")
-    }
+/// Closes and opens the secrets of endpoints, each bound to its endpoint.
+#[derive(Debug)]
+pub(crate) struct Sealer {
+    vault: Vault,
+    /// What they were sealed under before the keys came from outside the database.
+    before: SecretSlice<u8>,
 }
 
 impl Sealer {
-    pub(crate) fn new(key: &SecretSlice<u8>) -> Result<Self, OpenError> {
-        Aes256Gcm::new_from_slice(key.expose_secret())
-            .map(Self)
-            .map_err(|_| OpenError::BadKey)
+    pub(crate) const fn new(vault: Vault, before: SecretSlice<u8>) -> Self {
+        Self { vault, before }
     }
 
-    pub(crate) fn seal(&self, endpoint: HookId, secret: &[u8]) -> Result<Vec<u8>, Fault> {
-        let nonce: [u8; NONCE] = random()?;
-        let payload = Payload {
-            msg: secret,
-            aad: endpoint.0.as_bytes(),
-        };
-        let closed = self
-            .0
-            .encrypt(&Nonce::from(nonce), payload)
-            .map_err(|_| Fault::broken("a secret can't be sealed"))?;
-        Ok([nonce.as_slice(), &closed].concat())
+    pub(crate) fn prefix(&self) -> Result<Vec<u8>, seal::Error> {
+        self.vault.prefix()
     }
 
-    pub(crate) fn open(&self, endpoint: HookId, sealed: &[u8]) -> Result<SecretSlice<u8>, Fault> {
-        let broken = || Fault::broken("a sealed secret can't be opened");
-        let (nonce, closed) = sealed.split_at_checked(NONCE).ok_or_else(broken)?;
-        let nonce: [u8; NONCE] = nonce.try_into().map_err(|_| broken())?;
-        let payload = Payload {
-            msg: closed,
-            aad: endpoint.0.as_bytes(),
-        };
-        let secret = self
-            .0
-            .decrypt(&Nonce::from(nonce), payload)
-            .map_err(|_| broken())?;
-        Ok(secret.into())
+    pub(crate) fn seal(&self, endpoint: HookId, secret: &[u8]) -> Result<Vec<u8>, seal::Error> {
+        self.vault.seal(&place(endpoint), secret)
     }
+
+    pub(crate) fn open(
+        &self,
+        endpoint: HookId,
+        sealed: &[u8],
+    ) -> Result<SecretSlice<u8>, seal::Error> {
+        if seal::key_of(sealed).is_some() {
+            return self.vault.open(&place(endpoint), sealed);
+        }
+        let key: &[u8; 32] = self
+            .before
+            .expose_secret()
+            .try_into()
+            .map_err(|_| seal::Error::BadKey)?;
+        seal::disclose(key, endpoint.0.as_bytes(), sealed)
+    }
+}
+
+fn place(endpoint: HookId) -> String {
+    format!("hooks.endpoint:{endpoint}")
 }
 
 /// A new secret.
@@ -120,19 +113,21 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_secret_opens_for_its_endpoint_alone() {
-        let sealer = Sealer::new(&vec![7; 32].into()).unwrap();
+    fn a_secret_opens_for_its_endpoint_alone_also_one_that_was_sealed_before() {
+        let vault = Vault::of_keys(&seal::new_key().unwrap()).unwrap();
+        let sealer = Sealer::new(vault, vec![7; 32].into());
         let (one, other) = (
             HookId(uuid::Uuid::from_u128(1)),
             HookId(uuid::Uuid::from_u128(2)),
         );
-        let closed = sealer.seal(one, b"secret").unwrap();
-        assert_eq!(
-            sealer.open(one, &closed).unwrap().expose_secret(),
-            b"secret"
-        );
-        assert!(sealer.open(other, &closed).is_err());
+        let before = seal::close(&[7; 32], one.0.as_bytes(), b"secret").unwrap();
+        for closed in [sealer.seal(one, b"secret").unwrap(), before] {
+            assert_eq!(
+                sealer.open(one, &closed).unwrap().expose_secret(),
+                b"secret"
+            );
+            assert!(sealer.open(other, &closed).is_err());
+        }
         assert!(sealer.open(one, &[]).is_err());
-        assert_ne!(sealer.seal(one, b"secret").unwrap(), closed);
     }
 }

@@ -102,7 +102,7 @@ async fn sign_in_client(
     tx.commit().await?;
     let proofs: &[Proof] = if asks_for_code {
         let code = code.ok_or(Error::WrongCode)?;
-        sign_in::check_code(room, user, code).await?;
+        sign_in::check_code(room, user, code, meta).await?;
         throttle::give_back(cx, throttle::CODE, &user.to_string()).await?;
         &[Proof::Password, Proof::Code]
     } else {

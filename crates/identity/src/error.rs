@@ -39,6 +39,8 @@ pub enum Error {
     AlreadyMember,
     #[error("as many as there may be")]
     TooMany,
+    #[error("there is no passkey that has worked, or no confirmed address")]
+    PasskeyNeeded,
     #[error("the passkey could not be checked")]
     PasskeyRefused,
     #[error("the address of this house can't have passkeys")]
@@ -53,11 +55,24 @@ pub enum Error {
     BadClient(&'static str),
     #[error("too many passwords are being checked")]
     Busy,
+    #[error("a secret can't be opened for want of its key")]
+    SecretClosed,
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
 db::from_sqlx!(Error);
+
+impl From<seal::Error> for Error {
+    fn from(error: seal::Error) -> Self {
+        if error.lacks_key() {
+            tracing::error!(%error, "a secret stays closed");
+            Self::SecretClosed
+        } else {
+            Self::Fault(error.into())
+        }
+    }
+}
 
 impl Error {
     const fn code(&self) -> (u16, &'static str) {
@@ -79,12 +94,14 @@ impl Error {
             Self::LastOwner => (409, "last_owner"),
             Self::AlreadyMember => (409, "already_member"),
             Self::TooMany => (409, "too_many"),
+            Self::PasskeyNeeded => (409, "passkey_needed"),
             Self::PasskeyRefused => (401, "passkey_refused"),
             Self::PasskeysOff => (404, "passkeys_off"),
             Self::IssuerRefused(_) => (401, "issuer_refused"),
             Self::ClientRefused => (400, "client_refused"),
             Self::IssuerAway => (503, "issuer_unavailable"),
             Self::Busy => (503, "sign_in_busy"),
+            Self::SecretClosed => (503, "secret_closed"),
             Self::Fault(_) => (500, "internal"),
         }
     }
@@ -153,6 +170,10 @@ impl Error {
                 "これ以上は増やせません。使っていないものを消してください。",
                 "There can't be more. Please remove what is not used.",
             ),
+            Self::PasskeyNeeded => Text::new(
+                "先にメールアドレスを確認し、パスキーで一度サインインしてください。",
+                "Please confirm your address and sign in with a passkey once before.",
+            ),
             Self::PasskeyRefused => Text::new(
                 "パスキーを確かめられませんでした。もう一度お試しください。",
                 "The passkey could not be checked. Please try again.",
@@ -176,6 +197,10 @@ impl Error {
             Self::Busy => Text::new(
                 "サインインが混み合っています。少し待ってもう一度お試しください。",
                 "Many people are signing in. Please try again in a moment.",
+            ),
+            Self::SecretClosed => Text::new(
+                "認証アプリを今は使えません。リカバリーコードかパスキーをお使いください。直らないときは運営者にお知らせください。",
+                "Authenticators can't be used at the moment. Please use a recovery code or a passkey, and tell the operator if it stays so.",
             ),
             Self::Fault(_) => Text::new(
                 "こちらの不具合で処理できませんでした。時間をおいてもう一度お試しください。",

@@ -7,11 +7,12 @@ mod totp;
 
 use db::{Ctx, Scope};
 use kernel::Fault;
+use seal::Resealed;
 use serde::Serialize;
 use sqlx::PgConnection;
 use webauthn_rs::Webauthn;
 
-use crate::{Caller, Error, Identity, UserId, user};
+use crate::{Caller, Error, Identity, RequestMeta, UserId, user};
 
 pub(crate) use http::router;
 
@@ -111,16 +112,36 @@ pub(crate) async fn second_factors(
 }
 
 /// Whether the code is the user's, now and for the first time. Of several tries with one code at a time, one gets it.
-pub(crate) async fn accept_code(room: &Identity, user: UserId, code: &str) -> Result<bool, Error> {
+///
+/// # Errors
+/// `SecretClosed` when the authenticator's secret can't be opened: then no code of it is right.
+pub(crate) async fn accept_code(
+    room: &Identity,
+    user: UserId,
+    code: &str,
+    meta: &RequestMeta,
+) -> Result<bool, Error> {
     let cx = &room.cx;
     let mut tx = cx.db.begin(Scope::House("a code")).await?;
     let accepted = match Code::read(code) {
-        Some(Code::Totp(digits)) => totp::accept(&mut tx, cx, user, &digits).await?,
-        Some(Code::Recovery(code)) => recovery::accept(&mut tx, cx, user, &code).await?,
+        Some(Code::Totp(digits)) => totp::accept(&mut tx, room, user, &digits).await?,
+        Some(Code::Recovery(code)) => recovery::accept(&mut tx, cx, user, &code, meta).await?,
         None => false,
     };
     tx.commit().await?;
     Ok(accepted)
+}
+
+/// Whether a passkey of the user's has let them in before: one that was only made may not work where they are.
+pub(crate) async fn has_used_passkey(conn: &mut PgConnection, user: UserId) -> sqlx::Result<bool> {
+    store::has_used_passkey(conn, user).await
+}
+
+pub(crate) async fn reseal(room: &Identity) -> Result<Resealed, Fault> {
+    totp::reseal(room).await.map_err(|error| match error {
+        Error::Fault(fault) => fault,
+        error => Fault::unavailable("authenticators can't be sealed", error),
+    })
 }
 
 /// What somebody typed as a code.
@@ -151,10 +172,12 @@ mod tests {
     use kernel::Lang;
 
     use super::*;
-    use crate::{Config, NewUser, RequestMeta, secret, user::add_user};
+    use crate::{Config, NewUser, secret, user::add_user};
 
     async fn wins(room: &Identity, user: UserId, code: &str) -> usize {
-        let tries = futures::future::join_all((0..20).map(|_| accept_code(room, user, code))).await;
+        let meta = RequestMeta::of_the_house("req_test");
+        let tries = (0..20).map(|_| accept_code(room, user, code, &meta));
+        let tries = futures::future::join_all(tries).await;
         tries
             .into_iter()
             .filter(|accepted| *accepted.as_ref().unwrap())
@@ -164,9 +187,12 @@ mod tests {
     #[tokio::test]
     async fn of_twenty_uses_of_one_code_at_a_time_one_wins() {
         let test = testkit::context().await;
-        let room = Identity::open(test.cx.clone(), Config::at("https://account.example.test"))
-            .await
-            .unwrap();
+        let vault = seal::Vault::of_keys(&seal::new_key().unwrap()).unwrap();
+        let config = Config {
+            vault,
+            ..Config::at("https://account.example.test")
+        };
+        let room = Identity::open(test.cx.clone(), config).await.unwrap();
         let new = NewUser {
             email: "a@example.test".to_owned(),
             password: "correct horse".into(),

@@ -85,6 +85,21 @@ pub async fn leavers(cx: &Ctx, most: i64) -> Result<Vec<Leaver>, Error> {
     Ok(leavers)
 }
 
+pub(crate) async fn tenants_that_go(
+    conn: &mut PgConnection,
+    user: UserId,
+) -> sqlx::Result<Vec<TenantId>> {
+    store::tenants_that_go(conn, user).await
+}
+
+pub(crate) async fn forget_tenant(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    tenant: TenantId,
+) -> sqlx::Result<()> {
+    store::forget_tenant(conn, tenant, cx.clock.now()).await
+}
+
 /// Removes the person from the account, in the caller's transaction: who they were, how they came in, where from. The
 /// rows that the books and the audit log refer to stay, without a name. The rooms above have forgotten the tenants
 /// before.

@@ -2,7 +2,8 @@
 //!
 //! Owns: users, tenants and who belongs to them, sessions, second factors, API keys, tokens, issuers outside, the audit
 //! log.
-//! Never: a price, a limit of a plan, a model. A password, key or token is never stored or logged as it is, only a hash.
+//! Never: a price, a limit of a plan, a model. A password, key or token is never stored or logged as it is, only a hash;
+//! the secrets of authenticators, which have to be read again, are sealed.
 
 mod access;
 mod audit;
@@ -16,6 +17,7 @@ mod factor;
 mod family;
 mod farewell;
 mod http;
+mod idle;
 mod invitation;
 mod key;
 mod letters;
@@ -42,6 +44,7 @@ use std::sync::Arc;
 use cookie::CookieStyle;
 use db::{Ctx, Scope};
 use kernel::Fault;
+use seal::{Resealed, Vault};
 use secrecy::SecretSlice;
 
 pub use access::{FamilyId, rotate_issuer_key};
@@ -53,6 +56,7 @@ pub use caller::{Action, Caller, Granted, PROOF_COUNTS, Proven, Via, may};
 pub use error::Error;
 pub use farewell::{Leaver, export, forget, leavers};
 pub use http::router;
+pub use idle::{forget_guest, idle_guests, unconfirmed};
 pub use key::{
     Key, KeyStatus, KeyTerms, NewKey, create as create_key, list as list_keys, note_key_use,
     revoke as revoke_key, rotate as rotate_key, scopes_for_keys,
@@ -125,14 +129,17 @@ pub struct Config {
     pub account_url: String,
     /// Issuers outside that people may sign in at.
     pub issuers: Vec<IssuerConfig>,
+    /// What the secrets of authenticators are sealed with, and those of the rooms above.
+    pub vault: Vault,
 }
 
 impl Config {
-    /// With no issuers outside.
+    /// With no issuers outside and no sealing key.
     pub fn at(account_url: &str) -> Self {
         Self {
             account_url: account_url.trim_end_matches('/').to_owned(),
             issuers: Vec::new(),
+            vault: Vault::without_keys(),
         }
     }
 }
@@ -150,6 +157,7 @@ pub struct Identity {
     issuers: Arc<oidc::Issuers>,
     factors: Arc<factor::Factors>,
     access: Arc<access::Signer>,
+    vault: Vault,
 }
 
 impl Identity {
@@ -174,6 +182,7 @@ impl Identity {
             issuers: Arc::new(oidc::Issuers::new(config.issuers)?),
             factors: Arc::new(factor::Factors::new(&config.account_url)?),
             access: Arc::new(access::Signer::load(&cx, &config.account_url).await?),
+            vault: config.vault,
             cx,
         })
     }
@@ -182,6 +191,19 @@ impl Identity {
     /// this one to whoever was not shown it.
     pub fn demo_password(&self, email: &str) -> String {
         self.tokens.derive(&format!("demo:{email}"))
+    }
+
+    /// What secrets are sealed with that have to be read again.
+    pub const fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// Seals under the first key what is not: what was sealed under another, and what was kept before there was sealing.
+    ///
+    /// # Errors
+    /// When there is no key, or the database is away.
+    pub async fn reseal(&self) -> Result<Resealed, Fault> {
+        factor::reseal(self).await
     }
 
     /// A secret of its own for another room's signatures, the same on every node.

@@ -10,12 +10,15 @@ use argon2::{
 };
 use kernel::Fault;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::{Error, secret};
 
 /// The most hashes that are computed at once: each takes 19 MiB and a core, so a flood of sign-ins must queue.
 const MOST: usize = 4;
+/// The most sign-ins that are looked at at once. The others wait before they ask the database for anything: a flood of them would
+/// take all its connections, and other requests would wait for those.
+const PLACES: usize = 2 * MOST;
 /// How long a sign-in waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How far a computation stands back for everything else (`nice`): a flood of sign-ins must not slow other requests, and
@@ -27,6 +30,7 @@ const LARGEST: u32 = 256 * 1024;
 /// Argon2id with the parameters of the OWASP password storage sheet (19 MiB, 2 passes, 1 lane).
 #[derive(Clone, Debug)]
 pub(crate) struct Hasher {
+    places: Arc<Semaphore>,
     turns: Arc<Semaphore>,
     benches: Arc<Mutex<Vec<Bench>>>,
 }
@@ -67,9 +71,22 @@ impl Bench {
 impl Hasher {
     pub(crate) fn new() -> Self {
         Self {
+            places: Arc::new(Semaphore::new(PLACES)),
             turns: Arc::new(Semaphore::new(parallel())),
             benches: Arc::default(),
         }
+    }
+
+    /// A place among the sign-ins that are looked at, as long as it is kept.
+    ///
+    /// # Errors
+    /// `Busy`.
+    pub(crate) async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let place = tokio::time::timeout(PATIENCE, Arc::clone(&self.places).acquire_owned())
+            .await
+            .map_err(|_| Error::Busy)?
+            .map_err(|e| Fault::internal("the places are closed", e))?;
+        Ok(place)
     }
 
     /// The PHC string of a password, with a fresh salt.

@@ -8,7 +8,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::{
-    Caller, Error, Identity, NewSession, RequestMeta, Session, UserId, Via, audit, device,
+    Caller, Error, Identity, NewSession, RequestMeta, Session, UserId, Via, audit, device, factor,
     letters::{self, Wish},
     link::{self, About, Kind},
     session, throttle,
@@ -93,6 +93,37 @@ pub(crate) async fn change_password(
     Ok(opened)
 }
 
+/// Takes the password away, so that a passkey alone lets its owner in (decision 0030). Everything else that let them in ends. A
+/// mailed link can set a password again.
+///
+/// # Errors
+/// `PasskeyNeeded` without a passkey that has worked, or without a confirmed address to mail to; `NotFound` without a password.
+pub(crate) async fn remove_password(
+    room: &Identity,
+    caller: &Caller,
+    meta: &RequestMeta,
+) -> Result<(), Error> {
+    let cx = &room.cx;
+    let user = caller.person()?;
+    let mut tx = cx.db.begin(Scope::House("no password any more")).await?;
+    user::lock(&mut tx, user).await?;
+    let is_proven = user::find_view(&mut tx, user)
+        .await?
+        .is_some_and(|view| view.email_verified);
+    if !is_proven || !factor::has_used_passkey(&mut tx, user).await? {
+        return Err(Error::PasskeyNeeded);
+    }
+    if !user::clear_password(&mut tx, user).await? {
+        return Err(Error::NotFound);
+    }
+    tell_of_password(&mut tx, cx, user, caller.via, meta).await?;
+    audit::Action::new("password.remove", user)
+        .record(&mut tx, cx, meta, caller.principal)
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 /// Puts a new password in the place of the old one, in the caller's transaction: whatever else let the user in ends, but what
 /// `except` came with, and they get a letter.
 async fn replace_password(
@@ -104,6 +135,17 @@ async fn replace_password(
     meta: &RequestMeta,
 ) -> Result<(), Error> {
     user::set_password(conn, user, hash).await?;
+    tell_of_password(conn, cx, user, except, meta).await
+}
+
+/// After a change of the password: whatever else let the user in ends, and they get a letter.
+async fn tell_of_password(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    user: UserId,
+    except: Via,
+    meta: &RequestMeta,
+) -> Result<(), Error> {
     device::forget_all(conn, user).await?;
     session::end_everything(conn, cx, user, except).await?;
     link::void_all(conn, cx, About::User(user)).await?;

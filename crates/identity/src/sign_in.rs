@@ -8,7 +8,7 @@ use mail::Template;
 use secrecy::SecretString;
 use serde_json::json;
 use sqlx::PgConnection;
-use tokio::time::Instant;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use crate::{
     Error, Identity, NewSession, RequestMeta, Session, UserId, audit, ceremony, device, factor,
@@ -100,10 +100,12 @@ pub(crate) async fn check_password(
     password: SecretString,
     meta: &RequestMeta,
 ) -> Result<Checked, Error> {
+    let place = room.passwords.place().await?;
     let started = Instant::now();
     let email = fold_email(email);
     let known = find(&room.cx, Name::Email(&email), meta).await?;
     let guess = Guess {
+        place,
         started,
         name: &email,
         limit: throttle::PASSWORD,
@@ -116,10 +118,15 @@ pub(crate) async fn check_password(
 ///
 /// # Errors
 /// `WrongCode`, `TooManyAttempts`.
-pub(crate) async fn check_code(room: &Identity, user: UserId, code: &str) -> Result<(), Error> {
+pub(crate) async fn check_code(
+    room: &Identity,
+    user: UserId,
+    code: &str,
+    meta: &RequestMeta,
+) -> Result<(), Error> {
     let started = Instant::now();
     throttle::count(&room.cx, throttle::CODE, &user.to_string()).await?;
-    if factor::accept_code(room, user, code).await? {
+    if factor::accept_code(room, user, code, meta).await? {
         return Ok(());
     }
     tokio::time::sleep_until(started + REFUSAL).await;
@@ -137,9 +144,11 @@ pub(crate) async fn sign_in_child(
     before: Option<Session>,
     meta: &RequestMeta,
 ) -> Result<NewSession, Error> {
+    let place = room.passwords.place().await?;
     let started = Instant::now();
     let known = find(&room.cx, Name::Login(login_name), meta).await?;
     let guess = Guess {
+        place,
         started,
         name: login_name,
         limit: throttle::PIN,
@@ -177,7 +186,7 @@ pub(crate) async fn second(
         .and_then(|stamp| stamp.as_str())
         .map(Stamp::from_stored)
         .ok_or(Error::Unauthenticated)?;
-    check_code(room, user, code).await?;
+    check_code(room, user, code, meta).await?;
     let mut tx = cx.db.begin(Scope::House("second factor")).await?;
     let taken = ceremony::take(&mut tx, cx, ceremony::Kind::SecondFactor, ticket).await?;
     tx.commit().await?;
@@ -308,6 +317,8 @@ async fn find(cx: &Ctx, name: Name<'_>, meta: &RequestMeta) -> Result<Option<Fou
 /// A password or PIN that somebody tries.
 #[derive(Debug)]
 struct Guess<'a> {
+    /// Given back before a refusal takes its time.
+    place: OwnedSemaphorePermit,
     started: Instant,
     /// Whose it is said to be.
     name: &'a str,
@@ -344,6 +355,7 @@ async fn check(
             metrics::counter!("sign_in_attacks_total").increment(1);
             tracing::warn!("many sign-ins fail all over the house: passwords are being tried");
         }
+        drop(guess.place);
         tokio::time::sleep_until(guess.started + REFUSAL).await;
         return Err(Error::WrongCredentials);
     };

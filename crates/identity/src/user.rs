@@ -361,6 +361,11 @@ pub(crate) async fn display_name(conn: &mut PgConnection, user: UserId) -> Resul
     Ok(found.map(|user| user.display_name).unwrap_or_default())
 }
 
+/// Leaves an account without a password; says whether it had one.
+pub(crate) async fn clear_password(conn: &mut PgConnection, user: UserId) -> sqlx::Result<bool> {
+    store::clear_password(conn, user).await
+}
+
 pub(crate) async fn set_password(
     conn: &mut PgConnection,
     user: UserId,

@@ -9,10 +9,11 @@ use db::{Ctx, Db, PoolSize, Url};
 use entitlement::{Catalogue, Change, Direction, Entitlement, PlanChange, PlanFile};
 use identity::{Identity, TenantId};
 use kernel::Clock;
+use seal::Vault;
 use settings::Settings;
 use tokio::sync::RwLock;
 
-use crate::{cli::say, database::Database};
+use crate::{cli::say, database::Database, seals};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PlansCommand {
@@ -71,7 +72,10 @@ pub(crate) async fn open_identity(settings: &Settings) -> Result<Identity> {
         "" => "http://localhost",
         url => url,
     };
-    let config = identity::Config::at(url);
+    let config = identity::Config {
+        vault: seals::configured(settings)?.unwrap_or_else(Vault::without_keys),
+        ..identity::Config::at(url)
+    };
     Ok(Identity::open(context(settings).await?, config).await?)
 }
 

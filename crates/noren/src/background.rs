@@ -19,10 +19,22 @@ use serde::{Deserialize, Serialize};
 use settings::Settings;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{admin, cli::say};
+use crate::{
+    admin,
+    cli::say,
+    farewell::{ClearIdle, Idle},
+    seals::{Reseal, Seals},
+};
 
 /// How far back the comparison with Stripe looks.
 const RECONCILE_BACK: chrono::Duration = chrono::Duration::hours(26);
+
+/// How long what was begun and left is kept; none: for ever.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) unconfirmed: Option<chrono::Duration>,
+    pub(crate) guests: Option<chrono::Duration>,
+}
 
 /// The kinds of jobs and the schedules of the whole house.
 pub(crate) fn open(
@@ -32,12 +44,38 @@ pub(crate) fn open(
     hooks: &hooks::Hooks,
     gateway: &gateway::Gateway,
     misaki: &misaki::Misaki,
+    kept: Kept,
 ) -> Result<Jobs> {
     let teller = gateway::Teller {
         gateway: gateway.clone(),
         hooks: hooks.clone(),
     };
+    let seals = Seals {
+        identity: identity.clone(),
+        hooks: hooks.clone(),
+    };
     let registry = Registry::default()
+        .job::<Reseal>(&seals)
+        .job::<ClearIdle>(&Idle {
+            identity: identity.clone(),
+            billing: billing.clone(),
+            unconfirmed: kept.unconfirmed,
+            guests: kept.guests,
+        })
+        .cron(
+            "house.clear_idle",
+            "20 4 * * *",
+            chrono_tz::Asia::Tokyo,
+            CatchUp::RunOnce,
+            &ClearIdle {},
+        )?
+        .cron(
+            "house.reseal",
+            "7 * * * *",
+            chrono_tz::Asia::Tokyo,
+            CatchUp::RunOnce,
+            &Reseal {},
+        )?
         .job::<gateway::TellJobsEnd>(&teller)
         .job::<VerifyBooks>(ledger)
         .job::<ReconcileStripe>(billing)

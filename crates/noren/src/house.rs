@@ -18,11 +18,12 @@ use jobs::Jobs;
 use ledger::Ledger;
 use mail::Mail;
 use misaki::Misaki;
+use seal::Vault;
 use tokio::sync::RwLock;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    background::{self, Desk},
+    background::{self, Desk, Kept},
     farewell,
     front::{self, Counter, Front},
     idempotency::{self, Door},
@@ -68,6 +69,8 @@ pub(crate) struct Opening {
     pub(crate) letters: mail::Way,
     pub(crate) letters_from: String,
     pub(crate) issuers: Vec<IssuerConfig>,
+    pub(crate) vault: Vault,
+    pub(crate) kept: Kept,
     pub(crate) billing: billing::Config,
     /// Origins of this machine that hooks may be sent to; none unless this is a demo.
     pub(crate) hook_origins: Vec<String>,
@@ -83,6 +86,7 @@ impl House {
         let urls = opening.urls;
         let config = identity::Config {
             issuers: opening.issuers,
+            vault: opening.vault,
             ..identity::Config::at(&urls.account)
         };
         let identity = Identity::open(cx.clone(), config).await?;
@@ -108,6 +112,7 @@ impl House {
         let billing = Billing::open(entitlement.clone(), till)?;
         let gateway = Gateway::open(entitlement.clone(), opening.routes, opening.patience)
             .context("no HTTP client can be made")?;
+        gateway.refresh_credentials().await?;
         let genai = Genai::open(gateway.clone());
         let misaki = Misaki::open(gateway.clone()).context("the built-in phrases are broken")?;
         let ledger = Ledger {
@@ -115,7 +120,15 @@ impl House {
             identity: identity.clone(),
         };
         let hooks = Hooks::open(identity.clone(), &opening.hook_origins)?;
-        let jobs = background::open(&identity, &ledger, &billing, &hooks, &gateway, &misaki)?;
+        let jobs = background::open(
+            &identity,
+            &ledger,
+            &billing,
+            &hooks,
+            &gateway,
+            &misaki,
+            opening.kept,
+        )?;
         Ok(Self {
             identity,
             ledger,
@@ -152,6 +165,7 @@ impl House {
                 .merge(entitlement::router().with_state(self.entitlement.clone()))
                 .merge(billing::router().with_state(self.billing.clone()))
                 .merge(misaki::account_router().with_state(self.misaki.clone()))
+                .merge(gateway::account_router().with_state(self.gateway.clone()))
                 .merge(genai::router().with_state(self.genai.clone()))
                 .merge(mail::router().with_state(self.mail.clone()))
                 .merge(mail::sandbox_router().with_state(self.mail.clone()))
@@ -246,6 +260,7 @@ pub(crate) fn openapi() -> Result<String> {
         entitlement::router().into_openapi(),
         billing::router().into_openapi(),
         gateway::router().into_openapi(),
+        gateway::account_router().into_openapi(),
         misaki::account_router().into_openapi(),
         genai::router().into_openapi(),
         mail::router().into_openapi(),

@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use gateway::{ApiKey, Kind, ModelFile, Price, Provider, Route, Routes, Target, Use};
 use kernel::NanoUsd;
 use secrecy::ExposeSecret;
@@ -9,18 +9,6 @@ use settings::{Gateway, OpenAi};
 
 /// The stand-in as a provider.
 const STAND_IN: &str = "sandbox";
-/// Where well-known providers answer.
-const USUAL: [(&str, &str); 5] = [
-    ("openai", "https://api.openai.com/v1"),
-    ("anthropic", "https://api.anthropic.com"),
-    ("together", "https://api.together.xyz/v1"),
-    ("huggingface", "https://router.huggingface.co/v1"),
-    ("runpod", "https://api.runpod.ai/v2"),
-];
-
-/// How long a serverless endpoint may take to start.
-const COLD_START: Duration = Duration::from_mins(2);
-
 /// The routes that the plans name, and the stand-in that answers for each.
 const ROUTES: [(&str, &str); 9] = [
     ("misaki-small", "sandbox-small"),
@@ -117,14 +105,8 @@ pub(crate) fn named(settings: &Gateway, routes: Routes, stand_in: Option<&str>) 
         };
         providers.insert(STAND_IN.to_owned(), provider);
     }
-    // what the operator's file names goes before what is there anyway
-    let routes = if settings.external {
-        Routes::default().with(file.routes(&providers)).or(routes)
-    } else {
-        without_outside(&file, &providers, routes)
-    };
     let Some(base_url) = stand_in else {
-        return Ok(routes);
+        return Ok(Routes::of_file(file, providers, routes, settings.external));
     };
     let filled = file.names().map(|(name, use_for)| {
         let model = match use_for {
@@ -146,87 +128,23 @@ pub(crate) fn named(settings: &Gateway, routes: Routes, stand_in: Option<&str>) 
         };
         (name.to_owned(), route)
     });
-    Ok(routes.with(filled.collect::<Vec<_>>()))
-}
-
-/// The routes without providers outside. One that has nobody left takes the next model of its storefront, and is marked.
-fn without_outside(
-    file: &ModelFile,
-    providers: &BTreeMap<String, Provider>,
-    others: Routes,
-) -> Routes {
-    let mut house = providers.clone();
-    house.retain(|_, provider| !is_outside(provider));
-    let usual = Routes::default().with(file.routes(&house)).or(others);
-    let marked = file
-        .routes(providers)
-        .into_iter()
-        .filter_map(|(name, route)| {
-            let mut targets = usual.configured(&name);
-            if targets.len() == route.targets.len() {
-                return None;
-            }
-            for (from, to) in [("-large", "-medium"), ("-medium", "-small")] {
-                if targets.is_empty()
-                    && let Some(head) = name.strip_suffix(from)
-                {
-                    targets = usual.configured(&format!("{head}{to}"));
-                }
-            }
-            let route = Route {
-                targets,
-                degraded: true,
-                ..route
-            };
-            Some((name, route))
-        });
-    Routes::default().with(marked.collect::<Vec<_>>()).or(usual)
-}
-
-fn is_outside(provider: &Provider) -> bool {
-    matches!(provider.kind, Kind::Anthropic | Kind::Bedrock)
-        || USUAL
-            .iter()
-            .any(|(name, url)| *name != "runpod" && provider.base_url == *url)
+    let below = routes.with(filled.collect::<Vec<_>>());
+    Ok(Routes::of_file(file, providers, below, settings.external))
 }
 
 fn read(name: &str, provider: &settings::Provider) -> Result<Provider> {
-    let kind = match (provider.kind.as_str(), name) {
-        ("anthropic", _) | ("", "anthropic") => Kind::Anthropic,
-        ("bedrock", _) | ("", "bedrock") => Kind::Bedrock,
-        ("runpod", _) | ("", "runpod") => Kind::RunPod,
-        ("runpod-text", _) => Kind::RunPodText,
-        ("" | "openai", _) => Kind::OpenAi,
-        (other, _) => {
-            bail!(
-                "gateway.providers.{name}.kind is {other}; expected openai, anthropic, bedrock, runpod or runpod-text"
-            )
-        }
-    };
-    let usual = USUAL.iter().find(|(known, _)| *known == name);
-    let base_url = match usual {
-        Some((_, url)) if provider.base_url.is_empty() => (*url).to_owned(),
-        None if kind == Kind::Bedrock && provider.base_url.is_empty() => {
-            format!("https://bedrock-runtime.{}.amazonaws.com", provider.region)
-        }
-        _ => provider.base_url.clone(),
-    };
-    if kind == Kind::Bedrock && provider.region.is_empty() {
-        bail!("gateway.providers.{name}.region is not set, such as ap-northeast-1");
-    }
-    if base_url.is_empty() {
-        bail!("gateway.providers.{name}.base_url is not set");
-    }
+    let (kind, base_url) =
+        gateway::site(name, &provider.kind, &provider.base_url, &provider.region)
+            .map_err(|why| anyhow::anyhow!("gateway.providers.{name}: {why}"))?;
     Ok(Provider {
         kind,
         base_url,
         region: provider.region.clone(),
         keys: keys(provider.api_keys.expose_secret()),
         streams: provider.streams,
-        start: match (provider.start_seconds, kind) {
-            (0, Kind::RunPod | Kind::RunPodText) => Some(COLD_START),
-            (0, _) => None,
-            (seconds, _) => Some(Duration::from_secs(seconds)),
+        start: match provider.start_seconds {
+            0 => kind.cold_start(),
+            seconds => Some(Duration::from_secs(seconds)),
         },
     })
 }
@@ -237,14 +155,10 @@ fn keys(text: &str) -> Vec<ApiKey> {
         .map(str::trim)
         .filter(|key| !key.is_empty())
         .map(|key| match key.rsplit_once('*') {
-            Some((key, weight)) if weight.parse::<u32>().is_ok() => ApiKey {
-                secret: key.into(),
-                weight: weight.parse().unwrap_or(1),
-            },
-            _ => ApiKey {
-                secret: key.into(),
-                weight: 1,
-            },
+            Some((key, weight)) if weight.parse::<u32>().is_ok() => {
+                ApiKey::new(key.into(), weight.parse().unwrap_or(1))
+            }
+            _ => ApiKey::new(key.into(), 1),
         })
         .collect()
 }
@@ -361,7 +275,7 @@ mod tests {
             ),
         ]);
         let file = ModelFile::parse(file).unwrap();
-        let routes = without_outside(&file, &providers, Routes::default());
+        let routes = Routes::of_file(file, providers, Routes::default(), false);
         let models = |route| -> Vec<(String, bool)> {
             let targets = routes.configured(route).into_iter();
             targets

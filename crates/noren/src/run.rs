@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use api::Proxies;
 use axum::Router;
 use db::{Commit, Ctx, Db};
-use gateway::{Patience, Routes};
+use gateway::{Patience, Routes, follow_credentials};
 use identity::{IssuerConfig, follow_revocations};
 use kernel::{Clock, Text};
 use settings::{Durability, Settings};
@@ -13,12 +13,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     admin,
+    background::Kept,
     cli::{Listener, RunArgs, ServeArgs, say},
     database::Database,
     demo,
     front::{Front, Readiness},
     house::{House, Opening, PublicUrls},
-    models,
+    models, seals,
     signals::StopSignals,
     sweep::{post, sweep},
     till,
@@ -58,6 +59,8 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
             letters: letters(&settings, demo.then(|| args.data.join("mail")))?,
             letters_from: settings.mail.from.clone(),
             issuers: issuers(&settings),
+            vault: seals::vault(&settings, &cx, Some(&args.data)).await?,
+            kept: kept(&settings),
             billing: till::config(&settings, stand_in.as_ref()),
             sandbox_prices: stand_in.is_some(),
             hook_origins: hook_origins(&settings, demo),
@@ -108,6 +111,7 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
             stop.clone(),
         ));
         tasks.spawn(follow_revocations(house.identity.clone(), stop.clone()));
+        tasks.spawn(follow_credentials(house.gateway.clone(), stop.clone()));
         announce(&house, &urls, addresses, &database, demo)?;
         stop_signals.received().await;
         stop_all(&settings, &house, &cx.db, stop, tasks).await;
@@ -154,6 +158,8 @@ pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result
         letters: letters(&settings, None)?,
         letters_from: settings.mail.from.clone(),
         issuers: issuers(&settings),
+        vault: seals::vault(&settings, &cx, None).await?,
+        kept: kept(&settings),
         billing: till::config(&settings, None),
         sandbox_prices: false,
         hook_origins: hook_origins(&settings, false),
@@ -171,6 +177,7 @@ pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result
         Listener::Inference => house.inference(front),
     };
     tasks.spawn(follow_revocations(house.identity.clone(), stop.clone()));
+    tasks.spawn(follow_credentials(house.gateway.clone(), stop.clone()));
     let proxies = Proxies::new(settings.server.proxies()?);
     tasks.spawn(api::serve(
         listener,
@@ -210,6 +217,8 @@ pub(crate) async fn work(settings: Settings) -> Result<()> {
         letters: letters(&settings, None)?,
         letters_from: settings.mail.from.clone(),
         issuers: issuers(&settings),
+        vault: seals::vault(&settings, &cx, None).await?,
+        kept: kept(&settings),
         billing: till::config(&settings, None),
         sandbox_prices: false,
         hook_origins: hook_origins(&settings, false),
@@ -226,6 +235,7 @@ pub(crate) async fn work(settings: Settings) -> Result<()> {
         stop.clone(),
     ));
     tasks.spawn(follow_revocations(house.identity.clone(), stop.clone()));
+    tasks.spawn(follow_credentials(house.gateway.clone(), stop.clone()));
     say(&format!("{}\n", serde_json::json!({ "ready": true })))?;
     stop_signals.received().await;
     stop_all(&settings, &house, &cx.db, stop, tasks).await;
@@ -316,6 +326,15 @@ fn issuers(settings: &Settings) -> Vec<IssuerConfig> {
             trust_email: issuer.trust_email,
         })
         .collect()
+}
+
+/// How long what was begun and left is kept.
+fn kept(settings: &Settings) -> Kept {
+    let days = |days: u16| (days > 0).then(|| chrono::Duration::days(days.into()));
+    Kept {
+        unconfirmed: days(settings.identity.unconfirmed_days),
+        guests: days(settings.identity.guest_days),
+    }
 }
 
 /// Hooks go to this machine in a demo alone, whatever the settings say.

@@ -96,11 +96,26 @@ impl Settings {
         let lines = lines.map(|(name, value)| (name.to_owned(), value));
         lines
             .into_iter()
+            .chain(self.describe_kept())
             .chain(self.describe_issuers())
             .chain(self.describe_providers())
             .fold(String::new(), |text, (name, value)| {
                 text + &name + " = " + &value + "\n"
             })
+    }
+
+    fn describe_kept(&self) -> impl Iterator<Item = (String, String)> {
+        [
+            (
+                "identity.unconfirmed_days",
+                self.identity.unconfirmed_days.to_string(),
+            ),
+            ("identity.guest_days", self.identity.guest_days.to_string()),
+            ("seal.keys", masked(Some(&self.seal.keys))),
+            ("seal.keys_file", quoted(&self.seal.keys_file)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
     }
 
     fn describe_providers(&self) -> impl Iterator<Item = (String, String)> {

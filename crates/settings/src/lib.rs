@@ -29,6 +29,7 @@ pub struct Settings {
     pub gateway: Gateway,
     pub hooks: Hooks,
     pub metering: Metering,
+    pub seal: Seal,
 }
 
 #[derive(Debug, Deserialize)]
@@ -175,6 +176,21 @@ impl Hooks {
     }
 }
 
+/// Where the keys are that secrets in the database are sealed under.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seal {
+    pub keys: SecretString,
+    pub keys_file: String,
+}
+
+impl Seal {
+    /// Whether it is said where the keys are.
+    pub fn is_configured(&self) -> bool {
+        !self.keys.expose_secret().is_empty() || !self.keys_file.is_empty()
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Metering {
@@ -191,9 +207,12 @@ pub enum Durability {
     Async,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
+    /// 0: for ever.
+    pub unconfirmed_days: u16,
+    pub guest_days: u16,
     /// Issuers outside that people may sign in at, by the name that they have in our paths.
     #[serde(default)]
     pub issuers: BTreeMap<String, Issuer>,
@@ -364,6 +383,11 @@ impl Settings {
         }
         if !self.billing.stripe.is_configured() {
             missing.push("billing.stripe.secret_key and webhook_secrets: nothing can be bought");
+        }
+        if !self.seal.is_configured() {
+            missing.push(
+                "seal.keys or seal.keys_file: keys for the secrets in the database, the same on every node and kept apart from its backups",
+            );
         }
         if self.database.url.is_none() {
             missing.push(

@@ -77,6 +77,10 @@ export function changePassword(password: string): Promise<Me> {
   return unwrap(account.POST('/auth/password', { body: { password } }))
 }
 
+export function removePassword(): Promise<unknown> {
+  return unwrap(account.DELETE('/auth/password'))
+}
+
 export function forgotPassword(email: string, locale: Locale): Promise<unknown> {
   return unwrap(account.POST('/auth/password/forgot', { body: { email, locale } }))
 }

@@ -44,6 +44,15 @@ export const securityWords = define({
     ja: 'パスワードを変えました。ほかの端末はサインアウトされています。',
     en: 'The password is changed, and other devices are signed out.',
   },
+  removePassword: { ja: 'パスワードをなくす', en: 'Remove the password' },
+  removePasswordText: {
+    ja: 'パスキーだけで入るようにします。ほかの端末はサインアウトされます。パスワードは、メールのリンクでいつでも決め直せます。',
+    en: 'A passkey alone lets you in then, and other devices are signed out. A link by mail can set a password again at any time.',
+  },
+  passwordGone: {
+    ja: 'パスワードをなくしました。これからはパスキーで入ります。',
+    en: 'The password is gone. From now on you come in with a passkey.',
+  },
   totp: { ja: '二段階の確認（認証アプリ）', en: 'Second step (authenticator app)' },
   totpText: {
     ja: 'パスワードのあとに、スマートフォンのアプリが出す6桁のコードも尋ねるようにします。',

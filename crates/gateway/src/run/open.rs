@@ -96,8 +96,8 @@ impl Driver<'_> {
         );
         let silence = target.start.unwrap_or(self.room.node.patience.silence);
         let opening = async move {
-            let secret = secret.as_ref().map(|key| &key.secret);
-            let opened = timeout(silence, provider::open(&room, run, &of, secret, &request))
+            let opening = provider::open(&room, run, &of, secret.as_ref(), &request);
+            let opened = timeout(silence, opening)
                 .await
                 .map_err(|_| Trouble::Silent)??;
             let mut events = opened.events;

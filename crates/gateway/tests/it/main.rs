@@ -5,6 +5,7 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod credentials;
 mod endings;
 mod history;
 mod nodes;
@@ -134,7 +135,8 @@ async fn node(cx: &Ctx, model: &str) -> Gateway {
     node_with(cx, model, true).await
 }
 
-async fn node_with(cx: &Ctx, model: &str, streams: bool) -> Gateway {
+/// A node with these routes, whose secrets are sealed with these keys.
+async fn node_of(cx: &Ctx, routes: Routes, vault: seal::Vault) -> Gateway {
     let plans = PlanFile::parse(
         r#"[[plan]]
         storefront = "misaki"
@@ -147,12 +149,18 @@ async fn node_with(cx: &Ctx, model: &str, streams: bool) -> Gateway {
         routes = { "misaki.chat" = "small" }"#,
     )
     .unwrap();
-    let identity = Identity::open(cx.clone(), identity::Config::at("https://noren.example"))
-        .await
-        .unwrap();
+    let config = identity::Config {
+        vault,
+        ..identity::Config::at("https://noren.example")
+    };
+    let identity = Identity::open(cx.clone(), config).await.unwrap();
     entitlement::apply(cx, &plans).await.unwrap();
     let catalogue = Arc::new(RwLock::new(Catalogue::load(cx).await.unwrap()));
     let entitlement = Entitlement::open(cx.clone(), identity, catalogue, "http://localhost");
+    Gateway::open(entitlement, routes, PATIENCE).unwrap()
+}
+
+async fn node_with(cx: &Ctx, model: &str, streams: bool) -> Gateway {
     let target = Target {
         base_url: format!("{model}/v1"),
         model: "sandbox-small".to_owned(),
@@ -165,10 +173,6 @@ async fn node_with(cx: &Ctx, model: &str, streams: bool) -> Gateway {
         weight: 1,
         ..Target::default()
     };
-    Gateway::open(
-        entitlement,
-        Routes::new([("small".to_owned(), vec![target])]),
-        PATIENCE,
-    )
-    .unwrap()
+    let routes = Routes::new([("small".to_owned(), vec![target])]);
+    node_of(cx, routes, seal::Vault::without_keys()).await
 }

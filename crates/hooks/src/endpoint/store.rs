@@ -165,6 +165,51 @@ pub(super) async fn roll(
     Ok(done.rows_affected() == 1)
 }
 
+/// The secrets of an endpoint as they are kept.
+pub(super) struct Sealed {
+    pub(super) id: HookId,
+    pub(super) secret: Vec<u8>,
+    pub(super) old_secret: Option<Vec<u8>>,
+}
+
+/// Secrets that don't begin with `prefix`, of endpoints behind `after`, locked.
+pub(super) async fn sealed_otherwise(
+    conn: &mut PgConnection,
+    prefix: &[u8],
+    after: HookId,
+    most: i64,
+) -> sqlx::Result<Vec<Sealed>> {
+    sqlx::query_as!(
+        Sealed,
+        r#"select id as "id: HookId", secret, old_secret from hooks.endpoint
+           where id > $2 and (substring(secret from 1 for length($1::bytea)) <> $1
+               or substring(old_secret from 1 for length($1::bytea)) <> $1)
+           order by id limit $3 for update"#,
+        prefix,
+        after as HookId,
+        most,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn reseal(
+    conn: &mut PgConnection,
+    id: HookId,
+    secret: &[u8],
+    old_secret: Option<&[u8]>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update hooks.endpoint set secret = $2, old_secret = $3 where id = $1",
+        id as HookId,
+        secret,
+        old_secret,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
 pub(super) async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
     sqlx::query!(
         "with gone as (delete from hooks.endpoint where tenant_id = $1)

@@ -88,7 +88,10 @@ impl Bench {
             .route("/told", post(answer))
             .with_state(told.clone());
         tokio::spawn(async move { axum::serve(listener, receiver).await });
-        let config = identity::Config::at("https://noren.example");
+        let config = identity::Config {
+            vault: seal::Vault::of_keys(&seal::new_key().unwrap()).unwrap(),
+            ..identity::Config::at("https://noren.example")
+        };
         let identity = Identity::open(test.cx.clone(), config).await.unwrap();
         let new = identity::NewUser {
             email: "told@example.test".to_owned(),

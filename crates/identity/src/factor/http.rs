@@ -48,7 +48,7 @@ async fn post_totp(
     State(room): State<Identity>,
     caller: Proven<may::ProfileManage>,
 ) -> Result<Okay<TotpSetup>, Error> {
-    Ok(Okay(totp::begin(&room.cx, &caller).await?))
+    Ok(Okay(totp::begin(&room, &caller).await?))
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -78,7 +78,7 @@ async fn post_totp_confirm(
     meta: RequestMeta,
     ValidJson(body): ValidJson<TotpCode>,
 ) -> Result<Okay<RecoveryCodes>, Error> {
-    let recovery_codes = totp::confirm(&room.cx, &caller, &body.code, &meta).await?;
+    let recovery_codes = totp::confirm(&room, &caller, &body.code, &meta).await?;
     Ok(Okay(RecoveryCodes { recovery_codes }))
 }
 

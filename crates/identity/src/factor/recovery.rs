@@ -1,10 +1,11 @@
 use base32::Alphabet;
 use db::{Ctx, Scope};
 use kernel::Fault;
+use serde_json::json;
 use sqlx::PgConnection;
 
 use super::store;
-use crate::{Caller, Error, RequestMeta, UserId, audit, secret};
+use crate::{Caller, Error, Principal, RequestMeta, UserId, audit, secret, tenant};
 
 /// How many codes there are at a time.
 const CODES: usize = 10;
@@ -52,14 +53,26 @@ pub(super) async fn renew(
     Ok(codes.iter().map(|code| grouped(code)).collect())
 }
 
-/// Whether the code, as [`read`], is one of the user's that was not used before.
+/// Whether the code, as [`read`], is one of the user's that was not used before. Its use is written down: who has lost the
+/// authenticator, or has somebody else's codes, does this.
 pub(super) async fn accept(
     conn: &mut PgConnection,
     cx: &Ctx,
     user: UserId,
     code: &str,
-) -> sqlx::Result<bool> {
-    store::use_recovery_code(conn, user, &secret::hash(code), cx.clock.now()).await
+    meta: &RequestMeta,
+) -> Result<bool, Error> {
+    let hash = secret::hash(code);
+    if !store::use_recovery_code(conn, user, &hash, cx.clock.now()).await? {
+        return Ok(false);
+    }
+    let tenant = tenant::of_sign_in(conn, user).await?;
+    let left = store::held(conn, user).await?.recovery_codes;
+    audit::Action::new("factor.recover", user)
+        .after(json!({ "codes_left": left }))
+        .record(conn, cx, meta, Principal::user(tenant, user))
+        .await?;
+    Ok(true)
 }
 
 /// A typed code, without spaces and dashes, in the form that is hashed: upper case, and of letters that look alike the one

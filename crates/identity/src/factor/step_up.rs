@@ -45,7 +45,7 @@ pub(super) async fn step_up(
             Proof::Password
         }
         Brought::Code(code) => {
-            confirm_code(room, user, &code).await?;
+            confirm_code(room, user, &code, meta).await?;
             Proof::Code
         }
         Brought::Passkey { ceremony, answer } => {
@@ -67,10 +67,15 @@ fn password_is_enough(second_factors: &[Method]) -> bool {
     second_factors.is_empty()
 }
 
-async fn confirm_code(room: &Identity, user: UserId, code: &str) -> Result<(), Error> {
+async fn confirm_code(
+    room: &Identity,
+    user: UserId,
+    code: &str,
+    meta: &RequestMeta,
+) -> Result<(), Error> {
     let cx = &room.cx;
     throttle::count(cx, throttle::CODE, &user.to_string()).await?;
-    if !accept_code(room, user, code).await? {
+    if !accept_code(room, user, code, meta).await? {
         return Err(Error::WrongCode);
     }
     throttle::give_back(cx, throttle::CODE, &user.to_string()).await

@@ -17,11 +17,20 @@ pub(super) async fn held(conn: &mut PgConnection, user: UserId) -> sqlx::Result<
     .await
 }
 
+pub(super) async fn has_used_passkey(conn: &mut PgConnection, user: UserId) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from identity.passkey where user_id = $1 and last_used_at is not null) as "has!""#,
+        user as UserId,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Keeps a secret that waits to be confirmed; says whether it could, which one in force prevents.
 pub(super) async fn put_totp(
     conn: &mut PgConnection,
     user: UserId,
-    secret: &[u8],
+    sealed: &[u8],
     now: DateTime<Utc>,
 ) -> sqlx::Result<bool> {
     sqlx::query!(
@@ -29,7 +38,7 @@ pub(super) async fn put_totp(
          on conflict (user_id) do update set secret = excluded.secret, created_at = excluded.created_at
          where t.confirmed_at is null",
         user as UserId,
-        secret,
+        sealed,
         now,
     )
     .execute(conn)
@@ -40,7 +49,7 @@ pub(super) async fn put_totp(
 pub(super) async fn lock_totp(conn: &mut PgConnection, user: UserId) -> sqlx::Result<Option<Kept>> {
     sqlx::query_as!(
         Kept,
-        "select secret, created_at, confirmed_at from identity.totp where user_id = $1 for update",
+        "select secret as sealed, created_at, confirmed_at from identity.totp where user_id = $1 for update",
         user as UserId,
     )
     .fetch_optional(conn)
@@ -74,6 +83,41 @@ pub(super) async fn totp_in_force(
     )
     .fetch_optional(conn)
     .await
+}
+
+/// Secrets that don't begin with `prefix`, of users behind `after`, locked.
+pub(super) async fn sealed_otherwise(
+    conn: &mut PgConnection,
+    prefix: &[u8],
+    after: UserId,
+    most: i64,
+) -> sqlx::Result<Vec<(UserId, Vec<u8>)>> {
+    sqlx::query!(
+        r#"select user_id as "user: UserId", secret from identity.totp
+           where substring(secret from 1 for length($1::bytea)) <> $1 and user_id > $2
+           order by user_id limit $3 for update"#,
+        prefix,
+        after as UserId,
+        most,
+    )
+    .map(|row| (row.user, row.secret))
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn reseal_totp(
+    conn: &mut PgConnection,
+    user: UserId,
+    sealed: &[u8],
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update identity.totp set secret = $2 where user_id = $1",
+        user as UserId,
+        sealed,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 /// Uses up a step and all before it; says whether it was still there to be used.

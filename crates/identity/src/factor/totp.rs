@@ -1,13 +1,15 @@
 use chrono::{DateTime, Duration, Utc};
 use db::{Ctx, Scope};
 use kernel::Fault;
+use seal::{Resealed, Vault};
+use secrecy::{ExposeSecret, SecretSlice};
 use serde::Serialize;
 use serde_json::json;
 use sqlx::PgConnection;
 use totp_rs::{Builder, Totp};
 
 use super::{Code, recovery, store};
-use crate::{Caller, Error, RequestMeta, UserId, audit, secret, throttle, user};
+use crate::{Caller, Error, Identity, RequestMeta, UserId, audit, secret, throttle, user};
 
 /// What authenticators show the account under.
 const ISSUER: &str = "Noren";
@@ -15,6 +17,8 @@ const ISSUER: &str = "Noren";
 const SKEW: u16 = 1;
 /// How long a set-up waits for its first code.
 const SET_UP_WITHIN: Duration = Duration::hours(1);
+/// Secrets that are sealed anew in one transaction.
+const BATCH: i64 = 100;
 
 /// A secret for an authenticator, shown this once.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -28,7 +32,7 @@ pub(super) struct TotpSetup {
 /// A user's secret as it is kept.
 #[derive(Debug)]
 pub(super) struct Kept {
-    pub(super) secret: Vec<u8>,
+    pub(super) sealed: Vec<u8>,
     pub(super) created_at: DateTime<Utc>,
     pub(super) confirmed_at: Option<DateTime<Utc>>,
 }
@@ -43,14 +47,16 @@ impl Kept {
 ///
 /// # Errors
 /// `TooMany` while an authenticator is in force: it has to be removed first, so that there is no moment without one.
-pub(super) async fn begin(cx: &Ctx, caller: &Caller) -> Result<TotpSetup, Error> {
+pub(super) async fn begin(room: &Identity, caller: &Caller) -> Result<TotpSetup, Error> {
     let user = caller.person()?;
+    let cx = &room.cx;
     let secret: [u8; 20] = secret::random()?;
+    let sealed = room.vault.seal(&place(user), &secret)?;
     let mut tx = cx.db.begin(Scope::House("a new authenticator")).await?;
     let view = user::find_view(&mut tx, user)
         .await?
         .ok_or(Error::NotFound)?;
-    if !store::put_totp(&mut tx, user, &secret, cx.clock.now()).await? {
+    if !store::put_totp(&mut tx, user, &sealed, cx.clock.now()).await? {
         return Err(Error::TooMany);
     }
     tx.commit().await?;
@@ -69,12 +75,13 @@ pub(super) async fn begin(cx: &Ctx, caller: &Caller) -> Result<TotpSetup, Error>
 /// # Errors
 /// `NotFound` when nothing waits to be confirmed, `WrongCode`, `TooManyAttempts`.
 pub(super) async fn confirm(
-    cx: &Ctx,
+    room: &Identity,
     caller: &Caller,
     code: &str,
     meta: &RequestMeta,
 ) -> Result<Vec<String>, Error> {
     let user = caller.person()?;
+    let cx = &room.cx;
     let now = cx.clock.now();
     throttle::count(cx, throttle::CODE, &user.to_string()).await?;
     let mut tx = cx.db.begin(Scope::House("a new authenticator")).await?;
@@ -85,7 +92,8 @@ pub(super) async fn confirm(
     let Some(Code::Totp(digits)) = Code::read(code) else {
         return Err(Error::WrongCode);
     };
-    let step = step_of(&kept.secret, &digits, now)?.ok_or(Error::WrongCode)?;
+    let secret = open(&room.vault, user, &kept.sealed)?;
+    let step = step_of(secret.expose_secret(), &digits, now)?.ok_or(Error::WrongCode)?;
     store::confirm_totp(&mut tx, user, step, now).await?;
     let codes = recovery::renew(&mut tx, cx, user).await?;
     audit::Action::new("factor.add", user)
@@ -116,16 +124,58 @@ pub(super) async fn remove(cx: &Ctx, caller: &Caller, meta: &RequestMeta) -> Res
 /// Whether the digits are the user's for a step that was not used before.
 pub(super) async fn accept(
     conn: &mut PgConnection,
-    cx: &Ctx,
+    room: &Identity,
     user: UserId,
     digits: &str,
 ) -> Result<bool, Error> {
-    let Some(secret) = store::totp_in_force(conn, user).await? else {
+    let Some(sealed) = store::totp_in_force(conn, user).await? else {
         return Ok(false);
     };
-    match step_of(&secret, digits, cx.clock.now())? {
+    let secret = open(&room.vault, user, &sealed)?;
+    match step_of(secret.expose_secret(), digits, room.cx.clock.now())? {
         Some(step) => Ok(store::use_step(conn, user, step).await?),
         None => Ok(false),
+    }
+}
+
+/// Where alone a user's secret opens.
+fn place(user: UserId) -> String {
+    format!("identity.totp:{user}")
+}
+
+/// A user's secret. One that was kept before there was sealing is as it is, until the next [`reseal`].
+fn open(vault: &Vault, user: UserId, sealed: &[u8]) -> Result<SecretSlice<u8>, seal::Error> {
+    if seal::key_of(sealed).is_some() {
+        vault.open(&place(user), sealed)
+    } else {
+        Ok(sealed.to_vec().into())
+    }
+}
+
+/// Seals under the first key what is not.
+pub(super) async fn reseal(room: &Identity) -> Result<Resealed, Error> {
+    let prefix = room.vault.prefix()?;
+    let (mut resealed, mut after) = (Resealed::default(), UserId(uuid::Uuid::nil()));
+    loop {
+        let scope = Scope::House("authenticators are sealed anew");
+        let mut tx = room.cx.db.begin(scope).await?;
+        let kept = store::sealed_otherwise(&mut tx, &prefix, after, BATCH).await?;
+        let Some((last, _)) = kept.last() else {
+            return Ok(resealed);
+        };
+        after = *last;
+        for (user, sealed) in &kept {
+            match open(&room.vault, *user, sealed) {
+                Ok(secret) => {
+                    let anew = room.vault.seal(&place(*user), secret.expose_secret())?;
+                    store::reseal_totp(&mut tx, *user, &anew).await?;
+                    resealed.done += 1;
+                }
+                Err(error) if error.lacks_key() => resealed.closed += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        tx.commit().await?;
     }
 }
 
@@ -202,7 +252,7 @@ mod tests {
     #[test]
     fn a_set_up_waits_for_an_hour() {
         let mut kept = Kept {
-            secret: Vec::new(),
+            sealed: Vec::new(),
             created_at: at(0),
             confirmed_at: None,
         };

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{change_email, change_password, forgot, resend, reset, verify_email};
+use super::{change_email, change_password, forgot, remove_password, resend, reset, verify_email};
 use crate::{
     Error, Granted, Identity, Me, Proven, RequestMeta, Session, may,
     user::{check_email, check_password, entered},
@@ -19,7 +19,7 @@ pub(crate) fn router() -> OpenApiRouter<Identity> {
     OpenApiRouter::new()
         .routes(routes!(post_forgot))
         .routes(routes!(post_reset))
-        .routes(routes!(post_password))
+        .routes(routes!(post_password, delete_password))
         .routes(routes!(post_verify))
         .routes(routes!(post_resend))
         .routes(routes!(post_email))
@@ -103,6 +103,18 @@ async fn post_password(
 ) -> Result<Response, Error> {
     let opened = change_password(&room, session, body.password, &meta).await?;
     entered(&room, StatusCode::OK, &opened).await
+}
+
+/// Takes the password away: a passkey alone lets its owner in. Every other session and API client ends.
+#[utoipa::path(delete, path = "/auth/password", operation_id = "remove_password", tag = "identity",
+    security(("session" = [])), responses((status = 204, description = "There is no password any more."), Refusals))]
+async fn delete_password(
+    State(room): State<Identity>,
+    caller: Proven<may::ProfileManage>,
+    meta: RequestMeta,
+) -> Result<NoContent, Error> {
+    remove_password(&room, &caller, &meta).await?;
+    Ok(NoContent)
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]

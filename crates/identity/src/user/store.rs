@@ -184,6 +184,16 @@ pub(super) async fn set_password(
     .map(drop)
 }
 
+pub(super) async fn clear_password(conn: &mut PgConnection, id: UserId) -> sqlx::Result<bool> {
+    sqlx::query!(
+        "update identity.app_user set password_hash = null where id = $1 and password_hash is not null",
+        id as UserId,
+    )
+    .execute(conn)
+    .await
+    .map(|done| done.rows_affected() == 1)
+}
+
 /// Says whether the hash was still the one before.
 pub(super) async fn refresh_password(
     conn: &mut PgConnection,

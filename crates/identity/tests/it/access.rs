@@ -59,7 +59,12 @@ impl Answer {
 
 impl House {
     pub(crate) async fn open() -> Self {
-        Self::open_with(Config::at(ACCOUNT_URL)).await
+        let vault = seal::Vault::of_keys(&seal::new_key().unwrap()).unwrap();
+        Self::open_with(Config {
+            vault,
+            ..Config::at(ACCOUNT_URL)
+        })
+        .await
     }
 
     pub(crate) async fn open_with(config: Config) -> Self {

@@ -3,6 +3,7 @@
 mod codes;
 mod device;
 mod passkeys;
+mod sealed;
 mod step_up;
 
 use std::{cell::RefCell, collections::BTreeMap};
@@ -15,6 +16,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::Duration;
 use identity::{Config, Identity};
+use seal::Vault;
 use serde_json::{Value, json};
 use testkit::TestCtx;
 use tower::ServiceExt;
@@ -24,6 +26,7 @@ const PASSWORD: &str = "correct horse";
 
 struct Door {
     test: TestCtx,
+    room: Identity,
     app: Router,
 }
 
@@ -52,13 +55,27 @@ impl Door {
     }
 
     async fn open_at(account_url: &str) -> Self {
-        let test = testkit::context().await;
-        let room = Identity::open(test.cx.clone(), Config::at(account_url))
-            .await
-            .unwrap();
-        let routes = identity::router().with_state(room).split_for_parts().0;
+        let vault = Vault::of_keys(&seal::new_key().unwrap()).unwrap();
+        Self::open_on(testkit::context().await, account_url, vault).await
+    }
+
+    async fn open_on(test: TestCtx, account_url: &str, vault: Vault) -> Self {
+        let config = Config {
+            vault,
+            ..Config::at(account_url)
+        };
+        let room = Identity::open(test.cx.clone(), config).await.unwrap();
+        let routes = identity::router()
+            .with_state(room.clone())
+            .split_for_parts()
+            .0;
         let app = api::wrap(routes, test.cx.ids.clone());
-        Self { test, app }
+        Self { test, room, app }
+    }
+
+    /// The same house, started anew with other keys.
+    async fn restarted(self, vault: Vault) -> Self {
+        Self::open_on(self.test, ORIGIN, vault).await
     }
 
     fn browser(&self) -> Browser<'_> {

@@ -8,6 +8,7 @@
 
 mod access;
 mod factors;
+mod idle;
 mod keys;
 mod oauth;
 mod oidc;

@@ -1,18 +1,13 @@
-use aes_gcm::{
-    Aes256Gcm, Key, KeyInit, Nonce,
-    aead::{Aead, Payload},
-};
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::Response,
 };
 use hkdf::Hkdf;
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::Sha256;
 
-const NONCE: usize = 12;
 /// What belongs to one sending, not to the answer.
 const NOT_KEPT: [HeaderName; 4] = [
     header::CONNECTION,
@@ -69,28 +64,12 @@ impl Keys {
 
     /// The answer for the database; bound to the request that it answers.
     pub(super) fn seal(&self, said: &Said, fingerprint: &[u8]) -> Option<Vec<u8>> {
-        let mut nonce = [0_u8; NONCE];
-        getrandom::fill(&mut nonce).ok()?;
-        let payload = Payload {
-            msg: &said.encode()?,
-            aad: fingerprint,
-        };
-        let sealed = self.cipher().encrypt(&Nonce::from(nonce), payload).ok()?;
-        Some([nonce.as_slice(), &sealed].concat())
+        seal::close(&self.answer, fingerprint, &said.encode()?).ok()
     }
 
     pub(super) fn open(&self, sealed: &[u8], fingerprint: &[u8]) -> Option<Said> {
-        let (nonce, sealed) = sealed.split_first_chunk::<NONCE>()?;
-        let payload = Payload {
-            msg: sealed,
-            aad: fingerprint,
-        };
-        let opened = self.cipher().decrypt(&Nonce::from(*nonce), payload).ok()?;
-        Said::decode(&opened)
-    }
-
-    fn cipher(&self) -> Aes256Gcm {
-        Aes256Gcm::new(&Key::<Aes256Gcm>::from(self.answer))
+        let opened = seal::disclose(&self.answer, fingerprint, sealed).ok()?;
+        Said::decode(opened.expose_secret())
     }
 }
 

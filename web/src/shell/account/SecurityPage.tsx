@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { changePassword } from '../../api/identity'
+import { changePassword, removePassword } from '../../api/identity'
 import { factorsQuery, meQuery } from '../../api/queries'
 import type { Factors } from '../../api/types'
 import { authWords } from '../../i18n/authWords'
@@ -14,7 +14,7 @@ import { Form, PasswordField } from '../form'
 import { useGuarded } from '../stepUp'
 import styles from './account.module.css'
 import { Passkeys } from './Passkeys'
-import { Fetched, Page } from './parts'
+import { Confirm, Fetched, Page } from './parts'
 import { Totp } from './Totp'
 
 function Password({ factors }: { factors: Factors }) {
@@ -23,6 +23,7 @@ function Password({ factors }: { factors: Factors }) {
   const form = useWords(formWords)
   const queryClient = useQueryClient()
   const [changing, setChanging] = useState(false)
+  const [removing, setRemoving] = useState(false)
   const [password, setPassword] = useState('')
   const change = useGuarded({
     mutationFn: () => changePassword(password),
@@ -33,13 +34,26 @@ function Password({ factors }: { factors: Factors }) {
       return queryClient.invalidateQueries({ queryKey: factorsQuery.queryKey })
     },
   })
+  const remove = useGuarded({
+    mutationFn: () => removePassword(),
+    onSuccess: () => {
+      setRemoving(false)
+      return queryClient.invalidateQueries({ queryKey: factorsQuery.queryKey })
+    },
+  })
   return (
     <section className={styles['card']}>
       <h2>{words.password}</h2>
       {!changing && (
         <>
           <p role="status">
-            {change.isSuccess ? words.passwordDone : factors.password ? words.passwordSet : words.passwordNone}
+            {!factors.password
+              ? remove.isSuccess
+                ? words.passwordGone
+                : words.passwordNone
+              : change.isSuccess
+                ? words.passwordDone
+                : words.passwordSet}
           </p>
           <div>
             <Button
@@ -52,7 +66,23 @@ function Password({ factors }: { factors: Factors }) {
               {factors.password ? words.changePassword : words.setPassword}
             </Button>
           </div>
+          {factors.password && factors.passkeys.length > 0 && (
+            <div>
+              <Button small look="plain" onClick={() => setRemoving(true)}>
+                {words.removePassword}
+              </Button>
+            </div>
+          )}
         </>
+      )}
+      {removing && (
+        <Confirm
+          title={words.removePassword}
+          text={words.removePasswordText}
+          act={words.removePassword}
+          run={remove}
+          onClose={() => setRemoving(false)}
+        />
       )}
       {changing && (
         <Form

@@ -142,6 +142,10 @@ async fn recovery_codes_stand_in_once_each_however_they_are_written() {
     }
     let left = browser.get("/auth/factors").await.body["recovery_codes_left"].clone();
     assert_eq!(left, 8);
+    let log: String = door
+        .look("select string_agg(after::text, ' ' order by seq) from identity.audit where action = 'factor.recover'")
+        .await;
+    assert_eq!(log, r#"{"codes_left": 9} {"codes_left": 8}"#);
 
     let renewed = browser
         .post("/auth/factors/recovery-codes", Value::Null)

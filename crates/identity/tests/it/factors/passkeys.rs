@@ -52,6 +52,32 @@ async fn a_passkey_signs_in_without_a_name_and_is_both_factors() {
 }
 
 #[tokio::test]
+async fn whoever_comes_in_with_a_passkey_may_do_without_a_password() {
+    let door = Door::open().await;
+    let browser = door.someone("a@example.test").await;
+    let needed = (409, "passkey_needed");
+    let mut device = Device::at(ORIGIN);
+    browser.add_passkey(&mut device).await;
+    let refused = browser.delete("/auth/password").await;
+    assert_eq!(refused.told(), needed, "it has let nobody in");
+    let other = door.browser();
+    assert_eq!(other.log_in_with(&mut device).await.status, 200);
+    let refused = other.delete("/auth/password").await;
+    assert_eq!(refused.told(), needed, "the address is not confirmed");
+    door.change("update identity.app_user set email_verified_at = created_at")
+        .await;
+    assert_eq!(other.delete("/auth/password").await.status, 204);
+    assert_eq!(browser.get("/auth/me").await.status, 401, "all others end");
+    assert_eq!(other.get("/auth/factors").await.body["password"], false);
+    let login = door.browser().log_in("a@example.test").await;
+    assert_eq!(login.told(), (401, "wrong_credentials"));
+    assert_eq!(door.browser().log_in_with(&mut device).await.status, 200);
+    assert_eq!(door.written("password.remove").await, 1);
+    let again = other.delete("/auth/password").await;
+    assert_eq!(again.told(), (404, "not_found"));
+}
+
+#[tokio::test]
 async fn a_challenge_is_answered_once_and_within_five_minutes() {
     let door = Door::open().await;
     let mut device = Device::at(ORIGIN);

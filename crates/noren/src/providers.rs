@@ -1,0 +1,128 @@
+//! Keys of providers at the command line.
+
+use std::io::{Read, stdin};
+
+use anyhow::{Context, Result};
+use clap::Subcommand;
+use gateway::{CredentialChange, CredentialId, CredentialView, NewCredential, Operator};
+use identity::RequestMeta;
+use seal::Vault;
+use secrecy::SecretString;
+use settings::Settings;
+
+use crate::{admin, cli::say, seals};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProvidersCommand {
+    /// Registers a key of a provider; the key is read from standard input. All nodes use it within seconds.
+    Add {
+        /// As the model file names it, such as openai.
+        provider: String,
+        /// openai, anthropic, bedrock, runpod or runpod-text; as the name says unless given.
+        #[arg(long, default_value = "")]
+        kind: String,
+        /// Where it answers; where the provider usually does unless given.
+        #[arg(long, default_value = "")]
+        base_url: String,
+        /// Of Bedrock, such as ap-northeast-1.
+        #[arg(long, default_value = "")]
+        region: String,
+        /// Its share of the calls among the keys of the provider.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=1000))]
+        weight: i32,
+    },
+    /// All keys that were registered, without the keys.
+    List,
+    /// Puts a new key, read from standard input, in the place of one.
+    Rotate { credential: CredentialId },
+    /// Changes the share of one.
+    Weigh {
+        credential: CredentialId,
+        #[arg(value_parser = clap::value_parser!(i32).range(1..=1000))]
+        weight: i32,
+    },
+    /// Uses one no more.
+    Disable { credential: CredentialId },
+    /// Uses one again.
+    Enable { credential: CredentialId },
+    /// Forgets one with its key.
+    Remove { credential: CredentialId },
+}
+
+pub(crate) async fn command(settings: &Settings, command: ProvidersCommand) -> Result<()> {
+    let cx = admin::context(settings).await?;
+    let vault = seals::configured(settings)?.unwrap_or_else(Vault::without_keys);
+    let meta = RequestMeta::of_the_house("req_providers");
+    let by = Operator {
+        principal: None,
+        meta: &meta,
+    };
+    let change = |id, change| gateway::change_credential(&cx, by, id, change);
+    let view = match command {
+        ProvidersCommand::Add {
+            provider,
+            kind,
+            base_url,
+            region,
+            weight,
+        } => {
+            let new = NewCredential {
+                provider,
+                kind,
+                base_url,
+                region,
+                secret: read_secret()?,
+                weight,
+            };
+            gateway::add_credential(&cx, &vault, by, new).await?
+        }
+        ProvidersCommand::List => {
+            for view in gateway::list_credentials(&cx).await? {
+                show(&view)?;
+            }
+            return Ok(());
+        }
+        ProvidersCommand::Rotate { credential } => {
+            gateway::rotate_credential(&cx, &vault, by, credential, &read_secret()?).await?
+        }
+        ProvidersCommand::Weigh { credential, weight } => {
+            let weight = Some(weight);
+            let enabled = None;
+            change(credential, CredentialChange { weight, enabled }).await?
+        }
+        ProvidersCommand::Disable { credential } => change(credential, switched(false)).await?,
+        ProvidersCommand::Enable { credential } => change(credential, switched(true)).await?,
+        ProvidersCommand::Remove { credential } => {
+            gateway::remove_credential(&cx, by, credential).await?;
+            return say(&format!("{credential} is gone\n"));
+        }
+    };
+    show(&view)
+}
+
+const fn switched(enabled: bool) -> CredentialChange {
+    CredentialChange {
+        weight: None,
+        enabled: Some(enabled),
+    }
+}
+
+fn read_secret() -> Result<SecretString> {
+    let mut text = String::new();
+    stdin()
+        .read_to_string(&mut text)
+        .context("the key can't be read from standard input")?;
+    Ok(text.trim().into())
+}
+
+fn show(view: &CredentialView) -> Result<()> {
+    let state = if view.enabled { "on" } else { "off" };
+    let refused = match (view.refused_at, view.refused_status) {
+        (Some(at), Some(status)) => format!("  refused with {status} at {}", at.to_rfc3339()),
+        _ => String::new(),
+    };
+    say(&format!(
+        "{}  {}  {}  …{}  weight {}  {state}{refused}\n",
+        view.id, view.provider, view.base_url, view.suffix, view.weight
+    ))
+}

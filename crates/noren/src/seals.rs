@@ -1,0 +1,217 @@
+//! The keys that secrets in the database are sealed under: where they are, whether they are the right ones, their change.
+
+mod store;
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use clap::Subcommand;
+use db::{Ctx, Scope};
+use hooks::Hooks;
+use identity::Identity;
+use jobs::{Attempt, Job, JobError};
+use kernel::Fault;
+use seal::{Resealed, Vault};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use settings::Settings;
+
+use crate::{admin, cli::say};
+
+/// The file in a data directory.
+const FILE: &str = "seal.keys";
+
+/// The keys of the settings; none where they name none.
+pub(crate) fn configured(settings: &Settings) -> Result<Option<Vault>> {
+    let seal = &settings.seal;
+    if !seal.keys.expose_secret().is_empty() {
+        return Ok(Some(Vault::of_keys(&seal.keys).context("seal.keys")?));
+    }
+    if seal.keys_file.is_empty() {
+        return Ok(None);
+    }
+    let vault = Vault::of_file(Path::new(&seal.keys_file)).context("seal.keys_file")?;
+    Ok(Some(vault))
+}
+
+/// The keys of this process: those of the settings, else those of the data directory, which gets one when the house is new.
+/// A house whose secrets are sealed under a key that is elsewhere goes on without; what is sealed stays closed.
+pub(crate) async fn vault(settings: &Settings, cx: &Ctx, data: Option<&Path>) -> Result<Vault> {
+    let mut tx = cx.db.begin(Scope::House("sealing keys")).await?;
+    store::lock(&mut tx).await?;
+    let known = store::known(&mut tx).await?;
+    let vault = match (configured(settings)?, data.map(|data| data.join(FILE))) {
+        (Some(vault), _) => vault,
+        (None, Some(path)) if path.exists() => Vault::of_file(&path)?,
+        (None, Some(path)) if known.is_empty() => {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)
+                    .with_context(|| format!("{} can't be made", folder.display()))?;
+            }
+            seal::create_file(&path)?;
+            tracing::info!(
+                path = %path.display(),
+                "a key for the secrets in the database was made; keep a copy of it, apart from the database's backups"
+            );
+            Vault::of_file(&path)?
+        }
+        (None, _) => Vault::without_keys(),
+    };
+    let ids = ids(&vault);
+    store::note(&mut tx, &ids, cx.clock.now()).await?;
+    tx.commit().await?;
+    if ids.is_empty() {
+        tracing::error!(
+            "there is no sealing key (seal.keys): authenticators, hooks and stored provider keys don't work in this process"
+        );
+    }
+    for lost in known.iter().filter(|id| !ids.contains(id)) {
+        tracing::warn!(
+            key = lost,
+            "what is sealed under this key stays closed: it is not among seal.keys"
+        );
+    }
+    Ok(vault)
+}
+
+fn ids(vault: &Vault) -> Vec<String> {
+    vault.ids().iter().map(ToString::to_string).collect()
+}
+
+/// The rooms that keep sealed secrets.
+#[derive(Clone, Debug)]
+pub(crate) struct Seals {
+    pub(crate) identity: Identity,
+    pub(crate) hooks: Hooks,
+}
+
+fn fault(error: gateway::Error) -> Fault {
+    match error {
+        gateway::Error::Fault(fault) => fault,
+        error => Fault::internal("keys of providers can't be sealed", error),
+    }
+}
+
+/// Seals everything under the first key; once nothing is left under others, they are not asked for any more.
+async fn reseal(seals: &Seals) -> Result<Resealed, Fault> {
+    let cx = &seals.identity.cx;
+    let vault = seals.identity.vault();
+    vault.refresh()?;
+    let mut resealed = seals.identity.reseal().await?;
+    resealed += seals.hooks.reseal().await.map_err(|error| match error {
+        hooks::Error::Fault(fault) => fault,
+        error => Fault::internal("hooks can't be sealed", error),
+    })?;
+    resealed += gateway::reseal_credentials(cx, vault)
+        .await
+        .map_err(fault)?;
+    let mut tx = cx
+        .db
+        .begin(Scope::House("sealing keys"))
+        .await
+        .map_err(db::fault)?;
+    let ids = ids(vault);
+    store::note(&mut tx, &ids, cx.clock.now())
+        .await
+        .map_err(db::fault)?;
+    if resealed.closed == 0 {
+        store::keep_only(&mut tx, &ids).await.map_err(db::fault)?;
+    }
+    tx.commit().await.map_err(db::fault)?;
+    metrics::gauge!("secrets_closed").set(f64::from(
+        u32::try_from(resealed.closed).unwrap_or(u32::MAX),
+    ));
+    Ok(resealed)
+}
+
+/// Seals under the first key what is sealed under another, or was kept before there was sealing.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Reseal {}
+
+impl Job for Reseal {
+    const NAME: &'static str = "house.reseal";
+    const LIMIT: Duration = Duration::from_mins(10);
+    type Room = Seals;
+
+    fn key(&self) -> Option<String> {
+        Some("all".to_owned())
+    }
+
+    async fn run(&self, room: &Seals, _: &Attempt) -> Result<(), JobError> {
+        if room.identity.vault().ids().is_empty() {
+            return Ok(());
+        }
+        let resealed = reseal(room)
+            .await
+            .map_err(|error| JobError::Retry(error.to_string()))?;
+        if resealed.closed > 0 {
+            tracing::error!(
+                closed = resealed.closed,
+                "secrets are sealed under a key that is not among seal.keys"
+            );
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SealCommand {
+    /// The ids of the keys that are here and of those that secrets are sealed under.
+    Status,
+    /// Prints a new key for seal.keys.
+    NewKey,
+    /// Puts a new key first in the file of seal.keys_file and seals everything under it; the old keys still open.
+    Rotate,
+    /// Seals everything under the first key.
+    Reseal,
+}
+
+pub(crate) async fn command(settings: &Settings, command: SealCommand) -> Result<()> {
+    match command {
+        SealCommand::NewKey => say(&format!("{}\n", seal::new_key()?.expose_secret())),
+        SealCommand::Status => {
+            let cx = admin::context(settings).await?;
+            let mut tx = cx.db.begin(Scope::House("sealing keys")).await?;
+            let known = store::known(&mut tx).await?;
+            tx.commit().await?;
+            let vault = configured(settings)?.unwrap_or_else(Vault::without_keys);
+            let here = ids(&vault);
+            for (at, id) in here.iter().enumerate() {
+                say(&format!(
+                    "{id}  {}\n",
+                    if at == 0 { "seals" } else { "opens" }
+                ))?;
+            }
+            for id in known.iter().filter(|id| !here.contains(id)) {
+                say(&format!("{id}  is not here\n"))?;
+            }
+            Ok(())
+        }
+        SealCommand::Rotate => {
+            let file = &settings.seal.keys_file;
+            if file.is_empty() || !settings.seal.keys.expose_secret().is_empty() {
+                bail!(
+                    "the keys are not in a file (seal.keys_file): put a new key before the others of seal.keys on every node, start \
+                     the nodes again, then noren seal reseal"
+                );
+            }
+            seal::add_to_file(Path::new(file))?;
+            reseal_all(settings).await
+        }
+        SealCommand::Reseal => reseal_all(settings).await,
+    }
+}
+
+async fn reseal_all(settings: &Settings) -> Result<()> {
+    let identity = admin::open_identity(settings).await?;
+    let hooks = Hooks::open(identity.clone(), &[])?;
+    let resealed = reseal(&Seals { identity, hooks }).await?;
+    say(&format!(
+        "{} sealed anew, {} closed for want of their key\n",
+        resealed.done, resealed.closed
+    ))?;
+    if resealed.closed > 0 {
+        bail!("a key is missing; noren seal status names it");
+    }
+    Ok(())
+}
