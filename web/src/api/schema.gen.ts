@@ -3565,6 +3565,12 @@ export interface components {
             name: string;
             secret: string;
         };
+        /** @description What she says first. */
+        FirstWords: {
+            text: string;
+            visits: components["schemas"]["Visits"];
+            when: components["schemas"]["When"];
+        };
         Folders: {
             items: string[];
         };
@@ -3710,6 +3716,8 @@ export interface components {
             demo_logins: components["schemas"]["DemoLogin"][];
             name: string;
             readiness: components["schemas"]["Readiness"][];
+            /** @description Who sells; an operator who has not said it yet has no address. */
+            seller: components["schemas"]["ReceiptIssuer"];
             storefronts: components["schemas"]["Storefront"][];
             version: string;
         };
@@ -8472,7 +8480,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Welcome"];
+                    "application/json": components["schemas"]["FirstWords"];
                 };
             };
             /** @description The request is refused; `code` says why. */

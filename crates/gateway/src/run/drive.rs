@@ -580,7 +580,7 @@ pub(super) async fn end(
         Err(entitlement::Error::ReservationClosed) => None,
         Err(error) => return Err(error.into()),
     };
-    told::ended(conn, &room.cx, &[ending]).await?;
+    told::ended(conn, &room.cx, &[ending], &[ending.id]).await?;
     Ok(Some(Ended { event, settled }))
 }
 

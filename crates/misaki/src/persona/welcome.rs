@@ -19,6 +19,7 @@ const REGULAR: i64 = 5;
 
 /// What she says first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = FirstWords)]
 pub(crate) struct Welcome {
     pub(crate) text: String,
     pub(crate) when: When,
