@@ -6,6 +6,7 @@ import random
 import statistics
 import sys
 import time
+import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "tests/blackbox"))
 
@@ -22,17 +23,17 @@ ROUNDS = 60
 def fill(house: House, chat: str) -> None:
     """Writes the messages as the room would."""
     lot = random.Random(7)
-    with psycopg.connect(house.database) as owner, owner.cursor() as cursor:
-        owner.execute("set role service_role")
-        tenant = owner.execute("select tenant_id from misaki.chat where id = %s", [chat]).fetchone()[0]
-        with cursor.copy("copy misaki.message (id, tenant_id, chat_id, seq, role, text, request_key, created_at) from stdin") as rows:
-            for n in range(MESSAGES):
-                words = [lot.choice(WORDS) for _ in range(lot.randint(8, 40))]
-                if n % 1000 == 0:
-                    words.append("蛍")
-                made = f"019a0000-0000-7000-8000-{n:012x}"
-                rows.write_row((made, tenant, chat, n + 10, "user", "の".join(words), made, "2026-11-01T00:00:00Z"))
-        owner.commit()
+    rows = []
+    for n in range(MESSAGES):
+        words = [lot.choice(WORDS) for _ in range(lot.randint(8, 40))]
+        if n % 1000 == 0:
+            words.append("蛍")
+        rows.append((str(uuid.UUID(int=(0x019A << 112) + n)), n + 10, "の".join(words)))
+    ids, numbers, texts = (list(column) for column in zip(*rows, strict=True))
+    with psycopg.connect(house.database, autocommit=True) as owner:
+        owner.execute("""insert into misaki.message (id, tenant_id, chat_id, seq, role, text, request_key, created_at)
+            select made.id, tenant_id, c.id, seq, 'user', text, made.id, '2026-11-01' from misaki.chat c,
+                unnest(%s::uuid[], %s::integer[], %s::text[]) as made (id, seq, text) where c.id = %s""", [ids, numbers, texts, chat])
 
 
 def times(who: Visitor, path: str, **params: str) -> list[float]:

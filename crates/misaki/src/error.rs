@@ -56,6 +56,10 @@ pub enum Error {
 db::from_sqlx!(Error);
 
 impl From<Error> for Problem {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one table of what is refused, in both languages"
+    )]
     fn from(error: Error) -> Self {
         match error {
             Error::ChatNotFound => Problem::new(

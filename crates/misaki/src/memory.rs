@@ -242,7 +242,9 @@ fn lines(memories: &[MemoryView]) -> String {
             Kind::Mood => "前回の気分: ",
             Kind::Summary => "前に話したこと: ",
         };
-        text += &format!("\n- {about}{}", memory.text.replace(['\n', '\r'], " "));
+        text += "\n- ";
+        text += about;
+        text += &memory.text.replace(['\n', '\r'], " ");
     }
     text
 }

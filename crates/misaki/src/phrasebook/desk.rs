@@ -298,12 +298,11 @@ pub(super) async fn test(
         phrases,
     };
     let matcher = Matcher::new(&set);
-    let hit = match matcher.match_phrase(text, hour, seed) {
-        Some(hit) => Some(hit),
-        None => {
-            let near = near::nearest(room, &set.phrases, text).await?;
-            near.and_then(|id| matcher.answer_by(&id, hour, seed))
-        }
+    let hit = if let Some(hit) = matcher.match_phrase(text, hour, seed) {
+        Some(hit)
+    } else {
+        let near = near::nearest(room, &set.phrases, text).await?;
+        near.and_then(|id| matcher.answer_by(&id, hour, seed))
     };
     let candidates = candidates(&set.phrases, text);
     let hit = hit.map(|hit| TrialHit {

@@ -48,16 +48,15 @@ pub(crate) async fn meant(room: &Misaki, text: &str) -> Result<Option<String>, E
     if published.matcher.match_phrase(text, 0, "").is_some() {
         return Ok(None);
     }
-    let placed = match published.vectors.get() {
-        Some(placed) => placed,
-        None => {
-            let placed = placed(room, &published.phrases).await?;
-            // until the job has placed all of them, the next one looks again
-            if placed.len() < entries(&published.phrases).count() {
-                return Ok(find(&placed, &ask(room, text).await));
-            }
-            published.vectors.get_or_init(|| placed)
+    let placed = if let Some(placed) = published.vectors.get() {
+        placed
+    } else {
+        let placed = placed(room, &published.phrases).await?;
+        // until the job has placed all of them, the next one looks again
+        if placed.len() < entries(&published.phrases).count() {
+            return Ok(find(&placed, &ask(room, text).await));
         }
+        published.vectors.get_or_init(|| placed)
     };
     if placed.is_empty() {
         return Ok(None);
@@ -168,7 +167,7 @@ impl Job for EmbedPhrases {
             .chunks(BATCH)
         {
             let asked = texts.to_vec();
-            let (vectors, _) = embed_aside(&room.gateway, ROUTE, asked, Duration::from_secs(60))
+            let (vectors, _) = embed_aside(&room.gateway, ROUTE, asked, Duration::from_mins(1))
                 .await
                 .map_err(|error| JobError::Retry(error.to_string()))?;
             let mut tx = room.cx.db.begin(Scope::House("phrases are placed")).await?;
