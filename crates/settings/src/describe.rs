@@ -109,10 +109,7 @@ impl Settings {
                 "identity.unconfirmed_days",
                 self.identity.unconfirmed_days.to_string(),
             ),
-            (
-                "identity.guest_days",
-                self.identity.guest_days.to_string(),
-            ),
+            ("identity.guest_days", self.identity.guest_days.to_string()),
             ("seal.keys", masked(Some(&self.seal.keys))),
             ("seal.keys_file", quoted(&self.seal.keys_file)),
         ]
