@@ -129,6 +129,11 @@ impl Billing {
         self.shop.is_some()
     }
 
+    /// Who sells, as receipts say.
+    pub fn issuer(&self) -> &Issuer {
+        &self.terms.issuer
+    }
+
     fn shop(&self) -> Result<&Shop, Error> {
         self.shop.as_ref().ok_or(Error::Closed)
     }

@@ -160,6 +160,13 @@ impl ModelFile {
     }
 
     /// The routes of the models for which at least one provider is configured.
+    /// The routes of the models for which there is one of these providers.
+    pub fn routes_of(&self, providers: &BTreeMap<String, Provider>) -> Vec<(String, Route)> {
+        let listed = providers.iter();
+        let listed = listed.map(|(name, one)| (name.clone(), vec![one.clone()]));
+        self.routes(&listed.collect())
+    }
+
     pub(crate) fn routes(
         &self,
         providers: &BTreeMap<String, Vec<Provider>>,
@@ -181,6 +188,7 @@ impl ModelFile {
                 use_for: of.use_for,
                 targets,
                 after_break: model.after_break,
+                degraded: false,
             };
             (model.name.clone(), route)
         });
@@ -236,6 +244,16 @@ impl Entry {
                     .saturating_mul(share(provider, providers.get(&target.provider))),
             })
             .collect()
+    }
+}
+
+impl Provider {
+    /// Whether it is somebody else's house, so that what is asked leaves this one.
+    pub fn is_outside(&self) -> bool {
+        matches!(self.kind, Kind::Anthropic | Kind::Bedrock)
+            || USUAL
+                .iter()
+                .any(|(name, url)| *name != "runpod" && self.base_url == *url)
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use settings::{LogFormat, Settings};
 
-use crate::{admin, background, database, house, people, providers, run, seals, till};
+use crate::{admin, background, database, house, people, providers, run, seals, till, training};
 
 /// Several subscription services behind one counter.
 #[derive(Debug, Parser)]
@@ -70,6 +70,9 @@ enum Command {
     /// The keys that secrets in the database are sealed under.
     #[command(subcommand)]
     Seal(seals::SealCommand),
+    /// The bar's models: what they are trained with, and whether they answer as she would.
+    #[command(subcommand)]
+    Misaki(training::MisakiCommand),
     /// Removes the private cluster of a data directory with everything in it.
     Reset(DataArgs),
 }
@@ -163,6 +166,7 @@ impl Cli {
             Command::Jobs(command) => background::command(&settings, command).await,
             Command::Providers(command) => providers::command(&settings, command).await,
             Command::Seal(command) => seals::command(&settings, command).await,
+            Command::Misaki(command) => training::command(&settings, command).await,
             Command::Reset(args) => {
                 database::reset(&args.data)?;
                 say("the private cluster is gone\n")

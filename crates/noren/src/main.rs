@@ -19,6 +19,7 @@ mod seals;
 mod signals;
 mod sweep;
 mod till;
+mod training;
 mod web;
 
 use clap::Parser;

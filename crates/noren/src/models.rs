@@ -105,8 +105,15 @@ pub(crate) fn named(settings: &Gateway, routes: Routes, stand_in: Option<&str>) 
         };
         providers.insert(STAND_IN.to_owned(), provider);
     }
+    // what the operator's file names goes before what is there anyway
+    let with_file =
+        |file: ModelFile, below: Routes| Routes::of_file(file, providers.clone(), below);
     let Some(base_url) = stand_in else {
-        return Ok(Routes::of_file(file, providers, routes));
+        return Ok(if settings.external {
+            with_file(file, routes)
+        } else {
+            without_outside(&file, &providers, routes)
+        });
     };
     let filled = file.names().map(|(name, use_for)| {
         let model = match use_for {
@@ -128,8 +135,46 @@ pub(crate) fn named(settings: &Gateway, routes: Routes, stand_in: Option<&str>) 
         };
         (name.to_owned(), route)
     });
-    let below = routes.with(filled.collect::<Vec<_>>());
-    Ok(Routes::of_file(file, providers, below))
+    let filled: Vec<_> = filled.collect();
+    Ok(if settings.external {
+        with_file(file, routes.with(filled))
+    } else {
+        without_outside(&file, &providers, routes).with(filled)
+    })
+}
+
+/// The routes without providers outside, which registered keys don't bring back either. One that has nobody left takes the next model of its storefront, and is marked.
+fn without_outside(
+    file: &ModelFile,
+    providers: &BTreeMap<String, Provider>,
+    others: Routes,
+) -> Routes {
+    let mut house = providers.clone();
+    house.retain(|_, provider| !provider.is_outside());
+    let usual = Routes::default().with(file.routes_of(&house)).or(others);
+    let marked = file
+        .routes_of(providers)
+        .into_iter()
+        .filter_map(|(name, route)| {
+            let mut targets = usual.configured(&name);
+            if targets.len() == route.targets.len() {
+                return None;
+            }
+            for (from, to) in [("-large", "-medium"), ("-medium", "-small")] {
+                if targets.is_empty()
+                    && let Some(head) = name.strip_suffix(from)
+                {
+                    targets = usual.configured(&format!("{head}{to}"));
+                }
+            }
+            let route = Route {
+                targets,
+                degraded: true,
+                ..route
+            };
+            Some((name, route))
+        });
+    Routes::default().with(marked.collect::<Vec<_>>()).or(usual)
 }
 
 fn read(name: &str, provider: &settings::Provider) -> Result<Provider> {
@@ -241,5 +286,49 @@ mod tests {
             first_of(format!("http://{server}/nowhere")).await,
             "default"
         );
+    }
+
+    #[test]
+    fn without_providers_outside_the_next_model_of_the_house_answers_and_is_marked() {
+        let file = r#"
+            [[model]]
+            name = "misaki-large"
+            targets = [{ provider = "anthropic", model = "claude" }]
+            [[model]]
+            name = "misaki-medium"
+            targets = [{ provider = "runpod", model = "mistral" }]
+            [[model]]
+            name = "mixed"
+            targets = [{ provider = "anthropic", model = "claude" }, { provider = "runpod", model = "mistral", rank = 1 }]
+        "#;
+        let provider = |kind, base_url: &str| Provider {
+            kind,
+            base_url: base_url.to_owned(),
+            region: String::new(),
+            keys: Vec::new(),
+            streams: true,
+            start: None,
+        };
+        let providers = BTreeMap::from([
+            (
+                "anthropic".to_owned(),
+                provider(Kind::Anthropic, "https://api.anthropic.com"),
+            ),
+            (
+                "runpod".to_owned(),
+                provider(Kind::RunPod, "https://api.runpod.ai/v2"),
+            ),
+        ]);
+        let file = ModelFile::parse(file).unwrap();
+        let routes = without_outside(&file, &providers, Routes::default());
+        let models = |route| -> Vec<(String, bool)> {
+            let targets = routes.configured(route).into_iter();
+            targets
+                .map(|target| (target.model, routes.is_degraded(route)))
+                .collect()
+        };
+        assert_eq!(models("misaki-large"), [("mistral".to_owned(), true)]);
+        assert_eq!(models("misaki-medium"), [("mistral".to_owned(), false)]);
+        assert_eq!(models("mixed"), [("mistral".to_owned(), true)]);
     }
 }

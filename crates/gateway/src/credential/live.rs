@@ -80,6 +80,10 @@ impl LiveRoutes {
         self.now().after_break(route)
     }
 
+    pub(crate) fn is_degraded(&self, route: &str) -> bool {
+        self.now().is_degraded(route)
+    }
+
     pub(crate) fn use_of(&self, route: &str) -> Option<Use> {
         self.now().use_of(route)
     }
