@@ -69,34 +69,44 @@ impl From<seal::Error> for Error {
     }
 }
 
+/// What is said of keys of providers.
+fn of_credential(error: &Error) -> Problem {
+    match error {
+        Error::TooManyCredentials => Problem::new(
+            409,
+            "too_many",
+            Text::new(
+                "これ以上は増やせません。使っていないものを消してください。",
+                "There can't be more. Please remove what is not used.",
+            ),
+        ),
+        Error::BadProvider(why) => Problem::new(
+            422,
+            "provider_refused",
+            Text::owned(
+                format!("この設定では使えません: {why}"),
+                format!("It can't be used like this: {why}"),
+            ),
+        ),
+        Error::SecretClosed => Problem::new(
+            503,
+            "secret_closed",
+            Text::new(
+                "秘密を封じる鍵がありません。seal.keys を設定してください。",
+                "There is no key to seal secrets with. Please set seal.keys.",
+            ),
+        ),
+        _ => Problem::not_found(),
+    }
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::CredentialNotFound => Problem::not_found(),
-            Error::TooManyCredentials => Problem::new(
-                409,
-                "too_many",
-                Text::new(
-                    "これ以上は増やせません。使っていないものを消してください。",
-                    "There can't be more. Please remove what is not used.",
-                ),
-            ),
-            Error::BadProvider(why) => Problem::new(
-                422,
-                "provider_refused",
-                Text::owned(
-                    format!("この設定では使えません: {why}"),
-                    format!("It can't be used like this: {why}"),
-                ),
-            ),
-            Error::SecretClosed => Problem::new(
-                503,
-                "secret_closed",
-                Text::new(
-                    "秘密を封じる鍵がありません。seal.keys を設定してください。",
-                    "There is no key to seal secrets with. Please set seal.keys.",
-                ),
-            ),
+            Error::CredentialNotFound
+            | Error::TooManyCredentials
+            | Error::BadProvider(_)
+            | Error::SecretClosed => of_credential(&error),
             Error::RunNotFound => Problem::new(
                 404,
                 "run_not_found",

@@ -160,6 +160,13 @@ impl ModelFile {
     }
 
     /// The routes of the models for which at least one provider is configured.
+    /// The routes of the models for which there is one of these providers.
+    pub fn routes_of(&self, providers: &BTreeMap<String, Provider>) -> Vec<(String, Route)> {
+        let listed = providers.iter();
+        let listed = listed.map(|(name, one)| (name.clone(), vec![one.clone()]));
+        self.routes(&listed.collect())
+    }
+
     pub(crate) fn routes(
         &self,
         providers: &BTreeMap<String, Vec<Provider>>,
@@ -240,6 +247,16 @@ impl Entry {
     }
 }
 
+impl Provider {
+    /// Whether it is somebody else's house, so that what is asked leaves this one.
+    pub(crate) fn is_outside(&self) -> bool {
+        matches!(self.kind, Kind::Anthropic | Kind::Bedrock)
+            || USUAL
+                .iter()
+                .any(|(name, url)| *name != "runpod" && self.base_url == *url)
+    }
+}
+
 /// How heavy one of a provider's places is beside the others: as its keys are together.
 fn share(site: &Provider, sites: Option<&Vec<Provider>>) -> u32 {
     if sites.is_none_or(|sites| sites.len() < 2) {
@@ -283,14 +300,6 @@ pub fn site(
     } else {
         Err(format!("base_url is not a URL: {base_url}"))
     }
-}
-
-/// Whether a provider is somebody else's house: what is said there leaves this one.
-pub(crate) fn is_outside(provider: &Provider) -> bool {
-    matches!(provider.kind, Kind::Anthropic | Kind::Bedrock)
-        || USUAL
-            .iter()
-            .any(|(name, url)| *name != "runpod" && provider.base_url == *url)
 }
 
 /// Both models' targets, so that the newer one takes `percent` of the calls and each stands in for the other. At 0 the older

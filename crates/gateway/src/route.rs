@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use crate::{
     credential::{Credential, CredentialId, KeyHealth},
-    models::{ModelFile, Provider, is_outside},
+    models::{ModelFile, Provider},
 };
 
 /// One provider's copy of a model: where it is, what it is called there, what it costs.
@@ -359,7 +359,7 @@ impl Sources {
     ) {
         let mut inside = providers.clone();
         for sites in inside.values_mut() {
-            sites.retain(|site| !is_outside(site));
+            sites.retain(|site| !site.is_outside());
         }
         inside.retain(|_, sites| !sites.is_empty());
         let inside: BTreeMap<String, Route> = self.file.routes(&inside).into_iter().collect();
