@@ -1,3 +1,4 @@
+mod reward;
 mod store;
 
 use chrono::{DateTime, Duration, Utc};
@@ -18,6 +19,8 @@ use crate::{
     stripe::{Charge, Dispute, Invoice, InvoicePayment, Line, List},
     subscription, topup,
 };
+
+pub use reward::settle_rewards;
 
 kernel::id!(
     /// Money that came in for an invoice.
@@ -47,6 +50,8 @@ struct Row {
 #[derive(Debug)]
 struct Granted {
     lot: LotId,
+    /// Whose lot it is: a reward may be somebody else's.
+    tenant: TenantId,
     unit: String,
     amount: i64,
     debt: i64,
@@ -434,12 +439,12 @@ async fn give_again(
     grant: &mut Granted,
     gone: i64,
 ) -> Result<LotId, Error> {
-    let name = format!("again:{}:{}", payment.id, grant.unit);
+    let name = format!("again:{}", grant.lot);
     let least = room.cx.clock.now() + AGAIN;
     let reason = payment.id.to_string();
     let again = Grant {
-        id: Uuid::new_v5(&payment.tenant.0, name.as_bytes()),
-        tenant: payment.tenant,
+        id: Uuid::new_v5(&grant.tenant.0, name.as_bytes()),
+        tenant: grant.tenant,
         unit: &grant.unit,
         amount: grant.taken - gone,
         source: Source::Paid,

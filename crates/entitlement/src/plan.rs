@@ -1,12 +1,13 @@
 mod diff;
 mod migrate;
 mod operator;
+mod rewards;
 mod store;
 mod topup;
 
 use std::collections::{BTreeMap, HashSet};
 
-use api::Suggestion;
+use api::{SuggestedTopUp, Suggestion};
 use chrono::{DateTime, Utc};
 use db::{Ctx, Scope};
 use identity::{AuditAction, Principal, RequestMeta, TenantId};
@@ -20,6 +21,9 @@ use crate::{Error, desk::CHANNEL, lease};
 pub use diff::{Change, Direction, PlanChange, diff};
 pub use migrate::{Customers, Migration, customers, migrate};
 pub(crate) use operator::router as operator_router;
+pub use rewards::{
+    Earning, Exchange, Occasion, POINT, Programme, Reward, Rewards, Trigger, lives_until,
+};
 pub use topup::{TopUp, TopUpTerms, TopUpVersionId, topup_version};
 
 kernel::id!(
@@ -34,6 +38,12 @@ pub struct PlanFile {
     plan: Vec<PlanEntry>,
     #[serde(default)]
     topup: Vec<topup::TopUpEntry>,
+    #[serde(default)]
+    earn: Vec<Earning>,
+    #[serde(default)]
+    exchange: Vec<Exchange>,
+    #[serde(default)]
+    referral: Vec<Programme>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -257,6 +267,7 @@ impl PlanFile {
             }
         }
         topup::check(&file.topup, &mut prices)?;
+        rewards::check(&rewards::of(&file))?;
         Ok(file)
     }
 }
@@ -296,6 +307,7 @@ fn is_word(text: &str) -> bool {
 pub struct Catalogue {
     plans: Vec<Plan>,
     topups: Vec<TopUp>,
+    rewards: Rewards,
 }
 
 impl Catalogue {
@@ -311,8 +323,13 @@ impl Catalogue {
             .map(StoredPlan::read)
             .collect::<Result<_, _>>()?;
         let topups = topup::newest(&mut tx).await?;
+        let rewards = rewards::newest(&mut tx).await?;
         tx.commit().await?;
-        Ok(Self { plans, topups })
+        Ok(Self {
+            plans,
+            topups,
+            rewards,
+        })
     }
 
     /// Whether no plan was ever applied.
@@ -357,6 +374,11 @@ impl Catalogue {
             .find(|known| known.storefront == storefront && known.id == id)
     }
 
+    /// The rules of points and invitations in force.
+    pub fn rewards(&self) -> &Rewards {
+        &self.rewards
+    }
+
     /// The cheapest other plan of which `better` holds, as it is told to whoever was refused.
     pub fn suggest(&self, than: &Plan, better: impl Fn(&Plan) -> bool) -> Option<Suggestion> {
         let plans = self
@@ -365,11 +387,23 @@ impl Catalogue {
         let found = plans
             .filter(|plan| better(plan))
             .min_by_key(|plan| plan.terms.price_yen)?;
-        let is_free = found.terms.price_yen == Yen::ZERO;
-        Some(Suggestion {
-            plan: found.id.clone(),
+        Some(suggestion(found))
+    }
+
+    /// The cheapest top-up of so many units that can be bought beside a plan; guests buy nothing.
+    pub(crate) fn topup_for(&self, plan: &Plan, unit: &str, amount: i64) -> Option<SuggestedTopUp> {
+        if plan.terms.default_for == Some(Audience::Guest) {
+            return None;
+        }
+        let found = self.topups().find(|topup| {
+            let terms = &topup.terms;
+            terms.unit == unit && i64::from(terms.amount) >= amount && terms.stripe_price.is_some()
+        })?;
+        Some(SuggestedTopUp {
+            topup: found.id.clone(),
             title: found.terms.title.clone(),
-            url: if is_free { "/sign-up" } else { "/account" }.to_owned(),
+            price_yen: found.terms.price_yen.0,
+            url: format!("/billing/topups/{}?choose={}", found.storefront, found.id),
         })
     }
 
@@ -380,6 +414,20 @@ impl Catalogue {
             .filter(|plan| plan.storefront == than.storefront && plan.id != than.id)
             .filter(|plan| plan.terms.default_for != Some(Audience::Guest) && better(&plan.terms))
             .min_by_key(|plan| plan.terms.price_yen)
+    }
+}
+
+/// A plan as it is told to whoever was refused, and the page where one press buys it.
+pub(crate) fn suggestion(plan: &Plan) -> Suggestion {
+    let is_free = plan.terms.price_yen == Yen::ZERO;
+    Suggestion {
+        plan: plan.id.clone(),
+        title: plan.terms.title.clone(),
+        url: if is_free {
+            "/sign-up".to_owned()
+        } else {
+            format!("/billing/confirm/{}/{}", plan.storefront, plan.id)
+        },
     }
 }
 
@@ -412,6 +460,7 @@ pub async fn apply(cx: &Ctx, file: &PlanFile) -> Result<Vec<Plan>, Error> {
         made.push(plan);
     }
     topup::apply(&mut tx, cx, &file.topup).await?;
+    rewards::apply(&mut tx, cx, &rewards::of(file)).await?;
     tx.commit().await?;
     Ok(made)
 }
@@ -679,6 +728,15 @@ mod tests {
             ("days = 90", "days = 181", "1 to 180 days"),
             ("days = 90", "days = 0", "1 to 180 days"),
             ("price_yen = 300\n", "price_yen = 0\n", "costs something"),
+            ("per_yen = 100", "per_yen = 0", "yen above 0"),
+            ("event = \"review\"", "event = \"rain\"", "can't be read"),
+            ("points = 500", "points = 0", "an amount above 0"),
+            ("most = 20", "most = 1001", "1 to 1000"),
+            (
+                "trigger = \"invoice\"",
+                "trigger = \"luck\"",
+                "can't be read",
+            ),
             ("sites = 3", "sites = -3", "can't be negative"),
             ("sites = 3", "sites = 3.5", "can't be read"),
             ("sites = 3", "Sites = 3", "a feature's name"),

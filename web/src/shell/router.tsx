@@ -22,7 +22,7 @@ import {
 } from './admin/search'
 import { HouseLayout } from './HouseLayout'
 import { Broken, NotFound } from './NotFound'
-import { plansSearch, resultSearch, safeNext, standingSearch, topUpsSearch, unitSearch } from './paths'
+import { plansSearch, resultSearch, rewardsSearch, safeNext, standingSearch, topUpsSearch, unitSearch } from './paths'
 import { StepUpHost } from './StepUpHost'
 import { Welcome } from './Welcome'
 
@@ -218,6 +218,13 @@ const balancesRoute = createRoute({
   path: '/ledger',
   validateSearch: unitSearch,
   component: lazyRouteComponent(() => import('./billing/LedgerPage')),
+})
+
+const rewardsRoute = createRoute({
+  getParentRoute: () => accountRoute,
+  path: '/rewards',
+  validateSearch: rewardsSearch,
+  component: lazyRouteComponent(() => import('./billing/RewardsPage')),
 })
 
 const plansRoute = createRoute({
@@ -453,6 +460,7 @@ const routeTree = rootRoute.addChildren([
       receiptsRoute,
       receiptRoute,
       balancesRoute,
+      rewardsRoute,
       newTenantRoute,
     ]),
     plansRoute,

@@ -111,7 +111,13 @@ pub(super) async fn acquire(
             Short::Units => {
                 let at =
                     grant::resets_at(&mut tx, cx, counter.tenant, &standing, &wish.unit).await?;
-                no_units(&catalogue, &standing, &wish.unit, at, at_budget)
+                no_units(
+                    &catalogue,
+                    &standing,
+                    (&wish.unit, wish.amount),
+                    at,
+                    at_budget,
+                )
             }
             short => no_room(&catalogue, &standing.plan, short, oldest, now),
         };
@@ -279,7 +285,7 @@ fn no_room(
 fn no_units(
     catalogue: &Catalogue,
     standing: &Standing,
-    unit: &str,
+    (unit, amount): (&str, i64),
     resets_at: Option<DateTime<Utc>>,
     at_budget: Option<budget::Left>,
 ) -> Refusal {
@@ -297,6 +303,7 @@ fn no_units(
         suggestion: suggest(catalogue, plan, |terms| {
             granted(terms, unit) > granted(&plan.terms, unit)
         }),
+        topup: catalogue.topup_for(plan, unit, amount),
     }
 }
 
