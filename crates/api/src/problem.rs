@@ -17,7 +17,7 @@ pub struct Problem {
     /// Seconds, also sent as `Retry-After`.
     pub retry_after: Option<u64>,
     pub suggestion: Option<Suggestion>,
-    pub topup: Option<SuggestedTopUp>,
+    pub topup: Option<Box<SuggestedTopUp>>,
     /// The names of the limits that are used up, as in the `RateLimit` field.
     pub violated: Vec<String>,
 }
@@ -72,7 +72,7 @@ pub struct ProblemBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<Suggestion>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub topup: Option<SuggestedTopUp>,
+    pub topup: Option<Box<SuggestedTopUp>>,
     /// The names of the limits that are used up, as in the `RateLimit` field.
     #[serde(rename = "violated-policies", skip_serializing_if = "Vec::is_empty")]
     pub violated: Vec<String>,
@@ -141,7 +141,7 @@ impl Problem {
         self
     }
 
-    pub fn with_topup(mut self, topup: Option<SuggestedTopUp>) -> Self {
+    pub fn with_topup(mut self, topup: Option<Box<SuggestedTopUp>>) -> Self {
         self.topup = topup;
         self
     }

@@ -176,6 +176,11 @@ pub async fn process_due(room: &Billing, most: i64) -> Result<usize, Fault> {
     {
         tracing::warn!(%error, "rewards can't be posted; the next round tries again");
     }
+    if over > 0
+        && let Err(error) = payment::refund_ends(room, most).await
+    {
+        tracing::warn!(%error, "refunds can't be asked for; the next round tries again");
+    }
     Ok(over)
 }
 

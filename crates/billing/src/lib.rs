@@ -48,7 +48,7 @@ pub use export::{Export, export};
 pub use http::router;
 pub use money::{Currency, Money};
 pub use order::OrderId;
-pub use payment::{PaymentId, mend_debts, settle_rewards};
+pub use payment::{PaymentId, mend_debts, refund_ends, settle_rewards};
 pub use points::{RedemptionId, earn};
 pub use receipt::{Issuer, ReceiptId};
 pub use reconcile::{Repair, Report, reconcile};

@@ -1,3 +1,4 @@
+mod leftover;
 mod reward;
 mod store;
 
@@ -20,6 +21,8 @@ use crate::{
     subscription, topup,
 };
 
+pub(crate) use leftover::end;
+pub use leftover::refund_ends;
 pub use reward::settle_rewards;
 
 kernel::id!(
@@ -131,10 +134,30 @@ async fn record(room: &Billing, tenant: TenantId, invoice: &Invoice) -> Result<(
         lines.push((line, plan));
     }
     receipt::make(&mut tx, room, &new, &lines).await?;
+    end_if_over(&mut tx, room, invoice).await?;
     came_in(&mut tx, room, &new).await?;
     tx.commit().await?;
     tell(&new);
     Ok(())
+}
+
+/// A payment of which is heard after its subscription's end ends with it.
+async fn end_if_over(
+    conn: &mut PgConnection,
+    room: &Billing,
+    invoice: &Invoice,
+) -> Result<(), Error> {
+    let Some(subscription) = invoice.subscription() else {
+        return Ok(());
+    };
+    let row = subscription::store::find(conn, subscription).await?;
+    let Some(row) = row.filter(|row| row.status == "canceled") else {
+        return Ok(());
+    };
+    match entitlement::plan_version(conn, row.version).await? {
+        Some(plan) => end(conn, room, subscription, &plan).await,
+        None => Ok(()),
+    }
 }
 
 fn paid(invoice: &Invoice) -> Result<Money, Error> {
@@ -253,11 +276,11 @@ async fn grant_line(
 ) -> Result<(), Error> {
     let paid_for = |grant: &&PeriodicGrant| grant.every == Every::Invoice;
     for periodic in plan.terms.grants.iter().filter(paid_for) {
-        let name = format!("invoice:{}:{}", new.invoice.id, periodic.unit);
+        let lot = leftover::lot_of(new.tenant, &new.invoice.id, &periodic.unit);
         let expires_at = line.period_end().map(|end| end.max(new.now + LEAST));
         let reason = format!("{}/{} {}", plan.storefront, plan.id, new.invoice.id);
         let grant = Grant {
-            id: Uuid::new_v5(&new.tenant.0, name.as_bytes()),
+            id: lot.0,
             tenant: new.tenant,
             unit: &periodic.unit,
             amount: i64::from(periodic.amount),

@@ -99,7 +99,7 @@ enum Refusal {
         unit: String,
         resets_at: Option<DateTime<Utc>>,
         suggestion: Option<Suggestion>,
-        topup: Option<SuggestedTopUp>,
+        topup: Option<Box<SuggestedTopUp>>,
     },
     Budget {
         unit: String,

@@ -25,7 +25,7 @@ pub enum Error {
         resets_at: Option<DateTime<Utc>>,
         retry_after_secs: Option<u64>,
         suggestion: Option<Suggestion>,
-        topup: Option<SuggestedTopUp>,
+        topup: Option<Box<SuggestedTopUp>>,
     },
     #[error("the tenant's own limit of {monthly} of {unit} a month is reached")]
     BudgetReached {

@@ -28,7 +28,7 @@ pub use error::Error;
 pub use http::{inference_router, router};
 pub use plan::{
     Catalogue, Change, Customers, Direction, Earning, Every, Exchange, Feature, Following,
-    Migration, Occasion, POINT, PeriodicGrant, Plan, PlanChange, PlanFile, PlanFileError,
+    Leftover, Migration, Occasion, POINT, PeriodicGrant, Plan, PlanChange, PlanFile, PlanFileError,
     PlanVersionId, Programme, Reward, Rewards, Standing, Status, Terms, TopUp, TopUpTerms,
     TopUpVersionId, Trigger, apply, assign, customers, diff, follow, list, lives_until, migrate,
     plan_of, plan_of_price, plan_version, topup_version,

@@ -1,3 +1,4 @@
+mod catalogue;
 mod diff;
 mod migrate;
 mod operator;
@@ -7,7 +8,6 @@ mod topup;
 
 use std::collections::{BTreeMap, HashSet};
 
-use api::{SuggestedTopUp, Suggestion};
 use chrono::{DateTime, Utc};
 use db::{Ctx, Scope};
 use identity::{AuditAction, Principal, RequestMeta, TenantId};
@@ -18,6 +18,8 @@ use sqlx::PgConnection;
 
 use crate::{Error, desk::CHANNEL, lease};
 
+pub use catalogue::Catalogue;
+pub(crate) use catalogue::suggestion;
 pub use diff::{Change, Direction, PlanChange, diff};
 pub use migrate::{Customers, Migration, customers, migrate};
 pub(crate) use operator::router as operator_router;
@@ -64,6 +66,8 @@ struct PlanEntry {
     features: BTreeMap<String, Feature>,
     #[serde(default)]
     highlights: Vec<Text>,
+    #[serde(default)]
+    at_end: Leftover,
 }
 
 impl PlanEntry {
@@ -79,6 +83,7 @@ impl PlanEntry {
             models: self.models.clone(),
             features: self.features.clone(),
             highlights: self.highlights.clone(),
+            at_end: self.at_end,
         }
     }
 }
@@ -90,6 +95,29 @@ pub enum Feature {
     Has(bool),
     Number(i64),
     Words(String),
+}
+
+/// What becomes of what is left when a subscription ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Leftover {
+    /// It can be used until it expires.
+    #[default]
+    Keep,
+    /// It is gone.
+    Void,
+    /// It is gone, and its money goes back.
+    Refund,
+}
+
+impl Leftover {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
+    fn is_kept(&self) -> bool {
+        *self == Self::Keep
+    }
 }
 
 /// Who is on a plan without subscribing.
@@ -121,6 +149,9 @@ pub struct Terms {
     /// What a comparison of plans says of it, in a few lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub highlights: Vec<Text>,
+    /// What becomes of units that came with an invoice and are left when the subscription ends.
+    #[serde(default, skip_serializing_if = "Leftover::is_kept")]
+    pub at_end: Leftover,
 }
 
 impl Terms {
@@ -243,6 +274,11 @@ impl PlanFile {
             {
                 return Err(wrong("a grant for each invoice needs a price"));
             }
+            if plan.price_yen == Yen::ZERO && !plan.at_end.is_kept() {
+                return Err(wrong(
+                    "what costs nothing has nothing to take back at its end",
+                ));
+            }
             if plan.features.keys().any(|name| !is_word(name)) {
                 return Err(wrong("a feature's name is lower-case letters and _"));
             }
@@ -300,135 +336,6 @@ fn is_word(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 30
         && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
-}
-
-/// The newest version of every plan, in memory.
-#[derive(Clone, Debug, Default)]
-pub struct Catalogue {
-    plans: Vec<Plan>,
-    topups: Vec<TopUp>,
-    rewards: Rewards,
-}
-
-impl Catalogue {
-    /// Reads the newest versions.
-    ///
-    /// # Errors
-    /// When the database is away or holds terms that this version can't read.
-    pub async fn load(cx: &Ctx) -> Result<Self, Error> {
-        let mut tx = cx.db.begin(Scope::House("plan catalogue")).await?;
-        let plans = store::newest(&mut tx)
-            .await?
-            .into_iter()
-            .map(StoredPlan::read)
-            .collect::<Result<_, _>>()?;
-        let topups = topup::newest(&mut tx).await?;
-        let rewards = rewards::newest(&mut tx).await?;
-        tx.commit().await?;
-        Ok(Self {
-            plans,
-            topups,
-            rewards,
-        })
-    }
-
-    /// Whether no plan was ever applied.
-    pub fn is_empty(&self) -> bool {
-        self.plans.is_empty()
-    }
-
-    /// The plans of one storefront, cheapest first.
-    pub fn of<'a>(&'a self, storefront: &'a str) -> impl Iterator<Item = &'a Plan> {
-        self.plans
-            .iter()
-            .filter(move |plan| plan.storefront == storefront)
-    }
-
-    /// The plan of whoever has no subscription.
-    fn default_for(&self, storefront: &str, audience: Audience) -> Option<&Plan> {
-        self.plans
-            .iter()
-            .find(|plan| plan.storefront == storefront && plan.terms.default_for == Some(audience))
-    }
-
-    /// The newest version of every plan.
-    pub fn all(&self) -> impl Iterator<Item = &Plan> {
-        self.plans.iter()
-    }
-
-    /// The newest version of a plan that is sold.
-    pub fn find(&self, storefront: &str, plan: &str) -> Option<&Plan> {
-        self.plans
-            .iter()
-            .find(|known| known.storefront == storefront && known.id == plan)
-    }
-
-    /// The newest version of every top-up, cheapest first.
-    pub fn topups(&self) -> impl Iterator<Item = &TopUp> {
-        self.topups.iter()
-    }
-
-    /// The newest version of a top-up.
-    pub fn topup(&self, storefront: &str, id: &str) -> Option<&TopUp> {
-        self.topups()
-            .find(|known| known.storefront == storefront && known.id == id)
-    }
-
-    /// The rules of points and invitations in force.
-    pub fn rewards(&self) -> &Rewards {
-        &self.rewards
-    }
-
-    /// The cheapest other plan of which `better` holds, as it is told to whoever was refused.
-    pub fn suggest(&self, than: &Plan, better: impl Fn(&Plan) -> bool) -> Option<Suggestion> {
-        let plans = self
-            .of(&than.storefront)
-            .filter(|plan| plan.id != than.id && plan.terms.default_for != Some(Audience::Guest));
-        let found = plans
-            .filter(|plan| better(plan))
-            .min_by_key(|plan| plan.terms.price_yen)?;
-        Some(suggestion(found))
-    }
-
-    /// The cheapest top-up of so many units that can be bought beside a plan; guests buy nothing.
-    pub(crate) fn topup_for(&self, plan: &Plan, unit: &str, amount: i64) -> Option<SuggestedTopUp> {
-        if plan.terms.default_for == Some(Audience::Guest) {
-            return None;
-        }
-        let found = self.topups().find(|topup| {
-            let terms = &topup.terms;
-            terms.unit == unit && i64::from(terms.amount) >= amount && terms.stripe_price.is_some()
-        })?;
-        Some(SuggestedTopUp {
-            topup: found.id.clone(),
-            title: found.terms.title.clone(),
-            price_yen: found.terms.price_yen.0,
-            url: format!("/billing/topups/{}?choose={}", found.storefront, found.id),
-        })
-    }
-
-    /// The cheapest other plan of which `better` holds.
-    pub(crate) fn cheapest(&self, than: &Plan, better: impl Fn(&Terms) -> bool) -> Option<&Plan> {
-        self.plans
-            .iter()
-            .filter(|plan| plan.storefront == than.storefront && plan.id != than.id)
-            .filter(|plan| plan.terms.default_for != Some(Audience::Guest) && better(&plan.terms))
-            .min_by_key(|plan| plan.terms.price_yen)
-    }
-}
-
-/// A plan as it is told to whoever was refused, and the page where one press buys it.
-pub(crate) fn suggestion(plan: &Plan) -> Suggestion {
-    let is_free = plan.terms.price_yen == Yen::ZERO;
-    Suggestion {
-        plan: plan.id.clone(),
-        title: plan.terms.title.clone(),
-        url: if is_free {
-            "/sign-up".to_owned()
-        } else {
-            format!("/billing/confirm/{}/{}", plan.storefront, plan.id)
-        },
-    }
 }
 
 /// Makes a new version of every plan that differs from its newest one; returns those. Safe to repeat, also by many nodes.
@@ -728,6 +635,11 @@ mod tests {
             ("days = 90", "days = 181", "1 to 180 days"),
             ("days = 90", "days = 0", "1 to 180 days"),
             ("price_yen = 300\n", "price_yen = 0\n", "costs something"),
+            (
+                "price_yen = 0",
+                "price_yen = 0\nat_end = \"void\"",
+                "nothing to take back",
+            ),
             ("per_yen = 100", "per_yen = 0", "yen above 0"),
             ("event = \"review\"", "event = \"rain\"", "can't be read"),
             ("points = 500", "points = 0", "an amount above 0"),

@@ -130,6 +130,16 @@ impl StripeDouble {
         }
     }
 
+    /// Ends the newest subscription at once.
+    pub fn end_newest(&self) {
+        if let Some(id) = self.newest("subscription") {
+            self.write(|books| {
+                let now = books.now();
+                books.end(&id, now);
+            });
+        }
+    }
+
     /// The id of the newest object of a kind, such as `subscription`.
     pub fn newest(&self, kind: &str) -> Option<String> {
         let books = self.books();

@@ -3,7 +3,7 @@ use identity::TenantId;
 use ledger::{Grant, LotId};
 use sqlx::PgConnection;
 
-use super::{Granted, New, PaymentId, Row};
+use super::{Granted, New, PaymentId, Row, leftover::Due};
 use crate::order::OrderId;
 
 /// False when the invoice was written down before, or another one for the same order.
@@ -161,4 +161,54 @@ pub(super) async fn take_rewards(conn: &mut PgConnection, id: PaymentId) -> sqlx
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Invoices of a subscription whose end was not looked at, the oldest first.
+pub(super) async fn not_ended(
+    conn: &mut PgConnection,
+    subscription: &str,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        "select invoice from billing.payment where subscription = $1 and end_refund is null order by recorded_at, id",
+        subscription,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn set_end_refund(
+    conn: &mut PgConnection,
+    id: PaymentId,
+    amount: i64,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update billing.payment set end_refund = $2, end_refund_due = $2::bigint > 0 where id = $1",
+        id as PaymentId,
+        amount,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// What ended subscriptions are to give back and Stripe was not asked for yet, the oldest first.
+pub(super) async fn end_refunds(conn: &mut PgConnection, most: i64) -> sqlx::Result<Vec<Due>> {
+    sqlx::query_as!(
+        Due,
+        r#"select id as "id: PaymentId", payment_intent as intent, end_refund as "amount!"
+           from billing.payment where end_refund_due order by recorded_at limit $1"#,
+        most,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn end_refund_asked(conn: &mut PgConnection, id: PaymentId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update billing.payment set end_refund_due = false where id = $1",
+        id as PaymentId,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }

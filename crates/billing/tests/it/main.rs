@@ -8,6 +8,7 @@
 mod buying;
 mod calendar;
 mod changing;
+mod ending;
 mod events;
 mod faults;
 mod money_back;
