@@ -76,6 +76,42 @@ DELETE /api/misaki/messages/{message}            -     y     -     y      y     
 GET    /api/misaki/folders                       -     y     -     y      y     y      y        y      y
 GET    /api/misaki/search                        -     y     -     y      y     y      y        y      y
 DELETE /api/misaki/chats/{chat}                  -     y     -     y      y     y      y        y      y
+POST   /api/misaki/chats/{chat}/shares           -     y     -     y      y     y      y        y      y
+GET    /api/misaki/chats/{chat}/shares           -     y     -     y      y     y      y        y      y
+DELETE /api/misaki/shares/{share}                -     y     -     y      y     y      y        y      y
+GET    /api/misaki/shared/{token}                y     y     y     y      y     y      y        y      y
+GET    /api/misaki/chats/{chat}/export           -     y     -     y      y     y      y        y      y
+GET    /api/misaki/export                        -     y     -     y      y     y      y        y      y
+POST   /api/misaki/import                        -     y     -     y      y     y      y        y      y
+GET    /api/misaki/imports/{import}              -     y     -     y      y     y      y        y      y
+GET    /api/misaki/consents                      -     y     -     y      y     y      y        y      y
+PUT    /api/misaki/consents                      -     -     -     y      y     y      y        y      -
+GET    /api/misaki/memories                      -     y     -     y      y     y      y        y      y
+DELETE /api/misaki/memories                      -     y     -     y      y     y      y        y      y
+PATCH  /api/misaki/memories/{memory}             -     y     -     y      y     y      y        y      y
+DELETE /api/misaki/memories/{memory}             -     y     -     y      y     y      y        y      y
+GET    /api/misaki/welcome                       y     y     y     y      y     y      y        y      y
+GET    /api/misaki/persona                       y     y     y     y      y     y      y        y      y
+GET    /admin/misaki/persona                     -     -     -     -      -     -      -        y      -
+PUT    /admin/misaki/persona                     -     -     -     -      -     -      -        y      -
+POST   /admin/misaki/persona/import              -     -     -     -      -     -      -        y      -
+GET    /admin/misaki/persona/export              -     -     -     -      -     -      -        y      -
+GET    /admin/misaki/persona/versions            -     -     -     -      -     -      -        y      -
+POST   /admin/misaki/persona/rollback            -     -     -     -      -     -      -        y      -
+GET    /api/misaki/age                           -     y     -     y      y     y      y        y      y
+PUT    /api/misaki/age                           -     y     -     y      y     y      y        y      y
+PUT    /api/misaki/messages/{message}/feedback   -     y     -     y      y     y      y        y      y
+DELETE /api/misaki/messages/{message}/feedback   -     y     -     y      y     y      y        y      y
+GET    /admin/misaki/feedback                    -     -     -     -      -     -      -        y      -
+GET    /admin/misaki/phrases                     -     -     -     -      -     -      -        y      -
+PUT    /admin/misaki/phrases/{phrase}            -     -     -     -      -     -      -        y      -
+DELETE /admin/misaki/phrases/{phrase}            -     -     -     -      -     -      -        y      -
+POST   /admin/misaki/phrases/test                -     -     -     -      -     -      -        y      -
+GET    /admin/misaki/phrases/csv                 -     -     -     -      -     -      -        y      -
+POST   /admin/misaki/phrases/csv                 -     -     -     -      -     -      -        y      -
+POST   /admin/misaki/phrases/publish             -     -     -     -      -     -      -        y      -
+GET    /admin/misaki/phrases/versions            -     -     -     -      -     -      -        y      -
+POST   /admin/misaki/phrases/rollback            -     -     -     -      -     -      -        y      -
 POST   /inference                                -     y     -     y      y     y      y        y      y
 POST   /inference/quote                          -     y     -     y      y     y      y        y      y
 GET    /history                                  -     y     -     y      y     y      y        y      y
@@ -226,6 +262,10 @@ class Ids:
     child: str = field(default_factory=lambda: f"usr_{hexid()}")
     chat: str = field(default_factory=lambda: f"chat_{hexid()}")
     message: str = field(default_factory=lambda: f"msg_{hexid()}")
+    share: str = field(default_factory=lambda: f"shr_{hexid()}")
+    import_: str = field(default_factory=lambda: f"imp_{hexid()}")
+    memory: str = field(default_factory=lambda: f"mem_{hexid()}")
+    phrase: str = "nothing"
     run: str = field(default_factory=lambda: f"run_{hexid()}")
     session: str = field(default_factory=lambda: f"ses_{hexid()}")
     passkey: str = field(default_factory=lambda: f"psk_{hexid()}")
@@ -250,6 +290,8 @@ def meant(path: str, name: str) -> str:
     """The id that a name in a path stands for."""
     if name == "user" and path.startswith("/family/"):
         return "child"
+    if name == "import":  # a word of the language
+        return "import_"
     return "invitation" if name == "id" and path.startswith("/invitations/") else name
 
 
@@ -281,6 +323,20 @@ BODIES: dict[str, Callable[[Ids], dict]] = {
     "POST /misaki/messages/{message}/again": lambda ids: {},
     "POST /misaki/passing": lambda ids: {"earlier": [], "text": "こんばんは"},
     "PATCH /api/misaki/chats/{chat}": lambda ids: {"title": "still the same"},
+    "POST /api/misaki/chats/{chat}/shares": lambda ids: {"audience": "link"},
+    "POST /api/misaki/import": lambda ids: {"format": "noren.misaki.history.v1", "chats": []},
+    "PUT /api/misaki/consents": lambda ids: {},
+    "PATCH /api/misaki/memories/{memory}": lambda ids: {"text": "still the same"},
+    "PUT /admin/misaki/persona": lambda ids: {"card": {}},
+    "POST /admin/misaki/persona/import": lambda ids: {},
+    "POST /admin/misaki/persona/rollback": lambda ids: {"version": 0},
+    "PUT /api/misaki/age": lambda ids: {"of_age": True},
+    "PUT /api/misaki/messages/{message}/feedback": lambda ids: {"liked": True},
+    "PUT /admin/misaki/phrases/{phrase}": lambda ids: {"revision": -1, "phrase": {"id": "a", "match": ["a"], "replies": [{"when": "any", "text": "b"}]}},
+    "POST /admin/misaki/phrases/test": lambda ids: {"text": "こんばんは"},
+    "POST /admin/misaki/phrases/csv": lambda ids: {},
+    "POST /admin/misaki/phrases/publish": lambda ids: {"revision": -1},
+    "POST /admin/misaki/phrases/rollback": lambda ids: {"version": 0},
     "PUT /api/misaki/chats/{chat}/shown": lambda ids: {"message_id": ids.message},
     "POST /auth/register": lambda ids: {"email": address(), "password": passphrase(), "display_name": "someone"},
     "POST /auth/login": lambda ids: {"email": address(), "password": passphrase()},
@@ -340,6 +396,8 @@ QUERIES: dict[str, dict] = {
     "GET /billing/usage/days": {"storefront": "misaki", "month": "2026-11"},
     "GET /billing/ledger": {"unit": "misaki.chat"},
     "GET /api/misaki/search": {"q": "話"},
+    "DELETE /admin/misaki/phrases/{phrase}": {"revision": -1},
+    "POST /admin/misaki/phrases/csv": {"revision": -1},
     "GET /audit/export": {"format": "jsonl"},
     "GET /oauth/authorize": {"client_id": "nobody", "response_type": "code", "redirect_uri": "https://client.example/back", "scope": "openid",
                              "state": "s", "code_challenge": "c" * 43, "code_challenge_method": "S256"},

@@ -18,10 +18,12 @@ export const screens = [
 ]
 export const languages = ['ja', 'en']
 
-export async function openHouse() {
+// `settings` are NOREN__… variables of this house.
+export async function openHouse(settings = {}) {
   const data = mkdtempSync(join(tmpdir(), 'noren-browser-'))
   chmodSync(data, 0o755) // the database may run as another user
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(NOREN__|DATABASE_)/.test(name)))
+  Object.assign(env, settings)
   const args = ['run', '--data', data, '--account', '127.0.0.1:0', '--inference', '127.0.0.1:0', '--demo']
   const child = spawn(binary, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let log = ''
@@ -60,7 +62,7 @@ export async function openHouse() {
       if (done.status !== 0) throw new Error(`noren ${args[0]} ended with ${done.status}: ${done.stderr.slice(-2000)}`)
       return done.stdout
     },
-    visit: (screen, language, scheme = 'light') => visit(browser, account, screen, language, scheme),
+    visit: (screen, language, scheme = 'light', who = {}) => visit(browser, account, screen, language, scheme, who),
     async close() {
       await browser.close()
       child.kill('SIGTERM')
@@ -74,7 +76,8 @@ export async function openHouse() {
 }
 
 // A page of its own with empty storage. Everything that a browser complains about is kept in `complaints`.
-async function visit(browser, account, screen, language, scheme) {
+// Whoever is not `young` has told the bar their age before.
+async function visit(browser, account, screen, language, scheme, { young = false }) {
   const { name, ...device } = screen
   const context = await browser.newContext({
     ...device,
@@ -88,6 +91,9 @@ async function visit(browser, account, screen, language, scheme) {
   await context.addInitScript((chosen) => {
     if (window === window.top) localStorage.setItem('noren.locale', chosen)
   }, language)
+  if (!young) {
+    await context.route('**/api/misaki/age', (route) => route.fulfill({ json: { confirmed_at: '2026-11-01T00:00:00Z' } }))
+  }
   const page = await context.newPage()
   page.setDefaultTimeout(20_000)
   const complaints = []

@@ -46,10 +46,10 @@ const own = {
 }
 
 async function say(page, t, text) {
-  const answered = await page.locator('article time').count()
+  const answered = await page.locator('article[data-growing] time').count()
   await page.getByLabel(t.composer).fill(text)
   await page.getByRole('button', { name: t.send, exact: true }).click()
-  await page.waitForFunction((n) => document.querySelectorAll('article time').length > n, answered)
+  await page.waitForFunction((n) => document.querySelectorAll('article[data-growing] time').length > n, answered)
 }
 
 async function looksRight(page, name) {

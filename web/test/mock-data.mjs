@@ -38,6 +38,7 @@ export const texts = {
 }
 
 export const house = {
+  seller: { name: 'Noren', registration_number: null, address: '' },
   name: 'Noren',
   version: '0.1.0',
   demo: true,

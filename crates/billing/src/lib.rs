@@ -135,6 +135,11 @@ impl Billing {
         self.shop.is_some()
     }
 
+    /// Who sells, as receipts say.
+    pub fn issuer(&self) -> &Issuer {
+        &self.terms.issuer
+    }
+
     fn shop(&self) -> Result<&Shop, Error> {
         self.shop.as_ref().ok_or(Error::Closed)
     }

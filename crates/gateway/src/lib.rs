@@ -7,6 +7,7 @@
 //! anyone who may see it; its events are durable before anyone sees them. It ends once, by its own task or, when that
 //! died, by any node's [`rescue`].
 
+mod aside;
 mod breaker;
 mod choose;
 mod door;
@@ -28,6 +29,7 @@ use identity::Identity;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
+pub use aside::{Aside, ask_aside, embed_aside, is_degraded, leads};
 pub use door::{TellJobsEnd, Teller, router};
 pub use embed::{AskVectors, EmbeddingId, Vectors, embed};
 pub use error::Error;

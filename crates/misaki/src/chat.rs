@@ -1,10 +1,11 @@
+mod carried;
 mod store;
 mod tree;
 mod versions;
 
 use chrono::{DateTime, Timelike, Utc};
 use db::Tx;
-use gateway::{Admitted, RunId, RunView, StartRun, State, admit, launch, outputs};
+use gateway::{Admitted, Ask, RunId, RunView, StartRun, State, admit, launch, outputs};
 use identity::{InferenceCaller, Principal, TenantId};
 use kernel::{Cursor, Lang, Page, PageRequest};
 use llm::Role;
@@ -14,8 +15,18 @@ use uuid::Uuid;
 
 use tree::Tree;
 
-use crate::{CHAT, Error, Misaki, STOREFRONT, persona, phrase};
+use crate::{
+    CHAT, Error, Misaki, STOREFRONT,
+    feedback::{self, FeedbackView},
+    memory,
+    persona::{self, Turn},
+    phrase, phrasebook,
+};
 
+pub(crate) use carried::{
+    Whole, answer_and_question, branch_to, chat_of_answer, count, end_of, exists, shown_since,
+    take_in, whole,
+};
 pub(crate) use versions::{again, delete_message, show};
 
 kernel::id!(
@@ -66,6 +77,9 @@ pub(crate) struct MessageView {
     pub(crate) canned: Option<CannedView>,
     #[schema(required)]
     pub(crate) run: Option<MessageRun>,
+    /// What the caller thought of it.
+    #[schema(required)]
+    pub(crate) feedback: Option<FeedbackView>,
 }
 
 /// Who speaks.
@@ -77,6 +91,13 @@ pub(crate) enum Speaker {
 }
 
 impl Speaker {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Assistant => "assistant",
+        }
+    }
+
     fn of(role: &str) -> Self {
         if role == "user" {
             Self::User
@@ -112,6 +133,9 @@ pub(crate) struct MessageRun {
     pub(crate) reason: Option<String>,
     #[schema(required)]
     pub(crate) model: Option<String>,
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub(crate) route: String,
 }
 
 /// What someone says.
@@ -163,6 +187,8 @@ pub(crate) async fn say(
     }
     let key = Uuid::new_v5(&Uuid::NAMESPACE_OID, saying.key.as_bytes());
     let cx = &room.cx;
+    // before the transaction, since a model may be asked
+    let meant = phrasebook::near::meant(room, &saying.text).await?;
     let mut tx = cx.db.begin(caller.principal.scope()).await?;
     // a resend waits for the first to be decided, so that it is not refused for what the first has under way
     store::lock_key(&mut tx, caller.principal.tenant, key).await?;
@@ -203,9 +229,9 @@ pub(crate) async fn say(
         created_at: now,
     };
     store::insert_message(&mut tx, caller.principal.tenant, &user).await?;
-    let hit = room
-        .phrases
-        .match_phrase(&saying.text, bar_hour(now), &saying.key);
+    let phrases = phrasebook::current(&mut tx, room).await?;
+    let asked = (saying.text.as_str(), bar_hour(now), saying.key.as_str());
+    let hit = phrases.answer(asked, meant.as_deref());
     answer(tx, room, caller, user, (saying.lang, hit, key)).await
 }
 
@@ -252,6 +278,7 @@ async fn answer(
     };
     store::insert_message(&mut tx, caller.principal.tenant, &assistant).await?;
     store::touch(&mut tx, user.chat, assistant.id, now).await?;
+    memory::rest(&mut tx, room, caller.principal, user.chat).await?;
     let said = said(&mut tx, user, assistant).await?;
     tx.commit().await?;
     if let Some(run) = admitted {
@@ -284,11 +311,20 @@ async fn ask(
             (role, run.map_or(row.text, |run| run.output))
         })
         .collect();
-    let start = StartRun {
-        purpose: CHAT.to_owned(),
-        messages: persona::conversation(lang, earlier, &user.text),
-        max_tokens: None,
+    let (_, card) = persona::current(conn, room).await?;
+    let insights = memory::insights(conn, room, caller.principal).await?;
+    let turn = Turn {
+        lang,
+        earlier,
+        text: &user.text,
+        insights: &insights,
     };
+    let mut start = Ask::from(StartRun {
+        purpose: CHAT.to_owned(),
+        messages: persona::conversation(&card, turn),
+        max_tokens: None,
+    });
+    start.terms.small_talk = persona::small_talk();
     Ok(admit(conn, &room.gateway, caller, start).await?)
 }
 
@@ -455,27 +491,11 @@ pub(crate) async fn told(conn: &mut PgConnection, ids: &[MessageId]) -> Result<V
     Ok(told.collect())
 }
 
-/// All chats of the caller with their messages, for their own reading.
-pub async fn export(room: &Misaki, caller: Principal) -> Result<impl Serialize + use<>, Error> {
-    let mut chats = Vec::new();
-    let mut request = PageRequest {
-        limit: 100,
-        after: None,
-    };
-    loop {
-        let page = list(room, caller, &Which::default(), &request).await?;
-        for summary in page.items {
-            chats.push(get(room, caller, summary.id).await?);
-        }
-        match page.next_cursor.and_then(|next| Cursor::decode(&next).ok()) {
-            Some(next) => request.after = Some(next),
-            None => return Ok(chats),
-        }
-    }
-}
-
 /// Removes all chats of a tenant that goes, in the caller's transaction.
 pub async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
+    crate::age::forget(conn, tenant).await?;
+    memory::forget(conn, tenant).await?;
+    crate::carry::forget(conn, tenant).await?;
     store::delete_all(conn, tenant).await
 }
 
@@ -484,10 +504,22 @@ async fn views(
     rows: Vec<Row>,
     tree: &Tree,
 ) -> Result<Vec<MessageView>, Error> {
+    let answers: Vec<MessageId> = rows
+        .iter()
+        .filter(|row| speaker(row) == Speaker::Assistant)
+        .map(|row| row.id)
+        .collect();
+    let thought = feedback::of(conn, &answers).await?;
     Ok(with_runs(conn, rows)
         .await?
         .into_iter()
-        .map(|(row, run)| view(row, run, tree))
+        .map(|(row, run)| {
+            let thought = thought.iter().find(|(id, _)| *id == row.id);
+            MessageView {
+                feedback: thought.map(|(_, feedback)| feedback.clone()),
+                ..view(row, run, tree)
+            }
+        })
         .collect())
 }
 
@@ -526,7 +558,9 @@ fn view(row: Row, run: Option<RunView>, tree: &Tree) -> MessageView {
             state: run.state,
             reason: run.reason,
             model: Some(run.model),
+            route: run.route,
         }),
+        feedback: None,
     }
 }
 
@@ -539,5 +573,6 @@ const fn rule_name(rule: phrase::Rule) -> &'static str {
         phrase::Rule::Exact => "exact",
         phrase::Rule::Folded => "folded",
         phrase::Rule::Pattern => "pattern",
+        phrase::Rule::Semantic => "semantic",
     }
 }

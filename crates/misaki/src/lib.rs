@@ -4,13 +4,21 @@
 //! Never: which model answers (the plan and the gateway decide), what an answer costs, or the text of a run, which
 //! the gateway keeps.
 
+mod age;
+mod carry;
 mod chat;
 mod error;
+mod export;
+mod feedback;
 mod http;
+mod memory;
 mod passing;
 mod persona;
 pub mod phrase;
+mod phrasebook;
 mod search;
+mod share;
+mod training;
 
 use std::sync::Arc;
 
@@ -18,9 +26,13 @@ use db::Ctx;
 use gateway::Gateway;
 use identity::Identity;
 
-pub use chat::{ChatId, MessageId, export, forget};
+pub use chat::{ChatId, MessageId, forget};
 pub use error::Error;
+pub use export::export;
 pub use http::{account_router, inference_router};
+pub use training::{
+    Case, EvaluationSet, Report, Verdict, describe as training_job, evaluate, transcripts,
+};
 
 /// The storefront's name in plans, tokens and units.
 pub const STOREFRONT: &str = "misaki";
@@ -35,26 +47,42 @@ pub struct Misaki {
     pub identity: Identity,
     pub gateway: Gateway,
     #[from_ref(skip)]
-    phrases: Arc<phrase::Matcher>,
+    phrases: Arc<phrasebook::Known>,
+    #[from_ref(skip)]
+    persona: Arc<persona::Known>,
 }
 
 impl Misaki {
-    /// The room's jobs.
-    pub fn register(&self, registry: jobs::Registry) -> jobs::Registry {
-        registry.job::<passing::ForgetPassing>(self)
-    }
-
-    /// Opens the room with the phrases that come with it.
+    /// The room's jobs and its schedule.
     ///
     /// # Errors
-    /// When the phrase set breaks its own rules.
-    pub fn open(gateway: Gateway) -> Result<Self, phrase::PhraseError> {
-        let set = phrase::PhraseSet::parse(phrase::DEFAULT_JSON)?;
+    /// When the schedule can't be read.
+    pub fn register(&self, registry: jobs::Registry) -> Result<jobs::Registry, jobs::BadSchedule> {
+        registry
+            .job::<passing::ForgetPassing>(self)
+            .job::<carry::ImportChats>(self)
+            .job::<memory::LearnFromChat>(self)
+            .job::<phrasebook::near::EmbedPhrases>(self)
+            .cron(
+                "misaki.embed_phrases",
+                "41 * * * *",
+                chrono_tz::Asia::Tokyo,
+                jobs::CatchUp::RunOnce,
+                &phrasebook::near::EmbedPhrases {},
+            )
+    }
+
+    /// Opens the room with the phrases and the persona that come with it.
+    ///
+    /// # Errors
+    /// When one of them breaks its own rules.
+    pub fn open(gateway: Gateway) -> Result<Self, kernel::Fault> {
         Ok(Self {
             cx: gateway.cx.clone(),
             identity: gateway.identity.clone(),
             gateway,
-            phrases: Arc::new(phrase::Matcher::new(&set)),
+            phrases: Arc::new(phrasebook::Known::first()?),
+            persona: Arc::new(persona::Known::first()?),
         })
     }
 }

@@ -4,7 +4,7 @@
 pub(crate) mod http;
 
 use chrono::Duration;
-use gateway::{RunId, StartRun, admit, launch, outputs};
+use gateway::{Ask, RunId, StartRun, admit, launch, outputs};
 use identity::{InferenceCaller, TenantId};
 use jobs::{Attempt, Job, JobError};
 use kernel::Lang;
@@ -12,7 +12,11 @@ use llm::Role;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{CHAT, Error, Misaki, STOREFRONT, chat, persona, phrase};
+use crate::{
+    CHAT, Error, Misaki, STOREFRONT, chat,
+    persona::{self, Turn},
+    phrase, phrasebook,
+};
 
 /// How long the answer of a run can be read.
 const READABLE: Duration = Duration::minutes(15);
@@ -45,18 +49,26 @@ pub(crate) async fn say(
     }
     let cx = &room.cx;
     let hour = chat::bar_hour(cx.clock.now());
-    if let Some(hit) = room
-        .phrases
-        .match_phrase(&passing.text, hour, &passing.seed)
-    {
+    let meant = phrasebook::near::meant(room, &passing.text).await?;
+    let mut tx = cx.db.begin(caller.principal.scope()).await?;
+    let phrases = phrasebook::current(&mut tx, room).await?;
+    let asked = (passing.text.as_str(), hour, passing.seed.as_str());
+    if let Some(hit) = phrases.answer(asked, meant.as_deref()) {
         return Ok(Reply::Canned(hit));
     }
-    let start = StartRun {
-        purpose: CHAT.to_owned(),
-        messages: persona::conversation(passing.lang, passing.earlier, &passing.text),
-        max_tokens: None,
+    let (_, card) = persona::current(&mut tx, room).await?;
+    let turn = Turn {
+        lang: passing.lang,
+        earlier: passing.earlier,
+        text: &passing.text,
+        insights: "",
     };
-    let mut tx = cx.db.begin(caller.principal.scope()).await?;
+    let mut start = Ask::from(StartRun {
+        purpose: CHAT.to_owned(),
+        messages: persona::conversation(&card, turn),
+        max_tokens: None,
+    });
+    start.terms.small_talk = persona::small_talk();
     let admitted = admit(&mut tx, &room.gateway, caller, start).await?;
     let run = admitted.id;
     let job = ForgetPassing {

@@ -46,6 +46,8 @@ pub enum Rule {
     Folded,
     /// The text fits a pattern with a slot.
     Pattern,
+    /// The text means the same as an entry, by vectors; the server's alone.
+    Semantic,
 }
 
 /// A phrase that answers a text.
@@ -145,6 +147,12 @@ impl Matcher {
         })
     }
 
+    /// What a phrase answers to a text that means the same as one of its entries.
+    pub(crate) fn answer_by(&self, id: &str, hour: u32, seed: &str) -> Option<Hit> {
+        let index = self.phrases.iter().position(|phrase| phrase.id == id)?;
+        self.hit(index, Rule::Semantic, None, hour, seed)
+    }
+
     /// Whether a phrase is one that comes before everything else.
     pub fn is_safety(&self, id: &str) -> bool {
         self.phrases
@@ -209,7 +217,8 @@ impl Pattern {
     }
 }
 
-fn fnv1a(text: &str) -> u32 {
+/// A hash that the browser has too, for choices that are no secrets.
+pub(crate) fn fnv1a(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     })

@@ -32,6 +32,8 @@ pub(crate) struct Front {
 pub(crate) struct Counter {
     pub(crate) identity: Identity,
     pub(crate) front: Front,
+    /// Who sells, as receipts and the seller's page say.
+    pub(crate) seller: billing::Issuer,
 }
 
 /// A step towards production.
@@ -123,6 +125,8 @@ struct HouseView {
     demo_logins: Vec<demo::Login>,
     storefronts: Vec<Storefront>,
     readiness: Vec<Readiness>,
+    /// Who sells; an operator who has not said it yet has no address.
+    seller: billing::Issuer,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -145,7 +149,11 @@ struct Storefront {
 #[utoipa::path(get, path = "/house", operation_id = "get_house", tag = "house",
     responses((status = 200, body = HouseView), Refusals))]
 async fn get_house(State(counter): State<Counter>) -> Okay<HouseView> {
-    let Counter { identity, front } = counter;
+    let Counter {
+        identity,
+        front,
+        seller,
+    } = counter;
     let storefront = |id, open| Storefront { id, open };
     Okay(HouseView {
         name: "Noren",
@@ -163,6 +171,7 @@ async fn get_house(State(counter): State<Counter>) -> Okay<HouseView> {
             storefront(StorefrontId::Narai, false),
         ],
         readiness: front.readiness.to_vec(),
+        seller,
     })
 }
 

@@ -136,6 +136,7 @@ impl House {
         let counter = Counter {
             identity: self.identity.clone(),
             front: front.clone(),
+            seller: self.billing.issuer().clone(),
         };
         let desk = Desk {
             identity: self.identity.clone(),

@@ -15,6 +15,9 @@
 //! `-reset`, `-hang`, `-drip`, `-garbled`, `-half`, `-type`, `-zero`. `sandbox-obedient` says what it was told to say, behind
 //! `say:`, so that a prompt's escape shows. `sandbox-embedding` answers with vectors at `/v1/embeddings`.
 //!
+//! Asked to write down what to remember of a talk (`fact`, `mood`, `summary` in lines), it writes down the longest thing that
+//! the person said.
+//!
 //! Tells combine (`[slow][long 300]`). The same question to the same model always has the same answer.
 //! `GET /sandbox/counters` tells what was really produced, for comparison with what was billed.
 
@@ -103,6 +106,20 @@ struct AskMessage {
 struct StreamOptions {
     #[serde(default)]
     include_usage: bool,
+}
+
+impl Ask {
+    fn answer(&self, question: &str, rank: usize, tells: &Tells) -> Answer {
+        let texts: Vec<String> = self.messages.iter().map(AskMessage::text).collect();
+        let first = texts.first().map(String::as_str).unwrap_or_default();
+        if let Some(notes) = answer::note(first, question) {
+            return notes;
+        }
+        if self.model == OBEDIENT {
+            return answer::obey(&texts);
+        }
+        answer::compose(question, rank, tells)
+    }
 }
 
 impl AskMessage {
@@ -202,16 +219,7 @@ async fn complete(State(model): State<Arc<Model>>, body: Bytes) -> Response {
     );
     work.count_input(input);
     let limit = ask.max_completion_tokens.or(ask.max_tokens);
-    let answer = if ask.model == OBEDIENT {
-        answer::obey(
-            &ask.messages
-                .iter()
-                .map(AskMessage::text)
-                .collect::<Vec<_>>(),
-        )
-    } else {
-        answer::compose(&question, rank, &tells)
-    };
+    let answer = ask.answer(&question, rank, &tells);
     let answer = answer.limited(limit);
     let pace = if tells.slow { SLOW_PACE } else { model.pace };
     let job = Job {

@@ -54,7 +54,7 @@ export function waitOrWake(ms: number, signal: AbortSignal | undefined): Promise
 }
 
 function toRunEvent(id: number, event: string, data: string): RunEvent | null {
-  if (event !== 'started' && event !== 'delta' && event !== 'ended') return null
+  if (event !== 'started' && event !== 'aside' && event !== 'delta' && event !== 'ended') return null
   return { id, event, data: JSON.parse(data) } as RunEvent
 }
 

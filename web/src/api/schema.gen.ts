@@ -226,6 +226,230 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/misaki/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What people thought of answers, newest first; question and answer only where the person said so. */
+        get: operations["list_feedback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/misaki/persona": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The persona in force as a character card. */
+        get: operations["get_persona_card"];
+        /** Publishes a persona; it answers from the next message on. */
+        put: operations["publish_persona"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/misaki/persona/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The persona in force as a file for other houses. */
+        get: operations["export_persona"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/misaki/persona/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Publishes the persona of a card's file: JSON, or a PNG picture with a card in it. */
+        post: operations["import_persona"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/misaki/persona/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Publishes a persona that there was before, as the next. */
+        post: operations["roll_back_persona"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/misaki/persona/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The personas that there were, newest first. */
+        get: operations["list_persona_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/misaki/phrases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The phrases that are being worked on. */
+        get: operations["get_phrase_book"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/misaki/phrases/csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The phrases as a table for a spreadsheet: a line for each text. */
+        get: operations["export_phrases"];
+        put?: never;
+        /** Makes a table the draft, as a whole or not at all. */
+        post: operations["import_phrases"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/misaki/phrases/publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Publishes the draft; it answers from the next message on. */
+        post: operations["publish_phrases"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/misaki/phrases/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Publishes a set of before as the next one. */
+        post: operations["roll_back_phrases"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/misaki/phrases/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tries a text: what would answer it, by which rule, and what is near. */
+        post: operations["test_phrases"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/misaki/phrases/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The sets that were published, newest first. */
+        get: operations["list_phrase_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/misaki/phrases/{phrase}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Puts a phrase into the draft, in the place of the one with this name. */
+        put: operations["put_phrase"];
+        post?: never;
+        /** Takes a phrase out of the draft. */
+        delete: operations["delete_phrase"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/plans": {
         parameters: {
             query?: never;
@@ -328,6 +552,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/misaki/age": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the caller said that they are of age. A guest's word stays with the account that they open. */
+        get: operations["get_age"];
+        /** Says that the caller is of age, or takes it back. */
+        put: operations["set_age"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/misaki/chats": {
         parameters: {
             query?: never;
@@ -364,6 +606,41 @@ export interface paths {
         patch: operations["update_chat"];
         trace?: never;
     };
+    "/api/misaki/chats/{chat}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A chat to take along: with all its versions as JSON, what is shown of it as Markdown. */
+        get: operations["export_chat"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/misaki/chats/{chat}/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The links to a chat, newest first. */
+        get: operations["list_shares"];
+        put?: never;
+        /** Makes a link to a chat as it is shown now; what is said later is not in it. */
+        post: operations["create_share"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/misaki/chats/{chat}/shown": {
         parameters: {
             query?: never;
@@ -374,6 +651,41 @@ export interface paths {
         get?: never;
         /** Shows the branch of one version of a message, as far as it was talked in last. */
         put: operations["show_version"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/misaki/consents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the caller has agreed to. Nobody has agreed to anything before they said so. */
+        get: operations["get_consents"];
+        /** Agrees to something or takes it back; what is not named stays. */
+        put: operations["set_consents"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/misaki/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All chats of the caller to take along, in the forms of one. */
+        get: operations["export_chats"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -398,6 +710,79 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/misaki/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes in `conversations.json` of ChatGPT, a conversation of LibreChat, or a file of our own, up to 16 MiB. What came in
+         *     before is left as it is. A file of more than 1 MiB is worked in the background.
+         */
+        post: operations["import_chats"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/misaki/imports/{import}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What became of a file that came in. */
+        get: operations["get_import"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/misaki/memories": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All that is remembered of the caller, newest first. */
+        get: operations["list_memories"];
+        put?: never;
+        post?: never;
+        /** Forgets everything at once. */
+        delete: operations["delete_memories"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/misaki/memories/{memory}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Forgets one thing. */
+        delete: operations["delete_memory"];
+        options?: never;
+        head?: never;
+        /** Puts one thing differently. */
+        patch: operations["update_memory"];
+        trace?: never;
+    };
     "/api/misaki/messages/{message}": {
         parameters: {
             query?: never;
@@ -415,6 +800,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/misaki/messages/{message}/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Says what the caller thinks of an answer, instead of what they said before. It goes with the answer. */
+        put: operations["give_feedback"];
+        post?: never;
+        /** Takes back what the caller said of an answer. */
+        delete: operations["take_back_feedback"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/misaki/persona": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who answers at this bar. */
+        get: operations["get_persona"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/misaki/phrases": {
         parameters: {
             query?: never;
@@ -422,7 +842,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The canned phrases, so that a browser can answer by itself. */
+        /** The canned phrases in force, so that a browser can answer by itself. */
         get: operations["get_phrases"];
         put?: never;
         post?: never;
@@ -441,6 +861,57 @@ export interface paths {
         };
         /** Finds words in the titles and messages of the caller's chats. */
         get: operations["search_chats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/misaki/shared/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A shared chat, read only; the token in the path is the right to read it. */
+        get: operations["get_shared_chat"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/misaki/shares/{share}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes a link back; whoever comes with it from now on finds nothing. */
+        delete: operations["revoke_share"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/misaki/welcome": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What she says first to whoever has come, by the hour at the bar and how often they were here. */
+        get: operations["get_welcome"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2767,6 +3238,13 @@ export interface components {
         Again: {
             locale?: components["schemas"]["Lang"];
         };
+        Age: {
+            /**
+             * Format: date-time
+             * @description When the caller said that they are of age; `null` when they did not.
+             */
+            confirmed_at: string | null;
+        };
         /** @description The order that one agrees to. */
         Agreed: {
             order: string;
@@ -2786,6 +3264,7 @@ export interface components {
             chat_id: components["schemas"]["ChatId"];
             /** @enum {string} */
             kind: "run";
+            notice: components["schemas"]["Notice"] | null;
             run_id: components["schemas"]["RunId"];
             user: components["schemas"]["MessageView"];
         };
@@ -2827,6 +3306,11 @@ export interface components {
              */
             status: number | null;
         };
+        /**
+         * @description Who may read a shared conversation.
+         * @enum {string}
+         */
+        Audience: "link" | "signed_in";
         AuditId: string;
         /** @description One line of the audit log as shown to its tenant. */
         AuditLine: {
@@ -2904,6 +3388,16 @@ export interface components {
             iss?: string | null;
             state?: string | null;
         };
+        /** @description A phrase that is near. */
+        Candidate: {
+            entry: string;
+            id: string;
+            /**
+             * Format: double
+             * @description From 0, nothing in common, to 1, the same letters.
+             */
+            score: number;
+        };
         /** @description The canned phrase that answered, and the rule by which it matched. */
         CannedView: {
             id: string;
@@ -2919,6 +3413,19 @@ export interface components {
             folder?: string | null;
             pinned?: boolean | null;
             title?: string | null;
+        };
+        /** @description A conversation to take along, with all its versions. */
+        ChatExport: {
+            /** Format: date-time */
+            exported_at: string;
+            /** @description `noren.misaki.chat.v1` */
+            format: string;
+            /** @description By which it is known when it comes back. */
+            id: components["schemas"]["ChatId"];
+            messages: components["schemas"]["ExportedMessage"][];
+            /** @description The place in `messages` of the last one that is shown. */
+            shown: number | null;
+            title: string | null;
         };
         ChatId: string;
         ChatMessage: {
@@ -2970,6 +3477,15 @@ export interface components {
             most: number;
             programme: string;
         };
+        /** @description What a person has agreed to. */
+        Consents: {
+            /** @description Whether the caller can agree to anything: people with an account can. */
+            available: boolean;
+            /** @description That she remembers what talks were about. */
+            memory: components["schemas"]["Given"];
+            /** @description That talks are used to train the house's models. */
+            training: components["schemas"]["Given"];
+        };
         CreateHook: {
             description?: string;
             /** @description Names of event types; empty: all. */
@@ -2999,6 +3515,11 @@ export interface components {
         CreateTenant: {
             kind: components["schemas"]["GroupKind"];
             name: string;
+        };
+        /** @description A link that was just made. */
+        CreatedShare: components["schemas"]["ShareView"] & {
+            /** @description The end of the link, `/misaki/s/{token}`; told this once. */
+            token: string;
         };
         /** @description A schedule as the operator sees it. */
         CronView: {
@@ -3119,6 +3640,15 @@ export interface components {
             title: components["schemas"]["Text"];
             unit: string;
         };
+        /** @description A message of it. */
+        ExportedMessage: {
+            /** Format: date-time */
+            at: string;
+            /** @description The place in `messages` of what it follows. */
+            parent: number | null;
+            role: components["schemas"]["Speaker"];
+            text: string;
+        };
         /** @description What a user has set up, as shown to them. */
         Factors: {
             /** @description The oldest first. */
@@ -3138,6 +3668,16 @@ export interface components {
         };
         /** @description What a plan has beside what is metered: a thing that it has or has not, a number, or words. */
         Feature: boolean | number | string;
+        /** @description What somebody thought of an answer. */
+        FeedbackView: {
+            /** Format: date-time */
+            at: string;
+            liked: boolean;
+            reason: components["schemas"]["Reason"] | null;
+            text: string | null;
+            /** @description Whether the house may read the question and the answer. */
+            with_talk: boolean;
+        };
         /** @description What is wrong with one field of the input. */
         FieldError: {
             code: string;
@@ -3156,6 +3696,12 @@ export interface components {
             id: components["schemas"]["KeyId"];
             name: string;
             secret: string;
+        };
+        /** @description What she says first. */
+        FirstWords: {
+            text: string;
+            visits: components["schemas"]["Visits"];
+            when: components["schemas"]["When"];
         };
         Folders: {
             items: string[];
@@ -3182,6 +3728,11 @@ export interface components {
             role: components["schemas"]["Speaker"];
             title: string | null;
         };
+        /**
+         * @description Which set is meant.
+         * @enum {string}
+         */
+        From: "draft" | "published";
         /** @description A model as the console shows it. */
         GenaiModel: {
             /** @description The cheapest plan that has it. */
@@ -3196,6 +3747,12 @@ export interface components {
         };
         GenaiModels: {
             items: components["schemas"]["GenaiModel"][];
+        };
+        /** @description One thing that a person agrees to or not. */
+        Given: {
+            /** Format: date-time */
+            at: string | null;
+            given: boolean;
         };
         /** @description The sums of one group. */
         Group: components["schemas"]["Sums"] & {
@@ -3291,8 +3848,40 @@ export interface components {
             demo_logins: components["schemas"]["DemoLogin"][];
             name: string;
             readiness: components["schemas"]["Readiness"][];
+            /** @description Who sells; an operator who has not said it yet has no address. */
+            seller: components["schemas"]["ReceiptIssuer"];
             storefronts: components["schemas"]["Storefront"][];
             version: string;
+        };
+        /** @description A conversation that could not be taken in. */
+        ImportError: {
+            /** @description `form` or `too_long`. */
+            code: string;
+            /** @description Which one of the file, from 1. */
+            place: number;
+            title: string | null;
+        };
+        ImportId: string;
+        /**
+         * @description How far a file is.
+         * @enum {string}
+         */
+        ImportState: "waiting" | "done" | "failed";
+        /** @description A file that came in, and what became of it. */
+        ImportView: {
+            /** Format: int32 */
+            chats: number;
+            /** @description At most 50. */
+            errors: components["schemas"]["ImportError"][];
+            id: components["schemas"]["ImportId"];
+            /**
+             * Format: int32
+             * @description Chats that were here already, or in which nothing was said.
+             */
+            left_out: number;
+            /** Format: int32 */
+            messages: number;
+            state: components["schemas"]["ImportState"];
         };
         InLine: {
             delivery: components["schemas"]["DeliveryId"];
@@ -3502,6 +4091,11 @@ export interface components {
         Keys: {
             items: components["schemas"]["Key"][];
         };
+        /**
+         * @description What kind of thing is remembered.
+         * @enum {string}
+         */
+        Kind: "fact" | "mood" | "summary";
         /** @description What is in line of one kind. */
         KindStatistics: {
             /** Format: int64 */
@@ -3542,6 +4136,13 @@ export interface components {
              * @description Pieces of work begun in any sixty seconds.
              */
             per_minute: number;
+        };
+        /** @description What is wrong in a line. */
+        LineError: {
+            code: string;
+            /** @description From 1, the head included. */
+            line: number;
+            text: components["schemas"]["Text"];
         };
         Login: {
             email: string;
@@ -3668,6 +4269,30 @@ export interface components {
         Members: {
             items: components["schemas"]["Member"][];
         };
+        /** @description All that is remembered. */
+        Memories: {
+            /** @description Newest first. */
+            items: components["schemas"]["MemoryView"][];
+            /** @description Whether the present plan makes use of it. */
+            used: boolean;
+        };
+        MemoryChange: {
+            text: string;
+        };
+        MemoryId: string;
+        /** @description One thing that is remembered, with where it was said. */
+        MemoryView: {
+            chat_id: components["schemas"]["ChatId"];
+            /** Format: date-time */
+            created_at: string;
+            /** @description Whether the person has put it differently. */
+            edited: boolean;
+            id: components["schemas"]["MemoryId"];
+            kind: components["schemas"]["Kind"];
+            /** @description The message that it was learnt from; it goes with it. */
+            message_id: components["schemas"]["MessageId"];
+            text: string;
+        };
         MessageId: string;
         /** @description The run that writes a message. */
         MessageRun: {
@@ -3681,6 +4306,7 @@ export interface components {
             /** Format: date-time */
             at: string;
             canned: components["schemas"]["CannedView"] | null;
+            feedback: components["schemas"]["FeedbackView"] | null;
             id: components["schemas"]["MessageId"];
             role: components["schemas"]["Speaker"];
             run: components["schemas"]["MessageRun"] | null;
@@ -3748,8 +4374,24 @@ export interface components {
             transfer_id: components["schemas"]["TransferId"];
             unit: string;
         };
+        NewAge: {
+            /** @description `false` takes it back. */
+            of_age: boolean;
+        };
+        NewConsents: {
+            /** @description `false` also deletes everything that is remembered. */
+            memory?: boolean | null;
+            training?: boolean | null;
+        };
         NewEmail: {
             email: string;
+        };
+        NewFeedback: {
+            liked: boolean;
+            reason?: components["schemas"]["Reason"] | null;
+            text?: string | null;
+            /** @description Whether the house may read the question and the answer; it may not unless said. */
+            with_talk?: boolean;
         };
         NewHookView: {
             hook: components["schemas"]["HookView"];
@@ -3826,6 +4468,18 @@ export interface components {
         NewPassword: {
             password: string;
         };
+        NewPersona: {
+            /** @description A character card of version 1, 2 or 3. */
+            card: Record<string, never>;
+        };
+        NewPhrase: {
+            phrase: components["schemas"]["Phrase"];
+            /**
+             * Format: int32
+             * @description The one that the change was made on.
+             */
+            revision: number;
+        };
         NewRule: {
             /**
              * Format: int32
@@ -3833,6 +4487,16 @@ export interface components {
              */
             days?: number | null;
             keep: components["schemas"]["Keep"];
+        };
+        NewShare: {
+            audience: components["schemas"]["Audience"];
+            until?: components["schemas"]["MessageId"] | null;
+        };
+        /** @description Something that the caller should know of an answer. */
+        Notice: {
+            /** @description `external_off`: the plan's model is outside of the house, which is switched off; another answers. */
+            code: string;
+            text: components["schemas"]["Text"];
         };
         /** @description What the client reads. */
         OAuthError: {
@@ -4247,6 +4911,20 @@ export interface components {
             next_cursor: string | null;
         };
         /** @description One page of a list. There are no totals: they cost a scan and are stale when read. */
+        Page_ReportView: {
+            items: (components["schemas"]["FeedbackView"] & {
+                answer: string | null;
+                /** @description The phrase that answered. */
+                canned_id: string | null;
+                message_id: components["schemas"]["MessageId"];
+                /** @description The model that answered. */
+                model: string | null;
+                question: string | null;
+            })[];
+            /** @description Pass it back as `cursor`; `null` on the last page. */
+            next_cursor: string | null;
+        };
+        /** @description One page of a list. There are no totals: they cost a scan and are stale when read. */
         Page_TenantSubscription: {
             items: {
                 /** Format: date-time */
@@ -4346,6 +5024,27 @@ export interface components {
          * @enum {string}
          */
         Permission: "inference.use" | "usage.read" | "billing.manage" | "profile.manage" | "keys.manage" | "members.read" | "members.manage" | "children.manage" | "tenant.manage" | "audit.read" | "house.operate";
+        Persona: {
+            greeting: string;
+            name: string;
+            /** Format: int32 */
+            version: number;
+        };
+        PersonaVersions: {
+            items: components["schemas"]["VersionView"][];
+        };
+        /** @description The persona as the operator sees it. */
+        PersonaView: {
+            /** @description A character card of version 3. */
+            card: Record<string, never>;
+            /**
+             * Format: date-time
+             * @description `null` for the one that comes with the program.
+             */
+            published_at: string | null;
+            /** Format: int32 */
+            version: number;
+        };
         /** @description One phrase: what people say, and what Mama answers. */
         Phrase: {
             /** @description Offered as a button to a person who doesn't know what to say; the first of `match` is its label. */
@@ -4363,6 +5062,25 @@ export interface components {
             /** @description Words in which a safety entry means nothing. */
             unless?: string[];
         };
+        /** @description What is being worked on. */
+        PhraseBook: {
+            /** @description Whether the draft differs from what is in force. */
+            changed: boolean;
+            /** @description The draft. */
+            phrases: components["schemas"]["Phrase"][];
+            /**
+             * Format: int32
+             * @description Counts the changes of the draft; a change names the one that it was made on.
+             */
+            revision: number;
+            /** @description Whether what means the same is matched too: a model for vectors is configured. */
+            semantic: boolean;
+            /**
+             * Format: int32
+             * @description The number of the set in force.
+             */
+            version: number;
+        };
         /** @description A set of phrases. */
         PhraseSet: {
             /** @description The phrases. Patterns are tried in this order. */
@@ -4372,6 +5090,16 @@ export interface components {
              * @description The version of the form; 1.
              */
             version: number;
+        };
+        PhraseVersions: {
+            items: components["schemas"]["VersionView"][];
+        };
+        PhrasesRead: {
+            /** @description Whether the draft is this now. */
+            applied: boolean;
+            errors: components["schemas"]["LineError"][];
+            lines: number;
+            phrases: number;
         };
         /** @description What to order. What it costs is not the caller's to say. */
         PlaceOrder: {
@@ -4521,6 +5249,14 @@ export interface components {
             x: string;
             y: string;
         };
+        Publishing: {
+            note?: string | null;
+            /**
+             * Format: int32
+             * @description The draft that was looked at.
+             */
+            revision: number;
+        };
         /** @description What is left of a periodic grant. */
         Quota: {
             /** Format: int64 */
@@ -4594,6 +5330,11 @@ export interface components {
         Ready: {
             ready: boolean;
         };
+        /**
+         * @description Why an answer was good or bad.
+         * @enum {string}
+         */
+        Reason: "wrong" | "cold" | "unsafe" | "out_of_character" | "too_long" | "other";
         Receipt: components["schemas"]["ReceiptSummary"] & {
             customer_name: string | null;
             hosted_invoice_url: string | null;
@@ -4736,6 +5477,16 @@ export interface components {
             /** @description The time of day that it is for. */
             when: components["schemas"]["When"];
         };
+        /** @description The same as the operator reads it. */
+        ReportView: components["schemas"]["FeedbackView"] & {
+            answer: string | null;
+            /** @description The phrase that answered. */
+            canned_id: string | null;
+            message_id: components["schemas"]["MessageId"];
+            /** @description The model that answered. */
+            model: string | null;
+            question: string | null;
+        };
         Reset: {
             password: string;
             token: string;
@@ -4788,7 +5539,7 @@ export interface components {
          * @description Which rule has matched.
          * @enum {string}
          */
-        Rule: "exact" | "folded" | "pattern";
+        Rule: "exact" | "folded" | "pattern" | "semantic";
         /** @description Why a run failed. */
         RunError: {
             /** @description Stable. */
@@ -4849,6 +5600,31 @@ export interface components {
              * @description From then on new work is refused until the next month, or until this is raised; none: nothing is stopped.
              */
             monthly?: number | null;
+        };
+        ShareId: string;
+        /** @description A link as its owner sees it. */
+        ShareView: {
+            audience: components["schemas"]["Audience"];
+            /** Format: date-time */
+            created_at: string;
+            id: components["schemas"]["ShareId"];
+        };
+        /** @description A conversation as others see it. */
+        SharedChat: {
+            messages: components["schemas"]["SharedMessage"][];
+            /** Format: date-time */
+            shared_at: string;
+            title: string | null;
+        };
+        /** @description A message of it. */
+        SharedMessage: {
+            /** Format: date-time */
+            at: string;
+            role: components["schemas"]["Speaker"];
+            text: string;
+        };
+        Shares: {
+            items: components["schemas"]["ShareView"][];
         };
         Shown: {
             /** @description One of the chat's messages. */
@@ -5033,6 +5809,10 @@ export interface components {
             en: string;
             ja: string;
         };
+        ToVersion: {
+            /** Format: int32 */
+            version: number;
+        };
         Token: {
             token: string;
         };
@@ -5127,11 +5907,36 @@ export interface components {
             uri: string;
         };
         TransferId: string;
+        /** @description What a text would be answered, and why. */
+        Trial: {
+            /** @description What is nearest, whether or not it answers; at most five. */
+            candidates: components["schemas"]["Candidate"][];
+            hit: components["schemas"]["TrialHit"] | null;
+        };
+        /** @description The phrase that answers. */
+        TrialHit: {
+            /** @description The entry or pattern that it matched by. */
+            entry: string | null;
+            id: string;
+            reply: string;
+            rule: components["schemas"]["Rule"];
+        };
         /**
          * @description When an invitation is fulfilled.
          * @enum {string}
          */
         Trigger: "sign_up" | "invoice";
+        TryText: {
+            from?: components["schemas"]["From"];
+            /**
+             * Format: int32
+             * @description The hour at the bar; now unless said.
+             */
+            hour?: number | null;
+            /** @description What chooses among replies. */
+            seed?: string;
+            text: string;
+        };
         /** @description The sums of one unit. */
         UnitBalance: {
             /** Format: int64 */
@@ -5258,6 +6063,19 @@ export interface components {
             /** @description Whether the user runs this house. */
             operator: boolean;
         };
+        /** @description A persona in the list. */
+        VersionView: {
+            name: string;
+            /** Format: date-time */
+            published_at: string | null;
+            /** Format: int32 */
+            version: number;
+        };
+        /**
+         * @description How often somebody was here.
+         * @enum {string}
+         */
+        Visits: "any" | "first" | "again" | "regular";
         /** @description Who registered, and their first API key, whose secret is shown this once. */
         Welcome: components["schemas"]["Me"] & {
             api_key: components["schemas"]["FirstKey"];
@@ -5830,6 +6648,677 @@ export interface operations {
             };
         };
     };
+    list_feedback: {
+        parameters: {
+            query?: {
+                liked?: boolean;
+                reason?: "wrong" | "cold" | "unsafe" | "out_of_character" | "too_long" | "other";
+                /** @description 1 to 100, 20 unless said. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ReportView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_persona_card: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonaView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    publish_persona: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPersona"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonaView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_persona: {
+        parameters: {
+            query?: {
+                /** @description v3 unless said; a picture has both versions in it. */
+                format?: "v2" | "v3" | "png";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The card, also as image/png. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_persona: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The file as it is, up to 4 MiB. */
+        requestBody: {
+            content: {
+                "application/json": unknown;
+                "image/png": number[];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonaView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    roll_back_persona: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToVersion"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonaView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_persona_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonaVersions"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_phrase_book: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhraseBook"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_phrases: {
+        parameters: {
+            query?: {
+                /** @description The draft unless said. */
+                from?: "draft" | "published";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_phrases: {
+        parameters: {
+            query: {
+                /** @description The draft that is replaced. */
+                revision: number;
+                /** @description Only look for errors. */
+                check?: boolean;
+            };
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/csv": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhrasesRead"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    publish_phrases: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Publishing"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhraseBook"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    roll_back_phrases: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToVersion"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhraseBook"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_phrases: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TryText"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trial"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_phrase_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhraseVersions"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_phrase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                phrase: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPhrase"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhraseBook"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_phrase: {
+        parameters: {
+            query: {
+                /** @description The one that the change was made on. */
+                revision: number;
+            };
+            header?: never;
+            path: {
+                phrase: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhraseBook"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     operator_plans: {
         parameters: {
             query?: never;
@@ -6086,6 +7575,84 @@ export interface operations {
             };
         };
     };
+    get_age: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Age"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_age: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewAge"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Age"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_chats: {
         parameters: {
             query?: {
@@ -6252,6 +7819,134 @@ export interface operations {
             };
         };
     };
+    export_chat: {
+        parameters: {
+            query?: {
+                /** @description JSON unless said. */
+                format?: "json" | "markdown";
+            };
+            header?: never;
+            path: {
+                chat: components["schemas"]["ChatId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The chat, also as text/markdown. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChatExport"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_shares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                chat: components["schemas"]["ChatId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shares"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_share: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                chat: components["schemas"]["ChatId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewShare"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedShare"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     show_version: {
         parameters: {
             query?: never;
@@ -6273,6 +7968,125 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChatView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_consents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Consents"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_consents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewConsents"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Consents"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_chats: {
+        parameters: {
+            query?: {
+                /** @description JSON unless said. */
+                format?: "json" | "markdown";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description `noren.misaki.history.v1` with its `chats`, also as text/markdown. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
                 };
             };
             /** @description The request is refused; `code` says why. */
@@ -6332,6 +8146,253 @@ export interface operations {
             };
         };
     };
+    import_chats: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The file as it is. */
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportView"];
+                };
+            };
+            /** @description It will be worked. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import: components["schemas"]["ImportId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_memories: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Memories"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_memories: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Forgotten. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_memory: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                memory: components["schemas"]["MemoryId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Forgotten. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_memory: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                memory: components["schemas"]["MemoryId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemoryChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemoryView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     delete_message: {
         parameters: {
             query?: never;
@@ -6350,6 +8411,125 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ChatView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    give_feedback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The answer. */
+                message: components["schemas"]["MessageId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewFeedback"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeedbackView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    take_back_feedback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                message: components["schemas"]["MessageId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken back. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_persona: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Persona"];
                 };
             };
             /** @description The request is refused; `code` says why. */
@@ -6434,6 +8614,123 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Findings"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_shared_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The end of the link. */
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SharedChat"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                share: components["schemas"]["ShareId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken back. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_welcome: {
+        parameters: {
+            query?: {
+                locale?: "ja" | "en";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FirstWords"];
                 };
             };
             /** @description The request is refused; `code` says why. */

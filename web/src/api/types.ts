@@ -58,7 +58,7 @@ export type ChatSummary = Schemas['ChatSummary']
 export type Chat = Schemas['ChatView']
 export type Findings = Schemas['Findings']
 export type PassingAnswer = Schemas['PassingAnswer']
-export type SendReply = Schemas['Answer']
+export type SendReply = Schemas['Answer'] & { notice?: { code: string; text: Bilingual } | null }
 export type Run = Schemas['InferenceView']
 
 export interface Page<T> {
@@ -77,5 +77,6 @@ export interface EndedData {
 
 export type RunEvent =
   | { id: number; event: 'started'; data: { run_id: string; model: string } }
+  | { id: number; event: 'aside'; data: { text: Bilingual } }
   | { id: number; event: 'delta'; data: { text: string } }
   | { id: number; event: 'ended'; data: EndedData }

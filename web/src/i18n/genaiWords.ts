@@ -99,8 +99,6 @@ export const genaiLandingWords = define({
   choose: { ja: (plan: string) => `「${plan}」を選ぶ`, en: (plan: string) => `Choose ${plan}` },
   compare: { ja: 'プランをくらべる', en: 'Compare the plans' },
   models: { ja: 'モデルごとの料金', en: 'Prices by model' },
-  terms: { ja: '利用規約', en: 'Terms' },
-  privacy: { ja: 'プライバシー', en: 'Privacy' },
 })
 
 export const genaiStartWords = define({

@@ -4,6 +4,59 @@ import { define } from './text'
 export const legalWords = define({
   termsTitle: { ja: '利用規約', en: 'Terms of service' },
   privacyTitle: { ja: 'プライバシーポリシー', en: 'Privacy policy' },
+  tokushohoTitle: { ja: '特定商取引法に基づく表記', en: 'Seller information' },
+  tokushohoLead: {
+    ja: '特定商取引法第11条・第12条の6に基づいて、お申し込みの前に知っていただくことです。',
+    en: 'What Japan’s Act on Specified Commercial Transactions asks every shop to tell before you order.',
+  },
+  s1: { ja: '販売業者', en: 'Seller' },
+  s1Text: { ja: '［事業者の名前］', en: '[name of the business]' },
+  s2: { ja: '登録番号', en: 'Tax registration number' },
+  s2Text: {
+    ja: '［適格請求書発行事業者の番号。なければ消す］',
+    en: '[number of the qualified invoice issuer, if any]',
+  },
+  s3: { ja: '所在地', en: 'Address' },
+  s3Text: { ja: '［所在地］', en: '[postal address]' },
+  s4: { ja: '運営責任者', en: 'Person in charge' },
+  s4Text: { ja: '［責任者の名前］', en: '[name]' },
+  s5: { ja: '連絡先', en: 'Contact' },
+  s5Text: {
+    ja: '電話 ［番号、受付時間］、メール ［アドレス］',
+    en: 'Telephone [number and hours], email [address]',
+  },
+  s6: { ja: '販売価格', en: 'Prices' },
+  s6Text: {
+    ja: '各お店のプランのページに、税込みの月額で示します。',
+    en: 'On the page of plans of each shop, per month and with tax.',
+  },
+  s7: { ja: '商品代金のほかに必要な料金', en: 'What else you pay' },
+  s7Text: {
+    ja: 'インターネットの通信料はお客さまのご負担です。プランの量を使い切っても、追加の請求はありません。',
+    en: 'Your own internet connection. When a plan’s amount is used up, nothing extra is charged.',
+  },
+  s8: { ja: '支払いの方法と時期', en: 'How and when you pay' },
+  s8Text: {
+    ja: 'クレジットカード（決済会社のページで入力）。お申し込みのときに最初の月の分を、その後は毎月の更新日に自動でいただきます。次の請求の日と金額は、確認画面と「プラン」のページに示します。',
+    en: 'By card, entered on the payment company’s page. The first month is paid when you order, each further month on its renewal day. The confirmation page and your plan’s page show the next date and amount.',
+  },
+  s9: { ja: '引き渡しの時期', en: 'Delivery' },
+  s9Text: { ja: 'お支払いが確かめられると、すぐに使えます。', en: 'At once, as soon as the payment is confirmed.' },
+  s10: { ja: '解約と返金', en: 'Cancelling and refunds' },
+  s10Text: {
+    ja: 'いつでも「プラン」のページから解約でき、支払った期間の終わりまで使えます。途中でやめた月の日割りの返金は［行わない］。サービスに欠陥があったときは、上の連絡先へお知らせください。',
+    en: 'Cancel at any time on your plan’s page; you keep what you paid for until the period ends. A month in use is [not] refunded in part. If something is wrong with the service, write to the contact above.',
+  },
+  s11: { ja: '契約の期間と更新', en: 'Term and renewal' },
+  s11Text: {
+    ja: '1か月ごとに自動で更新します。更新をやめるときは、更新日の前日までに解約してください。',
+    en: 'It renews by itself each month. To stop it, cancel no later than the day before.',
+  },
+  s12: { ja: '動作環境', en: 'What you need' },
+  s12Text: {
+    ja: '新しい Chrome、Edge、Safari、Firefox のいずれか。［ほかにあれば］',
+    en: 'A current Chrome, Edge, Safari or Firefox. [anything else]',
+  },
   navigation: { ja: '規約', en: 'Legal pages' },
   template: { ja: 'これはひな形です', en: 'This is a template' },
   templateText: {

@@ -32,8 +32,10 @@ import { hookWords } from './hookWords'
 import { areaWords, auditWords, dataWords, keyWords } from './keyWords'
 import { legalWords } from './legalWords'
 import { linkWords, mailboxWords } from './linkWords'
+import { personaDeskWords, phraseDeskWords, routingDeskWords, verdictDeskWords } from './misakiDeskWords'
 import { misakiWords } from './misakiWords'
 import { bannerWords, familyWords, memberWords, roleWords, tenantWords } from './peopleWords'
+import { roomWords } from './roomWords'
 import { deviceWords, profileWords, securityWords, stepUpWords } from './securityWords'
 import { comingWords, shellWords, welcomeWords } from './shellWords'
 import { wordsOf } from './text'
@@ -72,6 +74,11 @@ const tables = {
   mailboxWords,
   memberWords,
   misakiWords,
+  personaDeskWords,
+  phraseDeskWords,
+  routingDeskWords,
+  verdictDeskWords,
+  roomWords,
   overviewDeskWords,
   planDeskWords,
   plansWords,

@@ -3,6 +3,7 @@ import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { houseQuery, meQuery } from '../api/queries'
 import { childWords } from '../i18n/authWords'
+import { legalWords } from '../i18n/legalWords'
 import { mailboxWords } from '../i18n/linkWords'
 import { shellWords } from '../i18n/shellWords'
 import { useWords } from '../i18n/text'
@@ -60,14 +61,21 @@ function ChildLinks({ name }: { name: string }) {
   )
 }
 
-function DemoFoot() {
+function Foot() {
   const words = useWords(mailboxWords)
+  const legal = useWords(legalWords)
   const { data } = useQuery(houseQuery)
-  if (!data?.demo) return null
   return (
     <footer className={styles['foot']}>
-      <span>{words.foot}</span>
-      <Link to="/sandbox/mailbox">{words.open}</Link>
+      {data?.demo && (
+        <>
+          <span>{words.foot}</span>
+          <Link to="/sandbox/mailbox">{words.open}</Link>
+        </>
+      )}
+      <Link to="/legal/terms">{legal.termsTitle}</Link>
+      <Link to="/legal/privacy">{legal.privacyTitle}</Link>
+      <Link to="/legal/tokushoho">{legal.tokushohoTitle}</Link>
     </footer>
   )
 }
@@ -99,7 +107,7 @@ export function Frame({ children }: { children: ReactNode }) {
       <main id="main" tabIndex={-1} className={styles['main']}>
         {children}
       </main>
-      {!child && <DemoFoot />}
+      {!child && <Foot />}
     </div>
   )
 }

@@ -13,6 +13,7 @@ import { playSearch, requestsSearch, statisticsSearch } from '../storefronts/gen
 import { CurtainWaiting } from '../ui/Noren'
 import {
   deskEventsSearch,
+  deskFeedbackSearch,
   deskJobsSearch,
   deskPlansSearch,
   deskSubscriptionsSearch,
@@ -328,6 +329,31 @@ const adminUsageRoute = createRoute({
   component: lazyRouteComponent(rooms, 'Usage'),
 })
 
+const adminRoutingRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/desk/routing',
+  component: lazyRouteComponent(rooms, 'Routing'),
+})
+
+const adminPhrasesRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/desk/phrases',
+  component: lazyRouteComponent(rooms, 'Phrases'),
+})
+
+const adminPersonaRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/desk/persona',
+  component: lazyRouteComponent(rooms, 'Persona'),
+})
+
+const adminFeedbackRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/desk/feedback',
+  validateSearch: deskFeedbackSearch,
+  component: lazyRouteComponent(rooms, 'Verdicts'),
+})
+
 const webgptRoute = createRoute({
   getParentRoute: () => houseRoute,
   path: '/webgpt',
@@ -409,6 +435,12 @@ const termsRoute = createRoute({
   component: lazyRouteComponent(legalPage),
 })
 
+const tokushohoRoute = createRoute({
+  getParentRoute: () => houseRoute,
+  path: '/legal/tokushoho',
+  component: lazyRouteComponent(legalPage),
+})
+
 const privacyRoute = createRoute({
   getParentRoute: () => houseRoute,
   path: '/legal/privacy',
@@ -421,6 +453,13 @@ const naraiRoute = createRoute({
   component: lazyRouteComponent(() => import('../storefronts/narai/NaraiPage')),
 })
 
+// A shared talk stands in the house's frame: whoever reads it need not come into the bar.
+const sharedRoute = createRoute({
+  getParentRoute: () => houseRoute,
+  path: '/misaki/s/$token',
+  component: lazyRouteComponent(() => import('../storefronts/misaki/SharedPage')),
+})
+
 // The room stays mounted while its conversations change, so a first message does not tear down its own page.
 const misakiRoute = createRoute({
   getParentRoute: () => rootRoute,
@@ -429,6 +468,8 @@ const misakiRoute = createRoute({
 })
 const misakiEntranceRoute = createRoute({ getParentRoute: () => misakiRoute, path: '/' })
 const misakiPassingRoute = createRoute({ getParentRoute: () => misakiRoute, path: '/passing' })
+const misakiMemoryRoute = createRoute({ getParentRoute: () => misakiRoute, path: '/memory' })
+const misakiMovingRoute = createRoute({ getParentRoute: () => misakiRoute, path: '/moving' })
 const misakiChatRoute = createRoute({ getParentRoute: () => misakiRoute, path: '/chat/$chatId' })
 
 const routeTree = rootRoute.addChildren([
@@ -476,6 +517,10 @@ const routeTree = rootRoute.addChildren([
       adminEventsRoute,
       adminJobsRoute,
       adminUsageRoute,
+      adminRoutingRoute,
+      adminPhrasesRoute,
+      adminPersonaRoute,
+      adminFeedbackRoute,
     ]),
     webgptRoute,
     genaiRoute.addChildren([
@@ -494,8 +539,16 @@ const routeTree = rootRoute.addChildren([
     naraiRoute,
     termsRoute,
     privacyRoute,
+    tokushohoRoute,
+    sharedRoute,
   ]),
-  misakiRoute.addChildren([misakiEntranceRoute, misakiPassingRoute, misakiChatRoute]),
+  misakiRoute.addChildren([
+    misakiEntranceRoute,
+    misakiPassingRoute,
+    misakiMemoryRoute,
+    misakiMovingRoute,
+    misakiChatRoute,
+  ]),
 ])
 
 export function createHouseRouter(queryClient: QueryClient, history?: RouterHistory) {

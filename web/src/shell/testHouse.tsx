@@ -49,7 +49,15 @@ export function me(more: Partial<Me> = {}, role: Role = 'owner', kind = 'person'
     ...more,
   }
 }
-const house = { name: 'Noren', version: '1', demo: true, demo_logins: [], storefronts: [], readiness: [] }
+const house = {
+  name: 'Noren',
+  version: '1',
+  demo: true,
+  demo_logins: [],
+  storefronts: [],
+  readiness: [],
+  seller: { name: 'Noren', registration_number: null, address: '' },
+}
 export function openHouse(path: string, routes: Record<string, Handler>) {
   const calls: string[] = []
   const bodies: Record<string, unknown[]> = {}

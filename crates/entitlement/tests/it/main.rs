@@ -15,7 +15,8 @@ use std::sync::Arc;
 use chrono::Duration;
 use db::Ctx;
 use entitlement::{
-    Catalogue, Direction, Entitlement, Error, Outcome, PlanFile, Reservation, Usage, Work,
+    Admission, Catalogue, Direction, Entitlement, Error, Outcome, PlanFile, Reservation,
+    ReservationId, Usage, Work,
 };
 use identity::{Identity, Principal, RequestMeta};
 use tokio::sync::RwLock;

@@ -35,21 +35,22 @@ pub(super) async fn create_message(State(room): State<Gateway>, request: Request
         let request = read_messages(&visit.body)?;
         let (model, streams) = (request.model.clone(), request.stream);
         let input = tokens::estimate_messages(&request.messages);
-        let id = visit.start(&room, Some(model.clone()), request).await?;
+        let run = visit.start_now(&room, Some(model.clone()), request).await?;
+        let id = run.id;
         let writer = MessageWriter::new(face(&room, "msg", id, model), input);
         let mut response = if streams {
             let aborts = visit.aborts();
             sse(
                 &room,
                 visit.caller,
-                id,
+                run,
                 0,
                 aborts,
                 Messages { writer, lang },
             )
             .await?
         } else {
-            let answer = collect(&room, &visit.caller, id).await?;
+            let answer = collect(&room, &visit.caller, run).await?;
             json(StatusCode::OK, &writer.answer(&answer))
         };
         name_run(&mut response, id);

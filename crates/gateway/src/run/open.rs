@@ -2,22 +2,33 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use llm::CodecError;
-use tokio::time::{sleep, timeout};
+use serde_json::json;
+use tokio::time::{Instant, sleep, timeout};
 
-use super::drive::{Driver, Kept, Verdict, heartbeat};
+use super::{
+    EventKind,
+    drive::{Driver, Kept, Verdict, heartbeat},
+};
 use crate::{
     choose::{self, MOST_CALLS, Next},
     provider::{self, Events, Trouble},
     route::Target,
 };
 
+/// How long a target keeps somebody waiting before each line of small talk.
+const ASIDES: [Duration; 3] = [
+    Duration::from_secs(3),
+    Duration::from_secs(15),
+    Duration::from_secs(40),
+];
+
 impl Driver<'_> {
     /// Opens a target of the route and waits for its first word. Nothing of it has been shown yet, so as long as calls
     /// are left, another may be tried.
     pub(super) async fn open(&mut self) -> Result<(Events, Target), Verdict> {
         let health = &self.room.node.health;
-        let targets = &self.run.targets;
-        let seed = self.run.id.0.as_u64_pair().1 ^ u64::from(self.takeovers);
+        let targets = &self.call.targets;
+        let seed = self.id.0.as_u64_pair().1 ^ u64::from(self.takeovers);
         let is_well = |target: &Target| {
             let name = target.name();
             health.is_well(&name) && !self.broke.contains(&name)
@@ -40,7 +51,7 @@ impl Driver<'_> {
                     }
                     Err(trouble) => trouble,
                 };
-                tracing::warn!(run = %self.run.id, provider = target.provider, model = target.model, error = %trouble, "upstream");
+                tracing::warn!(run = %self.id, provider = target.provider, model = target.model, error = %trouble, "upstream");
                 verdict = Verdict::of(trouble.meaning());
                 if trouble.is_ours() {
                     health.succeeded(&name);
@@ -78,7 +89,7 @@ impl Driver<'_> {
         request.model.clone_from(&target.model);
         request.stream = target.streams;
         let room = self.room.clone();
-        let run = (self.run.id, self.run.tenant);
+        let run = (self.id, self.tenant);
         let (of, secret) = (
             target.clone(),
             key.and_then(|at| target.keys.get(at)).cloned(),
@@ -99,6 +110,18 @@ impl Driver<'_> {
         self.while_alive(opening).await
     }
 
+    /// Makes the next line of small talk when it is time for it.
+    fn talk(&mut self, begun: Instant) {
+        let is_due = ASIDES
+            .get(self.asides)
+            .is_some_and(|after| begun.elapsed() >= *after);
+        let line = self.call.small_talk.get(self.asides);
+        if let Some(text) = line.filter(|_| is_due && self.takeovers == 0) {
+            self.asides += 1;
+            self.note(EventKind::Aside, json!({ "text": text }));
+        }
+    }
+
     async fn pause(&mut self, wait: Duration) -> Result<(), Verdict> {
         self.while_alive(sleep(wait)).await
     }
@@ -107,6 +130,7 @@ impl Driver<'_> {
     async fn while_alive<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Verdict> {
         let mut work = std::pin::pin!(work);
         let mut beat = heartbeat();
+        let begun = Instant::now();
         let room = self.room;
         let feed = self.feed;
         loop {
@@ -115,11 +139,14 @@ impl Driver<'_> {
                 () = feed.cancel.cancelled() => return Err(Verdict::Stopped),
                 () = room.node.abandon.cancelled() => return Err(Verdict::NodeLost),
                 () = tokio::time::sleep_until(self.deadline) => return Err(Verdict::Deadline),
-                _ = beat.tick() => match self.write().await {
-                    Ok(Kept::Go) | Err(()) => {}
-                    Ok(Kept::Stop) => return Err(Verdict::Stopped),
-                    Ok(Kept::Fenced) => return Err(Verdict::Fenced),
-                },
+                () = tokio::time::sleep_until(self.write_by), if self.is_unwritten() => {}
+                _ = beat.tick() => {}
+            }
+            self.talk(begun);
+            match self.write().await {
+                Ok(Kept::Go) | Err(()) => {}
+                Ok(Kept::Stop) => return Err(Verdict::Stopped),
+                Ok(Kept::Fenced) => return Err(Verdict::Fenced),
             }
         }
     }

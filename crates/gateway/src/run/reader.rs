@@ -5,7 +5,7 @@ use identity::Principal;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::{RunId, RunView, live::Feed, store};
+use super::{RunId, RunView, Started, live::Feed, store};
 use crate::{Error, Gateway};
 
 /// How often a run of another node is looked at.
@@ -22,6 +22,8 @@ pub(crate) struct Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
     Started,
+    /// Small talk while a model warms up; no part of the answer.
+    Aside,
     Delta,
     Ended,
 }
@@ -30,6 +32,7 @@ impl EventKind {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Started => "started",
+            Self::Aside => "aside",
             Self::Delta => "delta",
             Self::Ended => "ended",
         }
@@ -38,6 +41,7 @@ impl EventKind {
     pub(crate) fn parse(text: &str) -> Self {
         match text {
             "started" => Self::Started,
+            "aside" => Self::Aside,
             "ended" => Self::Ended,
             _ => Self::Delta,
         }
@@ -51,15 +55,14 @@ impl EventKind {
 pub(crate) async fn events(
     room: Gateway,
     caller: Principal,
-    id: RunId,
+    run: impl Into<Started>,
     after: i32,
 ) -> Result<impl Stream<Item = Result<Event, Error>> + Send + 'static, Error> {
-    let is_own = room
-        .node
-        .live
-        .find(id)
-        .is_some_and(|feed| feed.tenant == caller.tenant);
-    if !is_own {
+    let Started { id, feed } = run.into();
+    let mut feed = feed
+        .or_else(|| room.node.live.find(id))
+        .filter(|feed| feed.tenant == caller.tenant);
+    if feed.is_none() {
         let mut tx = room.cx.db.begin(caller.scope()).await?;
         let run = store::view(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
         tx.commit().await?;
@@ -70,7 +73,6 @@ pub(crate) async fn events(
     Ok(async_stream::try_stream! {
         let mut last = after.max(0);
         loop {
-            let feed = room.node.live.find(id);
             let mut news = feed.as_ref().map(|feed| feed.subscribe());
             let (fresh, ended) = fetch(&room, caller, id, last, feed.as_ref()).await?;
             for event in fresh {
@@ -82,7 +84,13 @@ pub(crate) async fn events(
             }
             match &mut news {
                 // subscribed before reading, so nothing between the two is missed
-                Some(news) => { let _ = news.wait_for(|newest| *newest > last).await; }
+                Some(news) => {
+                    let newest = news.wait_for(|newest| *newest > last).await.map_or(i32::MAX, |newest| *newest);
+                    // the driver has left it; what it did not show is in the database
+                    if newest == i32::MAX && !feed.as_ref().is_some_and(|feed| feed.has_ended()) {
+                        feed = None;
+                    }
+                }
                 None => tokio::time::sleep(LOOK).await,
             }
         }

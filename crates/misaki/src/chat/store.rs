@@ -209,6 +209,40 @@ pub(super) async fn insert_message(
     .map(drop)
 }
 
+/// Writes messages from elsewhere at once.
+pub(super) async fn insert_messages(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    chat: ChatId,
+    rows: &[Row],
+) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id.0).collect();
+    let parents: Vec<Option<Uuid>> = rows.iter().map(|row| row.parent.map(|id| id.0)).collect();
+    let seqs: Vec<i32> = rows.iter().map(|row| row.seq).collect();
+    let roles: Vec<&str> = rows.iter().map(|row| row.role.as_str()).collect();
+    let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
+    let keys: Vec<Uuid> = rows.iter().map(|row| row.key).collect();
+    let times: Vec<DateTime<Utc>> = rows.iter().map(|row| row.created_at).collect();
+    sqlx::query!(
+        r#"insert into misaki.message (id, tenant_id, chat_id, parent_id, seq, role, text, request_key, created_at)
+           select id, $1, $2, parent, seq, role, text, key, at
+           from unnest($3::uuid[], $4::uuid[], $5::integer[], $6::text[], $7::text[], $8::uuid[], $9::timestamptz[])
+               as new (id, parent, seq, role, text, key, at)"#,
+        tenant as TenantId,
+        chat as ChatId,
+        &ids,
+        &parents as _,
+        &seqs,
+        &roles as _,
+        &texts as _,
+        &keys,
+        &times,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
 pub(super) async fn by_key(conn: &mut PgConnection, key: Uuid) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
@@ -338,4 +372,18 @@ pub(super) async fn delete_all(conn: &mut PgConnection, tenant: TenantId) -> sql
     .execute(conn)
     .await
     .map(drop)
+}
+
+pub(super) async fn count(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    most: i64,
+) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from (select from misaki.chat where tenant_id = $1 limit $2) chat"#,
+        tenant as TenantId,
+        most
+    )
+    .fetch_one(conn)
+    .await
 }

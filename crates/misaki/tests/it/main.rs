@@ -5,18 +5,28 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod carried;
+mod house;
+mod phrases;
+mod remembered;
 mod talks;
+mod training;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{
     Router,
     body::{Body, to_bytes},
-    extract::FromRequestParts,
+    extract::{FromRequestParts, State},
     http::{Request, header},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
 };
 use entitlement::{Catalogue, DEFAULT_PLANS, Entitlement, PlanFile};
-use gateway::{Gateway, Patience, Price, Routes, Target};
+use gateway::{Gateway, Patience, Price, Route, Routes, Target, Use};
 use identity::{Caller, Identity};
 use misaki::Misaki;
 use serde_json::{Value, json};
@@ -30,15 +40,26 @@ struct Bar {
     app: Router,
     guest: Caller,
     cookie: String,
+    heard: Heard,
 }
+
+/// What the model was asked.
+type Heard = Arc<Mutex<Vec<Value>>>;
 
 impl Bar {
     async fn open() -> Self {
+        Self::open_with(&[], None).await
+    }
+
+    /// A bar with models for vectors, too, behind these names, and with a small model that does not wake up for so long.
+    async fn open_with(embeddings: &[&str], cold: Option<Duration>) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let test = testkit::context().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
-        let model = sandbox::model_router_paced(Duration::from_millis(1));
+        let heard = Heard::default();
+        let model = sandbox::model_router_paced(Duration::from_millis(1))
+            .layer(from_fn_with_state(Arc::clone(&heard), listen));
         tokio::spawn(async move { axum::serve(listener, model).await });
         let cx = test.cx.clone();
         let identity = Identity::open(cx.clone(), identity::Config::at("http://localhost:8080"))
@@ -62,9 +83,32 @@ impl Bar {
                 weight: 1,
                 ..Target::default()
             };
-            (route.to_owned(), vec![target])
+            let asleep = Target {
+                model: "sandbox-fault-hang".to_owned(),
+                start: cold,
+                ..target.clone()
+            };
+            let target = Target { rank: 1, ..target };
+            let asleep = cold.filter(|_| route == "misaki-small").map(|_| asleep);
+            let targets = asleep.into_iter().chain([target]).collect();
+            (route.to_owned(), targets)
         });
-        let gateway = Gateway::open(entitlement, Routes::new(routes), Patience::default()).unwrap();
+        let embeddings = embeddings.iter().map(|name| {
+            let target = Target {
+                base_url: base_url.clone(),
+                model: "sandbox-embedding".to_owned(),
+                weight: 1,
+                ..Target::default()
+            };
+            let route = Route {
+                use_for: Use::Embedding,
+                targets: vec![target],
+                ..Route::default()
+            };
+            ((*name).to_owned(), route)
+        });
+        let routes = Routes::new(routes).with(embeddings);
+        let gateway = Gateway::open(entitlement, routes, Patience::default()).unwrap();
         let room = Misaki::open(gateway).unwrap();
         let routes = misaki::inference_router()
             .merge(misaki::account_router())
@@ -77,7 +121,18 @@ impl Bar {
             app,
             guest,
             cookie,
+            heard,
         }
+    }
+
+    /// What the model was asked so far.
+    fn heard(&self) -> Vec<Value> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    /// From now on the caller is somebody with an account.
+    async fn come_in_as_member(&mut self) {
+        (self.guest, self.cookie) = self.member().await;
     }
 
     async fn say(&self, chat: Option<&Value>, text: &str, key: &str) -> (u16, Value) {
@@ -187,6 +242,71 @@ impl Bar {
             .unwrap()
     }
 
+    /// Somebody with an account, and the cookie that they came in with.
+    async fn member(&self) -> (Caller, String) {
+        self.person("member@example.com", false).await
+    }
+
+    /// The cookie of who runs the house.
+    async fn operator(&self) -> String {
+        self.person("operator@example.com", true).await.1
+    }
+
+    async fn person(&self, email: &str, operator: bool) -> (Caller, String) {
+        let room = &self.room.identity;
+        let meta = identity::RequestMeta::of_the_house("req_test");
+        let new = identity::NewUser {
+            email: email.to_owned(),
+            password: "snack-misaki-2026-yoru".into(),
+            display_name: None,
+            locale: kernel::Lang::Ja,
+        };
+        identity::add_user(room, new, operator, &meta)
+            .await
+            .unwrap();
+        let signed_in =
+            identity::sign_in(room, email, "snack-misaki-2026-yoru".into(), None, &meta)
+                .await
+                .unwrap();
+        let answer = identity::came_in(room, signed_in).await.unwrap();
+        seen(room, &answer).await
+    }
+
+    async fn run_jobs(&self) {
+        let registry = self.room.register(jobs::Registry::default()).unwrap();
+        let jobs = jobs::Jobs::open(self.test.cx.clone(), registry).unwrap();
+        jobs::run_due(&jobs).await.unwrap();
+        let mut owner = self.test.database.owner().await;
+        let failed: Vec<Option<String>> =
+            sqlx::query_scalar("select last_error from jobs.job where last_error is not null")
+                .fetch_all(&mut owner)
+                .await
+                .unwrap();
+        assert!(failed.is_empty(), "{failed:?}");
+    }
+
+    /// The bytes of what a path answers.
+    async fn bytes(&self, cookie: &str, path: &str) -> Vec<u8> {
+        let request = Request::get(path).header(header::COOKIE, cookie);
+        let request = request.body(Body::empty()).unwrap();
+        let response = self.app.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), 200);
+        let body = to_bytes(response.into_body(), 10_000_000).await.unwrap();
+        body.to_vec()
+    }
+
+    async fn text(&self, path: &str) -> String {
+        String::from_utf8(self.bytes(&self.cookie, path).await).unwrap()
+    }
+
+    /// Sends a file.
+    async fn send(&self, cookie: &str, path: &str, media: &str, file: Vec<u8>) -> (u16, Value) {
+        let request = Request::post(path)
+            .header(header::COOKIE, cookie)
+            .header(header::CONTENT_TYPE, media);
+        self.answer(request.body(Body::from(file)).unwrap()).await
+    }
+
     async fn count(&self, table: &'static str) -> i64 {
         let mut owner = self.test.database.owner().await;
         let query = format!("select count(*) from {table}");
@@ -195,6 +315,16 @@ impl Bar {
             .await
             .unwrap()
     }
+}
+
+/// Notes what the model is asked.
+async fn listen(State(heard): State<Heard>, request: Request<Body>, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, 1_000_000).await.unwrap();
+    if let Ok(asked) = serde_json::from_slice(&body) {
+        heard.lock().unwrap().push(asked);
+    }
+    next.run(Request::from_parts(parts, Body::from(body))).await
 }
 
 /// A guest, and the cookie that it came out with.
@@ -208,7 +338,12 @@ async fn new_guest(room: &Misaki) -> (Caller, String) {
     );
     let request = Request::post("/auth/guest").body(Body::empty()).unwrap();
     let opened = door.oneshot(request).await.unwrap();
-    let cookie = opened.headers()[header::SET_COOKIE]
+    seen(&room.identity, &opened).await
+}
+
+/// Who came in by this answer, and their cookie.
+async fn seen(room: &Identity, answer: &Response) -> (Caller, String) {
+    let cookie = answer.headers()[header::SET_COOKIE]
         .to_str()
         .unwrap()
         .split(';')
@@ -220,9 +355,7 @@ async fn new_guest(room: &Misaki) -> (Caller, String) {
         .body(())
         .unwrap()
         .into_parts();
-    let caller = Caller::from_request_parts(&mut parts, &room.identity)
-        .await
-        .unwrap();
+    let caller = Caller::from_request_parts(&mut parts, room).await.unwrap();
     (caller, cookie)
 }
 

@@ -186,6 +186,29 @@ pub(super) fn obey(messages: &[String]) -> Answer {
     }
 }
 
+/// Notes on a talk whose lines are `[number] who: words`, where the first message asks for notes in lines.
+pub(super) fn note(asked: &str, talk: &str) -> Option<Answer> {
+    if !["fact", "mood", "summary"]
+        .iter()
+        .all(|kind| asked.contains(kind))
+    {
+        return None;
+    }
+    let said = talk.lines().filter_map(|line| {
+        let (number, rest) = line.strip_prefix('[')?.split_once("] お客さん: ")?;
+        Some((number, rest))
+    });
+    let (number, words) = said.max_by_key(|(_, words)| words.chars().count())?;
+    let words = quote(words, 60);
+    let text =
+        format!("fact {number}: {words}\nmood: 落ち着いている\nsummary: 「{words}」という話をした");
+    Some(Answer {
+        id: format!("chatcmpl-sandbox-{:016x}", fnv1a(&text, 0)),
+        pieces: cut(&text, true),
+        finish: "stop",
+    })
+}
+
 /// Tells whether a message wants a Japanese answer: it has kana or kanji, or no letters at all.
 fn is_japanese(text: &str) -> bool {
     let kana_or_kanji = |c| matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ff66}'..='\u{ff9f}');
@@ -300,6 +323,19 @@ mod tests {
             answer("今日は暑かった", 0).pieces,
             answer("今日は寒かった", 0).pieces
         );
+    }
+
+    #[test]
+    fn notes_are_taken_of_what_the_person_said() {
+        let talk = "[1] お客さん: やあ\n[2] ママ: あら、とてもとても長いお返事ですこと\n[3] お客さん: 犬を飼い始めたの";
+        let notes = note("fact 番号, mood, summary", talk).unwrap();
+        assert!(
+            notes
+                .pieces
+                .concat()
+                .starts_with("fact 3: 犬を飼い始めたの\n")
+        );
+        assert_eq!(note("こんばんは", talk), None);
     }
 
     #[test]

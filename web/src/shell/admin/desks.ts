@@ -9,6 +9,10 @@ export const desks = [
   { id: 'subscriptions', to: '/admin/desk/subscriptions', icon: 'retry' },
   { id: 'events', to: '/admin/desk/events', icon: 'letter' },
   { id: 'jobs', to: '/admin/desk/jobs', icon: 'clock' },
+  { id: 'routing', to: '/admin/desk/routing', icon: 'chart' },
+  { id: 'phrases', to: '/admin/desk/phrases', icon: 'pen' },
+  { id: 'persona', to: '/admin/desk/persona', icon: 'book' },
+  { id: 'feedback', to: '/admin/desk/feedback', icon: 'thumbUp' },
   { id: 'usage', to: '/admin/desk/usage', icon: 'down' },
 ] as const satisfies readonly { id: string; to: string; icon: IconName }[]
 

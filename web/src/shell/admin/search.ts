@@ -39,6 +39,11 @@ export function deskJobsSearch(search: Record<string, unknown>): { state?: Found
   return { state: word(search['state']), kind: word(search['kind']) }
 }
 
+export function deskFeedbackSearch(search: Record<string, unknown>): { liked?: Found; reason?: Found } {
+  const liked = search['liked']
+  return { liked: typeof liked === 'boolean' ? String(liked) : word(liked), reason: word(search['reason']) }
+}
+
 export function deskUsageSearch(search: Record<string, unknown>): { month?: Found } {
   const month = word(search['month'])
   return { month: month !== undefined && isMonth(month) ? month : undefined }

@@ -7,6 +7,7 @@ import { meQuery } from '../../api/queries'
 import type { Me } from '../../api/types'
 import { confirmWords, plansWords, resultWords, shopWords } from '../../i18n/billingWords'
 import { day, dayAndTime, yen } from '../../i18n/format'
+import { legalWords } from '../../i18n/legalWords'
 import { useLocale } from '../../i18n/locale'
 import { useWords } from '../../i18n/text'
 import { Button, buttonClass } from '../../ui/Button'
@@ -67,6 +68,7 @@ function Sums({ order }: { order: Order }) {
 // Reads like a form of a shop: what it is, what it costs and when, the terms, how to get out again, and only then the button.
 function Sheet({ order, onStale }: { order: Order; onStale: () => void }) {
   const words = useWords(confirmWords)
+  const legal = useWords(legalWords)
   const locale = useLocale()
   const navigate = useNavigate()
   const client = useQueryClient()
@@ -138,6 +140,9 @@ function Sheet({ order, onStale }: { order: Order; onStale: () => void }) {
       <section className={account['card']}>
         <h2>{words.cancelling}</h2>
         <p>{words.cancellingText}</p>
+        <p>
+          <Link to="/legal/tokushoho">{legal.tokushohoTitle}</Link>
+        </p>
       </section>
       <section className={styles['last']}>
         <Summary error={submit.error} />

@@ -138,8 +138,6 @@ export default function GenaiPage() {
       <footer className={landing['foot']}>
         <Link to="/genai/docs">{console.docs}</Link>
         <Link to="/genai/status">{console.status}</Link>
-        <Link to="/legal/terms">{words.terms}</Link>
-        <Link to="/legal/privacy">{words.privacy}</Link>
       </footer>
     </div>
   )

@@ -6,6 +6,7 @@ import { chatsQuery, folderQuery, foldersQuery, pinnedQuery } from '../../api/qu
 import type { ChatSummary } from '../../api/types'
 import { useLocale } from '../../i18n/locale'
 import { misakiWords } from '../../i18n/misakiWords'
+import { roomWords } from '../../i18n/roomWords'
 import { shellWords } from '../../i18n/shellWords'
 import { useWords } from '../../i18n/text'
 import { Button } from '../../ui/Button'
@@ -16,6 +17,7 @@ import { ChatDialog } from './ChatDialog'
 import { groupChats } from './chatGroups'
 import { useDeletions } from './deletions'
 import styles from './list.module.css'
+import { useMarks } from './marks'
 import { useRoomState } from './room'
 import { SearchBox, SearchResults } from './Search'
 
@@ -30,8 +32,10 @@ export function ChatList({ current, enabled, onChosen, onDeleted }: Props) {
   const words = useWords(misakiWords)
   const shell = useWords(shellWords)
   const locale = useLocale()
-  const { deletions } = useRoomState()
+  const around = useWords(roomWords)
+  const { deletions, marks } = useRoomState()
   const gone = useDeletions(deletions)
+  const marked = useMarks(marks)
   const list = useRef<HTMLElement>(null)
   const [sought, setSought] = useState('')
   const [folder, setFolder] = useState('')
@@ -49,6 +53,8 @@ export function ChatList({ current, enabled, onChosen, onDeleted }: Props) {
     ...(pinned.length > 0 ? [{ name: 'pinned' as const, chats: pinned }] : []),
     ...groupChats(chats, new Date()),
   ]
+
+  const mark = (id: string) => (marked.get(id) === 'answering' ? around.answeringThere : around.answeredThere)
 
   function remove(chat: ChatSummary) {
     deletions.begin(chat.id, chat.title ?? words.untitled)
@@ -109,6 +115,11 @@ export function ChatList({ current, enabled, onChosen, onDeleted }: Props) {
                     {...(onChosen ? { onClick: onChosen } : {})}
                   >
                     {chat.title ?? words.untitled}
+                    {marked.get(chat.id) !== undefined && (
+                      <i className={styles['mark']} data-mark={marked.get(chat.id)} title={mark(chat.id)}>
+                        <span className="visually-hidden">, {mark(chat.id)}</span>
+                      </i>
+                    )}
                   </Link>
                   <button
                     type="button"

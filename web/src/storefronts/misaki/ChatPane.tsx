@@ -1,40 +1,59 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useRouterState } from '@tanstack/react-router'
-import { type ReactNode, useEffect, useRef, useState } from 'react'
+import { Fragment, type ReactNode, useEffect, useRef, useState } from 'react'
+import { getWelcome } from '../../api/misaki'
 import { describeProblem, hasCode } from '../../api/problem'
 import { meQuery, planQuery } from '../../api/queries'
 import type { Message } from '../../api/types'
+import { day } from '../../i18n/format'
 import { useLocale } from '../../i18n/locale'
 import { misakiWords } from '../../i18n/misakiWords'
 import { chatQuota, quotaLeft, quotaResets } from '../../i18n/quota'
+import { roomWords } from '../../i18n/roomWords'
 import { shellWords } from '../../i18n/shellWords'
 import { useWords } from '../../i18n/text'
 import { Badge } from '../../ui/Badge'
 import { Button, buttonClass } from '../../ui/Button'
+import { copyText } from '../../ui/clipboard'
 import { Icon } from '../../ui/Icon'
 import { isTouch } from '../../ui/keys'
 import { Noren } from '../../ui/Noren'
 import { Notice } from '../../ui/Notice'
 import { Skeleton } from '../../ui/Skeleton'
 import { Composer, type ComposerHandle } from './Composer'
+import { recordFeedback } from './chatCache'
 import { chipsFor } from './chips'
 import { DeleteDialog } from './DeleteDialog'
+import { useDraft } from './drafts'
+import { Recalling } from './MemoryPane'
 import { AssistantMessage, type MessageActs, UserBubble } from './MessageView'
+import message from './message.module.css'
 import { isSandbox } from './model'
-import { OutgoingView } from './OutgoingView'
+import { CannedAnnouncer, OutgoingView } from './OutgoingView'
+import { matchPhrase } from './phrases'
 import { useRoomState } from './room'
 import styles from './room.module.css'
 import { useLiveRun } from './runBoard'
-import { useConversation, usePhrases } from './useConversation'
+import { useShortcuts } from './shortcuts'
+import { barHour, useConversation, usePhrases } from './useConversation'
 import { useFollowEnd } from './useFollowEnd'
 
-function Entrance({ onChip, busy }: { onChip: (text: string) => void; busy: boolean }) {
+function Entrance({ onChip, busy, ready }: { onChip: (text: string) => void; busy: boolean; ready: boolean }) {
   const words = useWords(misakiWords)
-  const chips = chipsFor(usePhrases(), useLocale())
+  const locale = useLocale()
+  const chips = chipsFor(usePhrases(), locale)
+  // What she says first knows the hour and the guest; the written words stand in where it cannot be had.
+  const welcome = useQuery({
+    queryKey: ['misaki', 'welcome', locale],
+    queryFn: () => getWelcome(locale),
+    enabled: ready,
+    staleTime: 600_000,
+    retry: false,
+  })
   return (
     <div className={styles['entrance']}>
       <Noren characters="みさき" cloth="misaki" />
-      <h2>{words.greeting}</h2>
+      <h2 style={{ visibility: welcome.isPending ? 'hidden' : undefined }}>{welcome.data?.text ?? words.greeting}</h2>
       <p>{words.greetingMore}</p>
       {chips.length > 0 && (
         <ul className={styles['chips']} aria-label={words.chips}>
@@ -51,7 +70,17 @@ function Entrance({ onChip, busy }: { onChip: (text: string) => void; busy: bool
   )
 }
 
-function Status({ model }: { model: string | null }) {
+// Whether what is being written will be answered by a phrase, and so costs nothing.
+function NextCost({ draft }: { draft: string }) {
+  const words = useWords(roomWords)
+  const phrases = usePhrases()
+  const text = draft.trim()
+  if (text === '' || !phrases) return null
+  const canned = matchPhrase(phrases, text, { hour: barHour(new Date()), seed: '' })
+  return <span>{canned ? words.nextFree : words.nextOne}</span>
+}
+
+function Status({ model, draft, account }: { model: string | null; draft: string; account: boolean }) {
   const words = useWords(misakiWords)
   const locale = useLocale()
   const { data: plan, error } = useQuery({ ...planQuery, enabled: false })
@@ -66,6 +95,8 @@ function Status({ model }: { model: string | null }) {
           </Link>
         )}
         {!plan && error && <span>{words.planAway}</span>}
+        <NextCost draft={draft} />
+        <Recalling enabled={account} />
       </span>
       <span className={styles['models']}>
         {isSandbox(model) && (
@@ -73,7 +104,11 @@ function Status({ model }: { model: string | null }) {
             <Badge tone="warn">{words.sandbox}</Badge>
           </span>
         )}
-        {model && <Badge>{model}</Badge>}
+        {model && (
+          <span className={styles['model']} title={model}>
+            <Badge>{model}</Badge>
+          </span>
+        )}
       </span>
     </div>
   )
@@ -81,7 +116,7 @@ function Status({ model }: { model: string | null }) {
 
 interface Props {
   chatId: string | null
-  door: { ready: boolean; error: unknown; retry: () => void }
+  door: { ready: boolean; account: boolean; error: unknown; retry: () => void }
   onChatOpened: (chatId: string) => void
   notices?: ReactNode
 }
@@ -91,24 +126,26 @@ export function ChatPane({ chatId, door, onChatOpened, notices }: Props) {
   const shell = useWords(shellWords)
   const locale = useLocale()
   const client = useQueryClient()
-  const { board } = useRoomState()
+  const room = useRoomState()
+  const { board, drafts } = room
+  const around = useWords(roomWords)
   const plan = useQuery({ ...planQuery, enabled: door.ready })
   const scroller = useRef<HTMLDivElement>(null)
   const content = useRef<HTMLDivElement>(null)
   const composer = useRef<ComposerHandle>(null)
   const { away, toEnd } = useFollowEnd(scroller, content, chatId ?? 'new')
-  // A half-written line stays with its conversation while someone looks into another.
-  const [drafts, setDrafts] = useState<Record<string, string>>({})
   const place = chatId ?? 'new'
-  const draft = drafts[place] ?? ''
+  // A half-written line stays with its conversation while someone looks elsewhere.
+  const draft = useDraft(drafts, place)
+  const [said, setSaid] = useState('')
   const [leaving, setLeaving] = useState<Message | null>(null)
-  const write = (text: string) => setDrafts((all) => ({ ...all, [place]: text }))
+  const write = (text: string) => drafts.write(place, text)
   const talk = useConversation({
     chatId,
     enabled: door.ready,
     // What was typed while the first message was on its way moves along to the conversation that it opened.
     onChatOpened: (opened) => {
-      setDrafts(({ new: line = '', ...others }) => ({ ...others, [opened]: line }))
+      drafts.move('new', opened)
       onChatOpened(opened)
     },
   })
@@ -135,7 +172,34 @@ export function ChatPane({ chatId, door, onChatOpened, notices }: Props) {
     },
     show: (id) => void talk.show(id),
     remove: setLeaving,
+    judged: ({ id }, feedback) => chatId !== null && recordFeedback(client, chatId, id, feedback),
   }
+  useShortcuts({
+    focus: () => {
+      composer.current?.focus()
+      return true
+    },
+    stop: () => {
+      if (talk.busy) talk.stop()
+      return talk.busy
+    },
+    copy: () => {
+      const text = talk.messages.findLast(({ role, text }) => role === 'assistant' && text !== '')?.text
+      if (text === undefined || (getSelection()?.toString() ?? '') !== '') return false
+      void copyText(text).then((done) => setSaid(done ? around.copiedLast : ''))
+      return true
+    },
+  })
+  useEffect(() => {
+    if (said === '') return
+    const timer = setTimeout(() => setSaid(''), 3000)
+    return () => clearTimeout(timer)
+  }, [said])
+  useEffect(() => {
+    room.marks.look(chatId)
+    return () => room.marks.look(null)
+  }, [room, chatId])
+
   // Search leads to a message; whoever came by it wants to see that one and not the end.
   const sought = useRouterState({ select: (state) => state.location.hash })
   const loaded = talk.messages.some((message) => message.id === sought)
@@ -192,24 +256,33 @@ export function ChatPane({ chatId, door, onChatOpened, notices }: Props) {
               <Skeleton width="38%" height="2.75rem" />
             </div>
           )}
-          {empty && !error && <Entrance onChip={send} busy={talk.busy || !door.ready} />}
-          {talk.messages.map((message) =>
-            message.role === 'user' ? (
-              <UserBubble key={message.id} text={message.text} message={message} acts={talk.busy ? null : acts} />
-            ) : (
-              <AssistantMessage
-                key={message.id}
-                message={message}
-                acts={talk.busy ? null : acts}
-                onReconnect={talk.reconnect}
-                onAgain={
-                  message === last && message.run?.state === 'failed' && talk.outgoing.length === 0
-                    ? () => talk.again(message.id)
-                    : null
-                }
-              />
-            ),
-          )}
+          {empty && !error && <Entrance onChip={send} busy={talk.busy || !door.ready} ready={door.ready} />}
+          {talk.messages.map((one, at) => {
+            // A talk that went on over days says where each of them begins.
+            const today = day(one.at, locale)
+            const before = talk.messages[at - 1]
+            const turned =
+              at === 0 ? today !== day(new Date().toISOString(), locale) : today !== day(before?.at ?? one.at, locale)
+            return (
+              <Fragment key={one.id}>
+                {turned && <p className={message['day']}>{today}</p>}
+                {one.role === 'user' ? (
+                  <UserBubble text={one.text} message={one} acts={talk.busy ? null : acts} />
+                ) : (
+                  <AssistantMessage
+                    message={one}
+                    acts={talk.busy ? null : acts}
+                    onReconnect={talk.reconnect}
+                    onAgain={
+                      one === last && one.run?.state === 'failed' && talk.outgoing.length === 0
+                        ? () => talk.again(one.id)
+                        : null
+                    }
+                  />
+                )}
+              </Fragment>
+            )
+          })}
           {talk.outgoing.map((item) => (
             <OutgoingView
               key={item.key}
@@ -236,7 +309,11 @@ export function ChatPane({ chatId, door, onChatOpened, notices }: Props) {
           </button>
         )}
         {notices}
-        <Status model={model} />
+        <p className={styles['said']} role="status">
+          {said}
+        </p>
+        <CannedAnnouncer items={talk.outgoing} />
+        <Status model={model} draft={draft} account={door.account} />
         <Composer
           ref={composer}
           text={draft}

@@ -1,13 +1,38 @@
-import { memo } from 'react'
+import { type ComponentProps, memo, useRef } from 'react'
 import ReactMarkdown, { type Components } from 'react-markdown'
 import rehypeSanitize from 'rehype-sanitize'
 import remarkCjkFriendly from 'remark-cjk-friendly'
 import remarkGfm from 'remark-gfm'
 import remend from 'remend'
+import { misakiWords } from '../../i18n/misakiWords'
+import { roomWords } from '../../i18n/roomWords'
+import { useWords } from '../../i18n/text'
+import { CopyIcon } from '../../ui/CopyIcon'
 import { splitBlocks } from './blocks'
+import styles from './message.module.css'
 
 const remarkPlugins = [remarkGfm, remarkCjkFriendly]
 const rehypePlugins = [rehypeSanitize]
+
+function Code({ children }: Pick<ComponentProps<'pre'>, 'children'>) {
+  const words = useWords(roomWords)
+  const misaki = useWords(misakiWords)
+  const box = useRef<HTMLPreElement>(null)
+  return (
+    <div className={styles['code']}>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls sideways must be reachable by keyboard */}
+      <pre ref={box} tabIndex={0}>
+        {children}
+      </pre>
+      <CopyIcon
+        className={styles['copy']}
+        text={() => (box.current?.textContent ?? '').replace(/\n$/, '')}
+        copy={words.copyCode}
+        copied={misaki.copied}
+      />
+    </div>
+  )
+}
 
 // Headings of an answer stand below the page's own. Pictures are not loaded: an answer must not be able to call
 // somewhere, so only what the picture shows is told.
@@ -23,8 +48,7 @@ const components: Components = {
       {children}
     </a>
   ),
-  // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls sideways must be reachable by keyboard
-  pre: ({ children }) => <pre tabIndex={0}>{children}</pre>,
+  pre: ({ children }) => <Code>{children}</Code>,
   table: ({ children }) => (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls sideways must be reachable by keyboard
     <div data-scroll="x" tabIndex={0}>

@@ -1,17 +1,20 @@
 import { lazy, memo, Suspense, useEffect, useRef, useState } from 'react'
 import type { Message } from '../../api/types'
-import { clock, count } from '../../i18n/format'
+import { clock, count, dayAndTime } from '../../i18n/format'
 import { useLocale } from '../../i18n/locale'
 import { misakiWords } from '../../i18n/misakiWords'
+import { roomWords } from '../../i18n/roomWords'
 import { useWords } from '../../i18n/text'
 import { Announcer } from '../../ui/Announcer'
 import { Badge } from '../../ui/Badge'
 import { Button } from '../../ui/Button'
+import { CopyIcon } from '../../ui/CopyIcon'
 import { Icon, type IconName } from '../../ui/Icon'
 import { isTouch, sendsMessage } from '../../ui/keys'
 import { Notice } from '../../ui/Notice'
 import { LONGEST, lengthOf } from './Composer'
 import { isUnfinished } from './chatCache'
+import { Feedback } from './Feedback'
 import styles from './message.module.css'
 import { useRoomState } from './room'
 import { useLiveRun } from './runBoard'
@@ -24,6 +27,7 @@ export interface MessageActs {
   again: (message: Message) => void
   show: (id: string) => void
   remove: (message: Message) => void
+  judged: (message: Message, feedback: Message['feedback']) => void
 }
 
 function Act({ icon, label, onClick }: { icon: IconName; label: string; onClick: () => void }) {
@@ -89,8 +93,10 @@ function Rewriting({ text, onSend, onClose }: { text: string; onSend: (text: str
         onKeyDown={(event) => {
           const { key, shiftKey, ctrlKey, altKey, metaKey, keyCode } = event
           const { isComposing } = event.nativeEvent
-          if (key === 'Escape' && !isComposing) onClose()
-          else if (sendsMessage({ key, shiftKey, ctrlKey, altKey, metaKey, keyCode, isComposing }, isTouch())) {
+          if (key === 'Escape' && !isComposing) {
+            event.preventDefault()
+            onClose()
+          } else if (sendsMessage({ key, shiftKey, ctrlKey, altKey, metaKey, keyCode, isComposing }, isTouch())) {
             event.preventDefault()
             if (fits) onSend(draft.trim())
           }
@@ -128,6 +134,7 @@ export function UserBubble({ text, message, acts }: { text: string; message?: Me
       )}
       {message && acts && !editing && (
         <footer className={styles['meta']} data-quiet="true">
+          <At at={message.at} />
           <Versions message={message} acts={acts} />
           <Act icon="pen" label={words.editMessage} onClick={() => setEditing(true)} />
           <CopyButton text={text} />
@@ -140,42 +147,45 @@ export function UserBubble({ text, message, acts }: { text: string; message?: Me
 
 function CopyButton({ text }: { text: string }) {
   const words = useWords(misakiWords)
-  const [copied, setCopied] = useState(false)
-  useEffect(() => {
-    if (!copied) return
-    const timer = setTimeout(() => setCopied(false), 2000)
-    return () => clearTimeout(timer)
-  }, [copied])
+  return <CopyIcon className={styles['copy']} text={text} copy={words.copy} copied={words.copied} />
+}
+
+function At({ at }: { at: string }) {
+  const locale = useLocale()
   return (
-    <button
-      type="button"
-      className={styles['copy']}
-      onClick={async () => setCopied(await copyText(text))}
-      aria-label={copied ? words.copied : words.copy}
-      title={copied ? words.copied : words.copy}
-    >
-      <Icon name={copied ? 'check' : 'copy'} size={18} />
-      <span className="visually-hidden" role="status">
-        {copied ? words.copied : ''}
-      </span>
-    </button>
+    <time dateTime={at} title={dayAndTime(at, locale)}>
+      {clock(at, locale)}
+    </time>
   )
 }
 
-// The clipboard interface is missing on plain http addresses other than localhost.
-async function copyText(text: string): Promise<boolean> {
-  try {
-    await navigator.clipboard.writeText(text)
-    return true
-  } catch {
-    const area = document.createElement('textarea')
-    area.value = text
-    document.body.append(area)
-    area.select()
-    const done = document.execCommand('copy')
-    area.remove()
-    return done
-  }
+// Who answered, and why: the rule of a prepared reply, or the model that the plan leads to.
+function Why({ message, model }: { message: Message; model: string | null }) {
+  const words = useWords(roomWords)
+  const misaki = useWords(misakiWords)
+  const [open, setOpen] = useState(false)
+  const { canned } = message
+  if (!canned && !model) return null
+  return (
+    <>
+      <button
+        type="button"
+        className={canned ? styles['why'] : styles['copy']}
+        aria-expanded={open}
+        aria-label={canned ? undefined : words.why}
+        title={canned ? misaki.cannedWhy : words.why}
+        onClick={() => setOpen(!open)}
+      >
+        {canned ? <Badge>{misaki.canned}</Badge> : <Icon name="info" size={18} />}
+      </button>
+      {open && (
+        <p className={styles['whyText']} role="status">
+          {canned ? words.byRule(words[`rule_${canned.rule}`] ?? canned.rule) : words.byModel(model ?? '')}
+          {canned && <code>{canned.id}</code>}
+        </p>
+      )}
+    </>
+  )
 }
 
 export function Persona() {
@@ -261,8 +271,9 @@ interface Props {
 export const AssistantMessage = memo(function AssistantMessage({ message, acts, onAgain, onReconnect }: Props) {
   const words = useWords(misakiWords)
   const locale = useLocale()
-  const { board } = useRoomState()
+  const { board, notices } = useRoomState()
   const live = useLiveRun(board, message.run?.id ?? null)
+  const notice = notices.get(message.id)
   // Seen while it grew: its end is announced too.
   const [watched] = useState(() => isUnfinished(message))
   const growing = isUnfinished(message)
@@ -276,6 +287,12 @@ export const AssistantMessage = memo(function AssistantMessage({ message, acts, 
     <article className={styles['assistant']} aria-label={words.persona} data-growing={growing} id={message.id}>
       <Persona />
       <div className={styles['body']}>
+        {notice && <p className={styles['note']}>{notice[locale]}</p>}
+        {text === '' && growing && live?.aside && (
+          <p className={styles['aside']} role="status">
+            {live.aside[locale]}
+          </p>
+        )}
         {text === '' && growing && live?.line !== 'lost' && <Thinking />}
         {text !== '' && <Prose text={text} partial={partial} />}
         {watched && <Announcer text={text} done={!growing} />}
@@ -299,22 +316,18 @@ export const AssistantMessage = memo(function AssistantMessage({ message, acts, 
         {message.run?.state === 'failed' && <FailedRun reason={message.run.reason} onAgain={onAgain} />}
         {!growing && (text !== '' || message.versions.length > 1) && (
           <footer className={styles['meta']}>
-            {message.canned && (
-              <span title={words.cannedWhy}>
-                <Badge>{words.canned}</Badge>
-              </span>
-            )}
-            <time dateTime={message.at} title={model ?? undefined}>
-              {clock(message.at, locale)}
-            </time>
+            {message.canned && <Why message={message} model={model} />}
+            <At at={message.at} />
             {acts && <Versions message={message} acts={acts} />}
             {text !== '' && <CopyButton text={text} />}
             {acts && (
               <>
                 <Act icon="retry" label={words.anew} onClick={() => acts.again(message)} />
+                <Feedback message={message} onSaid={acts.judged} />
                 <Act icon="trash" label={words.deleteMessage} onClick={() => acts.remove(message)} />
               </>
             )}
+            {!message.canned && <Why message={message} model={model} />}
           </footer>
         )}
       </div>

@@ -1,6 +1,6 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { createMemoryHistory, RouterProvider } from '@tanstack/react-router'
-import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/react'
+import { cleanup, configure, fireEvent, render, screen, waitFor } from '@testing-library/react'
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Me, Message, PlanView } from '../../api/types'
 import { createHouseRouter } from '../../shell/router'
@@ -30,6 +30,7 @@ const user = (text: string): Message => ({
   versions: [`u-${text}`],
   canned: null,
   run: null,
+  feedback: null,
 })
 const assistant = (text: string, run: Message['run'] = null, canned: Message['canned'] = null): Message => ({
   id: `a-${text}`,
@@ -39,6 +40,7 @@ const assistant = (text: string, run: Message['run'] = null, canned: Message['ca
   versions: [`a-${text}`],
   canned,
   run,
+  feedback: null,
 })
 const plan: PlanView = {
   storefront: 'misaki',
@@ -106,6 +108,7 @@ async function say(text: string) {
 
 // The page is read in before the first test waits for it.
 beforeAll(async () => {
+  configure({ asyncUtilTimeout: 5000 })
   await import('./MisakiPage')
 })
 beforeEach(() => {

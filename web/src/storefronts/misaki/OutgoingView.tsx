@@ -8,7 +8,6 @@ import { misakiWords } from '../../i18n/misakiWords'
 import { quotaResets } from '../../i18n/quota'
 import { shellWords } from '../../i18n/shellWords'
 import { useWords } from '../../i18n/text'
-import { Announcer } from '../../ui/Announcer'
 import { Badge } from '../../ui/Badge'
 import { Button, buttonClass } from '../../ui/Button'
 import { Icon } from '../../ui/Icon'
@@ -141,6 +140,9 @@ export function OutgoingView(props: Props) {
 
 // A prepared answer is complete when it appears, so it is announced as one.
 export function CannedAnnouncer({ items }: { items: readonly Outgoing[] }) {
-  const latest = items.findLast((item) => item.canned)?.canned?.reply ?? ''
-  return <Announcer text={latest} done />
+  return (
+    <div className="visually-hidden" role="status">
+      {items.findLast((item) => item.canned)?.canned?.reply.replaceAll('**', '')}
+    </div>
+  )
 }

@@ -59,7 +59,17 @@ export function PassingPane({ ready }: { ready: boolean }) {
 
   const message = (role: Message['role'], text: string, more: Partial<Message> = {}): Message => {
     const id = newKey()
-    return { id, role, text, at: new Date().toISOString(), versions: [id], canned: null, run: null, ...more }
+    return {
+      id,
+      role,
+      text,
+      at: new Date().toISOString(),
+      versions: [id],
+      canned: null,
+      run: null,
+      feedback: null,
+      ...more,
+    }
   }
   const end = (ended: RunEnd) => {
     setMessages((all) =>

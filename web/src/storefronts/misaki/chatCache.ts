@@ -46,6 +46,12 @@ export function recordEnd(client: QueryClient, chatId: string, end: RunEnd): voi
   )
 }
 
+export function recordFeedback(client: QueryClient, chatId: string, id: string, feedback: Message['feedback']): void {
+  client.setQueryData<Chat>(chatQuery(chatId).queryKey, (chat) =>
+    chat ? { ...chat, messages: chat.messages.map((one) => (one.id === id ? { ...one, feedback } : one)) } : chat,
+  )
+}
+
 export function isUnfinished(message: Message): boolean {
   return message.run?.state === 'queued' || message.run?.state === 'running'
 }

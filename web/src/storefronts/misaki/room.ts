@@ -3,13 +3,24 @@ import { createContext, useContext } from 'react'
 import { deleteChat } from '../../api/account'
 import { misakiAccess } from '../../api/inference'
 import { chatQuery, chatsQuery } from '../../api/queries'
+import type { Bilingual } from '../../api/types'
+import { createStore, type Store } from '../../i18n/store'
 import { createDeletions, type Deletions } from './deletions'
+import { createDrafts, type Drafts } from './drafts'
+import { createMarks, type Marks } from './marks'
 import { createRunBoard, type RunBoard } from './runBoard'
+import type { Outgoing } from './useConversation'
 
-// What outlives a single page of the bar: answers that are being given and deletions that can still be taken back.
+// What outlives a single page of the bar: answers that are being given, lines that are half written or could not be
+// sent, and deletions that can still be taken back.
 export interface Room {
   board: RunBoard
   deletions: Deletions
+  marks: Marks
+  drafts: Drafts
+  outbox: Store<readonly Outgoing[]>
+  // What the house told beside an answer, by message.
+  notices: Map<string, Bilingual>
   belongTo: (tenant: string) => void
 }
 
@@ -19,11 +30,23 @@ export function roomOf(client: QueryClient): Room {
   const known = rooms.get(client)
   if (known) return known
   const board = createRunBoard(misakiAccess.access)
+  const marks = createMarks()
+  const drafts = createDrafts()
+  const outbox = createStore<readonly Outgoing[]>([])
   let owner: string | null = null
   const room: Room = {
     board,
+    marks,
+    drafts,
+    outbox,
+    notices: new Map(),
     belongTo(tenant) {
-      if (owner !== null && owner !== tenant) board.reset()
+      drafts.belongTo(tenant)
+      if (owner !== null && owner !== tenant) {
+        board.reset()
+        marks.reset()
+        outbox.set([])
+      }
       owner = tenant
     },
     deletions: createDeletions(deleteChat, (id) => {
@@ -31,7 +54,14 @@ export function roomOf(client: QueryClient): Room {
       void client.invalidateQueries({ queryKey: chatsQuery.queryKey })
     }),
   }
-  window.addEventListener('pagehide', room.deletions.flush)
+  window.addEventListener('pagehide', () => {
+    room.deletions.flush()
+    // A line that was refused comes back as a draft, also after a way over the payment company's page.
+    for (const { state, text, chatId } of outbox.get()) {
+      if (state === 'failed' && text !== '') drafts.giveBack(chatId ?? 'new', text)
+    }
+    outbox.set(outbox.get().filter(({ state }) => state !== 'failed'))
+  })
   rooms.set(client, room)
   return room
 }

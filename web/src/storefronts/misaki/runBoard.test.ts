@@ -92,6 +92,7 @@ test('an end replaces the durable text instead of adding to it', () => {
     versions: ['msg_1'],
     canned: null,
     run: { id: 'run_1', state: 'running', reason: null, model: null },
+    feedback: null,
   }
   const end: RunEnd = {
     runId: 'run_1',

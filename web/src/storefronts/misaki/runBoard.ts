@@ -1,11 +1,13 @@
 import { useSyncExternalStore } from 'react'
 import { type Access, type RunStreamOptions, readRun } from '../../api/runStream'
-import type { EndedData, RunEvent } from '../../api/types'
+import type { Bilingual, EndedData, RunEvent } from '../../api/types'
 
 export interface LiveRun {
   text: string
   model: string | null
   started: boolean
+  // What she says while a model warms up; it is no part of the answer.
+  aside: Bilingual | null
   line: 'open' | 'waiting' | 'lost'
   stopping: boolean
 }
@@ -19,7 +21,7 @@ export interface RunEnd {
 
 type Reader = (options: RunStreamOptions) => AsyncIterable<RunEvent>
 
-const fresh: LiveRun = { text: '', model: null, started: false, line: 'open', stopping: false }
+const fresh: LiveRun = { text: '', model: null, started: false, aside: null, line: 'open', stopping: false }
 
 // Thirty redraws a second are plenty for reading.
 const REDRAW_MS = 33
@@ -65,6 +67,8 @@ export function createRunBoard(access: (fresh: boolean) => Promise<Access>, read
         if (event.event === 'started') {
           model = event.data.model
           change(runId, { model, started: true })
+        } else if (event.event === 'aside') {
+          change(runId, { aside: event.data.text })
         } else if (event.event === 'delta') {
           text += event.data.text
           change(runId, { text, started: true }, true)

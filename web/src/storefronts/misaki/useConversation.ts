@@ -1,5 +1,5 @@
 import { type QueryClient, useQuery, useQueryClient } from '@tanstack/react-query'
-import { useCallback, useEffect, useRef, useState } from 'react'
+import { useCallback, useEffect, useRef, useSyncExternalStore } from 'react'
 import { deleteMessage, showVersion } from '../../api/account'
 import { askAgain, cancelRun, sendMessage } from '../../api/inference'
 import { chatQuery, chatsQuery, phrasesQuery, planQuery } from '../../api/queries'
@@ -8,8 +8,7 @@ import { newKey } from '../../api/uuid'
 import { currentLocale } from '../../i18n/locale'
 import { isUnfinished, recordEnd, recordReply } from './chatCache'
 import { matchPhrase, type PhraseHit, type PhraseSet } from './phrases'
-import { useRoomState } from './room'
-import type { RunBoard } from './runBoard'
+import { type Room, useRoomState } from './room'
 
 export interface Outgoing {
   key: string
@@ -40,8 +39,10 @@ export function usePhrases(): PhraseSet | null {
   return isPhraseSet(data) ? data : null
 }
 
-function follow(client: QueryClient, board: RunBoard, chatId: string, runId: string): void {
+function follow(client: QueryClient, { board, marks }: Room, chatId: string, runId: string): void {
+  marks.begin(chatId)
   void board.follow(runId, (end) => {
+    marks.end(chatId)
     recordEnd(client, chatId, end)
     void client.invalidateQueries({ queryKey: planQuery.queryKey })
     void client.invalidateQueries({ queryKey: chatsQuery.queryKey })
@@ -76,11 +77,16 @@ export interface Conversation {
 
 export function useConversation({ chatId, enabled, onChatOpened }: Options): Conversation {
   const client = useQueryClient()
-  const { board } = useRoomState()
+  const room = useRoomState()
+  const { board } = room
   const phrases = usePhrases()
   const query = useQuery({ ...chatQuery(chatId ?? ''), enabled: enabled && chatId !== null })
   const chat = chatId === null ? null : (query.data ?? null)
-  const [outbox, setOutbox] = useState<readonly Outgoing[]>([])
+  const outbox = useSyncExternalStore(room.outbox.subscribe, room.outbox.get)
+  const setOutbox = useCallback(
+    (change: (items: readonly Outgoing[]) => readonly Outgoing[]) => room.outbox.set(change(room.outbox.get())),
+    [room],
+  )
   // A stop that was asked for before the run had a number.
   const stopWanted = useRef(new Set<string>())
   const opened = useRef(onChatOpened)
@@ -94,9 +100,9 @@ export function useConversation({ chatId, enabled, onChatOpened }: Options): Con
   useEffect(() => {
     if (!chat) return
     for (const message of chat.messages) {
-      if (message.run && isUnfinished(message)) follow(client, board, chat.id, message.run.id)
+      if (message.run && isUnfinished(message)) follow(client, room, chat.id, message.run.id)
     }
-  }, [client, board, chat])
+  }, [client, room, chat])
 
   const stopRun = useCallback(
     async (runId: string) => {
@@ -121,7 +127,8 @@ export function useConversation({ chatId, enabled, onChatOpened }: Options): Con
         if (item.chatId === null) opened.current(reply.chat_id)
         void client.invalidateQueries({ queryKey: chatsQuery.queryKey })
         if (reply.kind === 'run') {
-          follow(client, board, reply.chat_id, reply.run_id)
+          if (reply.notice) room.notices.set(reply.assistant.id, reply.notice.text)
+          follow(client, room, reply.chat_id, reply.run_id)
           if (stopWanted.current.delete(item.key)) void stopRun(reply.run_id)
         }
       } catch (error) {
@@ -132,7 +139,7 @@ export function useConversation({ chatId, enabled, onChatOpened }: Options): Con
       }
       void client.invalidateQueries({ queryKey: planQuery.queryKey })
     },
-    [client, board, stopRun],
+    [client, room, setOutbox, stopRun],
   )
 
   const begin = (item: Outgoing): void => {
@@ -194,7 +201,7 @@ export function useConversation({ chatId, enabled, onChatOpened }: Options): Con
       else for (const item of outgoing) if (item.state === 'sending') stopWanted.current.add(item.key)
     },
     reconnect: (runId) => {
-      if (chat) follow(client, board, chat.id, runId)
+      if (chat) follow(client, room, chat.id, runId)
     },
   }
 }

@@ -1,0 +1,184 @@
+//! Questions of the house's own, such as what to remember of a talk: nobody's run and nobody's bill. What one has cost is
+//! told to whoever asks, who keeps it within bounds.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use identity::TenantId;
+use kernel::NanoUsd;
+use llm::{ChatRequest, EmbedInput, EmbedRequest, Message, StreamEvent, Usage, tokens};
+use tokio::time::timeout;
+
+use crate::{
+    Error, Gateway, RunId, Target, choose,
+    provider::{self, Trouble},
+    route::{Kind, Use},
+    run::Verdict,
+};
+
+/// The most targets that are asked.
+const MOST_CALLS: usize = 3;
+/// How long an answer may take in all.
+const PATIENCE: Duration = Duration::from_mins(3);
+/// The longest answer, in bytes.
+const LONGEST: usize = 64 * 1024;
+
+/// What was answered.
+#[derive(Clone, Debug)]
+pub struct Aside {
+    pub text: String,
+    pub model: String,
+    pub cost: NanoUsd,
+}
+
+/// Asks the models of a route.
+///
+/// # Errors
+/// `ModelNotConfigured` when the route has none, `Upstream` when none delivered.
+pub async fn ask_aside(
+    room: &Gateway,
+    tenant: TenantId,
+    route: &str,
+    (messages, max_tokens): (Vec<Message>, u32),
+) -> Result<Aside, Error> {
+    let targets = targets(room, route, Use::Chat)?;
+    let id: RunId = room.cx.ids.new_id();
+    let mut last = None;
+    for target in in_order(room, &targets, id.0.as_u64_pair().1) {
+        let request = ChatRequest {
+            model: target.model.clone(),
+            messages: messages.clone(),
+            max_tokens: Some(max_tokens),
+            stream: target.streams,
+            ..ChatRequest::default()
+        };
+        let asked = timeout(PATIENCE, listen(room, (id, tenant), target, &request)).await;
+        match asked.unwrap_or(Err(Trouble::Silent)) {
+            Ok((text, usage)) => {
+                room.node.health.succeeded(&target.name());
+                let usage = usage.unwrap_or_else(|| Usage {
+                    input: tokens::estimate_messages(&messages),
+                    output: tokens::estimate(&text),
+                    cached: 0,
+                });
+                let cost = target.price.of(usage);
+                return Ok(Aside {
+                    text,
+                    model: target.model.clone(),
+                    cost,
+                });
+            }
+            Err(trouble) => last = Some(note(room, target, &trouble)),
+        }
+    }
+    Err(Error::Upstream(last.unwrap_or("upstream_unavailable")))
+}
+
+/// Makes vectors of texts by the models of a route, within a time.
+///
+/// # Errors
+/// As [`ask_aside`].
+pub async fn embed_aside(
+    room: &Gateway,
+    route: &str,
+    texts: Vec<String>,
+    within: Duration,
+) -> Result<(Vec<Vec<f32>>, NanoUsd), Error> {
+    let mut targets = targets(room, route, Use::Embedding)?;
+    targets.retain(|target| target.kind == Kind::OpenAi);
+    let estimate = texts.iter().map(|text| tokens::estimate(text)).sum();
+    let seed = room.cx.ids.new_id::<uuid::Uuid>().as_u64_pair().1;
+    let mut last = None;
+    for target in in_order(room, &targets, seed) {
+        let request = EmbedRequest {
+            model: target.model.clone(),
+            input: EmbedInput::Texts(texts.clone()),
+            dimensions: None,
+        };
+        let secret = target.keys.first().map(|key| &key.secret);
+        let asked = timeout(within, provider::embed(room, target, secret, &request)).await;
+        match asked.unwrap_or(Err(Trouble::Silent)) {
+            Ok(answer) if answer.vectors.len() == texts.len() => {
+                room.node.health.succeeded(&target.name());
+                let usage = answer.usage.unwrap_or(Usage {
+                    input: estimate,
+                    ..Usage::default()
+                });
+                return Ok((answer.vectors, target.price.of(usage)));
+            }
+            Ok(_) => last = Some("upstream_garbled"),
+            Err(trouble) => last = Some(note(room, target, &trouble)),
+        }
+    }
+    Err(Error::Upstream(last.unwrap_or("upstream_unavailable")))
+}
+
+/// Whether a route leads anywhere.
+pub fn leads(room: &Gateway, route: &str) -> bool {
+    room.routes.use_of(route).is_some()
+}
+
+/// Whether a route lacks what is configured for it, since providers outside are switched off.
+pub fn is_degraded(room: &Gateway, route: &str) -> bool {
+    room.routes.is_degraded(route)
+}
+
+fn targets(room: &Gateway, route: &str, use_for: Use) -> Result<Vec<Target>, Error> {
+    if room.routes.use_of(route) != Some(use_for) {
+        return Err(Error::ModelNotConfigured(route.to_owned()));
+    }
+    Ok(room.routes.targets(route, room.cx.clock.now()))
+}
+
+fn in_order<'a>(
+    room: &Gateway,
+    targets: &'a [Target],
+    seed: u64,
+) -> impl Iterator<Item = &'a Target> {
+    let health = &room.node.health;
+    choose::order(targets, |target| health.is_well(&target.name()), seed)
+        .into_iter()
+        .filter_map(|at| targets.get(at))
+        .filter(|target| health.admits(&target.name()))
+        .take(MOST_CALLS)
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+async fn listen(
+    room: &Gateway,
+    run: (RunId, TenantId),
+    target: &Target,
+    request: &ChatRequest,
+) -> Result<(String, Option<Usage>), Trouble> {
+    let key = choose::key(&target.keys, run.0.0.as_u64_pair().1, &[]);
+    let secret = key
+        .and_then(|at| target.keys.get(at))
+        .map(|key| &key.secret);
+    let mut events = provider::open(room, run, target, secret, request)
+        .await?
+        .events;
+    let (mut text, mut usage) = (String::new(), None);
+    while let Some(event) = events.next().await {
+        match event? {
+            StreamEvent::Text(piece) => text.push_str(&piece.replace('\0', "")),
+            StreamEvent::Usage(counted) => usage = Some(counted),
+            StreamEvent::Done => break,
+            StreamEvent::Tool(_) | StreamEvent::Finish(_) => {}
+        }
+        if text.len() > LONGEST {
+            break;
+        }
+    }
+    Ok((text, usage))
+}
+
+fn note(room: &Gateway, target: &Target, trouble: &Trouble) -> &'static str {
+    tracing::warn!(provider = target.provider, model = target.model, error = %trouble, "upstream, aside");
+    if !trouble.is_ours() {
+        room.node
+            .health
+            .failed(&target.name(), trouble.retry_after());
+    }
+    Verdict::of(trouble.meaning()).reason().unwrap_or_default()
+}
