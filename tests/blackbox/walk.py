@@ -55,6 +55,11 @@ GET    /billing/topup-orders/{order}             -     -     -     -      y     
 POST   /billing/subscriptions/{subscription}/change -  -     -     -      y     y      y        y      -
 POST   /billing/subscriptions/{subscription}/cancel -  -     -     -      y     y      y        y      -
 POST   /billing/subscriptions/{subscription}/resume -  -     -     -      y     y      y        y      -
+GET    /me/points                                -     -     -     -      y     y      y        y      -
+POST   /points/redeem                            -     -     -     -      y     y      y        y      -
+GET    /me/referrals                             -     -     -     -      y     y      y        y      -
+POST   /referrals                                -     -     -     -      y     y      y        y      -
+POST   /referrals/accept                         -     -     -     -      y     y      y        y      -
 GET    /billing/receipts                         -     -     -     -      y     y      y        y      -
 GET    /billing/receipts/{receipt}               -     -     -     -      y     y      y        y      -
 GET    /admin/billing/events                     -     -     -     -      -     -      -        y      -
@@ -304,6 +309,9 @@ BODIES: dict[str, Callable[[Ids], dict]] = {
     "POST /billing/orders": lambda ids: {"storefront": "misaki", "plan": "guest"},
     "PUT /billing/budgets/{unit}": lambda ids: {"monthly": 1_000_000, "alerts": []},
     "POST /billing/topup-orders": lambda ids: {"storefront": "misaki", "topup": "nothing"},
+    "POST /points/redeem": lambda ids: {"exchange": "nothing"},
+    "POST /referrals": lambda ids: {"programme": "nothing"},
+    "POST /referrals/accept": lambda ids: {"code": "22222222"},
     "POST /billing/subscriptions/{subscription}/change": lambda ids: {"order": f"ord_{ids.token[:32]}"},
     "POST /webhooks/stripe": lambda ids: {"id": "evt_of_nobody"},
     "POST /inference": lambda ids: {"route": "misaki.chat", "messages": [{"role": "user", "content": "こんばんは"}]},

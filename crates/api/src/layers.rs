@@ -162,6 +162,7 @@ fn render(problem: Problem, before: &Response, lang: Lang, request_id: String) -
         errors: problem.fields,
         retry_after: problem.retry_after,
         suggestion: problem.suggestion,
+        topup: problem.topup,
         violated: problem.violated,
     };
     let mut response = Response::new(Body::from(serde_json::to_vec(&body).unwrap_or_default()));

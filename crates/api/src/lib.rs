@@ -20,6 +20,6 @@ pub use input::{
 pub use layers::{RequestId, shape, wrap};
 pub use openapi::{Refusals, base_document};
 pub use origin::{Origins, allow_browser_origins, refuse_foreign_origins};
-pub use problem::{FieldError, Problem, ProblemBody, Suggestion, Violated};
+pub use problem::{FieldError, Problem, ProblemBody, SuggestedTopUp, Suggestion, Violated};
 pub use proxies::Proxies;
 pub use server::{ClientAddr, Limits, serve};

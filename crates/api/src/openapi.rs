@@ -9,7 +9,7 @@ use utoipa::{
     },
 };
 
-use crate::{FieldError, ProblemBody, Suggestion};
+use crate::{FieldError, ProblemBody, SuggestedTopUp, Suggestion};
 
 /// The answers that every operation may give instead of its own: problem+json.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl utoipa::IntoResponses for Refusals {
 
 /// What [`Refusals`] refers to.
 #[derive(utoipa::OpenApi)]
-#[openapi(components(schemas(ProblemBody, FieldError, Suggestion, kernel::Text)))]
+#[openapi(components(schemas(ProblemBody, FieldError, Suggestion, SuggestedTopUp, kernel::Text)))]
 struct Shared;
 
 /// The OpenAPI document before any room adds its routes.

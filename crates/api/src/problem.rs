@@ -17,6 +17,7 @@ pub struct Problem {
     /// Seconds, also sent as `Retry-After`.
     pub retry_after: Option<u64>,
     pub suggestion: Option<Suggestion>,
+    pub topup: Option<Box<SuggestedTopUp>>,
     /// The names of the limits that are used up, as in the `RateLimit` field.
     pub violated: Vec<String>,
 }
@@ -36,6 +37,16 @@ pub struct FieldError {
 pub struct Suggestion {
     pub plan: String,
     pub title: Text,
+    /// Where to get it, relative to the web app.
+    pub url: String,
+}
+
+/// The cheapest units that are bought once and would allow what was refused.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct SuggestedTopUp {
+    pub topup: String,
+    pub title: Text,
+    pub price_yen: i64,
     /// Where to get it, relative to the web app.
     pub url: String,
 }
@@ -60,6 +71,8 @@ pub struct ProblemBody {
     pub retry_after: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<Suggestion>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topup: Option<Box<SuggestedTopUp>>,
     /// The names of the limits that are used up, as in the `RateLimit` field.
     #[serde(rename = "violated-policies", skip_serializing_if = "Vec::is_empty")]
     pub violated: Vec<String>,
@@ -82,6 +95,7 @@ impl Problem {
             fields: Vec::new(),
             retry_after: None,
             suggestion: None,
+            topup: None,
             violated: Vec::new(),
         }
     }
@@ -124,6 +138,11 @@ impl Problem {
 
     pub fn with_suggestion(mut self, suggestion: Option<Suggestion>) -> Self {
         self.suggestion = suggestion;
+        self
+    }
+
+    pub fn with_topup(mut self, topup: Option<Box<SuggestedTopUp>>) -> Self {
+        self.topup = topup;
         self
     }
 }

@@ -33,6 +33,22 @@ pub enum Error {
     ChangePending,
     #[error("the payment was declined")]
     PaymentFailed,
+    #[error("there is no such exchange of points")]
+    NoExchange,
+    #[error("there are fewer points")]
+    PointsShort,
+    #[error("there is no such programme or code")]
+    NoReferral,
+    #[error("the invitation is of oneself, one's family or one's own browser")]
+    ReferralOwn,
+    #[error("an invitation of the programme was accepted before")]
+    ReferralTwice,
+    #[error("the code was accepted as often as it is good for")]
+    ReferralUsedUp,
+    #[error("the tenant is no new one")]
+    ReferralNotNew,
+    #[error("the tenant has no proven address")]
+    ReferralUnconfirmed,
     #[error("the event's signature is not right")]
     BadSignature,
     #[error("the event is not sent as JSON")]
@@ -97,6 +113,14 @@ impl From<Error> for Problem {
             | Error::PaymentOwed
             | Error::ChangePending
             | Error::PaymentFailed => order_problem(&error),
+            Error::NoExchange
+            | Error::PointsShort
+            | Error::NoReferral
+            | Error::ReferralOwn
+            | Error::ReferralTwice
+            | Error::ReferralUsedUp
+            | Error::ReferralNotNew
+            | Error::ReferralUnconfirmed => reward_problem(&error),
             Error::BadSignature => Problem::new(
                 400,
                 "bad_signature",
@@ -191,6 +215,73 @@ fn order_problem(error: &Error) -> Problem {
             Text::new(
                 "お支払いができなかったため、プランはそのままです。お支払い方法をご確認ください。",
                 "The payment did not go through, so the plan stays as it is. Please check how you pay.",
+            ),
+        ),
+    }
+}
+
+/// What stands against an exchange or an invitation.
+fn reward_problem(error: &Error) -> Problem {
+    match error {
+        Error::NoExchange => Problem::new(
+            404,
+            "exchange_not_found",
+            Text::new(
+                "この交換は今お使いいただけません。",
+                "There is no such exchange right now.",
+            ),
+        ),
+        Error::PointsShort => Problem::new(
+            409,
+            "points_short",
+            Text::new("ポイントが足りません。", "There are not enough points."),
+        ),
+        Error::NoReferral => Problem::new(
+            404,
+            "referral_not_found",
+            Text::new(
+                "この招待コードは見つからないか、受付を終えています。",
+                "There is no such invitation, or it is over.",
+            ),
+        ),
+        Error::ReferralOwn => Problem::new(
+            409,
+            "referral_own",
+            Text::new(
+                "ご自身やご家族、同じ端末からの招待は受けられません。",
+                "An invitation of yourself, your family or your own device can't be accepted.",
+            ),
+        ),
+        Error::ReferralTwice => Problem::new(
+            409,
+            "referral_accepted",
+            Text::new(
+                "招待をお受けいただけるのは1回だけです。",
+                "An invitation can be accepted only once.",
+            ),
+        ),
+        Error::ReferralUsedUp => Problem::new(
+            409,
+            "referral_used_up",
+            Text::new(
+                "この招待コードは、使える回数に達しました。",
+                "This code was accepted as often as it is good for.",
+            ),
+        ),
+        Error::ReferralNotNew => Problem::new(
+            409,
+            "referral_not_new",
+            Text::new(
+                "招待は、はじめての方だけがお受けいただけます。",
+                "Only somebody new can accept an invitation.",
+            ),
+        ),
+        _ => Problem::new(
+            409,
+            "referral_unconfirmed",
+            Text::new(
+                "先にメールアドレスの確認をお済ませください。",
+                "Please confirm your e-mail address first.",
             ),
         ),
     }

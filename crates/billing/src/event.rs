@@ -171,6 +171,16 @@ pub async fn process_due(room: &Billing, most: i64) -> Result<usize, Fault> {
             over += usize::from(ended?);
         }
     }
+    if over > 0
+        && let Err(error) = payment::settle_rewards(room, most).await
+    {
+        tracing::warn!(%error, "rewards can't be posted; the next round tries again");
+    }
+    if over > 0
+        && let Err(error) = payment::refund_ends(room, most).await
+    {
+        tracing::warn!(%error, "refunds can't be asked for; the next round tries again");
+    }
     Ok(over)
 }
 

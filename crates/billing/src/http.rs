@@ -12,7 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     Billing, Error, SubscriptionView, checkout, event, operate,
     order::{self, OrderId},
-    portal, receipt, subscription, topup,
+    points, portal, receipt, referral, subscription, topup,
 };
 
 /// Stripe's events are some kilobytes.
@@ -31,6 +31,8 @@ pub fn router() -> OpenApiRouter<Billing> {
         .merge(topup::http::router())
         .merge(receipt::http::router())
         .merge(operate::http::router())
+        .merge(points::http::router())
+        .merge(referral::http::router())
         .merge(events)
 }
 

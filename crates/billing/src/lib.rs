@@ -1,7 +1,8 @@
 //! Billing: how a plan is paid, by way of Stripe.
 //!
 //! Owns: the one customer that a tenant is, orders as they were shown, the ways to checkout and portal, every event that
-//! Stripe ever sent, subscriptions as they were last read, payments with their receipts and what became of them.
+//! Stripe ever sent, subscriptions as they were last read, payments with their receipts and what became of them; points and
+//! invitations, whose rewards come with payments and go with them.
 //! Never: a card's number; a price, plan or amount that a client named; a network call inside a transaction; an effect of
 //! what an event says, since events come twice, late and in any order. An event is a reason to read its object again.
 //!
@@ -20,9 +21,12 @@ mod money;
 mod operate;
 mod order;
 mod payment;
+mod points;
 mod portal;
 mod receipt;
 mod reconcile;
+mod referral;
+mod reward;
 mod stripe;
 mod subscription;
 mod topup;
@@ -44,9 +48,11 @@ pub use export::{Export, export};
 pub use http::router;
 pub use money::{Currency, Money};
 pub use order::OrderId;
-pub use payment::{PaymentId, mend_debts};
+pub use payment::{PaymentId, mend_debts, refund_ends, settle_rewards};
+pub use points::{RedemptionId, earn};
 pub use receipt::{Issuer, ReceiptId};
 pub use reconcile::{Repair, Report, reconcile};
+pub use referral::ReferralId;
 pub use stripe::{OpenError, sign};
 pub use subscription::{PlanChange, SubscriptionView};
 

@@ -1,3 +1,5 @@
+mod leftover;
+mod reward;
 mod store;
 
 use chrono::{DateTime, Duration, Utc};
@@ -18,6 +20,10 @@ use crate::{
     stripe::{Charge, Dispute, Invoice, InvoicePayment, Line, List},
     subscription, topup,
 };
+
+pub(crate) use leftover::end;
+pub use leftover::refund_ends;
+pub use reward::settle_rewards;
 
 kernel::id!(
     /// Money that came in for an invoice.
@@ -47,6 +53,8 @@ struct Row {
 #[derive(Debug)]
 struct Granted {
     lot: LotId,
+    /// Whose lot it is: a reward may be somebody else's.
+    tenant: TenantId,
     unit: String,
     amount: i64,
     debt: i64,
@@ -126,10 +134,30 @@ async fn record(room: &Billing, tenant: TenantId, invoice: &Invoice) -> Result<(
         lines.push((line, plan));
     }
     receipt::make(&mut tx, room, &new, &lines).await?;
+    end_if_over(&mut tx, room, invoice).await?;
     came_in(&mut tx, room, &new).await?;
     tx.commit().await?;
     tell(&new);
     Ok(())
+}
+
+/// A payment of which is heard after its subscription's end ends with it.
+async fn end_if_over(
+    conn: &mut PgConnection,
+    room: &Billing,
+    invoice: &Invoice,
+) -> Result<(), Error> {
+    let Some(subscription) = invoice.subscription() else {
+        return Ok(());
+    };
+    let row = subscription::store::find(conn, subscription).await?;
+    let Some(row) = row.filter(|row| row.status == "canceled") else {
+        return Ok(());
+    };
+    match entitlement::plan_version(conn, row.version).await? {
+        Some(plan) => end(conn, room, subscription, &plan).await,
+        None => Ok(()),
+    }
 }
 
 fn paid(invoice: &Invoice) -> Result<Money, Error> {
@@ -248,11 +276,11 @@ async fn grant_line(
 ) -> Result<(), Error> {
     let paid_for = |grant: &&PeriodicGrant| grant.every == Every::Invoice;
     for periodic in plan.terms.grants.iter().filter(paid_for) {
-        let name = format!("invoice:{}:{}", new.invoice.id, periodic.unit);
+        let lot = leftover::lot_of(new.tenant, &new.invoice.id, &periodic.unit);
         let expires_at = line.period_end().map(|end| end.max(new.now + LEAST));
         let reason = format!("{}/{} {}", plan.storefront, plan.id, new.invoice.id);
         let grant = Grant {
-            id: Uuid::new_v5(&new.tenant.0, name.as_bytes()),
+            id: lot.0,
             tenant: new.tenant,
             unit: &periodic.unit,
             amount: i64::from(periodic.amount),
@@ -434,12 +462,12 @@ async fn give_again(
     grant: &mut Granted,
     gone: i64,
 ) -> Result<LotId, Error> {
-    let name = format!("again:{}:{}", payment.id, grant.unit);
+    let name = format!("again:{}", grant.lot);
     let least = room.cx.clock.now() + AGAIN;
     let reason = payment.id.to_string();
     let again = Grant {
-        id: Uuid::new_v5(&payment.tenant.0, name.as_bytes()),
-        tenant: payment.tenant,
+        id: Uuid::new_v5(&grant.tenant.0, name.as_bytes()),
+        tenant: grant.tenant,
         unit: &grant.unit,
         amount: grant.taken - gone,
         source: Source::Paid,

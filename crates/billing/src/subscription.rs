@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use crate::{
     Billing, Error, Shop, customer,
     event::Outcome,
-    fact,
+    fact, payment,
     stripe::{Subscription, instant},
 };
 
@@ -207,6 +207,9 @@ async fn take_over(
         .filter(|before| before.storefront != row.storefront)
     {
         settle(&mut tx, room, tenant, &before.storefront, before).await?;
+    }
+    if row.status == "canceled" {
+        payment::end(&mut tx, room, &row.id, &plan).await?;
     }
     if before.as_ref().is_none_or(|before| differs(before, &row)) {
         let change = fact::Change {

@@ -10,7 +10,7 @@ use std::{
     time::Duration as Wait,
 };
 
-use api::Suggestion;
+use api::{SuggestedTopUp, Suggestion};
 use chrono::{DateTime, Utc};
 use identity::{Principal, TenantId};
 use tokio::time::Instant;
@@ -99,6 +99,7 @@ enum Refusal {
         unit: String,
         resets_at: Option<DateTime<Utc>>,
         suggestion: Option<Suggestion>,
+        topup: Option<Box<SuggestedTopUp>>,
     },
     Budget {
         unit: String,
@@ -142,12 +143,14 @@ impl Refusal {
                 unit,
                 resets_at,
                 suggestion,
+                topup,
             } => Error::QuotaExhausted {
                 unit,
                 resets_at,
                 retry_after_secs: resets_at
                     .and_then(|at| u64::try_from((at - now).num_seconds() + 1).ok()),
                 suggestion,
+                topup,
             },
         }
     }

@@ -1,4 +1,4 @@
-use api::{Problem, Suggestion};
+use api::{Problem, SuggestedTopUp, Suggestion};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use kernel::{Fault, Text};
@@ -25,6 +25,7 @@ pub enum Error {
         resets_at: Option<DateTime<Utc>>,
         retry_after_secs: Option<u64>,
         suggestion: Option<Suggestion>,
+        topup: Option<Box<SuggestedTopUp>>,
     },
     #[error("the tenant's own limit of {monthly} of {unit} a month is reached")]
     BudgetReached {
@@ -75,7 +76,7 @@ impl From<Error> for Problem {
             .with_retry_after(1)
             .with_violated(CONCURRENT)
             .with_suggestion(suggestion),
-            Error::QuotaExhausted { unit, retry_after_secs, suggestion, .. } => {
+            Error::QuotaExhausted { unit, retry_after_secs, suggestion, topup, .. } => {
                 let problem = Problem::new(
                     402,
                     "quota_exhausted",
@@ -85,7 +86,8 @@ impl From<Error> for Problem {
                     ),
                 )
                 .with_violated(&unit)
-                .with_suggestion(suggestion);
+                .with_suggestion(suggestion)
+                .with_topup(topup);
                 match retry_after_secs {
                     Some(seconds) => problem.with_retry_after(seconds),
                     None => problem,

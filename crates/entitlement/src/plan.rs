@@ -1,12 +1,13 @@
+mod catalogue;
 mod diff;
 mod migrate;
 mod operator;
+mod rewards;
 mod store;
 mod topup;
 
 use std::collections::{BTreeMap, HashSet};
 
-use api::Suggestion;
 use chrono::{DateTime, Utc};
 use db::{Ctx, Scope};
 use identity::{AuditAction, Principal, RequestMeta, TenantId};
@@ -17,9 +18,14 @@ use sqlx::PgConnection;
 
 use crate::{Error, desk::CHANNEL, lease};
 
+pub use catalogue::Catalogue;
+pub(crate) use catalogue::suggestion;
 pub use diff::{Change, Direction, PlanChange, diff};
 pub use migrate::{Customers, Migration, customers, migrate};
 pub(crate) use operator::router as operator_router;
+pub use rewards::{
+    Earning, Exchange, Occasion, POINT, Programme, Reward, Rewards, Trigger, lives_until,
+};
 pub use topup::{TopUp, TopUpTerms, TopUpVersionId, topup_version};
 
 kernel::id!(
@@ -34,6 +40,12 @@ pub struct PlanFile {
     plan: Vec<PlanEntry>,
     #[serde(default)]
     topup: Vec<topup::TopUpEntry>,
+    #[serde(default)]
+    earn: Vec<Earning>,
+    #[serde(default)]
+    exchange: Vec<Exchange>,
+    #[serde(default)]
+    referral: Vec<Programme>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -54,6 +66,8 @@ struct PlanEntry {
     features: BTreeMap<String, Feature>,
     #[serde(default)]
     highlights: Vec<Text>,
+    #[serde(default)]
+    at_end: Leftover,
 }
 
 impl PlanEntry {
@@ -69,6 +83,7 @@ impl PlanEntry {
             models: self.models.clone(),
             features: self.features.clone(),
             highlights: self.highlights.clone(),
+            at_end: self.at_end,
         }
     }
 }
@@ -80,6 +95,29 @@ pub enum Feature {
     Has(bool),
     Number(i64),
     Words(String),
+}
+
+/// What becomes of what is left when a subscription ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Leftover {
+    /// It can be used until it expires.
+    #[default]
+    Keep,
+    /// It is gone.
+    Void,
+    /// It is gone, and its money goes back.
+    Refund,
+}
+
+impl Leftover {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
+    fn is_kept(&self) -> bool {
+        *self == Self::Keep
+    }
 }
 
 /// Who is on a plan without subscribing.
@@ -111,6 +149,9 @@ pub struct Terms {
     /// What a comparison of plans says of it, in a few lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub highlights: Vec<Text>,
+    /// What becomes of units that came with an invoice and are left when the subscription ends.
+    #[serde(default, skip_serializing_if = "Leftover::is_kept")]
+    pub at_end: Leftover,
 }
 
 impl Terms {
@@ -233,6 +274,11 @@ impl PlanFile {
             {
                 return Err(wrong("a grant for each invoice needs a price"));
             }
+            if plan.price_yen == Yen::ZERO && !plan.at_end.is_kept() {
+                return Err(wrong(
+                    "what costs nothing has nothing to take back at its end",
+                ));
+            }
             if plan.features.keys().any(|name| !is_word(name)) {
                 return Err(wrong("a feature's name is lower-case letters and _"));
             }
@@ -257,6 +303,7 @@ impl PlanFile {
             }
         }
         topup::check(&file.topup, &mut prices)?;
+        rewards::check(&rewards::of(&file))?;
         Ok(file)
     }
 }
@@ -291,98 +338,6 @@ fn is_word(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
 }
 
-/// The newest version of every plan, in memory.
-#[derive(Clone, Debug, Default)]
-pub struct Catalogue {
-    plans: Vec<Plan>,
-    topups: Vec<TopUp>,
-}
-
-impl Catalogue {
-    /// Reads the newest versions.
-    ///
-    /// # Errors
-    /// When the database is away or holds terms that this version can't read.
-    pub async fn load(cx: &Ctx) -> Result<Self, Error> {
-        let mut tx = cx.db.begin(Scope::House("plan catalogue")).await?;
-        let plans = store::newest(&mut tx)
-            .await?
-            .into_iter()
-            .map(StoredPlan::read)
-            .collect::<Result<_, _>>()?;
-        let topups = topup::newest(&mut tx).await?;
-        tx.commit().await?;
-        Ok(Self { plans, topups })
-    }
-
-    /// Whether no plan was ever applied.
-    pub fn is_empty(&self) -> bool {
-        self.plans.is_empty()
-    }
-
-    /// The plans of one storefront, cheapest first.
-    pub fn of<'a>(&'a self, storefront: &'a str) -> impl Iterator<Item = &'a Plan> {
-        self.plans
-            .iter()
-            .filter(move |plan| plan.storefront == storefront)
-    }
-
-    /// The plan of whoever has no subscription.
-    fn default_for(&self, storefront: &str, audience: Audience) -> Option<&Plan> {
-        self.plans
-            .iter()
-            .find(|plan| plan.storefront == storefront && plan.terms.default_for == Some(audience))
-    }
-
-    /// The newest version of every plan.
-    pub fn all(&self) -> impl Iterator<Item = &Plan> {
-        self.plans.iter()
-    }
-
-    /// The newest version of a plan that is sold.
-    pub fn find(&self, storefront: &str, plan: &str) -> Option<&Plan> {
-        self.plans
-            .iter()
-            .find(|known| known.storefront == storefront && known.id == plan)
-    }
-
-    /// The newest version of every top-up, cheapest first.
-    pub fn topups(&self) -> impl Iterator<Item = &TopUp> {
-        self.topups.iter()
-    }
-
-    /// The newest version of a top-up.
-    pub fn topup(&self, storefront: &str, id: &str) -> Option<&TopUp> {
-        self.topups()
-            .find(|known| known.storefront == storefront && known.id == id)
-    }
-
-    /// The cheapest other plan of which `better` holds, as it is told to whoever was refused.
-    pub fn suggest(&self, than: &Plan, better: impl Fn(&Plan) -> bool) -> Option<Suggestion> {
-        let plans = self
-            .of(&than.storefront)
-            .filter(|plan| plan.id != than.id && plan.terms.default_for != Some(Audience::Guest));
-        let found = plans
-            .filter(|plan| better(plan))
-            .min_by_key(|plan| plan.terms.price_yen)?;
-        let is_free = found.terms.price_yen == Yen::ZERO;
-        Some(Suggestion {
-            plan: found.id.clone(),
-            title: found.terms.title.clone(),
-            url: if is_free { "/sign-up" } else { "/account" }.to_owned(),
-        })
-    }
-
-    /// The cheapest other plan of which `better` holds.
-    pub(crate) fn cheapest(&self, than: &Plan, better: impl Fn(&Terms) -> bool) -> Option<&Plan> {
-        self.plans
-            .iter()
-            .filter(|plan| plan.storefront == than.storefront && plan.id != than.id)
-            .filter(|plan| plan.terms.default_for != Some(Audience::Guest) && better(&plan.terms))
-            .min_by_key(|plan| plan.terms.price_yen)
-    }
-}
-
 /// Makes a new version of every plan that differs from its newest one; returns those. Safe to repeat, also by many nodes.
 pub async fn apply(cx: &Ctx, file: &PlanFile) -> Result<Vec<Plan>, Error> {
     let mut tx = cx.db.begin(Scope::House("plans apply")).await?;
@@ -412,6 +367,7 @@ pub async fn apply(cx: &Ctx, file: &PlanFile) -> Result<Vec<Plan>, Error> {
         made.push(plan);
     }
     topup::apply(&mut tx, cx, &file.topup).await?;
+    rewards::apply(&mut tx, cx, &rewards::of(file)).await?;
     tx.commit().await?;
     Ok(made)
 }
@@ -679,6 +635,20 @@ mod tests {
             ("days = 90", "days = 181", "1 to 180 days"),
             ("days = 90", "days = 0", "1 to 180 days"),
             ("price_yen = 300\n", "price_yen = 0\n", "costs something"),
+            (
+                "price_yen = 0",
+                "price_yen = 0\nat_end = \"void\"",
+                "nothing to take back",
+            ),
+            ("per_yen = 100", "per_yen = 0", "yen above 0"),
+            ("event = \"review\"", "event = \"rain\"", "can't be read"),
+            ("points = 500", "points = 0", "an amount above 0"),
+            ("most = 20", "most = 1001", "1 to 1000"),
+            (
+                "trigger = \"invoice\"",
+                "trigger = \"luck\"",
+                "can't be read",
+            ),
             ("sites = 3", "sites = -3", "can't be negative"),
             ("sites = 3", "sites = 3.5", "can't be read"),
             ("sites = 3", "Sites = 3", "a feature's name"),

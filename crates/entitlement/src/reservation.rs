@@ -14,7 +14,7 @@ use crate::{
     desk::{self, Desk},
     grant, lease,
     lease::LeaseId,
-    plan::{Catalogue, Plan, Standing, Terms},
+    plan::{Catalogue, Plan, Standing, Terms, suggestion},
 };
 
 kernel::id!(
@@ -421,15 +421,5 @@ pub(crate) fn suggest(
     plan: &Plan,
     better: impl Fn(&Terms) -> bool,
 ) -> Option<Suggestion> {
-    let found = catalogue.cheapest(plan, better)?;
-    let url = if found.terms.price_yen == kernel::Yen::ZERO {
-        "/sign-up".to_owned()
-    } else {
-        format!("/plans/{}?plan={}", found.storefront, found.id)
-    };
-    Some(Suggestion {
-        plan: found.id.clone(),
-        title: found.terms.title.clone(),
-        url,
-    })
+    catalogue.cheapest(plan, better).map(suggestion)
 }

@@ -39,7 +39,17 @@ pub(crate) async fn remember(
         return Ok(None);
     }
     let token = secret::new_token()?;
-    store::insert(conn, cx.ids.new_id(), user, &secret::hash(&token), now).await?;
+    let before = meta.device.as_deref().map(secret::hash);
+    let id = cx.ids.new_id();
+    store::insert(
+        conn,
+        id,
+        user,
+        &secret::hash(&token),
+        before.as_deref(),
+        now,
+    )
+    .await?;
     Ok(Some(token))
 }
 

@@ -20,6 +20,7 @@ mod http;
 mod idle;
 mod invitation;
 mod key;
+mod kin;
 mod letters;
 mod link;
 mod member;
@@ -61,6 +62,7 @@ pub use key::{
     Key, KeyStatus, KeyTerms, NewKey, create as create_key, list as list_keys, note_key_use,
     revoke as revoke_key, rotate as rotate_key, scopes_for_keys,
 };
+pub use kin::{Kin, kin};
 pub use letters::{Addressee, billing_contacts, tenants_with_members, write_letters};
 pub use oauth::{Client as OauthClient, add_client, disable_client, list_clients};
 pub use oidc::IssuerConfig;

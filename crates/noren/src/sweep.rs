@@ -58,6 +58,10 @@ async fn once(house: &House) {
     let noted = entitlement::note_budgets(cx, &house.urls.account, MOST).await;
     tell("budgets", noted);
     tell("debts", billing::mend_debts(&house.billing, MOST).await);
+    let settled = billing::settle_rewards(&house.billing, MOST).await;
+    tell("rewards", settled);
+    let asked = billing::refund_ends(&house.billing, MOST).await;
+    tell("refunds", asked);
     tell("expiry", ledger::expire_due(cx, MOST).await);
     tell("use of keys", identity::note_key_use(&house.identity).await);
     tell("identity", identity::tidy_up(&house.identity, MOST).await);

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `POST /sandbox/clock` `seconds=`, `days=`, `months=` | time goes on: periods renew, cancellations take effect |
 //! | `POST /sandbox/faults` `copies=` `drop=` `delay_ms=` `reverse=` `shape=` | events come so often, or every n-th never, late, in the wrong order, in the `old` shape or `both` |
-//! | `POST /sandbox/card` `customer=` `fails=true` | from now on the card is declined |
+//! | `POST /sandbox/card` `customer=` `fails=true` `fingerprint=` | from now on the card is declined, or is this one |
 //! | `POST /sandbox/disputes` `charge=` `status=` | the card's holder disputes, or the dispute changes |
 //! | `POST /sandbox/unpaid` `subscription=` | the tries are over: `past_due` becomes `unpaid` |
 //! | `POST /sandbox/delivery` `to=` `secret=` | where events go from now on; empty: nowhere |
@@ -127,6 +127,16 @@ impl StripeDouble {
     pub fn cancel_newest(&self, wanted: bool) {
         if let Some(id) = self.newest("subscription") {
             self.write(|books| books.cancel_at_period_end(&id, wanted));
+        }
+    }
+
+    /// Ends the newest subscription at once.
+    pub fn end_newest(&self) {
+        if let Some(id) = self.newest("subscription") {
+            self.write(|books| {
+                let now = books.now();
+                books.end(&id, now);
+            });
         }
     }
 

@@ -27,6 +27,9 @@ export type TopUpOffer = Schemas['TopUpOffer']
 export type TopUpOrder = Schemas['TopUpOrder']
 export type TopUpOutcome = Schemas['TopUpOutcome']
 export type Budget = Schemas['Budget']
+export type Points = Schemas['PointsView']
+export type Redemption = Schemas['Redemption']
+export type Referrals = Schemas['ReferralsView']
 export type RatePolicy = Schemas['RatePolicy']
 export type RateLimits = Schemas['RateLimits']
 
@@ -68,6 +71,26 @@ export function setBudget(unit: string, wish: { monthly: number; alerts: number[
 
 export async function removeBudget(unit: string): Promise<void> {
   await unwrap(account.DELETE('/billing/budgets/{unit}', { params: { path: { unit } } }))
+}
+
+export function getPoints(): Promise<Points> {
+  return unwrap(account.GET('/me/points'))
+}
+
+export function redeemPoints(exchange: string): Promise<Redemption> {
+  return unwrap(account.POST('/points/redeem', { body: { exchange } }))
+}
+
+export function getReferrals(): Promise<Referrals> {
+  return unwrap(account.GET('/me/referrals'))
+}
+
+export async function makeReferralCode(programme: string): Promise<void> {
+  await unwrap(account.POST('/referrals', { body: { programme } }))
+}
+
+export async function acceptReferral(code: string): Promise<void> {
+  await unwrap(account.POST('/referrals/accept', { body: { code } }))
 }
 
 export function startCheckout(order: string): Promise<Hosted> {

@@ -66,6 +66,8 @@ export interface ProblemView {
   requestId: string | null
   retryAfter: number | null
   suggestion: { plan: string; title: string; url: string } | null
+  // What can be bought once, beside the plan.
+  topup: { title: string; url: string } | null
 }
 
 const fallback = {
@@ -96,6 +98,7 @@ export function describeProblem(error: unknown, locale: Locale): ProblemView {
       requestId: null,
       retryAfter: null,
       suggestion: null,
+      topup: null,
     }
   }
   const { problem } = error
@@ -106,7 +109,7 @@ export function describeProblem(error: unknown, locale: Locale): ProblemView {
     fields[name] ??= field.text[locale]
     fieldCodes[name] ??= field.code
   }
-  const { suggestion } = problem
+  const { suggestion, topup } = problem
   return {
     code: problem.code,
     summary: problem.text?.[locale] ?? problem.detail ?? fallback.unexpected[locale],
@@ -119,6 +122,7 @@ export function describeProblem(error: unknown, locale: Locale): ProblemView {
       suggestion && inside(suggestion.url)
         ? { plan: suggestion.plan, title: suggestion.title[locale], url: suggestion.url }
         : null,
+    topup: topup && inside(topup.url) ? { title: topup.title[locale], url: topup.url } : null,
   }
 }
 

@@ -2576,6 +2576,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/me/points": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The tenant's points, what they are earned for, and what they may become. */
+        get: operations["get_points"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me/referrals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The programmes of invitations, the tenant's codes, and what became of its invitations. */
+        get: operations["get_referrals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/members": {
         parameters: {
             query?: never;
@@ -2754,6 +2788,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/points/redeem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes tickets, or other units of a storefront, of points: in one transaction, all of it or nothing. */
+        post: operations["redeem_points"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/rate-limit": {
         parameters: {
             query?: never;
@@ -2782,6 +2833,40 @@ export interface paths {
         get: operations["get_ready"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/referrals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives the tenant's code in a programme; it is the same one however often it is asked for. */
+        post: operations["make_referral_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/referrals/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Accepts an invitation, once in each programme. Invitations of oneself, one's family or one's own browser are refused. */
+        post: operations["accept_referral"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3174,6 +3259,11 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The code of whoever invited. */
+        AcceptReferral: {
+            /** @description Eight letters and digits. */
+            code: string;
+        };
         /** @description Tokens for an API client. The access token goes into `Authorization: Bearer`. */
         AccessTokens: {
             access_token: string;
@@ -3430,6 +3520,17 @@ export interface components {
             name: string;
             user: components["schemas"]["UserId"];
         };
+        /** @description A code to hand out. */
+        CodeView: {
+            /** Format: int32 */
+            accepted: number;
+            code: string;
+            /** @description Leads to the page that accepts it. */
+            link: string;
+            /** Format: int32 */
+            most: number;
+            programme: string;
+        };
         /** @description What a person has agreed to. */
         Consents: {
             /** @description Whether the caller can agree to anything: people with an account can. */
@@ -3537,6 +3638,22 @@ export interface components {
             role: components["schemas"]["Speaker"];
             text: string;
         };
+        /** @description Points for an occasion. */
+        Earning: {
+            /**
+             * Format: int32
+             * @description How many days the points live.
+             */
+            days: number;
+            event: components["schemas"]["Occasion"];
+            /**
+             * Format: int32
+             * @description For each whole time of so many yen that were paid; without it once, whatever was paid.
+             */
+            per_yen?: number | null;
+            /** Format: int32 */
+            points: number;
+        };
         EventId: string;
         EventTypeView: {
             name: string;
@@ -3563,6 +3680,21 @@ export interface components {
          * @enum {string}
          */
         Every: "day" | "month" | "invoice";
+        /** @description Points that become units of a storefront. */
+        Exchange: {
+            /** Format: int32 */
+            amount: number;
+            /**
+             * Format: int32
+             * @description How many days the units live.
+             */
+            days: number;
+            id: string;
+            /** Format: int32 */
+            points: number;
+            title: components["schemas"]["Text"];
+            unit: string;
+        };
         /** @description A message of it. */
         ExportedMessage: {
             /** Format: date-time */
@@ -4146,6 +4278,11 @@ export interface components {
              */
             used: number;
         };
+        /** @description In which programme somebody wants to invite. */
+        MakeReferralCode: {
+            /** @description The programme's id. */
+            programme: string;
+        };
         /** @description The caller as shown to itself. */
         Me: {
             /**
@@ -4475,6 +4612,11 @@ export interface components {
             scope: string;
             token_type: string;
         };
+        /**
+         * @description What points are earned for.
+         * @enum {string}
+         */
+        Occasion: "invoice" | "review";
         /**
          * @description Why an endpoint is told nothing.
          * @enum {string}
@@ -5101,6 +5243,18 @@ export interface components {
             status: components["schemas"]["PlanStatus"];
             storefront: string;
         };
+        /** @description What a tenant has, and what it may do with it. */
+        PointsView: {
+            /**
+             * Format: int64
+             * @description What can be used right now.
+             */
+            balance: number;
+            earn: components["schemas"]["Earning"][];
+            exchanges: components["schemas"]["Exchange"][];
+            /** @description The unit under which the ledger tells of every movement. */
+            unit: string;
+        };
         /** @description The body of a refusal (RFC 9457). */
         Problem: {
             code: string;
@@ -5117,6 +5271,7 @@ export interface components {
             text: components["schemas"]["Text"];
             /** @description The status in words. */
             title: string;
+            topup?: components["schemas"]["SuggestedTopUp"] | null;
             type: string;
             /** @description The names of the limits that are used up, as in the `RateLimit` field. */
             "violated-policies"?: string[];
@@ -5124,6 +5279,23 @@ export interface components {
         Profile: {
             display_name?: string | null;
             locale?: components["schemas"]["Lang"] | null;
+        };
+        /** @description A programme of invitations. */
+        Programme: {
+            id: string;
+            invited?: components["schemas"]["Reward"] | null;
+            /**
+             * Format: int32
+             * @description How many invitations one code is good for.
+             */
+            most: number;
+            referrer?: components["schemas"]["Reward"] | null;
+            title: components["schemas"]["Text"];
+            trigger: components["schemas"]["Trigger"];
+        };
+        /** @description A programme as its tenant sees it. */
+        ProgrammeView: components["schemas"]["Programme"] & {
+            code: components["schemas"]["CodeView"] | null;
         };
         /** @description How the rest of the running period is settled. */
         Proration: {
@@ -5353,6 +5525,59 @@ export interface components {
         RecoveryCodes: {
             recovery_codes: string[];
         };
+        /** @description What points are to become. */
+        RedeemPoints: {
+            /** @description The exchange's id. */
+            exchange: string;
+            /**
+             * Format: int32
+             * @description How many times, at once; once unless said.
+             */
+            times?: number | null;
+        };
+        /** @description Points that became units. */
+        Redemption: {
+            /** Format: int64 */
+            amount: number;
+            /**
+             * Format: int64
+             * @description The points that are left.
+             */
+            balance: number;
+            exchange: string;
+            /** Format: date-time */
+            expires_at: string;
+            id: components["schemas"]["RedemptionId"];
+            /**
+             * Format: int64
+             * @description What was paid in points.
+             */
+            points: number;
+            /** Format: int32 */
+            times: number;
+            unit: string;
+        };
+        RedemptionId: string;
+        ReferralId: string;
+        /** @description An invitation that was accepted. Whom somebody invited is not told. */
+        ReferralView: {
+            /** Format: date-time */
+            accepted_at: string;
+            /** Format: date-time */
+            closed_at: string | null;
+            id: components["schemas"]["ReferralId"];
+            /** @description Whether the tenant invited, or was invited. */
+            invited_by_us: boolean;
+            programme: string;
+            /** @enum {string} */
+            state: "pending" | "rewarded" | "refused";
+        };
+        /** @description Programmes and invitations of a tenant. */
+        ReferralsView: {
+            /** @description The newest hundred. */
+            invitations: components["schemas"]["ReferralView"][];
+            programmes: components["schemas"]["ProgrammeView"][];
+        };
         RefreshRequest: {
             refresh_token: string;
         };
@@ -5392,6 +5617,17 @@ export interface components {
         Retention: {
             keys: components["schemas"]["KeyRule"][];
             tenant: components["schemas"]["Rule"];
+        };
+        /** @description Units for one side of an invitation. */
+        Reward: {
+            /** Format: int32 */
+            amount: number;
+            /**
+             * Format: int32
+             * @description How many days they live.
+             */
+            days: number;
+            unit: string;
         };
         /**
          * @description What somebody is in a tenant. A guest's tenant has nobody else in it.
@@ -5598,6 +5834,15 @@ export interface components {
         Subscriptions: {
             items: components["schemas"]["SubscriptionView"][];
         };
+        /** @description The cheapest units that are bought once and would allow what was refused. */
+        SuggestedTopUp: {
+            /** Format: int64 */
+            price_yen: number;
+            title: components["schemas"]["Text"];
+            topup: string;
+            /** @description Where to get it, relative to the web app. */
+            url: string;
+        };
         /** @description The cheapest way to be allowed what was refused. */
         Suggestion: {
             plan: string;
@@ -5798,6 +6043,11 @@ export interface components {
             reply: string;
             rule: components["schemas"]["Rule"];
         };
+        /**
+         * @description When an invitation is fulfilled.
+         * @enum {string}
+         */
+        Trigger: "sign_up" | "invoice";
         TryText: {
             from?: components["schemas"]["From"];
             /**
@@ -13196,6 +13446,80 @@ export interface operations {
             };
         };
     };
+    get_points: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PointsView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_referrals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReferralsView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_members: {
         parameters: {
             query?: never;
@@ -13788,6 +14112,50 @@ export interface operations {
             };
         };
     };
+    redeem_points: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RedeemPoints"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Redemption"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_rate_limit: {
         parameters: {
             query: {
@@ -13843,6 +14211,94 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Ready"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_referral_code: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MakeReferralCode"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    accept_referral: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcceptReferral"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReferralView"];
                 };
             };
             /** @description The request is refused; `code` says why. */

@@ -14,9 +14,11 @@ export const unitWords = define({
   ticket: { ja: 'チケット', en: 'Tickets' },
   embedding: { ja: '学習用トークン', en: 'Training tokens' },
   token: { ja: 'トークン', en: 'Tokens' },
+  point: { ja: 'ポイント', en: 'Points' },
   times: { ja: (n: string) => `${n}回`, en: (n: string) => n },
   sheets: { ja: (n: string) => `${n}枚`, en: (n: string) => n },
   tokens: { ja: (n: string) => `${n}トークン`, en: (n: string) => n },
+  points: { ja: (n: string) => `${n}ポイント`, en: (n: string) => `${n} points` },
   left: { ja: (n: string) => `あと${n}`, en: (n: string) => `${n} left` },
   none: { ja: '残りはありません', en: 'None left' },
   usedOf: {

@@ -138,6 +138,7 @@ export const areaWords = define({
   plan: { ja: 'プランと使用量', en: 'Plan and usage' },
   receipts: { ja: '領収書', en: 'Receipts' },
   ledger: { ja: '残高の理由', en: 'Balances' },
+  rewards: { ja: 'ポイントとご紹介', en: 'Points and invitations' },
   profile: { ja: 'プロフィール', en: 'Profile' },
   security: { ja: '安全', en: 'Security' },
   devices: { ja: '端末', en: 'Devices' },

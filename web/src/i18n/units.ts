@@ -3,7 +3,7 @@ import { unitWords } from './billingWords'
 import { count } from './format'
 import { wordsOf } from './text'
 
-type Kind = 'chat' | 'request' | 'ticket' | 'embedding' | 'token'
+type Kind = 'chat' | 'request' | 'ticket' | 'embedding' | 'token' | 'point'
 
 // What is counted is named by the second half of its unit, such as `misaki.chat`; the shop is the first half.
 function kindOf(unit: string): Kind | null {
@@ -13,6 +13,7 @@ function kindOf(unit: string): Kind | null {
   if (/embed/.test(name)) return 'embedding'
   if (/token/.test(name)) return 'token'
   if (/ticket/.test(name)) return 'ticket'
+  if (name === 'point') return 'point'
   if (/chat|message/.test(name)) return 'chat'
   if (/request|run|call/.test(name)) return 'request'
   return null
@@ -36,6 +37,8 @@ export function amountOf(unit: string, amount: number, locale: Locale): string {
     case 'embedding':
     case 'token':
       return words.tokens(shown)
+    case 'point':
+      return words.points(shown)
     default:
       return shown
   }

@@ -68,6 +68,7 @@ export function standingSearch(search: Search): StandingSearch {
 }
 
 interface TopUpsSearch {
+  choose?: string | undefined
   outcome?: 'success' | 'cancel' | undefined
   order?: string | undefined
 }
@@ -76,8 +77,13 @@ export function topUpsSearch(search: Search): TopUpsSearch {
   const { outcome } = search
   return {
     outcome: outcome === 'success' || outcome === 'cancel' ? outcome : undefined,
+    choose: word(search['choose'], /^[a-z]{1,30}$/),
     order: word(search['order'], /^ord_[0-9a-f]{32}$/),
   }
+}
+
+export function rewardsSearch(search: Search): { code?: string | undefined } {
+  return { code: word(search['code'], /^[0-9A-Za-z]{8}$/) }
 }
 
 export function unitSearch(search: Search): { unit?: string | undefined } {

@@ -23,7 +23,7 @@ import {
 } from './admin/search'
 import { HouseLayout } from './HouseLayout'
 import { Broken, NotFound } from './NotFound'
-import { plansSearch, resultSearch, safeNext, standingSearch, topUpsSearch, unitSearch } from './paths'
+import { plansSearch, resultSearch, rewardsSearch, safeNext, standingSearch, topUpsSearch, unitSearch } from './paths'
 import { StepUpHost } from './StepUpHost'
 import { Welcome } from './Welcome'
 
@@ -219,6 +219,13 @@ const balancesRoute = createRoute({
   path: '/ledger',
   validateSearch: unitSearch,
   component: lazyRouteComponent(() => import('./billing/LedgerPage')),
+})
+
+const rewardsRoute = createRoute({
+  getParentRoute: () => accountRoute,
+  path: '/rewards',
+  validateSearch: rewardsSearch,
+  component: lazyRouteComponent(() => import('./billing/RewardsPage')),
 })
 
 const plansRoute = createRoute({
@@ -494,6 +501,7 @@ const routeTree = rootRoute.addChildren([
       receiptsRoute,
       receiptRoute,
       balancesRoute,
+      rewardsRoute,
       newTenantRoute,
     ]),
     plansRoute,

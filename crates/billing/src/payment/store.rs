@@ -3,15 +3,15 @@ use identity::TenantId;
 use ledger::{Grant, LotId};
 use sqlx::PgConnection;
 
-use super::{Granted, New, PaymentId, Row};
+use super::{Granted, New, PaymentId, Row, leftover::Due};
 use crate::order::OrderId;
 
 /// False when the invoice was written down before, or another one for the same order.
 pub(super) async fn insert(conn: &mut PgConnection, new: &New<'_>) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "insert into billing.payment (id, tenant_id, livemode, invoice, payment_intent, subscription, amount, currency,
-             paid_at, recorded_at, order_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+             paid_at, recorded_at, order_id, rewards_due)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, true)
          on conflict do nothing",
         new.id as PaymentId,
         new.tenant as TenantId,
@@ -83,9 +83,9 @@ pub(super) async fn grants(
 ) -> sqlx::Result<Vec<Granted>> {
     sqlx::query_as!(
         Granted,
-        r#"select lot_id as "lot: LotId", unit, amount, debt, expires_at, taken, again_lot_id as "again: LotId"
+        r#"select lot_id as "lot: LotId", tenant_id as "tenant: TenantId", unit, amount, debt, expires_at, taken, again_lot_id as "again: LotId"
            from billing.payment_grant
-           where payment_id = $1 order by unit"#,
+           where payment_id = $1 order by tenant_id, unit, lot_id"#,
         payment as PaymentId,
     )
     .fetch_all(conn)
@@ -140,4 +140,75 @@ pub(super) async fn watched(conn: &mut PgConnection, most: i64) -> sqlx::Result<
     )
     .fetch_all(conn)
     .await
+}
+
+/// Invoices whose rewards are to be posted, the oldest first.
+pub(super) async fn rewards_due(conn: &mut PgConnection, most: i64) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        "select invoice from billing.payment where rewards_due order by recorded_at limit $1",
+        most,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// False when they were posted before.
+pub(super) async fn take_rewards(conn: &mut PgConnection, id: PaymentId) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "update billing.payment set rewards_due = false where id = $1 and rewards_due",
+        id as PaymentId,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Invoices of a subscription whose end was not looked at, the oldest first.
+pub(super) async fn not_ended(
+    conn: &mut PgConnection,
+    subscription: &str,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        "select invoice from billing.payment where subscription = $1 and end_refund is null order by recorded_at, id",
+        subscription,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn set_end_refund(
+    conn: &mut PgConnection,
+    id: PaymentId,
+    amount: i64,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update billing.payment set end_refund = $2, end_refund_due = $2::bigint > 0 where id = $1",
+        id as PaymentId,
+        amount,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// What ended subscriptions are to give back and Stripe was not asked for yet, the oldest first.
+pub(super) async fn end_refunds(conn: &mut PgConnection, most: i64) -> sqlx::Result<Vec<Due>> {
+    sqlx::query_as!(
+        Due,
+        r#"select id as "id: PaymentId", payment_intent as intent, end_refund as "amount!"
+           from billing.payment where end_refund_due order by recorded_at limit $1"#,
+        most,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn end_refund_asked(conn: &mut PgConnection, id: PaymentId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update billing.payment set end_refund_due = false where id = $1",
+        id as PaymentId,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }

@@ -475,9 +475,26 @@ pub(crate) struct Charge {
     customer: Option<Ref>,
     // before basil
     invoice: Option<Ref>,
+    payment_method_details: Option<PaidWith>,
+}
+
+#[derive(Debug, Deserialize)]
+struct PaidWith {
+    card: Option<Card>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Card {
+    fingerprint: Option<String>,
 }
 
 impl Charge {
+    /// What stands for the card, whoever has it.
+    pub(crate) fn card(&self) -> Option<&str> {
+        let card = self.payment_method_details.as_ref()?.card.as_ref()?;
+        card.fingerprint.as_deref()
+    }
+
     pub(crate) fn payment_intent(&self) -> Option<&str> {
         id_of(self.payment_intent.as_ref())
     }

@@ -331,7 +331,7 @@ async fn receipts_have_what_an_invoice_needs_and_say_what_went_back() {
         shop.wait(&test, Duration::days(31));
     }
     shop.catch_up().await;
-    let cookies = shop.sign_in(&shop.email).await;
+    let cookies = shop.sign_in(&shop.email, "").await;
     let (_, first) = shop
         .ask(&cookies, "GET", "/billing/receipts?limit=2", None)
         .await;

@@ -8,11 +8,13 @@
 mod buying;
 mod calendar;
 mod changing;
+mod ending;
 mod events;
 mod faults;
 mod money_back;
 mod operating;
 mod orders;
+mod rewards;
 mod told;
 mod topups;
 
@@ -136,11 +138,15 @@ async fn stand_in(now: DateTime<Utc>) -> (StripeDouble, String) {
 }
 
 async fn house(cx: &Ctx) -> Entitlement {
+    house_of(cx, PLANS).await
+}
+
+async fn house_of(cx: &Ctx, plans: &str) -> Entitlement {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let identity = Identity::open(cx.clone(), identity::Config::at("https://noren.example"))
         .await
         .unwrap();
-    entitlement::apply(cx, &PlanFile::parse(PLANS).unwrap())
+    entitlement::apply(cx, &PlanFile::parse(plans).unwrap())
         .await
         .unwrap();
     let catalogue = Arc::new(RwLock::new(Catalogue::load(cx).await.unwrap()));
@@ -219,7 +225,18 @@ impl Shop {
 
     /// A tenant whose owner has an address that is proven, and a cookie to ask routes with.
     async fn member(house: &Entitlement, operator: bool) -> (Self, String) {
-        let mut shop = Self::of(house, NEW).await;
+        Self::of(house, NEW).await.joined(operator, "").await
+    }
+
+    /// Somebody else at the same stand-in, who comes with these cookies.
+    async fn joined(&self, operator: bool, before: &str) -> (Self, String) {
+        let mut shop = Self {
+            room: self.room.clone(),
+            router: self.router.clone(),
+            caller: self.caller.clone(),
+            stripe: self.stripe.clone(),
+            email: String::new(),
+        };
         let room = &shop.room.identity;
         let meta = RequestMeta::of_the_house("req_test");
         let email = format!("{}@example.test", room.cx.ids.new_id::<Uuid>().simple());
@@ -238,7 +255,7 @@ impl Shop {
             identity::SignedIn::Waiting { .. } => None,
         };
         let new = new.unwrap();
-        let cookies = shop.sign_in(&email).await;
+        let cookies = shop.sign_in(&email, before).await;
         shop.caller = Caller::from(new.session);
         shop.email = email;
         assert_eq!(shop.caller.principal.tenant, principal.tenant);
@@ -246,13 +263,14 @@ impl Shop {
     }
 
     /// The cookies of a new session.
-    async fn sign_in(&self, email: &str) -> String {
+    async fn sign_in(&self, email: &str, before: &str) -> String {
         let room = self.room.identity.clone();
         let (router, _) = identity::router().with_state(room).split_for_parts();
         let router: Router = router;
         let body = json!({ "email": email, "password": PASSWORD }).to_string();
         let request = Request::post("/auth/login")
             .header("content-type", "application/json")
+            .header("cookie", before)
             .body(Body::from(body))
             .unwrap();
         let answer = router.oneshot(request).await.unwrap();

@@ -111,7 +111,7 @@ pub(super) async fn acquire(
             Short::Units => {
                 let at =
                     grant::resets_at(&mut tx, cx, counter.tenant, &standing, &wish.unit).await?;
-                no_units(&catalogue, &standing, &wish.unit, at, at_budget)
+                no_units(&catalogue, &standing, &wish, at, at_budget)
             }
             short => no_room(&catalogue, &standing.plan, short, oldest, now),
         };
@@ -279,10 +279,11 @@ fn no_room(
 fn no_units(
     catalogue: &Catalogue,
     standing: &Standing,
-    unit: &str,
+    wish: &Wish,
     resets_at: Option<DateTime<Utc>>,
     at_budget: Option<budget::Left>,
 ) -> Refusal {
+    let unit = wish.unit.as_str();
     if let Some(left) = at_budget {
         return Refusal::Budget {
             unit: unit.to_owned(),
@@ -297,6 +298,7 @@ fn no_units(
         suggestion: suggest(catalogue, plan, |terms| {
             granted(terms, unit) > granted(&plan.terms, unit)
         }),
+        topup: catalogue.topup_for(plan, unit, wish.amount),
     }
 }
 

@@ -23,6 +23,7 @@ fn standing(holds_until: Option<DateTime<Utc>>) -> Arc<Standing> {
         models: Vec::new(),
         features: std::collections::BTreeMap::new(),
         highlights: Vec::new(),
+        at_end: crate::Leftover::Keep,
     };
     let plan = Plan {
         version_id: PlanVersionId(Uuid::nil()),

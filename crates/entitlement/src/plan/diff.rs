@@ -4,7 +4,7 @@ use db::{Ctx, Scope};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Feature, Plan, PlanFile, StoredPlan, Terms, migrate::Customers, store};
+use super::{Feature, Leftover, Plan, PlanFile, StoredPlan, Terms, migrate::Customers, store};
 use crate::Error;
 
 /// For whom a change is good.
@@ -142,6 +142,9 @@ fn flat(terms: &Terms) -> BTreeMap<String, Value> {
     );
     if !terms.highlights.is_empty() {
         flat.insert("highlights".to_owned(), json!(terms.highlights));
+    }
+    if terms.at_end != Leftover::Keep {
+        flat.insert("at_end".to_owned(), json!(terms.at_end));
     }
     for grant in &terms.grants {
         let term = format!(

@@ -187,3 +187,53 @@ async fn a_reservation_ends_once_and_its_usage_row_says_what_the_ledger_says() {
         [(0, 7, "failed".to_owned()), (1, 7, "completed".to_owned())]
     );
 }
+
+#[tokio::test]
+async fn whoever_has_the_largest_plan_is_told_of_the_cheapest_top_up_that_is_enough() {
+    let test = testkit::context().await;
+    let topup = |id: &str, amount: u32, price: u32, sold: &str| {
+        format!(
+            r#"
+            [[topup]]
+            storefront = "misaki"
+            id = "{id}"
+            title = {{ ja = "買い足し", en = "More" }}
+            unit = "misaki.chat"
+            amount = {amount}
+            price_yen = {price}
+            {sold}
+            days = 90"#
+        )
+    };
+    let text = format!(
+        r#"[[plan]]
+        storefront = "misaki"
+        id = "largest"
+        title = {{ ja = "大", en = "Large" }}
+        price_yen = 980
+        limits = {{ per_minute = 100, concurrent = 100 }}
+        grants = [{{ unit = "misaki.chat", amount = 1, every = "day" }}]
+        routes = {{ "misaki.chat" = "small" }}{}{}{}"#,
+        topup("dear", 1000, 1500, "stripe_price = \"price_dear\""),
+        topup("enough", 100, 300, "stripe_price = \"price_enough\""),
+        topup("closed", 100, 100, ""),
+    );
+    let room = open(&test.cx, &PlanFile::parse(&text).unwrap()).await;
+    let caller = guest(&room).await;
+    entitlement::assign(&test.cx, caller.tenant, "misaki", "largest")
+        .await
+        .unwrap();
+    reserve(&room, caller).await.unwrap();
+    let Err(Error::QuotaExhausted {
+        suggestion, topup, ..
+    }) = reserve(&room, caller).await
+    else {
+        unreachable!("more than there is");
+    };
+    assert!(suggestion.is_none(), "no plan has more");
+    let topup = topup.unwrap();
+    assert_eq!(
+        (topup.topup.as_str(), topup.price_yen, topup.url.as_str()),
+        ("enough", 300, "/billing/topups/misaki?choose=enough")
+    );
+}

@@ -57,6 +57,12 @@ impl Dialect {
         {
             error.insert("suggestion".to_owned(), suggestion);
         }
+        if let Some(topup) = problem.as_ref().and_then(|problem| problem.topup.as_ref())
+            && let Some(error) = body.get_mut("error").and_then(Value::as_object_mut)
+            && let Ok(topup) = serde_json::to_value(topup)
+        {
+            error.insert("topup".to_owned(), topup);
+        }
         if self == Self::RunPod
             && let (Some(body), Some(problem)) = (body.as_object_mut(), &problem)
         {

@@ -20,18 +20,22 @@ pub(super) async fn find(
     .await
 }
 
+/// The cookie that it replaces, if there is one, says which browser it is.
 pub(super) async fn insert(
     conn: &mut PgConnection,
     id: DeviceId,
     user: UserId,
     token_hash: &[u8],
+    replaces: Option<&[u8]>,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into identity.device (id, user_id, token_hash, created_at, last_used_at) values ($1, $2, $3, $4, $4)",
+        "insert into identity.device (id, user_id, token_hash, browser, created_at, last_used_at)
+         values ($1, $2, $3, coalesce((select browser from identity.device where token_hash = $4), $1), $5, $5)",
         id as DeviceId,
         user as UserId,
         token_hash,
+        replaces,
         now,
     )
     .execute(conn)

@@ -34,6 +34,8 @@ pub(super) struct Books {
     /// Mistakes of callers that Stripe would let pass.
     pub(super) flags: Vec<String>,
     declined: Vec<String>,
+    /// The cards of customers who do not have one of their own.
+    cards: BTreeMap<String, String>,
     /// Where the clock stands, if it does not go by itself.
     #[serde(skip)]
     pub(super) stands_at: Option<i64>,
@@ -201,6 +203,18 @@ impl Books {
         self.declined.iter().any(|known| known == customer)
     }
 
+    /// From now on a customer pays with a card that others may have as well.
+    pub(super) fn set_card(&mut self, customer: &str, fingerprint: &str) {
+        self.cards
+            .insert(customer.to_owned(), fingerprint.to_owned());
+    }
+
+    /// What stands for the card that a customer pays with.
+    fn card(&self, customer: &str) -> String {
+        let shared = self.cards.get(customer).cloned();
+        shared.unwrap_or_else(|| format!("fp_{customer}"))
+    }
+
     /// Subscribes and charges; the events come in the order that hurts most: the subscription before its payment, the
     /// checkout last.
     pub(super) fn subscribe(&mut self, session: &str, price: &str, amount: i64) -> Option<String> {
@@ -331,7 +345,8 @@ impl Books {
             "created": now, "customer": customer, "status": "succeeded", "latest_charge": charge }));
         self.add(json!({ "id": charge, "object": "charge", "amount": amount, "amount_refunded": 0, "refunded": false,
             "disputed": false, "currency": "jpy", "livemode": false, "created": now, "customer": customer, "paid": true,
-            "payment_intent": intent, "sandbox_invoice": invoice }));
+            "payment_intent": intent, "sandbox_invoice": invoice,
+            "payment_method_details": { "type": "card", "card": { "fingerprint": self.card(&customer) } } }));
         let paid = json!({ "id": payment, "object": "invoice_payment", "amount_paid": amount, "currency": "jpy",
             "livemode": false, "created": now, "invoice": invoice, "status": "paid", "is_default": true,
             "payment": { "type": "payment_intent", "payment_intent": intent } });

@@ -44,6 +44,11 @@ impl StripeDouble {
         });
     }
 
+    /// From now on a customer pays with a card of this fingerprint.
+    pub fn pay_with(&self, customer: &str, fingerprint: &str) {
+        self.write(|books| books.set_card(customer, fingerprint));
+    }
+
     /// Says that the tries to get an owed invoice paid are over.
     pub fn give_up(&self, subscription: &str) {
         self.write(|books| {
@@ -121,6 +126,9 @@ async fn card(State(double): State<StripeDouble>, body: Bytes) -> Response {
     let customer = form.get("customer").cloned().unwrap_or_default();
     let fails = form.get("fails").is_some_and(|fails| fails == "true");
     double.decline(&customer, fails);
+    if let Some(fingerprint) = form.get("fingerprint") {
+        double.pay_with(&customer, fingerprint);
+    }
     answer(200, &json!({ "customer": customer, "fails": fails }))
 }
 

@@ -6,6 +6,7 @@ export const sections = [
   { id: 'plan', to: '/account/plan', icon: 'check' },
   { id: 'receipts', to: '/account/receipts', icon: 'letter' },
   { id: 'ledger', to: '/account/ledger', icon: 'copy' },
+  { id: 'rewards', to: '/account/rewards', icon: 'auto' },
   { id: 'profile', to: '/account/profile', icon: 'person' },
   { id: 'security', to: '/account/security', icon: 'key' },
   { id: 'devices', to: '/account/devices', icon: 'device' },
@@ -34,6 +35,7 @@ export function mayOpen(me: Me, section: SectionId): boolean {
     case 'ledger':
       return can(me, 'usage.read')
     case 'receipts':
+    case 'rewards':
       return me.user !== null && can(me, 'billing.manage')
     case 'profile':
     case 'security':

@@ -9,6 +9,7 @@ import { lotWords, shopWords } from '../../i18n/billingWords'
 import { count, day, dayAndTime, signed } from '../../i18n/format'
 import { useLocale } from '../../i18n/locale'
 import { CHAT_UNIT } from '../../i18n/quota'
+import { POINT_UNIT, rewardTitle } from '../../i18n/rewardWords'
 import { useWords, wordsOf } from '../../i18n/text'
 import { amountOf, unitName } from '../../i18n/units'
 import { Badge } from '../../ui/Badge'
@@ -184,7 +185,7 @@ function Lots({ unit, plans }: { unit: string; plans: ReadonlyMap<string, Biling
   // A lot is granted for a plan, by the name of its shop and its own; one that is not sold any more keeps that name.
   const titleOf = ({ reason }: Lot) => {
     const plan = plans.get(reason)
-    return plan ? words.ofPlan(plan[locale]) : reason
+    return plan ? words.ofPlan(plan[locale]) : rewardTitle(reason, locale)
   }
   // A lot that was paid for names its invoice, and so does the receipt.
   const { data: me } = useQuery(meQuery)
@@ -234,7 +235,7 @@ export default function LedgerPage() {
       data.map((sold) => [`${shops[at % shops.length]}/${sold.id}`, sold.title] as const),
     ),
   )
-  const units = [...new Set([unit, CHAT_UNIT, ...offers.flatMap(({ data = [] }) => unitsOf(data))])].sort()
+  const units = [...new Set([unit, CHAT_UNIT, POINT_UNIT, ...offers.flatMap(({ data = [] }) => unitsOf(data))])].sort()
   const named = (one: string) => {
     const at = one.slice(0, one.indexOf('.'))
     return isShop(at) ? `${shop[at]} · ${unitName(one, locale)}` : unitName(one, locale)

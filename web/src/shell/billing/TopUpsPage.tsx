@@ -130,6 +130,13 @@ function Offers({ storefront, me }: { storefront: StorefrontId; me: Me | null })
   const words = useWords(topUpWords)
   const offers = useQuery(topUpsQuery(storefront))
   const place = useMutation({ mutationFn: (id: string) => placeTopUpOrder(storefront, id) })
+  const { mutate } = place
+  const { choose } = route.useSearch()
+  const chosen = choose !== undefined && mayBuy(me) && offers.data?.some((one) => one.id === choose && one.for_sale)
+  // A refusal led here with what would allow it: only the button that pays is left to press.
+  useEffect(() => {
+    if (chosen && choose) mutate(choose)
+  }, [chosen, choose, mutate])
   if (place.data) return <Sheet key={place.data.id} order={place.data} onBack={() => place.reset()} />
   if (offers.error) return <Failed error={offers.error} retry={() => offers.refetch()} />
   if (!offers.data) return <Skeleton height="16rem" />

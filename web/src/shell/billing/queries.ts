@@ -5,9 +5,11 @@ import {
   getLotMovements,
   getLots,
   getOffers,
+  getPoints,
   getRateLimits,
   getReceipt,
   getReceipts,
+  getReferrals,
   getRunsOf,
   getSubscriptions,
   getTopUpOrder,
@@ -38,6 +40,10 @@ export function topUpOrderQuery(order: string) {
 }
 
 export const budgetsQuery = queryOptions({ queryKey: ['budgets'], queryFn: getBudgets })
+
+export const pointsQuery = queryOptions({ queryKey: ['points'], queryFn: getPoints })
+
+export const referralsQuery = queryOptions({ queryKey: ['referrals'], queryFn: getReferrals })
 
 export const subscriptionsQuery = queryOptions({ queryKey: ['subscriptions'], queryFn: getSubscriptions })
 
@@ -111,7 +117,7 @@ export function movementsQuery(unit: string, lot: string) {
 }
 
 // Everything that a subscription decides, once it may have changed.
-const decided = new Set(['plan', 'subscriptions', 'receipts', 'ledger', 'lots', 'rate-limits'])
+const decided = new Set(['plan', 'subscriptions', 'receipts', 'ledger', 'lots', 'rate-limits', 'points', 'referrals'])
 
 export function forgetPlans(client: QueryClient): Promise<void> {
   return client.invalidateQueries({ predicate: ({ queryKey }) => decided.has(String(queryKey[0])) })

@@ -63,11 +63,18 @@ function AnswerView({ answer }: { answer: Answer }) {
           role="status"
           title={problem.summary}
           actions={
-            problem.suggestion && (
-              <Link to={problem.suggestion.url} className={buttonClass({ small: true })}>
-                {words.seePlan}
-              </Link>
-            )
+            <>
+              {problem.suggestion && (
+                <Link to={problem.suggestion.url} className={buttonClass({ small: true })}>
+                  {words.seePlan}
+                </Link>
+              )}
+              {problem.topup && (
+                <Link to={problem.topup.url} className={buttonClass({ small: true })}>
+                  {problem.topup.title}
+                </Link>
+              )}
+            </>
           }
         />
       )}

@@ -65,7 +65,7 @@ function Refused({ item, quota, onResend, onRewrite }: Props) {
   const locale = useLocale()
   const problem = describeProblem(item.error, locale)
   const spent = problem.code === 'quota_exhausted'
-  const { suggestion } = problem
+  const { suggestion, topup } = problem
   // A quota says when it returns by its date; a wait of seconds is counted down.
   const wait = useWait(spent ? null : problem.retryAfter)
   return (
@@ -77,6 +77,11 @@ function Refused({ item, quota, onResend, onRewrite }: Props) {
       actions={
         <>
           {suggestion && <Way suggestion={suggestion} />}
+          {topup && (
+            <Link to={topup.url} className={buttonClass({ small: true })}>
+              {topup.title}
+            </Link>
+          )}
           <Button small onClick={() => onResend(item.key)}>
             <Icon name="retry" size={16} />
             {words.sendAgain}
