@@ -89,6 +89,7 @@ def forget_tries(house) -> None:
         database.execute("delete from identity.throttle")
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("path,status", [("/auth/login", 401), ("/auth/password/forgot", 202), ("/auth/register", 201)])
 def test_the_time_of_an_answer_does_not_tell_whether_an_address_has_an_account(house, known, path, status):
     for judged in (False, True):  # a machine with other work may spoil one round, not two
@@ -242,6 +243,7 @@ def fresh(cluster):
     made.stop()
 
 
+@pytest.mark.alone
 def test_two_hundred_sign_ins_at_once_take_little_memory_and_do_not_slow_the_others(fresh):
     house = fresh
     p95(house, 50)

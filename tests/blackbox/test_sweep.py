@@ -173,6 +173,7 @@ def test_what_belongs_to_others_looks_like_what_does_not_exist(operations, calle
 TRIES, FLOOR = 25, 0.003
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("operation", [operation for operation in walk.matrix() if operation.startswith("GET ") and about_somebody(operation)])
 def test_what_belongs_to_others_takes_as_long_as_what_does_not_exist(operations, callers, theirs, operation):
     listener, caller = operations[operation], callers["owner"]

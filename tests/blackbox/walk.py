@@ -98,6 +98,15 @@ PUT    /api/misaki/age                           -     y     -     y      y     
 PUT    /api/misaki/messages/{message}/feedback   -     y     -     y      y     y      y        y      y
 DELETE /api/misaki/messages/{message}/feedback   -     y     -     y      y     y      y        y      y
 GET    /admin/misaki/feedback                    -     -     -     -      -     -      -        y      -
+GET    /admin/misaki/phrases                     -     -     -     -      -     -      -        y      -
+PUT    /admin/misaki/phrases/{phrase}            -     -     -     -      -     -      -        y      -
+DELETE /admin/misaki/phrases/{phrase}            -     -     -     -      -     -      -        y      -
+POST   /admin/misaki/phrases/test                -     -     -     -      -     -      -        y      -
+GET    /admin/misaki/phrases/csv                 -     -     -     -      -     -      -        y      -
+POST   /admin/misaki/phrases/csv                 -     -     -     -      -     -      -        y      -
+POST   /admin/misaki/phrases/publish             -     -     -     -      -     -      -        y      -
+GET    /admin/misaki/phrases/versions            -     -     -     -      -     -      -        y      -
+POST   /admin/misaki/phrases/rollback            -     -     -     -      -     -      -        y      -
 POST   /inference                                -     y     -     y      y     y      y        y      y
 POST   /inference/quote                          -     y     -     y      y     y      y        y      y
 GET    /history                                  -     y     -     y      y     y      y        y      y
@@ -251,6 +260,7 @@ class Ids:
     share: str = field(default_factory=lambda: f"shr_{hexid()}")
     import_: str = field(default_factory=lambda: f"imp_{hexid()}")
     memory: str = field(default_factory=lambda: f"mem_{hexid()}")
+    phrase: str = "nothing"
     run: str = field(default_factory=lambda: f"run_{hexid()}")
     session: str = field(default_factory=lambda: f"ses_{hexid()}")
     passkey: str = field(default_factory=lambda: f"psk_{hexid()}")
@@ -314,6 +324,11 @@ BODIES: dict[str, Callable[[Ids], dict]] = {
     "POST /admin/misaki/persona/rollback": lambda ids: {"version": 0},
     "PUT /api/misaki/age": lambda ids: {"of_age": True},
     "PUT /api/misaki/messages/{message}/feedback": lambda ids: {"liked": True},
+    "PUT /admin/misaki/phrases/{phrase}": lambda ids: {"revision": -1, "phrase": {"id": "a", "match": ["a"], "replies": [{"when": "any", "text": "b"}]}},
+    "POST /admin/misaki/phrases/test": lambda ids: {"text": "こんばんは"},
+    "POST /admin/misaki/phrases/csv": lambda ids: {},
+    "POST /admin/misaki/phrases/publish": lambda ids: {"revision": -1},
+    "POST /admin/misaki/phrases/rollback": lambda ids: {"version": 0},
     "PUT /api/misaki/chats/{chat}/shown": lambda ids: {"message_id": ids.message},
     "POST /auth/register": lambda ids: {"email": address(), "password": passphrase(), "display_name": "someone"},
     "POST /auth/login": lambda ids: {"email": address(), "password": passphrase()},
@@ -373,6 +388,8 @@ QUERIES: dict[str, dict] = {
     "GET /billing/usage/days": {"storefront": "misaki", "month": "2026-11"},
     "GET /billing/ledger": {"unit": "misaki.chat"},
     "GET /api/misaki/search": {"q": "話"},
+    "DELETE /admin/misaki/phrases/{phrase}": {"revision": -1},
+    "POST /admin/misaki/phrases/csv": {"revision": -1},
     "GET /audit/export": {"format": "jsonl"},
     "GET /oauth/authorize": {"client_id": "nobody", "response_type": "code", "redirect_uri": "https://client.example/back", "scope": "openid",
                              "state": "s", "code_challenge": "c" * 43, "code_challenge_method": "S256"},

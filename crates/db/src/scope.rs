@@ -1,4 +1,4 @@
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::Db;
@@ -40,9 +40,7 @@ impl Db {
     /// # Errors
     /// When no connection can be had or the role cannot be taken.
     pub async fn begin_as(&self, scope: Scope, commit: Commit) -> sqlx::Result<Tx> {
-        let mut tx = self.pool.begin().await?;
-        enter(&mut tx, scope, commit).await?;
-        Ok(tx)
+        self.pool.begin_with(enter(scope, commit)).await
     }
 
     /// Begins a transaction on a connection apart from the pool: for short work that somebody waits for who may hold one of
@@ -51,14 +49,12 @@ impl Db {
     /// # Errors
     /// When no connection can be had or the role cannot be taken.
     pub async fn begin_aside(&self, scope: Scope) -> sqlx::Result<Tx> {
-        let mut tx = self.aside.begin().await?;
-        enter(&mut tx, scope, Commit::Durable).await?;
-        Ok(tx)
+        self.aside.begin_with(enter(scope, Commit::Durable)).await
     }
 }
 
-/// Takes the scope's role and claims for the rest of the transaction, in one round trip.
-async fn enter(conn: &mut PgConnection, scope: Scope, commit: Commit) -> sqlx::Result<()> {
+/// Begins a transaction and takes the scope's role and claims for the rest of it, in one round trip.
+fn enter(scope: Scope, commit: Commit) -> AssertSqlSafe<String> {
     let (role, claims) = match scope {
         Scope::Tenant { tenant, user } => (
             "authenticated",
@@ -72,19 +68,12 @@ async fn enter(conn: &mut PgConnection, scope: Scope, commit: Commit) -> sqlx::R
             )
         }
     };
-    let statement = match commit {
-        Commit::Durable => {
-            "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)"
-        }
-        Commit::Soon => {
-            "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true),
-                 set_config('synchronous_commit', 'off', true)"
-        }
+    let soon = match commit {
+        Commit::Durable => "",
+        Commit::Soon => "; set local synchronous_commit = off",
     };
-    sqlx::query(statement)
-        .bind(role)
-        .bind(claims.to_string())
-        .execute(conn)
-        .await?;
-    Ok(())
+    // safe in quotes: the claims are words of ours and ids
+    AssertSqlSafe(format!(
+        "begin; set local role {role}; set local request.jwt.claims = '{claims}'{soon}"
+    ))
 }

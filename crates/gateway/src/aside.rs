@@ -118,6 +118,11 @@ pub fn leads(room: &Gateway, route: &str) -> bool {
     room.routes.use_of(route).is_some()
 }
 
+/// Whether a route lacks what is configured for it, since providers outside are switched off.
+pub fn is_degraded(room: &Gateway, route: &str) -> bool {
+    room.routes.is_degraded(route)
+}
+
 fn targets(room: &Gateway, route: &str, use_for: Use) -> Result<Vec<Target>, Error> {
     if room.routes.use_of(route) != Some(use_for) {
         return Err(Error::ModelNotConfigured(route.to_owned()));

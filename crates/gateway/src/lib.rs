@@ -29,7 +29,7 @@ use identity::Identity;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-pub use aside::{Aside, ask_aside, embed_aside, leads};
+pub use aside::{Aside, ask_aside, embed_aside, is_degraded, leads};
 pub use door::{TellJobsEnd, Teller, router};
 pub use embed::{AskVectors, EmbeddingId, Vectors, embed};
 pub use error::Error;

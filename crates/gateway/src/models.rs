@@ -170,6 +170,7 @@ impl ModelFile {
                 use_for: of.use_for,
                 targets,
                 after_break: model.after_break,
+                degraded: false,
             };
             (model.name.clone(), route)
         });

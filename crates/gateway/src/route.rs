@@ -106,6 +106,8 @@ pub struct Route {
     pub targets: Vec<Target>,
     /// What becomes of an answer that breaks off after its first word.
     pub after_break: AfterBreak,
+    /// Whether it lacks what the operator's file has for it, since providers outside are switched off.
+    pub degraded: bool,
 }
 
 /// What becomes of an answer that breaks off after its first word was shown.
@@ -186,6 +188,19 @@ impl Routes {
     pub(crate) fn use_of(&self, route: &str) -> Option<Use> {
         let route = self.0.get(route)?;
         (!route.targets.is_empty()).then_some(route.use_for)
+    }
+
+    /// Whether a route lacks what the operator's file has for it.
+    pub fn is_degraded(&self, route: &str) -> bool {
+        self.0.get(route).is_some_and(|route| route.degraded)
+    }
+
+    /// The targets of a route as they were configured.
+    pub fn configured(&self, route: &str) -> Vec<Target> {
+        self.0
+            .get(route)
+            .map(|route| route.targets.clone())
+            .unwrap_or_default()
     }
 
     /// Whether any route has a target.

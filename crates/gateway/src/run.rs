@@ -20,7 +20,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use entitlement::{Admission, Plan, Reservation, TRIES, Work, record};
 use identity::{InferenceCaller, Principal, TenantId};
-use kernel::NanoUsd;
+use kernel::{NanoUsd, Text};
 use llm::{ChatRequest, Message};
 use note::Note;
 use serde::{Deserialize, Serialize};
@@ -90,6 +90,8 @@ pub struct Terms {
     pub deadline: Option<Duration>,
     /// The most that it may cost, in billionths of a US dollar.
     pub max_cost: Option<NanoUsd>,
+    /// What is said while a model keeps the person waiting, line by line.
+    pub small_talk: Vec<Text>,
 }
 
 impl Default for Terms {
@@ -101,6 +103,7 @@ impl Default for Terms {
             tags: Vec::new(),
             deadline: None,
             max_cost: None,
+            small_talk: Vec::new(),
         }
     }
 }
@@ -231,6 +234,7 @@ struct Call {
     request: ChatRequest,
     after_break: AfterBreak,
     deadline: Option<Duration>,
+    small_talk: Vec<Text>,
 }
 
 /// A run that is under way and written, with its events if this process drives it.
@@ -464,6 +468,7 @@ fn call(room: &Gateway, start: Ask, route: &str, targets: Vec<Target>) -> Result
         request,
         after_break: room.routes.after_break(route),
         deadline: start.terms.deadline,
+        small_talk: start.terms.small_talk,
         targets,
     })
 }

@@ -5,7 +5,7 @@ mod versions;
 
 use chrono::{DateTime, Timelike, Utc};
 use db::Tx;
-use gateway::{Admitted, RunId, RunView, StartRun, State, admit, launch, outputs};
+use gateway::{Admitted, Ask, RunId, RunView, StartRun, State, admit, launch, outputs};
 use identity::{InferenceCaller, Principal, TenantId};
 use kernel::{Cursor, Lang, Page, PageRequest};
 use llm::Role;
@@ -20,7 +20,7 @@ use crate::{
     feedback::{self, FeedbackView},
     memory,
     persona::{self, Turn},
-    phrase,
+    phrase, phrasebook,
 };
 
 pub(crate) use carried::{
@@ -133,6 +133,9 @@ pub(crate) struct MessageRun {
     pub(crate) reason: Option<String>,
     #[schema(required)]
     pub(crate) model: Option<String>,
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub(crate) route: String,
 }
 
 /// What someone says.
@@ -184,6 +187,8 @@ pub(crate) async fn say(
     }
     let key = Uuid::new_v5(&Uuid::NAMESPACE_OID, saying.key.as_bytes());
     let cx = &room.cx;
+    // before the transaction, since a model may be asked
+    let meant = phrasebook::near::meant(room, &saying.text).await?;
     let mut tx = cx.db.begin(caller.principal.scope()).await?;
     // a resend waits for the first to be decided, so that it is not refused for what the first has under way
     store::lock_key(&mut tx, caller.principal.tenant, key).await?;
@@ -224,9 +229,9 @@ pub(crate) async fn say(
         created_at: now,
     };
     store::insert_message(&mut tx, caller.principal.tenant, &user).await?;
-    let hit = room
-        .phrases
-        .match_phrase(&saying.text, bar_hour(now), &saying.key);
+    let phrases = phrasebook::current(&mut tx, room).await?;
+    let asked = (saying.text.as_str(), bar_hour(now), saying.key.as_str());
+    let hit = phrases.answer(asked, meant.as_deref());
     answer(tx, room, caller, user, (saying.lang, hit, key)).await
 }
 
@@ -314,11 +319,12 @@ async fn ask(
         text: &user.text,
         insights: &insights,
     };
-    let start = StartRun {
+    let mut start = Ask::from(StartRun {
         purpose: CHAT.to_owned(),
         messages: persona::conversation(&card, turn),
         max_tokens: None,
-    };
+    });
+    start.terms.small_talk = persona::small_talk();
     Ok(admit(conn, &room.gateway, caller, start).await?)
 }
 
@@ -552,6 +558,7 @@ fn view(row: Row, run: Option<RunView>, tree: &Tree) -> MessageView {
             state: run.state,
             reason: run.reason,
             model: Some(run.model),
+            route: run.route,
         }),
         feedback: None,
     }
@@ -566,5 +573,6 @@ const fn rule_name(rule: phrase::Rule) -> &'static str {
         phrase::Rule::Exact => "exact",
         phrase::Rule::Folded => "folded",
         phrase::Rule::Pattern => "pattern",
+        phrase::Rule::Semantic => "semantic",
     }
 }

@@ -31,6 +31,14 @@ pub enum Error {
     MemoryThere,
     #[error("no such persona")]
     PersonaNotFound,
+    #[error(transparent)]
+    Phrases(#[from] crate::phrase::PhraseError),
+    #[error("the phrases were changed by somebody else")]
+    PhrasesChanged,
+    #[error("the help lines are missing")]
+    PhrasesWithoutSafety,
+    #[error("no such set of phrases")]
+    PhrasesVersionNotFound,
     #[error("the token is for another storefront")]
     OtherStorefront,
     #[error("the idempotency key is empty, too long or no text")]
@@ -146,6 +154,28 @@ impl From<Error> for Problem {
             Error::PersonaNotFound => Problem::new(
                 404,
                 "persona_not_found",
+                Text::new("この版はありません。", "There is no such version."),
+            ),
+            Error::Phrases(error) => Problem::new(422, "phrases_invalid", error.told()),
+            Error::PhrasesChanged => Problem::new(
+                409,
+                "phrases_changed",
+                Text::new(
+                    "ほかの人が定型文を変更しました。読み直してからもう一度お試しください。",
+                    "Somebody else has changed the phrases. Please load them again first.",
+                ),
+            ),
+            Error::PhrasesWithoutSafety => Problem::new(
+                422,
+                "phrases_without_safety",
+                Text::new(
+                    "相談窓口の定型文（safety.…）は、なくすことができません。",
+                    "The phrases with the help lines (safety.…) have to stay.",
+                ),
+            ),
+            Error::PhrasesVersionNotFound => Problem::new(
+                404,
+                "phrases_version_not_found",
                 Text::new("この版はありません。", "There is no such version."),
             ),
             Error::OtherStorefront => Problem::new(

@@ -4,20 +4,19 @@ use api::{
 };
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use gateway::RunId;
 use identity::{Granted, InferenceCaller, may};
 use kernel::{Lang, Page, Text};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     ChatId, Error, MessageId, Misaki, age, carry,
     chat::{self, Change, ChatSummary, ChatView, MessageView, Said, Saying, Which},
-    feedback, memory, passing, persona, phrase,
+    feedback, memory, passing, persona, phrasebook,
     search::{self, Findings},
     share,
 };
@@ -25,7 +24,6 @@ use crate::{
 /// The account listener's routes: what was said before.
 pub fn account_router() -> OpenApiRouter<Misaki> {
     OpenApiRouter::new()
-        .routes(routes!(get_phrases))
         .routes(routes!(list_chats))
         .routes(routes!(list_folders))
         .routes(routes!(search_chats))
@@ -36,6 +34,7 @@ pub fn account_router() -> OpenApiRouter<Misaki> {
         .merge(carry::http::router())
         .merge(memory::http::router())
         .merge(persona::http::router())
+        .merge(phrasebook::http::router())
         .merge(feedback::http::router())
         .merge(age::router())
 }
@@ -85,6 +84,14 @@ impl Check for Again {
     fn check(&self, _: &mut FieldErrors) {}
 }
 
+/// Something that the caller should know of an answer.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Notice {
+    /// `external_off`: the plan's model is outside of the house, which is switched off; another answers.
+    code: &'static str,
+    text: Text,
+}
+
 /// What was said and what answers: a canned phrase, or a run to be followed at `/inference/{run}/events`.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 #[serde(tag = "kind", rename_all = "lowercase")]
@@ -99,6 +106,9 @@ enum Answer {
         user: MessageView,
         assistant: MessageView,
         run_id: RunId,
+        /// What the caller should know of it.
+        #[schema(required)]
+        notice: Option<Notice>,
     },
 }
 
@@ -123,7 +133,7 @@ async fn say(
         lang: body.locale,
         key,
     };
-    Ok(told(chat::say(&room, &caller, &saying).await?))
+    Ok(told(&room, chat::say(&room, &caller, &saying).await?))
 }
 
 /// Asks for another version of an answer. A resend with the same `Idempotency-Key` gets the same version.
@@ -143,10 +153,10 @@ async fn say_again(
     let key = idempotency_key(&headers)?
         .unwrap_or_else(|| room.cx.ids.new_id::<uuid::Uuid>().to_string());
     let said = chat::again(&room, &caller, message, (body.locale, &key)).await?;
-    Ok(told(said))
+    Ok(told(&room, said))
 }
 
-fn told(said: Said) -> Response {
+fn told(room: &Misaki, said: Said) -> Response {
     let Said {
         chat,
         user,
@@ -156,6 +166,7 @@ fn told(said: Said) -> Response {
         Some(run_id) => Accepted(Answer::Run {
             chat_id: chat,
             user,
+            notice: notice(room, &assistant),
             assistant,
             run_id,
         })
@@ -167,6 +178,17 @@ fn told(said: Said) -> Response {
         })
         .into_response(),
     }
+}
+
+fn notice(room: &Misaki, answer: &MessageView) -> Option<Notice> {
+    let route = &answer.run.as_ref()?.route;
+    gateway::is_degraded(&room.gateway, route).then(|| Notice {
+        code: "external_off",
+        text: Text::new(
+            "いまは外のモデルをお休みしているので、お店のモデルがお返事します。",
+            "The model outside is switched off just now, so one of the house answers.",
+        ),
+    })
 }
 
 /// The key as a structured-field string, with or without its quotes; none when there is none.
@@ -184,37 +206,6 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Error> {
     } else {
         Err(Error::BadKey)
     }
-}
-
-/// The canned phrases, so that a browser can answer by itself.
-#[utoipa::path(get, path = "/api/misaki/phrases", operation_id = "get_phrases", tag = "misaki",
-    responses((status = 200, body = phrase::PhraseSet), (status = 304, description = "Unchanged."), Refusals))]
-async fn get_phrases(headers: HeaderMap) -> Response {
-    let etag = format!(
-        "\"{}\"",
-        hex::encode(Sha256::digest(phrase::DEFAULT_JSON))
-            .get(..16)
-            .unwrap_or_default()
-    );
-    let known = headers
-        .get(header::IF_NONE_MATCH)
-        .is_some_and(|value| value.as_bytes() == etag.as_bytes());
-    let mut response = if known {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        (
-            [(header::CONTENT_TYPE, "application/json")],
-            phrase::DEFAULT_JSON,
-        )
-            .into_response()
-    };
-    if let Ok(value) = HeaderValue::from_str(&etag) {
-        response.headers_mut().insert(header::ETAG, value);
-    }
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]

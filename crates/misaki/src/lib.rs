@@ -15,8 +15,10 @@ mod memory;
 mod passing;
 mod persona;
 pub mod phrase;
+mod phrasebook;
 mod search;
 mod share;
+mod training;
 
 use std::sync::Arc;
 
@@ -28,6 +30,9 @@ pub use chat::{ChatId, MessageId, forget};
 pub use error::Error;
 pub use export::export;
 pub use http::{account_router, inference_router};
+pub use training::{
+    Case, EvaluationSet, Report, Verdict, describe as training_job, evaluate, transcripts,
+};
 
 /// The storefront's name in plans, tokens and units.
 pub const STOREFRONT: &str = "misaki";
@@ -42,18 +47,29 @@ pub struct Misaki {
     pub identity: Identity,
     pub gateway: Gateway,
     #[from_ref(skip)]
-    phrases: Arc<phrase::Matcher>,
+    phrases: Arc<phrasebook::Known>,
     #[from_ref(skip)]
     persona: Arc<persona::Known>,
 }
 
 impl Misaki {
-    /// The room's jobs.
-    pub fn register(&self, registry: jobs::Registry) -> jobs::Registry {
+    /// The room's jobs and its schedule.
+    ///
+    /// # Errors
+    /// When the schedule can't be read.
+    pub fn register(&self, registry: jobs::Registry) -> Result<jobs::Registry, jobs::BadSchedule> {
         registry
             .job::<passing::ForgetPassing>(self)
             .job::<carry::ImportChats>(self)
             .job::<memory::LearnFromChat>(self)
+            .job::<phrasebook::near::EmbedPhrases>(self)
+            .cron(
+                "misaki.embed_phrases",
+                "41 * * * *",
+                chrono_tz::Asia::Tokyo,
+                jobs::CatchUp::RunOnce,
+                &phrasebook::near::EmbedPhrases {},
+            )
     }
 
     /// Opens the room with the phrases and the persona that come with it.
@@ -61,14 +77,11 @@ impl Misaki {
     /// # Errors
     /// When one of them breaks its own rules.
     pub fn open(gateway: Gateway) -> Result<Self, kernel::Fault> {
-        let set = phrase::PhraseSet::parse(phrase::DEFAULT_JSON).map_err(|error| {
-            kernel::Fault::internal("the phrases of the house are broken", error)
-        })?;
         Ok(Self {
             cx: gateway.cx.clone(),
             identity: gateway.identity.clone(),
             gateway,
-            phrases: Arc::new(phrase::Matcher::new(&set)),
+            phrases: Arc::new(phrasebook::Known::first()?),
             persona: Arc::new(persona::Known::first()?),
         })
     }

@@ -4,7 +4,7 @@
 pub(crate) mod http;
 
 use chrono::Duration;
-use gateway::{RunId, StartRun, admit, launch, outputs};
+use gateway::{Ask, RunId, StartRun, admit, launch, outputs};
 use identity::{InferenceCaller, TenantId};
 use jobs::{Attempt, Job, JobError};
 use kernel::Lang;
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{
     CHAT, Error, Misaki, STOREFRONT, chat,
     persona::{self, Turn},
-    phrase,
+    phrase, phrasebook,
 };
 
 /// How long the answer of a run can be read.
@@ -49,13 +49,13 @@ pub(crate) async fn say(
     }
     let cx = &room.cx;
     let hour = chat::bar_hour(cx.clock.now());
-    if let Some(hit) = room
-        .phrases
-        .match_phrase(&passing.text, hour, &passing.seed)
-    {
+    let meant = phrasebook::near::meant(room, &passing.text).await?;
+    let mut tx = cx.db.begin(caller.principal.scope()).await?;
+    let phrases = phrasebook::current(&mut tx, room).await?;
+    let asked = (passing.text.as_str(), hour, passing.seed.as_str());
+    if let Some(hit) = phrases.answer(asked, meant.as_deref()) {
         return Ok(Reply::Canned(hit));
     }
-    let mut tx = cx.db.begin(caller.principal.scope()).await?;
     let (_, card) = persona::current(&mut tx, room).await?;
     let turn = Turn {
         lang: passing.lang,
@@ -63,11 +63,12 @@ pub(crate) async fn say(
         text: &passing.text,
         insights: "",
     };
-    let start = StartRun {
+    let mut start = Ask::from(StartRun {
         purpose: CHAT.to_owned(),
         messages: persona::conversation(&card, turn),
         max_tokens: None,
-    };
+    });
+    start.terms.small_talk = persona::small_talk();
     let admitted = admit(&mut tx, &room.gateway, caller, start).await?;
     let run = admitted.id;
     let job = ForgetPassing {

@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use chrono::{DateTime, Utc};
 use db::Scope;
 use identity::{AuditAction, Principal, RequestMeta};
-use kernel::{Fault, Lang};
+use kernel::{Fault, Lang, Text};
 use llm::{Message, Role};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -21,6 +21,7 @@ use sqlx::PgConnection;
 use crate::{Error, Misaki};
 
 pub(crate) use card::{Card, Flaw};
+pub(crate) use http::ToVersion;
 
 /// The number of the persona that comes with the program.
 const FIRST: i32 = 1;
@@ -190,6 +191,24 @@ pub(crate) async fn versions(room: &Misaki) -> Result<Vec<VersionView>, Error> {
         published_at: None,
     });
     Ok(versions)
+}
+
+/// What she says while a model warms up; no part of any answer.
+pub(crate) fn small_talk() -> Vec<Text> {
+    vec![
+        Text::new(
+            "ちょっと待ってね、いま氷を割ってくるから。",
+            "One moment, I'm just getting the ice.",
+        ),
+        Text::new(
+            "奥の明かりをつけてくるわ。急がないで、ゆっくりしていて。",
+            "Let me switch on the light in the back. No hurry, make yourself at home.",
+        ),
+        Text::new(
+            "お待たせしてごめんなさいね。ちゃんと聞いてるから、もう少しだけ。",
+            "Sorry to keep you waiting. I did hear you; just a little longer.",
+        ),
+    ]
 }
 
 /// What a person says, with what goes along.

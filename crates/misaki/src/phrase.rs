@@ -46,6 +46,8 @@ pub enum Rule {
     Folded,
     /// The text fits a pattern with a slot.
     Pattern,
+    /// The text means the same as an entry, by vectors; the server's alone.
+    Semantic,
 }
 
 /// A phrase that answers a text.
@@ -143,6 +145,12 @@ impl Matcher {
                 seed,
             )
         })
+    }
+
+    /// What a phrase answers to a text that means the same as one of its entries.
+    pub(crate) fn answer_by(&self, id: &str, hour: u32, seed: &str) -> Option<Hit> {
+        let index = self.phrases.iter().position(|phrase| phrase.id == id)?;
+        self.hit(index, Rule::Semantic, None, hour, seed)
     }
 
     /// Whether a phrase is one that comes before everything else.

@@ -55,7 +55,7 @@ pub(crate) fn open(
             CatchUp::RunOnce,
             &ReconcileStripe {},
         )?;
-    let registry = misaki.register(hooks.register(registry)?);
+    let registry = misaki.register(hooks.register(registry)?)?;
     Ok(Jobs::open(identity.cx.clone(), registry)?)
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use settings::{LogFormat, Settings};
 
-use crate::{admin, background, database, house, people, run, till};
+use crate::{admin, background, database, house, people, run, till, training};
 
 /// Several subscription services behind one counter.
 #[derive(Debug, Parser)]
@@ -64,6 +64,9 @@ enum Command {
     /// Work in line, done later, or given up.
     #[command(subcommand)]
     Jobs(background::JobsCommand),
+    /// The bar's models: what they are trained with, and whether they answer as she would.
+    #[command(subcommand)]
+    Misaki(training::MisakiCommand),
     /// Removes the private cluster of a data directory with everything in it.
     Reset(DataArgs),
 }
@@ -155,6 +158,7 @@ impl Cli {
             Command::Letters(command) => people::letters(&settings, command).await,
             Command::Billing(command) => till::command(&settings, command).await,
             Command::Jobs(command) => background::command(&settings, command).await,
+            Command::Misaki(command) => training::command(&settings, command).await,
             Command::Reset(args) => {
                 database::reset(&args.data)?;
                 say("the private cluster is gone\n")

@@ -17,6 +17,7 @@ mod run;
 mod signals;
 mod sweep;
 mod till;
+mod training;
 mod web;
 
 use clap::Parser;

@@ -118,7 +118,11 @@ pub(crate) fn named(settings: &Gateway, routes: Routes, stand_in: Option<&str>) 
         providers.insert(STAND_IN.to_owned(), provider);
     }
     // what the operator's file names goes before what is there anyway
-    let routes = Routes::default().with(file.routes(&providers)).or(routes);
+    let routes = if settings.external {
+        Routes::default().with(file.routes(&providers)).or(routes)
+    } else {
+        without_outside(&file, &providers, routes)
+    };
     let Some(base_url) = stand_in else {
         return Ok(routes);
     };
@@ -143,6 +147,47 @@ pub(crate) fn named(settings: &Gateway, routes: Routes, stand_in: Option<&str>) 
         (name.to_owned(), route)
     });
     Ok(routes.with(filled.collect::<Vec<_>>()))
+}
+
+/// The routes without providers outside. One that has nobody left takes the next model of its storefront, and is marked.
+fn without_outside(
+    file: &ModelFile,
+    providers: &BTreeMap<String, Provider>,
+    others: Routes,
+) -> Routes {
+    let mut house = providers.clone();
+    house.retain(|_, provider| !is_outside(provider));
+    let usual = Routes::default().with(file.routes(&house)).or(others);
+    let marked = file
+        .routes(providers)
+        .into_iter()
+        .filter_map(|(name, route)| {
+            let mut targets = usual.configured(&name);
+            if targets.len() == route.targets.len() {
+                return None;
+            }
+            for (from, to) in [("-large", "-medium"), ("-medium", "-small")] {
+                if targets.is_empty()
+                    && let Some(head) = name.strip_suffix(from)
+                {
+                    targets = usual.configured(&format!("{head}{to}"));
+                }
+            }
+            let route = Route {
+                targets,
+                degraded: true,
+                ..route
+            };
+            Some((name, route))
+        });
+    Routes::default().with(marked.collect::<Vec<_>>()).or(usual)
+}
+
+fn is_outside(provider: &Provider) -> bool {
+    matches!(provider.kind, Kind::Anthropic | Kind::Bedrock)
+        || USUAL
+            .iter()
+            .any(|(name, url)| *name != "runpod" && provider.base_url == *url)
 }
 
 fn read(name: &str, provider: &settings::Provider) -> Result<Provider> {
@@ -282,5 +327,49 @@ mod tests {
             first_of(format!("http://{server}/nowhere")).await,
             "default"
         );
+    }
+
+    #[test]
+    fn without_providers_outside_the_next_model_of_the_house_answers_and_is_marked() {
+        let file = r#"
+            [[model]]
+            name = "misaki-large"
+            targets = [{ provider = "anthropic", model = "claude" }]
+            [[model]]
+            name = "misaki-medium"
+            targets = [{ provider = "runpod", model = "mistral" }]
+            [[model]]
+            name = "mixed"
+            targets = [{ provider = "anthropic", model = "claude" }, { provider = "runpod", model = "mistral", rank = 1 }]
+        "#;
+        let provider = |kind, base_url: &str| Provider {
+            kind,
+            base_url: base_url.to_owned(),
+            region: String::new(),
+            keys: Vec::new(),
+            streams: true,
+            start: None,
+        };
+        let providers = BTreeMap::from([
+            (
+                "anthropic".to_owned(),
+                provider(Kind::Anthropic, "https://api.anthropic.com"),
+            ),
+            (
+                "runpod".to_owned(),
+                provider(Kind::RunPod, "https://api.runpod.ai/v2"),
+            ),
+        ]);
+        let file = ModelFile::parse(file).unwrap();
+        let routes = without_outside(&file, &providers, Routes::default());
+        let models = |route| -> Vec<(String, bool)> {
+            let targets = routes.configured(route).into_iter();
+            targets
+                .map(|target| (target.model, routes.is_degraded(route)))
+                .collect()
+        };
+        assert_eq!(models("misaki-large"), [("mistral".to_owned(), true)]);
+        assert_eq!(models("misaki-medium"), [("mistral".to_owned(), false)]);
+        assert_eq!(models("mixed"), [("mistral".to_owned(), true)]);
     }
 }

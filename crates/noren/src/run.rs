@@ -340,7 +340,13 @@ fn job_drain(settings: &Settings) -> Duration {
     Duration::from_secs(settings.server.drain_seconds.min(20))
 }
 
-fn patience(settings: &Settings) -> Patience {
+/// The routes that the settings name, for the command line.
+pub(crate) async fn configured_routes(settings: &Settings) -> Result<Routes> {
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    routes(settings, false, &tasks, &stop).await
+}
+
+pub(crate) fn patience(settings: &Settings) -> Patience {
     Patience {
         silence: Duration::from_secs(settings.gateway.silence_seconds),
         run: Duration::from_secs(settings.gateway.run_seconds),

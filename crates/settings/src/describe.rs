@@ -74,6 +74,7 @@ impl Settings {
                 self.gateway.silence_seconds.to_string(),
             ),
             ("gateway.run_seconds", self.gateway.run_seconds.to_string()),
+            ("gateway.external", self.gateway.external.to_string()),
             ("gateway.models_file", quoted(&self.gateway.models_file)),
             ("gateway.openai.base_url", quoted(&openai.base_url)),
             ("gateway.openai.api_key", masked(Some(&openai.api_key))),

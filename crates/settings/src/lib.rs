@@ -230,6 +230,8 @@ fn usual_scopes() -> String {
 pub struct Gateway {
     pub silence_seconds: u64,
     pub run_seconds: u64,
+    /// Whether providers outside of the house are asked: hosted models such as Claude and GPT.
+    pub external: bool,
     /// A model file instead of the built-in one.
     pub models_file: String,
     /// Who answers for the models of the file, by the name that it uses.

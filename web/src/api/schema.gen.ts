@@ -329,6 +329,127 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/misaki/phrases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The phrases that are being worked on. */
+        get: operations["get_phrase_book"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/misaki/phrases/csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The phrases as a table for a spreadsheet: a line for each text. */
+        get: operations["export_phrases"];
+        put?: never;
+        /** Makes a table the draft, as a whole or not at all. */
+        post: operations["import_phrases"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/misaki/phrases/publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Publishes the draft; it answers from the next message on. */
+        post: operations["publish_phrases"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/misaki/phrases/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Publishes a set of before as the next one. */
+        post: operations["roll_back_phrases"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/misaki/phrases/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tries a text: what would answer it, by which rule, and what is near. */
+        post: operations["test_phrases"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/misaki/phrases/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The sets that were published, newest first. */
+        get: operations["list_phrase_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/misaki/phrases/{phrase}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Puts a phrase into the draft, in the place of the one with this name. */
+        put: operations["put_phrase"];
+        post?: never;
+        /** Takes a phrase out of the draft. */
+        delete: operations["delete_phrase"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/plans": {
         parameters: {
             query?: never;
@@ -721,7 +842,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The canned phrases, so that a browser can answer by itself. */
+        /** The canned phrases in force, so that a browser can answer by itself. */
         get: operations["get_phrases"];
         put?: never;
         post?: never;
@@ -3053,6 +3174,7 @@ export interface components {
             chat_id: components["schemas"]["ChatId"];
             /** @enum {string} */
             kind: "run";
+            notice: components["schemas"]["Notice"] | null;
             run_id: components["schemas"]["RunId"];
             user: components["schemas"]["MessageView"];
         };
@@ -3175,6 +3297,16 @@ export interface components {
             /** @description As it came to the page, if it did (RFC 9207). */
             iss?: string | null;
             state?: string | null;
+        };
+        /** @description A phrase that is near. */
+        Candidate: {
+            entry: string;
+            id: string;
+            /**
+             * Format: double
+             * @description From 0, nothing in common, to 1, the same letters.
+             */
+            score: number;
         };
         /** @description The canned phrase that answered, and the rule by which it matched. */
         CannedView: {
@@ -3464,6 +3596,11 @@ export interface components {
             role: components["schemas"]["Speaker"];
             title: string | null;
         };
+        /**
+         * @description Which set is meant.
+         * @enum {string}
+         */
+        From: "draft" | "published";
         /** @description A model as the console shows it. */
         GenaiModel: {
             /** @description The cheapest plan that has it. */
@@ -3868,6 +4005,13 @@ export interface components {
              */
             per_minute: number;
         };
+        /** @description What is wrong in a line. */
+        LineError: {
+            code: string;
+            /** @description From 1, the head included. */
+            line: number;
+            text: components["schemas"]["Text"];
+        };
         Login: {
             email: string;
             password: string;
@@ -4191,6 +4335,14 @@ export interface components {
             /** @description A character card of version 1, 2 or 3. */
             card: Record<string, never>;
         };
+        NewPhrase: {
+            phrase: components["schemas"]["Phrase"];
+            /**
+             * Format: int32
+             * @description The one that the change was made on.
+             */
+            revision: number;
+        };
         NewRule: {
             /**
              * Format: int32
@@ -4202,6 +4354,12 @@ export interface components {
         NewShare: {
             audience: components["schemas"]["Audience"];
             until?: components["schemas"]["MessageId"] | null;
+        };
+        /** @description Something that the caller should know of an answer. */
+        Notice: {
+            /** @description `external_off`: the plan's model is outside of the house, which is switched off; another answers. */
+            code: string;
+            text: components["schemas"]["Text"];
         };
         /** @description What the client reads. */
         OAuthError: {
@@ -4762,6 +4920,25 @@ export interface components {
             /** @description Words in which a safety entry means nothing. */
             unless?: string[];
         };
+        /** @description What is being worked on. */
+        PhraseBook: {
+            /** @description Whether the draft differs from what is in force. */
+            changed: boolean;
+            /** @description The draft. */
+            phrases: components["schemas"]["Phrase"][];
+            /**
+             * Format: int32
+             * @description Counts the changes of the draft; a change names the one that it was made on.
+             */
+            revision: number;
+            /** @description Whether what means the same is matched too: a model for vectors is configured. */
+            semantic: boolean;
+            /**
+             * Format: int32
+             * @description The number of the set in force.
+             */
+            version: number;
+        };
         /** @description A set of phrases. */
         PhraseSet: {
             /** @description The phrases. Patterns are tried in this order. */
@@ -4771,6 +4948,16 @@ export interface components {
              * @description The version of the form; 1.
              */
             version: number;
+        };
+        PhraseVersions: {
+            items: components["schemas"]["VersionView"][];
+        };
+        PhrasesRead: {
+            /** @description Whether the draft is this now. */
+            applied: boolean;
+            errors: components["schemas"]["LineError"][];
+            lines: number;
+            phrases: number;
         };
         /** @description What to order. What it costs is not the caller's to say. */
         PlaceOrder: {
@@ -4889,6 +5076,14 @@ export interface components {
             use: string;
             x: string;
             y: string;
+        };
+        Publishing: {
+            note?: string | null;
+            /**
+             * Format: int32
+             * @description The draft that was looked at.
+             */
+            revision: number;
         };
         /** @description What is left of a periodic grant. */
         Quota: {
@@ -5108,7 +5303,7 @@ export interface components {
          * @description Which rule has matched.
          * @enum {string}
          */
-        Rule: "exact" | "folded" | "pattern";
+        Rule: "exact" | "folded" | "pattern" | "semantic";
         /** @description Why a run failed. */
         RunError: {
             /** @description Stable. */
@@ -5467,6 +5662,31 @@ export interface components {
             uri: string;
         };
         TransferId: string;
+        /** @description What a text would be answered, and why. */
+        Trial: {
+            /** @description What is nearest, whether or not it answers; at most five. */
+            candidates: components["schemas"]["Candidate"][];
+            hit: components["schemas"]["TrialHit"] | null;
+        };
+        /** @description The phrase that answers. */
+        TrialHit: {
+            /** @description The entry or pattern that it matched by. */
+            entry: string | null;
+            id: string;
+            reply: string;
+            rule: components["schemas"]["Rule"];
+        };
+        TryText: {
+            from?: components["schemas"]["From"];
+            /**
+             * Format: int32
+             * @description The hour at the bar; now unless said.
+             */
+            hour?: number | null;
+            /** @description What chooses among replies. */
+            seed?: string;
+            text: string;
+        };
         /** @description The sums of one unit. */
         UnitBalance: {
             /** Format: int64 */
@@ -6446,6 +6666,387 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PersonaVersions"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_phrase_book: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhraseBook"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    export_phrases: {
+        parameters: {
+            query?: {
+                /** @description The draft unless said. */
+                from?: "draft" | "published";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The table. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_phrases: {
+        parameters: {
+            query: {
+                /** @description The draft that is replaced. */
+                revision: number;
+                /** @description Only look for errors. */
+                check?: boolean;
+            };
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/csv": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhrasesRead"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    publish_phrases: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Publishing"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhraseBook"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    roll_back_phrases: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToVersion"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhraseBook"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_phrases: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TryText"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trial"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_phrase_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhraseVersions"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_phrase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                phrase: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPhrase"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhraseBook"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_phrase: {
+        parameters: {
+            query: {
+                /** @description The one that the change was made on. */
+                revision: number;
+            };
+            header?: never;
+            path: {
+                phrase: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PhraseBook"];
                 };
             };
             /** @description The request is refused; `code` says why. */

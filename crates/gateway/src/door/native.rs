@@ -227,6 +227,7 @@ impl NewInference {
                 tags,
                 deadline: self.deadline_seconds.map(Duration::from_secs),
                 max_cost: self.max_cost_nano_usd.map(NanoUsd),
+                small_talk: Vec::new(),
             },
         })
     }

@@ -36,7 +36,7 @@ pub(crate) enum Told {
 pub(crate) fn told(event: &Event) -> Option<Told> {
     let data = &event.data;
     match event.kind {
-        EventKind::Started => None,
+        EventKind::Started | EventKind::Aside => None,
         EventKind::Delta => {
             if let Some(tool) = data.get("tool") {
                 let piece: ToolDelta = serde_json::from_value(tool.clone()).ok()?;

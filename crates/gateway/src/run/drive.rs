@@ -50,6 +50,7 @@ pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
         write_by: Instant::now() + LINGER,
         feed: &feed,
         seq: 0,
+        asides: 0,
         pending: Vec::new(),
         batch: String::new(),
         output: String::new(),
@@ -159,6 +160,8 @@ pub(super) struct Driver<'a> {
     pub(super) deadline: Instant,
     /// The number of the newest event.
     seq: i32,
+    /// How much of the small talk was made.
+    pub(super) asides: usize,
     /// Events that are not durable yet.
     pending: Vec<Event>,
     /// Text that is no event yet.
@@ -327,7 +330,7 @@ impl Driver<'_> {
     }
 
     /// Numbers an event that is to become durable.
-    fn note(&mut self, kind: EventKind, data: serde_json::Value) {
+    pub(super) fn note(&mut self, kind: EventKind, data: serde_json::Value) {
         self.seq += 1;
         self.pending.push(Event {
             seq: self.seq,
@@ -577,7 +580,7 @@ pub(super) async fn end(
         Err(entitlement::Error::ReservationClosed) => None,
         Err(error) => return Err(error.into()),
     };
-    told::ended(conn, &room.cx, &[ending]).await?;
+    told::ended(conn, &room.cx, &[ending], &[ending.id]).await?;
     Ok(Some(Ended { event, settled }))
 }
 

@@ -2,14 +2,25 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use llm::CodecError;
-use tokio::time::{sleep, timeout};
+use serde_json::json;
+use tokio::time::{Instant, sleep, timeout};
 
-use super::drive::{Driver, Kept, Verdict, heartbeat};
+use super::{
+    EventKind,
+    drive::{Driver, Kept, Verdict, heartbeat},
+};
 use crate::{
     choose::{self, MOST_CALLS, Next},
     provider::{self, Events, Trouble},
     route::Target,
 };
+
+/// How long a target keeps somebody waiting before each line of small talk.
+const ASIDES: [Duration; 3] = [
+    Duration::from_secs(3),
+    Duration::from_secs(15),
+    Duration::from_secs(40),
+];
 
 impl Driver<'_> {
     /// Opens a target of the route and waits for its first word. Nothing of it has been shown yet, so as long as calls
@@ -99,6 +110,18 @@ impl Driver<'_> {
         self.while_alive(opening).await
     }
 
+    /// Makes the next line of small talk when it is time for it.
+    fn talk(&mut self, begun: Instant) {
+        let is_due = ASIDES
+            .get(self.asides)
+            .is_some_and(|after| begun.elapsed() >= *after);
+        let line = self.call.small_talk.get(self.asides);
+        if let Some(text) = line.filter(|_| is_due && self.takeovers == 0) {
+            self.asides += 1;
+            self.note(EventKind::Aside, json!({ "text": text }));
+        }
+    }
+
     async fn pause(&mut self, wait: Duration) -> Result<(), Verdict> {
         self.while_alive(sleep(wait)).await
     }
@@ -107,6 +130,7 @@ impl Driver<'_> {
     async fn while_alive<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Verdict> {
         let mut work = std::pin::pin!(work);
         let mut beat = heartbeat();
+        let begun = Instant::now();
         let room = self.room;
         let feed = self.feed;
         loop {
@@ -118,6 +142,7 @@ impl Driver<'_> {
                 () = tokio::time::sleep_until(self.write_by), if self.is_unwritten() => {}
                 _ = beat.tick() => {}
             }
+            self.talk(begun);
             match self.write().await {
                 Ok(Kept::Go) | Err(()) => {}
                 Ok(Kept::Stop) => return Err(Verdict::Stopped),

@@ -22,6 +22,8 @@ pub(crate) struct Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
     Started,
+    /// Small talk while a model warms up; no part of the answer.
+    Aside,
     Delta,
     Ended,
 }
@@ -30,6 +32,7 @@ impl EventKind {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Started => "started",
+            Self::Aside => "aside",
             Self::Delta => "delta",
             Self::Ended => "ended",
         }
@@ -38,6 +41,7 @@ impl EventKind {
     pub(crate) fn parse(text: &str) -> Self {
         match text {
             "started" => Self::Started,
+            "aside" => Self::Aside,
             "ended" => Self::Ended,
             _ => Self::Delta,
         }

@@ -50,8 +50,7 @@ impl RemoteJob {
         // a question of the house's own is no run that a row could belong to
         let is_aside = room.node.live.find(held.job.run).is_none();
         // without its row it still ends with us or at its own time
-        if !is_aside
-            && let Err(error) = held.write().await {
+        if !is_aside && let Err(error) = held.write().await {
             tracing::warn!(run = %held.job.run, %error, "a provider's job could not be written down");
         }
         held

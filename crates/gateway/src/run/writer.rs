@@ -304,7 +304,12 @@ async fn write_all(room: &Entitlement, steps: &[Step]) -> Result<Vec<Found>, Err
         .filter_map(Step::ending)
         .map(|(ending, ..)| ending)
         .collect();
-    told::ended(&mut tx, cx, &over).await?;
+    let known: Vec<RunId> = ends
+        .iter()
+        .map(|ending| ending.id)
+        .filter(|id| ended.contains(id))
+        .collect();
+    told::ended(&mut tx, cx, &over, &known).await?;
     tx.commit().await?;
     for settled in settled.into_iter().chain(at_once) {
         settled.done();

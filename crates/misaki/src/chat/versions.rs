@@ -10,7 +10,10 @@ use super::{
     ChatId, ChatView, MessageId, Row, Said, Speaker, answer, bar_hour, forget_runs, said, speaker,
     store, view_of,
 };
-use crate::{Error, Misaki, STOREFRONT, phrase};
+use crate::{
+    Error, Misaki, STOREFRONT, phrase,
+    phrasebook::{self, Published},
+};
 
 /// What a new version of one of the user's messages follows.
 pub(super) async fn place_of(
@@ -56,14 +59,16 @@ pub(crate) async fn again(
     store::lock(&mut tx, user.chat)
         .await?
         .ok_or(Error::ChatNotFound)?;
-    let hit = safety(room, &user, room.cx.clock.now(), key);
+    let phrases = phrasebook::current(&mut tx, room).await?;
+    let hit = safety(&phrases, &user, room.cx.clock.now(), key);
     answer(tx, room, caller, user, (lang, hit, named)).await
 }
 
-fn safety(room: &Misaki, user: &Row, now: DateTime<Utc>, key: &str) -> Option<phrase::Hit> {
-    room.phrases
+fn safety(phrases: &Published, user: &Row, now: DateTime<Utc>, key: &str) -> Option<phrase::Hit> {
+    phrases
+        .matcher
         .match_phrase(&user.text, bar_hour(now), key)
-        .filter(|hit| room.phrases.is_safety(&hit.id))
+        .filter(|hit| phrases.matcher.is_safety(&hit.id))
 }
 
 /// Shows the branch of a version, as far as it was talked in last.

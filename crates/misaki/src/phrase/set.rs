@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use kernel::Text;
 use serde::{Deserialize, Serialize};
 
 use super::fold::{fold, words};
@@ -99,6 +100,12 @@ pub enum PhraseError {
     /// It is of another version.
     #[error("version {0} is not known")]
     Version(u32),
+    /// There are more phrases than a set may have.
+    #[error("more than {0} phrases, or more than a megabyte of them")]
+    TooMuch(usize),
+    /// One phrase has too many texts.
+    #[error("phrase {0:?} has too many texts")]
+    TooLong(String),
     /// An id is empty or stands twice.
     #[error("phrase {0:?} is there twice or has no name")]
     Id(String),
@@ -138,6 +145,33 @@ pub enum PhraseError {
         /// What is wrong.
         reason: &'static str,
     },
+}
+
+impl PhraseError {
+    /// What is wrong, for whoever edits the set.
+    pub(crate) fn told(&self) -> Text {
+        let ja = match self {
+            Self::Form(_) | Self::Version(_) => "定型文の形式ではありません。".to_owned(),
+            Self::TooMuch(most) => format!("定型文は{most}件、1MBまでです。"),
+            Self::TooLong(id) => format!("「{id}」の文が多すぎます。"),
+            Self::Id(id) => format!("「{id}」が二度あるか、名前がありません。"),
+            Self::Entry { id, entry } => {
+                format!("「{id}」の「{entry}」には、どんな言葉も当てはまりません。")
+            }
+            Self::Claimed {
+                first,
+                second,
+                text,
+            } => format!("「{text}」が「{first}」と「{second}」の両方にあります。"),
+            Self::Reply { id, .. } => {
+                format!("「{id}」に、返事のない時間帯か、空の返事があります。")
+            }
+            Self::Slot { id, text, .. } => {
+                format!("「{id}」の「{text}」の波かっこの使い方が正しくありません。")
+            }
+        };
+        Text::owned(ja, self.to_string())
+    }
 }
 
 impl PhraseSet {

@@ -25,8 +25,8 @@ async fn the_operator_publishes_a_persona_and_it_answers_the_next_message() {
         (&first["version"], &first["card"]["data"]["name"]),
         (&json!(1), &json!("みさき"))
     );
-    let prompt = async |text: &str| {
-        let (_, said) = bar.say(None, text, text).await;
+    let prompt = async |text: &str, key: &str| {
+        let (_, said) = bar.say(None, text, key).await;
         bar.ended(&said).await;
         let heard = bar.heard();
         heard.last().unwrap()["messages"][0]["content"]
@@ -34,11 +34,15 @@ async fn the_operator_publishes_a_persona_and_it_answers_the_next_message() {
             .unwrap()
             .to_owned()
     };
-    assert!(prompt("仕事で失敗しました").await.contains("スナックみさき"));
+    assert!(
+        prompt("仕事で失敗しました", "k1")
+            .await
+            .contains("スナックみさき")
+    );
     let body = json!({ "card": card("あき") });
     let (status, second) = bar.call_as(&operator, "PUT", PERSONA, Some(body)).await;
     assert_eq!((status, &second["version"]), (200, &json!(2)));
-    let told = prompt("梅酒で失敗しました").await;
+    let told = prompt("梅酒で失敗しました", "k2").await;
     assert!(
         told.starts_with("あなたはあきです") && told.contains("梅酒は自家製"),
         "{told}"
@@ -213,4 +217,38 @@ async fn the_operator_reads_what_people_thought_and_the_talk_only_where_they_sai
     assert_eq!(bar.count("misaki.feedback").await, 1, "gone with the chat");
     bar.call("DELETE", &path(&two, "assistant"), None).await;
     assert_eq!(reports("limit=10").await, json!([]));
+}
+
+#[tokio::test]
+async fn she_talks_while_a_model_wakes_up_and_another_answers_in_the_end() {
+    let bar = Bar::open_with(&[], Some(std::time::Duration::from_millis(4_500))).await;
+    let (_, said) = bar.say(None, "仕事で失敗しました", "k1").await;
+    let run = bar.ended(&said).await;
+    assert_eq!(run.model, "sandbox-small");
+    let mut owner = bar.test.database.owner().await;
+    let events: Vec<(i32, String, Value)> =
+        sqlx::query_as("select seq, kind, data from gateway.run_event order by seq")
+            .fetch_all(&mut owner)
+            .await
+            .unwrap();
+    let asides: Vec<&Value> = events
+        .iter()
+        .filter(|(_, kind, _)| kind == "aside")
+        .map(|(_, _, data)| &data["text"]["ja"])
+        .collect();
+    assert_eq!(asides.len(), 1, "{events:?}");
+    assert!(
+        !run.output.contains(asides[0].as_str().unwrap()),
+        "no part of the answer"
+    );
+    let begun = events
+        .iter()
+        .position(|(_, kind, _)| kind == "delta")
+        .unwrap();
+    let aside = events
+        .iter()
+        .position(|(_, kind, _)| kind == "aside")
+        .unwrap();
+    assert!(aside < begun);
+    assert_eq!(bar.count("entitlement.usage").await, 1, "billed once");
 }

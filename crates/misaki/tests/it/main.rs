@@ -7,8 +7,10 @@
 
 mod carried;
 mod house;
+mod phrases;
 mod remembered;
 mod talks;
+mod training;
 
 use std::{
     sync::{Arc, Mutex},
@@ -24,7 +26,7 @@ use axum::{
     response::Response,
 };
 use entitlement::{Catalogue, DEFAULT_PLANS, Entitlement, PlanFile};
-use gateway::{Gateway, Patience, Price, Routes, Target};
+use gateway::{Gateway, Patience, Price, Route, Routes, Target, Use};
 use identity::{Caller, Identity};
 use misaki::Misaki;
 use serde_json::{Value, json};
@@ -46,6 +48,11 @@ type Heard = Arc<Mutex<Vec<Value>>>;
 
 impl Bar {
     async fn open() -> Self {
+        Self::open_with(&[], None).await
+    }
+
+    /// A bar with models for vectors, too, behind these names, and with a small model that does not wake up for so long.
+    async fn open_with(embeddings: &[&str], cold: Option<Duration>) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let test = testkit::context().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -76,9 +83,32 @@ impl Bar {
                 weight: 1,
                 ..Target::default()
             };
-            (route.to_owned(), vec![target])
+            let asleep = Target {
+                model: "sandbox-fault-hang".to_owned(),
+                start: cold,
+                ..target.clone()
+            };
+            let target = Target { rank: 1, ..target };
+            let asleep = cold.filter(|_| route == "misaki-small").map(|_| asleep);
+            let targets = asleep.into_iter().chain([target]).collect();
+            (route.to_owned(), targets)
         });
-        let gateway = Gateway::open(entitlement, Routes::new(routes), Patience::default()).unwrap();
+        let embeddings = embeddings.iter().map(|name| {
+            let target = Target {
+                base_url: base_url.clone(),
+                model: "sandbox-embedding".to_owned(),
+                weight: 1,
+                ..Target::default()
+            };
+            let route = Route {
+                use_for: Use::Embedding,
+                targets: vec![target],
+                ..Route::default()
+            };
+            ((*name).to_owned(), route)
+        });
+        let routes = Routes::new(routes).with(embeddings);
+        let gateway = Gateway::open(entitlement, routes, Patience::default()).unwrap();
         let room = Misaki::open(gateway).unwrap();
         let routes = misaki::inference_router()
             .merge(misaki::account_router())
@@ -243,7 +273,7 @@ impl Bar {
     }
 
     async fn run_jobs(&self) {
-        let registry = self.room.register(jobs::Registry::default());
+        let registry = self.room.register(jobs::Registry::default()).unwrap();
         let jobs = jobs::Jobs::open(self.test.cx.clone(), registry).unwrap();
         jobs::run_due(&jobs).await.unwrap();
         let mut owner = self.test.database.owner().await;

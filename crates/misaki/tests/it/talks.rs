@@ -275,7 +275,7 @@ async fn a_talk_in_passing_leaves_nothing() {
 
     let jobs = jobs::Jobs::open(
         bar.test.cx.clone(),
-        bar.room.register(jobs::Registry::default()),
+        bar.room.register(jobs::Registry::default()).unwrap(),
     )
     .unwrap();
     bar.test.time.advance(chrono::Duration::minutes(16));
