@@ -80,24 +80,28 @@ test('a guest, a member, a regular, a VIP: one talk, and each plan its own model
   const { page, context: browser, complaints } = await house.visit(phone, 'ja', 'dark', { young: true })
 
   await context.test('one tap lets a guest in, and 定型文 answers at once, for nothing', async () => {
-    await pretend(browser, { young: true })
     await page.goto('/misaki')
     await button(page, '20歳以上です。入る').waitFor()
     await good(page, 'gate')
     await button(page, '20歳以上です。入る').click()
     await page.getByLabel(t.composer).waitFor()
     await good(page, 'door')
+    // the first answer is there while the server has not even been asked: the phrases live in the page
+    let release
+    const shown = new Promise((done) => {
+      release = done
+    })
+    await page.route('**/misaki/messages', async (route) => {
+      await shown
+      await route.continue()
+    })
     const times = []
     for (const text of ['こんばんは', '疲れた', 'ありがとう']) {
       times.push(await timeOfPrepared(page, text))
-      await answers(page)
-        .nth(times.length - 1)
-        .locator('time')
-        .waitFor()
+      release()
+      await answers(page).nth(times.length - 1).locator('time').waitFor()
     }
     context.diagnostic(`定型文 in ${times.map((ms) => ms.toFixed(1)).join(', ')} ms`)
-    // the quickest, because what else the machine does is not ours
-    assert.ok(Math.min(...times) < 20, `${times}`)
     await page.waitForURL(/chat_/)
     assert.deepEqual(doubles.asked, [], 'no model was asked')
     assert.deepEqual((await record(page)).usage, [], 'nothing is on the bill')
@@ -311,14 +315,14 @@ for (const [screen, language, scheme] of [
     await button(page, o.share).click()
     const dialog = page.getByRole('dialog', { name: o.share })
     await dialog.getByRole('button', { name: o.makeLink }).click()
-    const address = await dialog.getByText(/\/misaki\/s\/tok_/).innerText()
+    const address = await dialog.getByText(/\/misaki\/s\//).innerText()
     await good(page, name('share'))
     await dialog
       .getByRole('button', { name: o.takeBack })
       .or(dialog.getByText(o.takeBack, { exact: true }))
       .first()
       .click()
-    await dialog.getByText(/\/misaki\/s\/tok_/).waitFor({ state: 'detached' })
+    await dialog.getByText(/\/misaki\/s\//).waitFor({ state: 'detached' })
     await page.keyboard.press('Escape')
 
     await button(page, o.bad).click()
@@ -330,7 +334,7 @@ for (const [screen, language, scheme] of [
     assert.equal(await button(page, o.bad).getAttribute('aria-pressed'), 'true')
     assert.deepEqual(sent.feedback.at(-1), { liked: false, reason: 'cold', with_talk: false })
 
-    await page.goto(new URL(address).pathname.replace(/tok_.*/, 'tok_open'))
+    await page.goto(new URL(address).pathname.replace(/[^/]+$/, 'tok_open'))
     await page.getByRole('article', { name: w.misaki, exact: true }).waitFor()
     await good(page, name('shared'))
     await page.goto('/misaki/s/tok_gone')

@@ -2,9 +2,8 @@
 // take an operator, a clock or ten minutes to come about. What was sent is kept for whoever asks.
 const at = '2026-11-20T12:00:00Z'
 
-export async function pretend(context, { young = false } = {}) {
+export async function pretend(context) {
   const sent = { feedback: [] }
-  let age = young ? null : at
   let shares = []
   let memories = [
     {
@@ -64,11 +63,7 @@ export async function pretend(context, { young = false } = {}) {
     ],
   }
   const answers = {
-    'GET /api/misaki/age': () => ({ confirmed_at: age }),
-    'PUT /api/misaki/age': () => {
-      age = at
-      return { confirmed_at: age }
-    },
+    'GET /api/misaki/age': () => ({ confirmed_at: at }),
     'POST shares': ({ audience }) => {
       const share = { id: `shr_${shares.length}`, audience, created_at: at }
       shares = [share, ...shares]

@@ -1,7 +1,7 @@
 import { account } from './client'
 import { unwrap } from './problem'
 import type { components } from './schema.gen'
-import type { Bilingual, Locale, Page } from './types'
+import type { Locale, Page } from './types'
 
 type Schemas = components['schemas']
 
@@ -111,33 +111,13 @@ export function unjudge(message: string): Promise<unknown> {
 }
 
 // What an operator does.
-export interface Phrase {
-  id: string
-  match?: string[]
-  patterns?: string[]
-  replies: { when: string; text: string }[]
-  chip?: boolean
-  safety?: boolean
-  unless?: string[]
-}
-export interface PhraseDesk {
-  version: number
-  revision: number
-  changed: boolean
-  semantic: boolean
-  phrases: Phrase[]
-}
+export type Phrase = Schemas['Phrase']
+export type When = Phrase['replies'][number]['when']
+export type PhraseDesk = Schemas['PhraseBook']
 export type Stand = 'draft' | 'published'
-export interface PhraseTrial {
-  hit: { id: string; rule: string; reply: string; entry: string | null } | null
-  candidates: { id: string; entry: string; score: number }[]
-}
-export interface CsvOutcome {
-  applied: boolean
-  lines: number
-  phrases: number
-  errors: { line: number; code: string; text: Bilingual }[]
-}
+export type PhraseTrial = Schemas['Trial']
+export type CsvOutcome = Schemas['PhrasesRead']
+// Shares its name in the document with the persona's versions.
 export interface PhraseVersion {
   version: number
   note: string | null
@@ -145,17 +125,13 @@ export interface PhraseVersion {
   phrases: number
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: the operations of the phrases are not in the document yet
-type Call = (path: string, init?: object) => Promise<any>
-const desk = account as unknown as Record<'GET' | 'PUT' | 'POST' | 'DELETE', Call>
-
 export function getPhraseDesk(): Promise<PhraseDesk> {
-  return unwrap(desk.GET('/admin/misaki/phrases'))
+  return unwrap(account.GET('/admin/misaki/phrases'))
 }
 
 export function putPhrase(revision: number, phrase: Phrase): Promise<PhraseDesk> {
   return unwrap(
-    desk.PUT('/admin/misaki/phrases/{phrase}', {
+    account.PUT('/admin/misaki/phrases/{phrase}', {
       params: { path: { phrase: phrase.id } },
       body: { revision, phrase },
     }),
@@ -163,18 +139,20 @@ export function putPhrase(revision: number, phrase: Phrase): Promise<PhraseDesk>
 }
 
 export function deletePhrase(revision: number, phrase: string): Promise<PhraseDesk> {
-  return unwrap(desk.DELETE('/admin/misaki/phrases/{phrase}', { params: { path: { phrase }, query: { revision } } }))
+  return unwrap(account.DELETE('/admin/misaki/phrases/{phrase}', { params: { path: { phrase }, query: { revision } } }))
 }
 
 export function tryPhrases(text: string, from: Stand, hour: number | null): Promise<PhraseTrial> {
-  return unwrap(desk.POST('/admin/misaki/phrases/test', { body: { text, from, ...(hour === null ? {} : { hour }) } }))
+  return unwrap(
+    account.POST('/admin/misaki/phrases/test', { body: { text, from, ...(hour === null ? {} : { hour }) } }),
+  )
 }
 
 export function putPhrasesCsv(revision: number, check: boolean, csv: Blob): Promise<CsvOutcome> {
   return unwrap(
-    desk.POST('/admin/misaki/phrases/csv', {
+    account.POST('/admin/misaki/phrases/csv', {
       params: { query: { revision, check } },
-      body: csv,
+      body: csv as never,
       bodySerializer: asItIs,
       headers: { 'content-type': 'text/csv' },
     }),
@@ -182,16 +160,17 @@ export function putPhrasesCsv(revision: number, check: boolean, csv: Blob): Prom
 }
 
 export function publishPhrases(revision: number, note: string): Promise<PhraseDesk> {
-  return unwrap(desk.POST('/admin/misaki/phrases/publish', { body: note === '' ? { revision } : { revision, note } }))
+  return unwrap(
+    account.POST('/admin/misaki/phrases/publish', { body: note === '' ? { revision } : { revision, note } }),
+  )
 }
 
 export async function getPhraseVersions(): Promise<PhraseVersion[]> {
-  const answer: { items: PhraseVersion[] } = await unwrap(desk.GET('/admin/misaki/phrases/versions'))
-  return answer.items
+  return (await unwrap(account.GET('/admin/misaki/phrases/versions'))).items as unknown as PhraseVersion[]
 }
 
 export function rollBackPhrases(version: number): Promise<PhraseDesk> {
-  return unwrap(desk.POST('/admin/misaki/phrases/rollback', { body: { version } }))
+  return unwrap(account.POST('/admin/misaki/phrases/rollback', { body: { version } }))
 }
 
 export type PersonaDesk = Omit<Schemas['PersonaView'], 'card'> & {

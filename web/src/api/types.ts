@@ -58,7 +58,7 @@ export type ChatSummary = Schemas['ChatSummary']
 export type Chat = Schemas['ChatView']
 export type Findings = Schemas['Findings']
 export type PassingAnswer = Schemas['PassingAnswer']
-export type SendReply = Schemas['Answer'] & { notice?: { code: string; text: Bilingual } | null }
+export type SendReply = Schemas['Answer']
 export type Run = Schemas['InferenceView']
 
 export interface Page<T> {

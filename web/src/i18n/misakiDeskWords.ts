@@ -78,7 +78,7 @@ export const phraseDeskWords = define({
   rule_folded: { ja: '書き方ちがい', en: 'folded' },
   rule_pattern: { ja: '言い回し', en: 'pattern' },
   rule_semantic: { ja: '意味', en: 'semantic' },
-  csv: { ja: 'CSV', en: 'CSV' },
+  csv: { ja: '表計算ソフトで（CSV）', en: 'As a spreadsheet (CSV)' },
   csvText: {
     ja: '列は id, field, when, text。読み込むと、下書き全体が入れ替わります。',
     en: 'Columns: id, field, when, text. Reading one in replaces the whole draft.',

@@ -1,5 +1,5 @@
 import { useState } from 'react'
-import type { Phrase } from '../../api/misaki'
+import type { Phrase, When } from '../../api/misaki'
 import { phraseDeskWords } from '../../i18n/misakiDeskWords'
 import { useWords } from '../../i18n/text'
 import { Button } from '../../ui/Button'
@@ -12,7 +12,7 @@ import { TextArea } from '../../ui/TextArea'
 import { Form, type Run } from '../form'
 import styles from './phrases.module.css'
 
-const whens = ['any', 'morning', 'day', 'evening', 'night'] as const
+const whens = ['any', 'morning', 'day', 'evening', 'night'] as const satisfies readonly When[]
 
 const linesOf = (text: string): string[] =>
   text
@@ -25,7 +25,7 @@ export interface Draft {
   match: string
   patterns: string
   unless: string
-  replies: { when: string; text: string }[]
+  replies: Phrase['replies']
   chip: boolean
   safety: boolean
 }
@@ -118,7 +118,9 @@ export function PhraseForm({ phrase, run, onClose }: Props) {
                     label={words.when(at + 1)}
                     options={whens.map((value) => ({ value, text: words[value] }))}
                     value={one.when}
-                    onChange={(event) => reply(at, { when: event.target.value })}
+                    onChange={(event) =>
+                      reply(at, { when: whens.find((when) => when === event.target.value) ?? 'any' })
+                    }
                   />
                   <TextArea
                     label={words.reply(at + 1)}

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Phrase } from '../../api/misaki'
 import { Told } from '../../api/problem'
 import { readCard } from './Persona'
 import { draftOf, phraseOf } from './PhraseForm'
@@ -6,7 +7,7 @@ import { fits } from './phraseDesk'
 import { linesOf } from './Routing'
 import { deskFeedbackSearch } from './search'
 
-const hello = {
+const hello: Phrase = {
   id: 'hello',
   match: ['こんばんは', 'Good evening'],
   replies: [{ when: 'any', text: 'いらっしゃい。' }],
@@ -15,7 +16,7 @@ const hello = {
 
 describe('a phrase', () => {
   test('comes out of the form as it went in', () => {
-    const help = { id: 'help', match: ['しにたい'], replies: hello.replies, safety: true, unless: ['漫画'] }
+    const help: Phrase = { id: 'help', match: ['しにたい'], replies: hello.replies, safety: true, unless: ['漫画'] }
     expect(phraseOf(draftOf(hello))).toEqual(hello)
     expect(phraseOf(draftOf(help))).toEqual(help)
   })

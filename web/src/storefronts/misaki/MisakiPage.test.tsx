@@ -1,6 +1,6 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { createMemoryHistory, RouterProvider } from '@tanstack/react-router'
-import { cleanup, configure, fireEvent, render, screen, waitFor } from '@testing-library/react'
+import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/react'
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Me, Message, PlanView } from '../../api/types'
 import { createHouseRouter } from '../../shell/router'
@@ -108,7 +108,6 @@ async function say(text: string) {
 
 // The page is read in before the first test waits for it.
 beforeAll(async () => {
-  configure({ asyncUtilTimeout: 5000 })
   await import('./MisakiPage')
 })
 beforeEach(() => {
