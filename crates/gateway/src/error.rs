@@ -100,6 +100,17 @@ fn of_credential(error: &Error) -> Problem {
     }
 }
 
+fn of_route() -> Problem {
+    Problem::new(
+        404,
+        "route_not_found",
+        Text::new(
+            "ご利用のプランにこの経路はありません。",
+            "Your plan has no such route.",
+        ),
+    )
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
@@ -112,14 +123,7 @@ impl From<Error> for Problem {
                 "run_not_found",
                 Text::new("この返事は見つかりません。", "This run was not found."),
             ),
-            Error::RouteNotFound => Problem::new(
-                404,
-                "route_not_found",
-                Text::new(
-                    "ご利用のプランにこの経路はありません。",
-                    "Your plan has no such route.",
-                ),
-            ),
+            Error::RouteNotFound => of_route(),
             Error::ModelNotAllowed => Problem::new(
                 403,
                 "model_not_allowed",

@@ -123,7 +123,7 @@ pub(crate) struct PersonaView {
 
 /// A persona in the list.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct VersionView {
+pub(crate) struct PersonaVersionView {
     pub(crate) version: i32,
     pub(crate) name: String,
     #[schema(required)]
@@ -180,12 +180,12 @@ pub(crate) async fn roll_back(
 }
 
 /// The personas there were, newest first.
-pub(crate) async fn versions(room: &Misaki) -> Result<Vec<VersionView>, Error> {
+pub(crate) async fn versions(room: &Misaki) -> Result<Vec<PersonaVersionView>, Error> {
     let mut tx = room.cx.db.begin(Scope::House("the personas")).await?;
     let mut versions = store::versions(&mut tx).await?;
     let (first, _) = version(&mut tx, FIRST).await?;
     tx.commit().await?;
-    versions.push(VersionView {
+    versions.push(PersonaVersionView {
         version: FIRST,
         name: first.data.name,
         published_at: None,

@@ -36,16 +36,27 @@ pub(crate) struct Kept {
     pub(crate) guests: Option<chrono::Duration>,
 }
 
+/// The rooms that have work to be done later.
+#[derive(Clone, Copy)]
+pub(crate) struct Rooms<'a> {
+    pub(crate) identity: &'a Identity,
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) billing: &'a Billing,
+    pub(crate) hooks: &'a hooks::Hooks,
+    pub(crate) gateway: &'a gateway::Gateway,
+    pub(crate) misaki: &'a misaki::Misaki,
+}
+
 /// The kinds of jobs and the schedules of the whole house.
-pub(crate) fn open(
-    identity: &Identity,
-    ledger: &Ledger,
-    billing: &Billing,
-    hooks: &hooks::Hooks,
-    gateway: &gateway::Gateway,
-    misaki: &misaki::Misaki,
-    kept: Kept,
-) -> Result<Jobs> {
+pub(crate) fn open(rooms: Rooms<'_>, kept: Kept) -> Result<Jobs> {
+    let Rooms {
+        identity,
+        ledger,
+        billing,
+        hooks,
+        gateway,
+        misaki,
+    } = rooms;
     let teller = gateway::Teller {
         gateway: gateway.clone(),
         hooks: hooks.clone(),

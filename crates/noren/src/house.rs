@@ -121,12 +121,14 @@ impl House {
         };
         let hooks = Hooks::open(identity.clone(), &opening.hook_origins)?;
         let jobs = background::open(
-            &identity,
-            &ledger,
-            &billing,
-            &hooks,
-            &gateway,
-            &misaki,
+            background::Rooms {
+                identity: &identity,
+                ledger: &ledger,
+                billing: &billing,
+                hooks: &hooks,
+                gateway: &gateway,
+                misaki: &misaki,
+            },
             opening.kept,
         )?;
         Ok(Self {

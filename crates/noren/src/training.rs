@@ -56,7 +56,7 @@ pub(crate) async fn command(settings: &Settings, command: MisakiCommand) -> Resu
             let bytes = tokio::fs::read(&data)
                 .await
                 .with_context(|| format!("{} can't be read", data.display()))?;
-            let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+            let lines = bytes.split(|byte| *byte == b'\n').count() - 1;
             let hash = hex::encode(Sha256::digest(&bytes));
             let name = data.file_name().unwrap_or_default().to_string_lossy();
             let job = misaki::training_job(&model, &base, (&name, lines, &hash));

@@ -176,7 +176,7 @@ export function rollBackPhrases(version: number): Promise<PhraseDesk> {
 export type PersonaDesk = Omit<Schemas['PersonaView'], 'card'> & {
   card: { data?: Record<string, unknown> } & Record<string, unknown>
 }
-export type PersonaVersion = Schemas['VersionView']
+export type PersonaVersion = Schemas['PersonaVersionView']
 
 export function getPersonaDesk(): Promise<PersonaDesk> {
   return unwrap(account.GET('/admin/misaki/persona'))

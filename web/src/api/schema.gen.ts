@@ -3570,12 +3570,12 @@ export interface components {
             kind: components["schemas"]["GroupKind"];
             name: string;
         };
-        CredentialId: string;
         /** @description A link that was just made. */
         CreatedShare: components["schemas"]["ShareView"] & {
             /** @description The end of the link, `/misaki/s/{token}`; told this once. */
             token: string;
         };
+        CredentialId: string;
         /** @description A schedule as the operator sees it. */
         CronView: {
             catch_up: components["schemas"]["CatchUp"];
@@ -4523,6 +4523,18 @@ export interface components {
         NewPassword: {
             password: string;
         };
+        NewPersona: {
+            /** @description A character card of version 1, 2 or 3. */
+            card: Record<string, never>;
+        };
+        NewPhrase: {
+            phrase: components["schemas"]["Phrase"];
+            /**
+             * Format: int32
+             * @description The one that the change was made on.
+             */
+            revision: number;
+        };
         NewProviderCredential: {
             /** @description Where it answers; where the provider usually does unless given. */
             base_url?: string;
@@ -4543,18 +4555,6 @@ export interface components {
         NewProviderSecret: {
             /** @description It is never shown again. */
             secret: string;
-        };
-        NewPersona: {
-            /** @description A character card of version 1, 2 or 3. */
-            card: Record<string, never>;
-        };
-        NewPhrase: {
-            phrase: components["schemas"]["Phrase"];
-            /**
-             * Format: int32
-             * @description The one that the change was made on.
-             */
-            revision: number;
         };
         NewRule: {
             /**
@@ -5106,8 +5106,16 @@ export interface components {
             /** Format: int32 */
             version: number;
         };
+        /** @description A persona in the list. */
+        PersonaVersionView: {
+            name: string;
+            /** Format: date-time */
+            published_at: string | null;
+            /** Format: int32 */
+            version: number;
+        };
         PersonaVersions: {
-            items: components["schemas"]["VersionView"][];
+            items: components["schemas"]["PersonaVersionView"][];
         };
         /** @description The persona as the operator sees it. */
         PersonaView: {
@@ -5168,7 +5176,7 @@ export interface components {
             version: number;
         };
         PhraseVersions: {
-            items: components["schemas"]["VersionView"][];
+            items: components["schemas"]["PhrasesVersionView"][];
         };
         PhrasesRead: {
             /** @description Whether the draft is this now. */
@@ -5176,6 +5184,22 @@ export interface components {
             errors: components["schemas"]["LineError"][];
             lines: number;
             phrases: number;
+        };
+        /** @description A published set in the list. */
+        PhrasesVersionView: {
+            note: string | null;
+            /**
+             * Format: int32
+             * @description How many.
+             */
+            phrases: number;
+            /**
+             * Format: date-time
+             * @description `null` for the one that comes with the program.
+             */
+            published_at: string | null;
+            /** Format: int32 */
+            version: number;
         };
         /** @description What to order. What it costs is not the caller's to say. */
         PlaceOrder: {
@@ -6184,14 +6208,6 @@ export interface components {
             login_name: string | null;
             /** @description Whether the user runs this house. */
             operator: boolean;
-        };
-        /** @description A persona in the list. */
-        VersionView: {
-            name: string;
-            /** Format: date-time */
-            published_at: string | null;
-            /** Format: int32 */
-            version: number;
         };
         /**
          * @description How often somebody was here.

@@ -42,16 +42,17 @@ async fn rewarding(test: &TestCtx) -> Entitlement {
 async fn points(shop: &Shop, cookies: &str) -> i64 {
     let (status, view) = shop.ask(cookies, "GET", "/me/points", None).await;
     assert_eq!(status, 200, "{view}");
-    view["balance"].as_i64().unwrap()
+    view.pointer("/balance").and_then(Value::as_i64).unwrap()
+}
+
+fn word(view: &Value, at: &str) -> Option<String> {
+    view.pointer(at).and_then(Value::as_str).map(str::to_owned)
 }
 
 /// The status and the code of a refusal.
 async fn refusal(shop: &Shop, cookies: &str, path: &str, body: Value) -> (u16, String) {
     let (status, answer) = shop.ask(cookies, "POST", path, Some(body)).await;
-    (
-        status,
-        answer["code"].as_str().unwrap_or_default().to_owned(),
-    )
+    (status, word(&answer, "/code").unwrap_or_default())
 }
 
 /// available of each source of a tenant's tickets
@@ -71,13 +72,13 @@ async fn code(shop: &Shop, cookies: &str, programme: &str) -> String {
     let wish = json!({ "programme": programme });
     let (status, made) = shop.ask(cookies, "POST", "/referrals", Some(wish)).await;
     assert_eq!(status, 201, "{made}");
-    made["code"].as_str().unwrap().to_owned()
+    word(&made, "/code").unwrap()
 }
 
 /// The state of the newest invitation.
 async fn state(shop: &Shop, cookies: &str) -> String {
     let (_, view) = shop.ask(cookies, "GET", "/me/referrals", None).await;
-    view["invitations"][0]["state"].as_str().unwrap().to_owned()
+    word(&view, "/invitations/0/state").unwrap()
 }
 
 async fn accept(shop: &Shop, cookies: &str, code: &str) -> (u16, String) {

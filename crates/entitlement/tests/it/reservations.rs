@@ -205,7 +205,7 @@ async fn whoever_has_the_largest_plan_is_told_of_the_cheapest_top_up_that_is_eno
             days = 90"#
         )
     };
-    let text = format!(
+    let plans = format!(
         r#"[[plan]]
         storefront = "misaki"
         id = "largest"
@@ -218,7 +218,7 @@ async fn whoever_has_the_largest_plan_is_told_of_the_cheapest_top_up_that_is_eno
         topup("enough", 100, 300, "stripe_price = \"price_enough\""),
         topup("closed", 100, 100, ""),
     );
-    let room = open(&test.cx, &PlanFile::parse(&text).unwrap()).await;
+    let room = open(&test.cx, &PlanFile::parse(&plans).unwrap()).await;
     let caller = guest(&room).await;
     entitlement::assign(&test.cx, caller.tenant, "misaki", "largest")
         .await

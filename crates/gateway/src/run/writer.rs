@@ -241,15 +241,14 @@ async fn write_all(room: &Entitlement, steps: &[Step]) -> Result<Vec<Found>, Err
     let mut ends = Vec::new();
     for step in steps.iter().filter(has_begun) {
         match &step.what {
-            What::Begin => {}
             What::Beat { seq, model } => beats.push(Touch {
                 id: step.id,
                 last_event: *seq,
                 model,
             }),
-            // one that begins with its end is written as ended
             What::End { ending, .. } if step.start.is_none() => ends.push(&**ending),
-            What::End { .. } => {}
+            // what begins is written already, with its end if it has one
+            What::Begin | What::End { .. } => {}
         }
     }
     let touched = store::touch_all(&mut tx, &beats, now + LEASE, now).await?;
@@ -260,17 +259,17 @@ async fn write_all(room: &Entitlement, steps: &[Step]) -> Result<Vec<Found>, Err
             if !has_begun(&step) {
                 return Found::Unadmitted;
             }
-            let written = Found::Written { is_to_stop: false };
             match &step.what {
-                What::Begin => written,
                 What::Beat { .. } => touched.iter().find(|(id, _)| *id == step.id).map_or(
                     Found::Ended,
                     |(_, is_to_stop)| Found::Written {
                         is_to_stop: *is_to_stop,
                     },
                 ),
-                What::End { .. } if step.start.is_some() || ended.contains(&step.id) => written,
-                What::End { .. } => Found::Ended,
+                What::End { .. } if step.start.is_none() && !ended.contains(&step.id) => {
+                    Found::Ended
+                }
+                What::Begin | What::End { .. } => Found::Written { is_to_stop: false },
             }
         })
         .collect();

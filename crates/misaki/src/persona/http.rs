@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Card, Flaw, PersonaView, VersionView, picture, welcome, welcome::Welcome};
+use super::{Card, Flaw, PersonaVersionView, PersonaView, picture, welcome, welcome::Welcome};
 use crate::{Error, Misaki};
 
 /// The largest card that is taken in, in bytes.
@@ -235,7 +235,7 @@ async fn export_persona(
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct PersonaVersions {
-    items: Vec<VersionView>,
+    items: Vec<PersonaVersionView>,
 }
 
 /// The personas that there were, newest first.

@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::{FIRST, VersionView};
+use super::{FIRST, PersonaVersionView};
 
 /// The number of the persona that was published last.
 pub(super) async fn newest(conn: &mut PgConnection) -> sqlx::Result<i32> {
@@ -45,9 +45,9 @@ pub(super) async fn publish(
     .await
 }
 
-pub(super) async fn versions(conn: &mut PgConnection) -> sqlx::Result<Vec<VersionView>> {
+pub(super) async fn versions(conn: &mut PgConnection) -> sqlx::Result<Vec<PersonaVersionView>> {
     sqlx::query_as!(
-        VersionView,
+        PersonaVersionView,
         r#"select version, coalesce(card -> 'data' ->> 'name', '') as "name!", published_at as "published_at?"
            from misaki.persona order by version desc limit 50"#
     )

@@ -40,7 +40,7 @@ pub(crate) struct PhraseBook {
 
 /// A published set in the list.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct VersionView {
+pub(crate) struct PhrasesVersionView {
     pub(crate) version: i32,
     #[schema(required)]
     pub(crate) note: Option<String>,
@@ -225,12 +225,12 @@ async fn put(
 }
 
 /// The published sets, newest first.
-pub(super) async fn versions(room: &Misaki) -> Result<Vec<VersionView>, Error> {
+pub(super) async fn versions(room: &Misaki) -> Result<Vec<PhrasesVersionView>, Error> {
     let mut tx = room.cx.db.begin(Scope::House("sets of phrases")).await?;
     let mut versions = store::versions(&mut tx).await?;
     tx.commit().await?;
     let first = Published::first()?.phrases.len();
-    versions.push(VersionView {
+    versions.push(PhrasesVersionView {
         version: FIRST,
         note: None,
         published_at: None,

@@ -12,7 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     csv::{self, LineError},
-    desk::{self, Edit, From, PhraseBook, Trial, VersionView},
+    desk::{self, Edit, From, PhraseBook, PhrasesVersionView, Trial},
 };
 use crate::{
     Error, Misaki,
@@ -311,7 +311,7 @@ async fn publish_phrases(
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct PhraseVersions {
-    items: Vec<VersionView>,
+    items: Vec<PhrasesVersionView>,
 }
 
 /// The sets that were published, newest first.

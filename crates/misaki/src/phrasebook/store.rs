@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 
-use super::{FIRST, desk::VersionView};
+use super::{FIRST, desk::PhrasesVersionView};
 use crate::phrase::Phrase;
 
 /// The number of the set that was published last.
@@ -25,9 +25,9 @@ pub(super) async fn find(
     Ok(phrases.map(|phrases| phrases.0))
 }
 
-pub(super) async fn versions(conn: &mut PgConnection) -> sqlx::Result<Vec<VersionView>> {
+pub(super) async fn versions(conn: &mut PgConnection) -> sqlx::Result<Vec<PhrasesVersionView>> {
     sqlx::query_as!(
-        VersionView,
+        PhrasesVersionView,
         r#"select version, note, published_at as "published_at?", jsonb_array_length(phrases) as "phrases!"
            from misaki.phrase_set order by version desc limit 50"#
     )
