@@ -71,7 +71,7 @@ create index referral_mark_referral_idx on billing.referral_mark (referral_id);
 
 call auth.protect('billing.redemption', 'tenant_id = (select auth.tenant_id())');
 call auth.protect('billing.referral_code', 'tenant_id = (select auth.tenant_id())');
-call auth.protect('billing.referral', '(select auth.tenant_id()) in (tenant_id, referrer_id)');
+call auth.protect('billing.referral', 'tenant_id = (select auth.tenant_id())');
 call auth.protect('billing.referral_mark', null);
 grant select on billing.redemption, billing.referral_code, billing.referral to authenticated;
 grant select, insert on billing.redemption, billing.referral_code, billing.referral, billing.referral_mark to service_role;

@@ -195,7 +195,7 @@ def is_refused(answer: httpx.Response) -> bool:
     if isinstance(code, dict):  # and so have the vendors whose clients we serve
         code = code.get("code") or code["type"]
     assert code not in ("origin_not_allowed", "step_up_required"), f"the test asked wrongly: {answer.request.method} {answer.request.url} {code}"
-    return code in ("unauthenticated", "forbidden", "invalid_token", "insufficient_scope", "invalid_api_key", "authentication_error", "permission_error")
+    return code in ("unauthenticated", "forbidden", "invalid_token", "insufficient_scope", "invalid_api_key", "authentication_error", "permission_error", "memory_needs_account")
 
 
 def anonymous(body: str) -> str:

@@ -147,6 +147,7 @@ def test_in_an_outage_the_provider_hears_at_most_12_calls_for_10(cluster, tmp_pa
     house.stop()
 
 
+@pytest.mark.alone
 def test_the_provider_sees_no_limit_broken_also_after_a_kill(cluster, tmp_path, talker):
     """4 at once and 40 a minute, asked for as fast as it goes for longer than a minute, with a kill in between."""
     houses = Houses(cluster, **files(tmp_path, {"judged": model("judged", ("gpt", "talker"))}, per_minute=40, concurrent=4), **talker.env())

@@ -85,8 +85,7 @@ pub(crate) async fn whole_quota(house: &House) -> Result<(f64, bool)> {
 async fn settle(house: &House, batch: Vec<Admission>) -> Result<u32> {
     let room = &house.room.entitlement;
     let mut tx = room.begin_metered("a batch that begins").await?;
-    let recorded =
-        entitlement::record_all(&mut tx, room, &batch.iter().collect::<Vec<_>>()).await?;
+    let recorded = entitlement::record_all(&mut tx, room, &batch).await?;
     tx.commit().await?;
     for admission in &batch {
         admission.reservation.confirm();

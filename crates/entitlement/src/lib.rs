@@ -38,7 +38,7 @@ pub use rate::{
 };
 pub use reservation::{
     Admission, Reservation, ReservationId, Settled, TRIES, Work, admit, lapse_due, record,
-    record_all, record_settled, reserve, settle, settle_all,
+    record_all, reserve, settle, settle_all,
 };
 pub use threshold::note_thresholds;
 pub use usage::{

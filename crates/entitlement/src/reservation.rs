@@ -1,6 +1,6 @@
 pub(crate) mod store;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use api::Suggestion;
 use chrono::{DateTime, Duration, Utc};
@@ -128,7 +128,7 @@ pub async fn record(
     admission: Admission,
 ) -> Result<Option<Reservation>, Error> {
     check_key(conn, &room.cx, caller, work).await?;
-    let recorded = record_all(conn, room, &[&admission]).await?;
+    let recorded = record_all(conn, room, std::slice::from_ref(&admission)).await?;
     Ok((!recorded.is_empty()).then_some(admission.reservation))
 }
 
@@ -167,49 +167,18 @@ pub async fn admit(
 pub async fn record_all(
     conn: &mut PgConnection,
     room: &Entitlement,
-    admissions: &[&Admission],
+    admissions: &[Admission],
 ) -> Result<Vec<ReservationId>, Error> {
-    let now = room.cx.clock.now();
-    let rows = recording(room, admissions);
-    let recorded = store::insert(conn, &rows, now).await?;
-    for row in rows.iter().filter(|row| !recorded.contains(&row.id)) {
-        room.desk.fenced(row.id, now);
-    }
-    Ok(recorded)
-}
-
-/// As [`record_all`] and [`settle_all`] in one, for work that was over before it was recorded; `used` is in the order of
-/// `admissions`.
-///
-/// # Errors
-/// When the database is away or the books refuse.
-pub async fn record_settled(
-    conn: &mut PgConnection,
-    room: &Entitlement,
-    admissions: &[&Admission],
-    used: &[&Usage],
-) -> Result<(Vec<ReservationId>, Settled), Error> {
-    let now = room.cx.clock.now();
-    let rows = recording(room, admissions);
-    let closed = store::insert_closed(conn, &rows, used, now).await?;
-    let recorded: Vec<ReservationId> = closed.iter().map(|row| row.id).collect();
-    for row in rows.iter().filter(|row| !recorded.contains(&row.id)) {
-        room.desk.fenced(row.id, now);
-    }
-    let used = rows
-        .iter()
-        .zip(used)
-        .map(|(row, used)| (row.id, used.amount))
-        .collect();
-    let settled = leave(conn, room, closed, &used).await?;
-    Ok((recorded, settled))
-}
-
-fn recording<'a>(room: &Entitlement, admissions: &[&'a Admission]) -> Vec<&'a Row> {
+    let mut rows: Vec<Row> = Vec::with_capacity(admissions.len());
     for admission in admissions {
         room.desk.recording(admission.reservation.id);
+        rows.push(admission.row.clone());
     }
-    admissions.iter().map(|admission| &admission.row).collect()
+    let recorded = store::insert(conn, &rows, room.cx.clock.now()).await?;
+    for row in rows.iter().filter(|row| !recorded.contains(&row.id)) {
+        room.desk.fenced(row.id, room.cx.clock.now());
+    }
+    Ok(recorded)
 }
 
 /// Counts what the caller's key asked for today, unless it may ask for as much as the plan has. What failed and was given
@@ -262,23 +231,9 @@ pub async fn settle_all(
     room: &Entitlement,
     endings: &[(ReservationId, Usage)],
 ) -> Result<Settled, Error> {
-    let closed = store::close(conn, endings, room.cx.clock.now()).await?;
-    let used = endings
-        .iter()
-        .map(|(id, used)| (*id, used.amount))
-        .collect();
-    leave(conn, room, closed, &used).await
-}
-
-/// Takes closed work out of its blocks, and closes blocks that nothing is left for.
-async fn leave(
-    conn: &mut PgConnection,
-    room: &Entitlement,
-    mut closed: Vec<Closed>,
-    used: &HashMap<ReservationId, i64>,
-) -> Result<Settled, Error> {
     let cx = &room.cx;
     let now = cx.clock.now();
+    let mut closed = store::close(conn, endings, now).await?;
     // one order for everybody, so that two transactions don't wait for each other
     closed.sort_by(|a, b| (a.tenant, &a.unit, a.block).cmp(&(b.tenant, &b.unit, b.block)));
     let mut settled = Settled {
@@ -289,7 +244,10 @@ async fn leave(
     };
     let mut to_close: Vec<(BlockId, bool)> = Vec::new();
     for row in &closed {
-        let used = used.get(&row.id).copied().unwrap_or_default();
+        let used = endings
+            .iter()
+            .find(|(id, _)| *id == row.id)
+            .map_or(0, |(_, used)| used.amount);
         settled.closed.push((row.id, used));
         match room.desk.leaving(row.id, used, now) {
             Leaving::Stays => {}

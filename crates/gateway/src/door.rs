@@ -25,7 +25,6 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     Ask, Error, Gateway, RunId, Terms, admit, begin, launch,
     repeat::{Known, Repeat},
-    run::{Started, start_now},
 };
 
 pub(crate) use dialect::{Dialect, Turned, failure};
@@ -134,29 +133,6 @@ impl Visit {
         model: Option<String>,
         request: ChatRequest,
     ) -> Result<RunId, Turned> {
-        let (ask, repeat) = self.ask(model, request)?;
-        Ok(start(room, &self.caller, ask, repeat).await?)
-    }
-
-    /// As [`Visit::start`], for a caller who waits for the answer.
-    pub(crate) async fn start_now(
-        &self,
-        room: &Gateway,
-        model: Option<String>,
-        request: ChatRequest,
-    ) -> Result<Started, Turned> {
-        let (ask, repeat) = self.ask(model, request)?;
-        if repeat.is_some() {
-            return Ok(start(room, &self.caller, ask, repeat).await?.into());
-        }
-        Ok(start_now(room, &self.caller, ask).await?)
-    }
-
-    fn ask(
-        &self,
-        model: Option<String>,
-        request: ChatRequest,
-    ) -> Result<(Ask, Option<Repeat>), Turned> {
         if request.max_tokens.is_some_and(|most| most > MOST_TOKENS) {
             let message = format!("The most tokens of one answer are {MOST_TOKENS}.");
             return Err(Refusal::at("/max_tokens", message).into());
@@ -170,7 +146,7 @@ impl Visit {
             id: None,
             terms: self.terms(),
         };
-        Ok((ask, repeat))
+        Ok(start(room, &self.caller, ask, repeat).await?)
     }
 
     /// What a run that is started here is noted as.

@@ -15,17 +15,16 @@ mod told;
 mod view;
 mod writer;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use entitlement::{Admission, Plan, Reservation, TRIES, Work, record};
+use entitlement::{Plan, Reservation, ReservationId, TRIES, Work, record};
 use identity::{InferenceCaller, Principal, TenantId};
 use kernel::{NanoUsd, Text};
 use llm::{ChatRequest, Message};
 use note::Note;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
-use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::{
@@ -35,7 +34,6 @@ use crate::{
 
 pub(crate) use drive::Verdict;
 pub(crate) use limits::bound;
-pub(crate) use live::Feed;
 pub(crate) use live::Live;
 pub(crate) use quote::{Quote, quote};
 pub(crate) use reader::{Event, EventKind, events, snapshot};
@@ -44,8 +42,8 @@ pub use rescue::rescue;
 pub(crate) use view::view;
 pub(crate) use view::{InferenceResult, result};
 pub use view::{InferenceStatus, InferenceView, RunError, Tokens, ToolCallView};
+use writer::Beginning;
 pub(crate) use writer::Writer;
-use writer::{Beginning, Start};
 
 kernel::id!(
     /// One server-owned generation.
@@ -198,50 +196,14 @@ pub struct RunView {
 pub struct Admitted {
     pub id: RunId,
     tenant: TenantId,
-    begun: Begun,
-    call: Call,
-}
-
-/// Whether a run is written.
-#[derive(Debug)]
-enum Begun {
-    /// It is, and this keeps its place until it is settled.
-    Written(Reservation),
-    /// It will be, with the first that it has to write.
-    Unwritten(Box<Unwritten>),
-}
-
-/// A run that is admitted from memory only.
-#[derive(Debug)]
-struct Unwritten {
-    start: Start,
-    caller: Principal,
-    purpose: String,
-    /// Hears when it is written, or why it never will be.
-    told: oneshot::Sender<Result<(), Error>>,
-}
-
-impl From<RunId> for Started {
-    fn from(id: RunId) -> Self {
-        Self { id, feed: None }
-    }
-}
-
-/// What is asked of whom.
-#[derive(Debug)]
-struct Call {
+    reservation: ReservationId,
+    /// Keeps the place until the run is settled.
+    kept: Reservation,
     targets: Vec<Target>,
     request: ChatRequest,
     after_break: AfterBreak,
     deadline: Option<Duration>,
     small_talk: Vec<Text>,
-}
-
-/// A run that is under way and written, with its events if this process drives it.
-#[derive(Debug)]
-pub(crate) struct Started {
-    pub(crate) id: RunId,
-    pub(crate) feed: Option<Arc<Feed>>,
 }
 
 /// Admits a run in the caller's transaction: reservation and row commit together with whatever the caller writes, or not
@@ -286,7 +248,9 @@ pub async fn admit(
             return Err(entitlement::Error::LeasesUnsettled.into());
         }
     };
-    let first = first_of(&targets, &route)?;
+    let first = targets
+        .first()
+        .ok_or_else(|| Error::ModelNotConfigured(route.clone()))?;
     let row = store::NewRun {
         id,
         tenant: caller.principal.tenant,
@@ -298,14 +262,20 @@ pub async fn admit(
         lease_until: now + LEASE,
         now,
         note: &note,
-        ended: None,
     };
     store::insert_all(conn, &[row]).await?;
+    let request = request(first, start.request);
+    let after_break = room.routes.after_break(&route);
     Ok(Admitted {
         id,
         tenant: caller.principal.tenant,
-        begun: Begun::Written(kept),
-        call: call(room, start, &route, targets)?,
+        reservation: kept.id,
+        kept,
+        targets,
+        request,
+        after_break,
+        deadline: start.terms.deadline,
+        small_talk: start.terms.small_talk,
     })
 }
 
@@ -319,158 +289,67 @@ pub async fn begin(
     start: impl Into<Ask>,
 ) -> Result<(Admitted, RunView), Error> {
     let mut start: Ask = start.into();
-    if is_capped(caller) {
-        return begin_apart(room, caller, start).await;
+    let cx = &room.cx;
+    // the cap of a key is counted in a line of its own
+    if caller
+        .key
+        .as_ref()
+        .is_some_and(|key| key.daily_cap.is_some())
+    {
+        let mut tx = cx.db.begin(caller.principal.scope()).await?;
+        let admitted = admit(&mut tx, room, caller, start).await?;
+        let view = store::find(&mut tx, admitted.id).await?;
+        tx.commit().await?;
+        return Ok((admitted, view.ok_or(Error::RunNotFound)?));
     }
+    let id: RunId = start.id.unwrap_or_else(|| cx.ids.new_id());
+    let reference = id.to_string();
     for _ in 0..TRIES {
-        let (ready, route, targets) = prepare(room, caller, &mut start).await?;
-        let (id, model, now) = (ready.run.id, ready.run.model.clone(), ready.run.now);
-        if let Some(kept) = room.writer.begin(ready).await? {
-            let view = fresh(id, &route, &model, now);
+        let now = cx.clock.now();
+        let work = Work {
+            storefront: &caller.storefront,
+            unit: &start.purpose,
+            amount: 1,
+            reference: &reference,
+            lease_until: now + LEASE,
+            daily_cap: None,
+        };
+        let admission = entitlement::admit(&room.entitlement, caller.principal, &work).await?;
+        let (route, targets) =
+            way(room, caller, admission.reservation.plan(), &start.way()).await?;
+        limits::keep_to(&targets, &mut start.request, start.terms.max_cost)?;
+        let first = targets
+            .first()
+            .ok_or_else(|| Error::ModelNotConfigured(route.clone()))?;
+        let run = Beginning {
+            id,
+            tenant: caller.principal.tenant,
+            storefront: caller.storefront.clone(),
+            route: route.clone(),
+            model: first.model.clone(),
+            node: room.node.id,
+            now,
+            note: Note::of(caller, &start),
+        };
+        if let Some(kept) = room.writer.begin(run, admission).await? {
+            let request = request(first, start.request);
+            let view = fresh(id, &route, &request.model, now);
+            let after_break = room.routes.after_break(&route);
             let admitted = Admitted {
                 id,
                 tenant: caller.principal.tenant,
-                begun: Begun::Written(kept),
-                call: call(room, start, &route, targets)?,
+                reservation: kept.id,
+                kept,
+                targets,
+                request,
+                after_break,
+                deadline: start.terms.deadline,
+                small_talk: start.terms.small_talk,
             };
             return Ok((admitted, view));
         }
     }
     Err(entitlement::Error::LeasesUnsettled.into())
-}
-
-/// Whether the caller's key has a cap, which is counted in a line of its own.
-fn is_capped(caller: &InferenceCaller) -> bool {
-    caller
-        .key
-        .as_ref()
-        .is_some_and(|key| key.daily_cap.is_some())
-}
-
-async fn begin_apart(
-    room: &Gateway,
-    caller: &InferenceCaller,
-    start: Ask,
-) -> Result<(Admitted, RunView), Error> {
-    let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
-    let admitted = admit(&mut tx, room, caller, start).await?;
-    let view = store::find(&mut tx, admitted.id).await?;
-    tx.commit().await?;
-    Ok((admitted, view.ok_or(Error::RunNotFound)?))
-}
-
-/// Starts a run that its caller waits for: the call is under way while the run is being written, and a run that is over
-/// before that is written once, as ended. Returns when it is written, so nothing is shown before.
-///
-/// # Errors
-/// As [`admit`].
-pub(crate) async fn start_now(
-    room: &Gateway,
-    caller: &InferenceCaller,
-    mut start: Ask,
-) -> Result<Started, Error> {
-    if is_capped(caller) {
-        let (admitted, _) = begin_apart(room, caller, start).await?;
-        let id = admitted.id;
-        let feed = set_off(room, admitted);
-        return Ok(Started {
-            id,
-            feed: Some(feed),
-        });
-    }
-    let purpose = start.purpose.clone();
-    let (ready, route, targets) = prepare(room, caller, &mut start).await?;
-    let id = ready.run.id;
-    let (told, is_written) = oneshot::channel();
-    let feed = set_off(
-        room,
-        Admitted {
-            id,
-            tenant: caller.principal.tenant,
-            begun: Begun::Unwritten(Box::new(Unwritten {
-                start: ready,
-                caller: caller.principal,
-                purpose,
-                told,
-            })),
-            call: call(room, start, &route, targets)?,
-        },
-    );
-    is_written
-        .await
-        .map_err(|e| kernel::Fault::internal("a run ended without a word", e))??;
-    Ok(Started {
-        id,
-        feed: Some(feed),
-    })
-}
-
-/// Admits a run from memory and finds its way.
-async fn prepare(
-    room: &Gateway,
-    caller: &InferenceCaller,
-    start: &mut Ask,
-) -> Result<(Start, String, Vec<Target>), Error> {
-    let id: RunId = start.id.unwrap_or_else(|| room.cx.ids.new_id());
-    let now = room.cx.clock.now();
-    let admission = admit_one(
-        room,
-        caller.principal,
-        &caller.storefront,
-        &start.purpose,
-        id,
-    )
-    .await?;
-    let (route, targets) = way(room, caller, admission.reservation.plan(), &start.way()).await?;
-    limits::keep_to(&targets, &mut start.request, start.terms.max_cost)?;
-    let run = Beginning {
-        id,
-        tenant: caller.principal.tenant,
-        storefront: caller.storefront.clone(),
-        route: route.clone(),
-        model: first_of(&targets, &route)?.model.clone(),
-        node: room.node.id,
-        now,
-        note: Note::of(caller, start),
-    };
-    Ok((Start { run, admission }, route, targets))
-}
-
-/// Admits from memory a run whose key has no cap.
-async fn admit_one(
-    room: &Gateway,
-    caller: Principal,
-    storefront: &str,
-    purpose: &str,
-    id: RunId,
-) -> Result<Admission, Error> {
-    let reference = id.to_string();
-    let work = Work {
-        storefront,
-        unit: purpose,
-        amount: 1,
-        reference: &reference,
-        lease_until: room.cx.clock.now() + LEASE,
-        daily_cap: None,
-    };
-    Ok(entitlement::admit(&room.entitlement, caller, &work).await?)
-}
-
-fn first_of<'a>(targets: &'a [Target], route: &str) -> Result<&'a Target, Error> {
-    targets
-        .first()
-        .ok_or_else(|| Error::ModelNotConfigured(route.to_owned()))
-}
-
-fn call(room: &Gateway, start: Ask, route: &str, targets: Vec<Target>) -> Result<Call, Error> {
-    let request = request(first_of(&targets, route)?, start.request);
-    Ok(Call {
-        request,
-        after_break: room.routes.after_break(route),
-        deadline: start.terms.deadline,
-        small_talk: start.terms.small_talk,
-        targets,
-    })
 }
 
 fn request(first: &Target, asked: ChatRequest) -> ChatRequest {
@@ -540,20 +419,13 @@ pub(crate) async fn way(
 
 /// Starts the task that drives an admitted run.
 pub fn launch(room: &Gateway, run: Admitted) {
-    set_off(room, run);
-}
-
-fn set_off(room: &Gateway, run: Admitted) -> Arc<Feed> {
-    if let Begun::Written(kept) = &run.begun {
-        kept.confirm();
-    }
-    let feed = room.node.live.enter(run.id, run.tenant);
+    run.kept.confirm();
+    let progress = room.node.live.enter(run.id, run.tenant);
     let room = room.clone();
     room.node
         .tasks
         .clone()
-        .spawn(drive::drive(room, run, Arc::clone(&feed)));
-    feed
+        .spawn(drive::drive(room, run, progress));
 }
 
 /// A run of the caller's tenant.

@@ -80,12 +80,16 @@ pub(crate) async fn give(
 }
 
 /// Takes it back.
+///
+/// # Errors
+/// When there is no such answer.
 pub(crate) async fn take_back(
     room: &Misaki,
     caller: Principal,
     message: MessageId,
 ) -> Result<(), Error> {
     let mut tx = room.cx.db.begin(caller.scope()).await?;
+    chat::chat_of_answer(&mut tx, message).await?;
     store::delete(&mut tx, message).await?;
     tx.commit().await?;
     Ok(())

@@ -36,13 +36,20 @@ pub(super) async fn asked_since(
 /// whoever gives a lease up for dead or closes a block waits for what is being written and refuses what comes later.
 pub(super) async fn insert(
     conn: &mut PgConnection,
-    rows: &[&Row],
+    rows: &[Row],
     now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<ReservationId>> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let new = Columns::of(rows);
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id.0).collect();
+    let tenants: Vec<Uuid> = rows.iter().map(|row| row.tenant.0).collect();
+    let storefronts: Vec<String> = rows.iter().map(|row| row.storefront.clone()).collect();
+    let units: Vec<String> = rows.iter().map(|row| row.unit.clone()).collect();
+    let amounts: Vec<i64> = rows.iter().map(|row| row.amount).collect();
+    let references: Vec<String> = rows.iter().map(|row| row.reference.clone()).collect();
+    let leases_until: Vec<DateTime<Utc>> = rows.iter().map(|row| row.lease_until).collect();
+    let created: Vec<DateTime<Utc>> = rows.iter().map(|row| row.created_at).collect();
+    let keys: Vec<Option<Uuid>> = rows.iter().map(|row| row.key.map(|key| key.0)).collect();
+    let leases: Vec<Uuid> = rows.iter().map(|row| row.lease.0).collect();
+    let blocks: Vec<Uuid> = rows.iter().map(|row| row.block.0).collect();
     sqlx::query_scalar!(
         r#"with new as (
                select n.* from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::timestamptz[],
@@ -58,144 +65,21 @@ pub(super) async fn insert(
                (id, tenant_id, storefront, unit, amount, ref, lease_until, created_at, key_id, lease_id, block_id)
            select new.* from new join lease on lease.id = new.lease_id join block on block.id = new.block_id
            returning id as "id: ReservationId""#,
-        &new.ids,
-        &new.tenants,
-        &new.storefronts,
-        &new.units,
-        &new.amounts,
-        &new.references,
-        &new.leases_until,
-        &new.created,
-        &new.keys as &[Option<Uuid>],
-        &new.leases,
-        &new.blocks,
+        &ids,
+        &tenants,
+        &storefronts,
+        &units,
+        &amounts,
+        &references,
+        &leases_until,
+        &created,
+        &keys as &[Option<Uuid>],
+        &leases,
+        &blocks,
         now,
     )
     .fetch_all(conn)
     .await
-}
-
-/// As [`insert`], of work that is over: its reservation is written as closed, with its usage row.
-pub(super) async fn insert_closed(
-    conn: &mut PgConnection,
-    rows: &[&Row],
-    used: &[&Usage],
-    now: DateTime<Utc>,
-) -> sqlx::Result<Vec<Closed>> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let new = Columns::of(rows);
-    let used = Used::of(used);
-    sqlx::query_as!(
-        Closed,
-        r#"with new as (
-               select n.* from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::timestamptz[],
-                      $8::timestamptz[], $9::uuid[], $10::uuid[], $11::uuid[], $13::bigint[], $14::text[], $15::bigint[],
-                      $16::bigint[], $17::bigint[], $18::text[])
-                   as n (id, tenant_id, storefront, unit, amount, ref, lease_until, created_at, key_id, lease_id, block_id, used,
-                      model, tokens_in, tokens_out, cost_nano_usd, outcome)
-           ), lease as (
-               select id from entitlement.lease
-               where id = any($10) and lease_until > $12 and not stale order by id for key share
-           ), block as (
-               select id from entitlement.block where id = any($11) and state = 'open' order by id for key share
-           ), closed as (
-               insert into entitlement.reservation
-                   (id, tenant_id, storefront, unit, amount, ref, lease_until, created_at, key_id, lease_id, block_id, state, closed_at)
-               select new.id, tenant_id, storefront, unit, amount, ref, lease_until, created_at, key_id, lease_id, block_id,
-                      case when used > 0 then 'settled' else 'released' end, $12
-               from new join lease on lease.id = new.lease_id join block on block.id = new.block_id
-               returning id
-           ), written as (
-               insert into entitlement.usage
-                   (reservation_id, tenant_id, storefront, unit, amount, ref, model, tokens_in, tokens_out, cost_nano_usd, outcome,
-                    at, block_id)
-               select id, tenant_id, storefront, unit, used, ref, model, tokens_in, tokens_out, cost_nano_usd, outcome, $12, block_id
-               from new join closed using (id)
-           )
-           select id as "id!: ReservationId", tenant_id as "tenant!: TenantId", unit as "unit!", block_id as "block!: BlockId"
-           from new join closed using (id)"#,
-        &new.ids,
-        &new.tenants,
-        &new.storefronts,
-        &new.units,
-        &new.amounts,
-        &new.references,
-        &new.leases_until,
-        &new.created,
-        &new.keys as &[Option<Uuid>],
-        &new.leases,
-        &new.blocks,
-        now,
-        &used.amounts,
-        &used.models,
-        &used.tokens_in,
-        &used.tokens_out,
-        &used.costs,
-        &used.outcomes,
-    )
-    .fetch_all(conn)
-    .await
-}
-
-/// Reservations as Postgres takes many of them.
-struct Columns {
-    ids: Vec<Uuid>,
-    tenants: Vec<Uuid>,
-    storefronts: Vec<String>,
-    units: Vec<String>,
-    amounts: Vec<i64>,
-    references: Vec<String>,
-    leases_until: Vec<DateTime<Utc>>,
-    created: Vec<DateTime<Utc>>,
-    keys: Vec<Option<Uuid>>,
-    leases: Vec<Uuid>,
-    blocks: Vec<Uuid>,
-}
-
-impl Columns {
-    fn of(rows: &[&Row]) -> Self {
-        Self {
-            ids: rows.iter().map(|row| row.id.0).collect(),
-            tenants: rows.iter().map(|row| row.tenant.0).collect(),
-            storefronts: rows.iter().map(|row| row.storefront.clone()).collect(),
-            units: rows.iter().map(|row| row.unit.clone()).collect(),
-            amounts: rows.iter().map(|row| row.amount).collect(),
-            references: rows.iter().map(|row| row.reference.clone()).collect(),
-            leases_until: rows.iter().map(|row| row.lease_until).collect(),
-            created: rows.iter().map(|row| row.created_at).collect(),
-            keys: rows.iter().map(|row| row.key.map(|key| key.0)).collect(),
-            leases: rows.iter().map(|row| row.lease.0).collect(),
-            blocks: rows.iter().map(|row| row.block.0).collect(),
-        }
-    }
-}
-
-/// What pieces of work used, as Postgres takes many of them.
-struct Used {
-    amounts: Vec<i64>,
-    models: Vec<String>,
-    tokens_in: Vec<i64>,
-    tokens_out: Vec<i64>,
-    costs: Vec<i64>,
-    outcomes: Vec<String>,
-}
-
-impl Used {
-    fn of(rows: &[&Usage]) -> Self {
-        Self {
-            amounts: rows.iter().map(|used| used.amount).collect(),
-            models: rows.iter().map(|used| used.model.clone()).collect(),
-            tokens_in: rows.iter().map(|used| used.tokens_in).collect(),
-            tokens_out: rows.iter().map(|used| used.tokens_out).collect(),
-            costs: rows.iter().map(|used| used.cost_nano_usd).collect(),
-            outcomes: rows
-                .iter()
-                .map(|used| used.outcome.as_str().to_owned())
-                .collect(),
-        }
-    }
 }
 
 /// Closes open reservations and writes their usage rows; returns those that were open.
@@ -205,7 +89,15 @@ pub(super) async fn close(
     now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<Closed>> {
     let ids: Vec<Uuid> = endings.iter().map(|(id, _)| id.0).collect();
-    let used = Used::of(&endings.iter().map(|(_, used)| used).collect::<Vec<_>>());
+    let amounts: Vec<i64> = endings.iter().map(|(_, used)| used.amount).collect();
+    let models: Vec<String> = endings.iter().map(|(_, used)| used.model.clone()).collect();
+    let tokens_in: Vec<i64> = endings.iter().map(|(_, used)| used.tokens_in).collect();
+    let tokens_out: Vec<i64> = endings.iter().map(|(_, used)| used.tokens_out).collect();
+    let costs: Vec<i64> = endings.iter().map(|(_, used)| used.cost_nano_usd).collect();
+    let outcomes: Vec<String> = endings
+        .iter()
+        .map(|(_, used)| used.outcome.as_str().to_owned())
+        .collect();
     sqlx::query_as!(
         Closed,
         r#"with ending as (
@@ -227,12 +119,12 @@ pub(super) async fn close(
            select id as "id!: ReservationId", tenant_id as "tenant!: TenantId", unit as "unit!", block_id as "block!: BlockId"
            from closed"#,
         &ids,
-        &used.amounts,
-        &used.models,
-        &used.tokens_in,
-        &used.tokens_out,
-        &used.costs,
-        &used.outcomes,
+        &amounts,
+        &models,
+        &tokens_in,
+        &tokens_out,
+        &costs,
+        &outcomes,
         now,
     )
     .fetch_all(conn)

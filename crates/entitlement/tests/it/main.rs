@@ -15,8 +15,7 @@ use std::sync::Arc;
 use chrono::Duration;
 use db::Ctx;
 use entitlement::{
-    Admission, Catalogue, Direction, Entitlement, Error, Outcome, PlanFile, Reservation,
-    ReservationId, Usage, Work,
+    Catalogue, Direction, Entitlement, Error, Outcome, PlanFile, Reservation, Usage, Work,
 };
 use identity::{Identity, Principal, RequestMeta};
 use tokio::sync::RwLock;

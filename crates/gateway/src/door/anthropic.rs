@@ -35,22 +35,21 @@ pub(super) async fn create_message(State(room): State<Gateway>, request: Request
         let request = read_messages(&visit.body)?;
         let (model, streams) = (request.model.clone(), request.stream);
         let input = tokens::estimate_messages(&request.messages);
-        let run = visit.start_now(&room, Some(model.clone()), request).await?;
-        let id = run.id;
+        let id = visit.start(&room, Some(model.clone()), request).await?;
         let writer = MessageWriter::new(face(&room, "msg", id, model), input);
         let mut response = if streams {
             let aborts = visit.aborts();
             sse(
                 &room,
                 visit.caller,
-                run,
+                id,
                 0,
                 aborts,
                 Messages { writer, lang },
             )
             .await?
         } else {
-            let answer = collect(&room, &visit.caller, run).await?;
+            let answer = collect(&room, &visit.caller, id).await?;
             json(StatusCode::OK, &writer.answer(&answer))
         };
         name_run(&mut response, id);

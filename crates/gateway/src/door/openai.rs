@@ -30,16 +30,15 @@ pub(super) async fn create_chat_completion(
         let visit = Visit::begin(&room, request, DIALECT).await?;
         let asked = read_chat(&visit.body)?;
         let (model, streams) = (asked.request.model.clone(), asked.request.stream);
-        let run = visit
-            .start_now(&room, Some(model.clone()), asked.request)
+        let id = visit
+            .start(&room, Some(model.clone()), asked.request)
             .await?;
-        let id = run.id;
         let writer = ChatWriter::new(face(&room, "chatcmpl", id, model), asked.include_usage);
         let mut response = if streams {
             let aborts = visit.aborts();
-            sse(&room, visit.caller, run, 0, aborts, Chat { writer, lang }).await?
+            sse(&room, visit.caller, id, 0, aborts, Chat { writer, lang }).await?
         } else {
-            let answer = collect(&room, &visit.caller, run).await?;
+            let answer = collect(&room, &visit.caller, id).await?;
             json(StatusCode::OK, &writer.answer(&answer))
         };
         name_run(&mut response, id);

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::{Turned, dialect::failure};
 use crate::{
     Error, Gateway, RunId, RunView,
-    run::{Event, EventKind, Started, events, snapshot},
+    run::{Event, EventKind, events, snapshot},
 };
 
 /// How often a silent stream says that it is alive.
@@ -73,10 +73,10 @@ pub(crate) fn told(event: &Event) -> Option<Told> {
 pub(crate) async fn collect(
     room: &Gateway,
     caller: &InferenceCaller,
-    run: impl Into<Started>,
+    id: RunId,
 ) -> Result<ChatAnswer, Turned> {
     let mut answer = ChatAnswer::empty("");
-    let mut events = Box::pin(events(room.clone(), caller.principal, run, 0).await?);
+    let mut events = Box::pin(events(room.clone(), caller.principal, id, 0).await?);
     while let Some(event) = events.next().await {
         match told(&event?) {
             Some(Told::Said(said)) => answer.take(&said),
@@ -138,15 +138,13 @@ pub(crate) trait Write: Send + 'static {
 pub(crate) async fn sse(
     room: &Gateway,
     caller: InferenceCaller,
-    run: impl Into<Started>,
+    id: RunId,
     after: i32,
     aborts: bool,
     mut write: impl Write,
 ) -> Result<Response, Turned> {
     let identity = room.identity.clone();
-    let run: Started = run.into();
-    let id = run.id;
-    let events = events(room.clone(), caller.principal, run, after).await?;
+    let events = events(room.clone(), caller.principal, id, after).await?;
     let mut events: Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>> =
         Box::pin(events.take_until(Box::pin(caller.taken_back(identity))));
     let leaving = Leaving {

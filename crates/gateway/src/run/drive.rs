@@ -1,18 +1,17 @@
 use std::{sync::Arc, time::Duration};
 
-use entitlement::{Outcome, ReservationId, Settled, TRIES, Usage, settle};
+use entitlement::{Outcome, Settled, Usage, settle};
 use futures::{FutureExt, StreamExt};
-use identity::TenantId;
 use llm::{StreamEvent, tokens};
 use serde_json::json;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 
 use super::{
-    Admitted, Begun, Call, Event, EventKind, RunId, State, Unwritten, admit_one,
+    Admitted, Event, EventKind, RunId, State,
     live::Feed,
     store::{self, Ending},
     told,
-    writer::{Answer, Found, Start, What},
+    writer::Found,
 };
 use crate::{
     Error, Gateway, LEASE,
@@ -25,8 +24,6 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// The most items of the upstream that become one event.
 const LARGEST_BATCH: usize = 64;
-/// How long a run whose caller waits may be unwritten while its upstream has said nothing.
-const LINGER: Duration = Duration::from_millis(5);
 /// How often another target may take up an answer that broke off.
 const MOST_TAKEOVERS: u32 = 2;
 /// The most bytes of an answer; no model that keeps to its token limit comes near.
@@ -34,20 +31,15 @@ const LARGEST_OUTPUT: usize = 2 * 1024 * 1024;
 
 /// Drives one run to its end. Whatever happens upstream, the run ends once, with a reason, and is settled.
 pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
-    let (id, model) = (run.id, run.call.request.model.clone());
+    let id = run.id;
     let mut driver = Driver {
         deadline: Instant::now()
             + run
-                .call
                 .deadline
                 .unwrap_or(Duration::MAX)
                 .min(room.node.patience.run),
         room: &room,
-        id,
-        tenant: run.tenant,
-        call: &run.call,
-        begun: Some(run.begun),
-        write_by: Instant::now() + LINGER,
+        run: &run,
         feed: &feed,
         seq: 0,
         asides: 0,
@@ -55,7 +47,7 @@ pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
         batch: String::new(),
         output: String::new(),
         usage: None,
-        model,
+        model: run.request.model.clone(),
         price: Price::default(),
         takeovers: 0,
         broke: Vec::new(),
@@ -149,13 +141,7 @@ impl Verdict {
 
 pub(super) struct Driver<'a> {
     pub(super) room: &'a Gateway,
-    pub(super) id: RunId,
-    pub(super) tenant: TenantId,
-    pub(super) call: &'a Call,
-    /// None while it is being written, and when it never will be.
-    begun: Option<Begun>,
-    /// When a run that is not written yet is to be.
-    pub(super) write_by: Instant,
+    pub(super) run: &'a Admitted,
     pub(super) feed: &'a Feed,
     pub(super) deadline: Instant,
     /// The number of the newest event.
@@ -191,7 +177,7 @@ impl Driver<'_> {
             if self.takeovers == 0 {
                 self.note(
                     EventKind::Started,
-                    json!({ "run_id": self.id, "model": self.model }),
+                    json!({ "run_id": self.run.id, "model": self.model }),
                 );
             }
             let (before, said) = (self.usage.take(), self.output.len());
@@ -202,7 +188,7 @@ impl Driver<'_> {
                 self.broke.push(target.name());
             }
             let is_over = !verdict.is_the_upstreams()
-                || self.call.after_break == AfterBreak::End
+                || self.run.after_break == AfterBreak::End
                 || self.takeovers >= MOST_TAKEOVERS
                 || self.called_tools;
             if let Some(before) = before.or((!is_over).then(llm::Usage::default)) {
@@ -222,7 +208,7 @@ impl Driver<'_> {
 
     /// What is asked of the next target: the same as of the first, with what was said since.
     pub(super) fn request(&self) -> llm::ChatRequest {
-        let mut request = self.call.request.clone();
+        let mut request = self.run.request.clone();
         if self.takeovers > 0 {
             request
                 .messages
@@ -234,7 +220,7 @@ impl Driver<'_> {
     /// What an upstream that broke off has probably counted, for what was said since byte `from`.
     fn estimate(&self, from: usize) -> llm::Usage {
         llm::Usage {
-            input: tokens::estimate_messages(&self.call.request.messages),
+            input: tokens::estimate_messages(&self.run.request.messages),
             output: tokens::estimate(self.output.get(from..).unwrap_or_default()),
             cached: 0,
         }
@@ -323,7 +309,7 @@ impl Driver<'_> {
             }
             Some(Ok(StreamEvent::Done)) | None => Some(Verdict::Completed),
             Some(Err(error)) => {
-                tracing::warn!(run = %self.id, model = self.model, %error, "upstream");
+                tracing::warn!(run = %self.run.id, model = self.model, %error, "upstream");
                 Some(Verdict::of(error.meaning()))
             }
         }
@@ -365,7 +351,7 @@ impl Driver<'_> {
                     return Ok(kept);
                 }
                 Err(error) => {
-                    tracing::warn!(run = %self.id, %error, "events can't be written yet");
+                    tracing::warn!(run = %self.run.id, %error, "events can't be written yet");
                     if Instant::now() > give_up {
                         return Err(());
                     }
@@ -375,93 +361,23 @@ impl Driver<'_> {
         }
     }
 
-    async fn try_write(&mut self) -> Result<Kept, Error> {
-        let found = self
-            .put(|driver| {
-                let what = if driver.is_unwritten() && driver.pending.is_empty() {
-                    What::Begin
-                } else {
-                    What::Beat {
-                        seq: driver.seq,
-                        model: driver.model.clone(),
-                    }
-                };
-                (driver.pending.clone(), what)
-            })
+    async fn try_write(&self) -> Result<Kept, Error> {
+        let run = (self.run.id, self.run.tenant);
+        let writer = &self.room.writer;
+        let found = writer
+            .beat(run, self.seq, &self.model, &self.pending)
             .await?;
         Ok(match found {
             Found::Written { is_to_stop: false } => Kept::Go,
             Found::Written { is_to_stop: true } => Kept::Stop,
-            Found::Ended | Found::Unadmitted => Kept::Fenced,
+            Found::Ended => Kept::Fenced,
         })
-    }
-
-    pub(super) const fn is_unwritten(&self) -> bool {
-        matches!(self.begun, Some(Begun::Unwritten(_)))
-    }
-
-    /// Writes something of the run, with its beginning where that is not written yet. A run that can't begin any more has
-    /// ended, and its caller is told why.
-    async fn put(&mut self, said: impl Fn(&Self) -> (Vec<Event>, What)) -> Result<Found, Error> {
-        let run = (self.id, self.tenant);
-        let mut tries = 0;
-        loop {
-            let piece = said(self);
-            let unwritten = match self.begun.take() {
-                Some(Begun::Unwritten(unwritten)) => *unwritten,
-                Some(written) => {
-                    self.begun = Some(written);
-                    return Ok(self.room.writer.step(run, None, piece).await?.found);
-                }
-                None => return Ok(Found::Ended),
-            };
-            let Unwritten {
-                start,
-                caller,
-                purpose,
-                told,
-            } = unwritten;
-            let refused = match self.room.writer.step(run, Some(start), piece).await {
-                Ok(Answer {
-                    again: Some(run), ..
-                }) if tries < TRIES => {
-                    tries += 1;
-                    match admit_one(self.room, caller, &run.storefront, &purpose, run.id).await {
-                        Ok(admission) => {
-                            self.begun = Some(Begun::Unwritten(Box::new(Unwritten {
-                                start: Start { run, admission },
-                                caller,
-                                purpose,
-                                told,
-                            })));
-                            continue;
-                        }
-                        Err(error) => error,
-                    }
-                }
-                Ok(Answer {
-                    found,
-                    kept: Some(kept),
-                    ..
-                }) => {
-                    kept.confirm();
-                    self.begun = Some(Begun::Written(kept));
-                    // whoever waited may have gone
-                    let _ = told.send(Ok(()));
-                    return Ok(found);
-                }
-                Ok(_) => entitlement::Error::LeasesUnsettled.into(),
-                Err(error) => error,
-            };
-            let _ = told.send(Err(refused));
-            return Ok(Found::Ended);
-        }
     }
 
     /// Ends the run: its last event, its usage and the ledger commit together.
     async fn finish(&mut self, verdict: Verdict) -> Result<(), Error> {
         if verdict == Verdict::Fenced {
-            tracing::warn!(run = %self.id, "another node ended this run");
+            tracing::warn!(run = %self.run.id, "another node ended this run");
             return Ok(());
         }
         self.seal();
@@ -469,14 +385,14 @@ impl Driver<'_> {
             input: if self.output.is_empty() {
                 0
             } else {
-                tokens::estimate_messages(&self.call.request.messages)
+                tokens::estimate_messages(&self.run.request.messages)
             },
             output: tokens::estimate(&self.output),
             cached: 0,
         });
         let ending = Ending {
-            id: self.id,
-            tenant: self.tenant,
+            id: self.run.id,
+            tenant: self.run.tenant,
             verdict,
             seq: self.seq + 1,
             output: self.output.clone(),
@@ -497,34 +413,26 @@ impl Driver<'_> {
                 }
                 Err(error) if Instant::now() > give_up => return Err(error),
                 Err(error) => {
-                    tracing::warn!(run = %self.id, %error, "the end can't be written yet");
+                    tracing::warn!(run = %self.run.id, %error, "the end can't be written yet");
                     sleep(Duration::from_millis(500)).await;
                 }
             }
         }
     }
 
-    async fn try_finish(&mut self, ending: &Ending) -> Result<Option<Event>, Error> {
+    async fn try_finish(&self, ending: &Ending) -> Result<Option<Event>, Error> {
         let last = last_event(ending);
-        let found = self
-            .put(|driver| {
-                let what = What::End {
-                    reservation: driver.reservation(),
-                    ending: Box::new(ending.clone()),
-                    used: usage_of(ending),
-                };
-                let events = driver.pending.iter().chain([&last]).cloned().collect();
-                (events, what)
-            })
+        let events = self.pending.iter().chain([&last]).cloned().collect();
+        let writer = &self.room.writer;
+        let found = writer
+            .end(
+                self.run.reservation,
+                ending.clone(),
+                usage_of(ending),
+                events,
+            )
             .await?;
-        Ok(matches!(found, Found::Written { .. }).then_some(last))
-    }
-
-    fn reservation(&self) -> Option<ReservationId> {
-        match &self.begun {
-            Some(Begun::Written(kept)) => Some(kept.id),
-            _ => None,
-        }
+        Ok((found != Found::Ended).then_some(last))
     }
 }
 
@@ -564,7 +472,7 @@ impl Ended {
 pub(super) async fn end(
     conn: &mut sqlx::PgConnection,
     room: &Gateway,
-    reservation: ReservationId,
+    reservation: entitlement::ReservationId,
     ending: &Ending,
 ) -> Result<Option<Ended>, Error> {
     let closed = store::close_all(conn, &[ending], room.cx.clock.now()).await?;
@@ -580,7 +488,7 @@ pub(super) async fn end(
         Err(entitlement::Error::ReservationClosed) => None,
         Err(error) => return Err(error.into()),
     };
-    told::ended(conn, &room.cx, &[ending], &[ending.id]).await?;
+    told::ended(conn, &room.cx, &[ending]).await?;
     Ok(Some(Ended { event, settled }))
 }
 
@@ -616,7 +524,7 @@ fn usage_of(ending: &Ending) -> Usage {
 }
 
 /// The run that a rescue ends; see [`super::rescue`].
-pub(super) fn lost(id: RunId, tenant: TenantId, last_event: i32, model: &str) -> Ending {
+pub(super) fn lost(id: RunId, tenant: identity::TenantId, last_event: i32, model: &str) -> Ending {
     Ending {
         id,
         tenant,

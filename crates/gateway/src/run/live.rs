@@ -7,7 +7,7 @@ use identity::TenantId;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Event, EventKind, RunId};
+use super::{Event, RunId};
 
 /// The runs that this process drives, so that its own readers need not ask the database.
 #[derive(Debug, Default)]
@@ -77,14 +77,6 @@ impl Feed {
             .filter(|event| event.seq > after)
             .cloned()
             .collect()
-    }
-
-    /// Whether the end is among what was shown.
-    pub(crate) fn has_ended(&self) -> bool {
-        let events = self.events.read().unwrap_or_else(PoisonError::into_inner);
-        events
-            .last()
-            .is_some_and(|event| event.kind == EventKind::Ended)
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<i32> {

@@ -27,8 +27,8 @@ impl Driver<'_> {
     /// are left, another may be tried.
     pub(super) async fn open(&mut self) -> Result<(Events, Target), Verdict> {
         let health = &self.room.node.health;
-        let targets = &self.call.targets;
-        let seed = self.id.0.as_u64_pair().1 ^ u64::from(self.takeovers);
+        let targets = &self.run.targets;
+        let seed = self.run.id.0.as_u64_pair().1 ^ u64::from(self.takeovers);
         let is_well = |target: &Target| {
             let name = target.name();
             health.is_well(&name) && !self.broke.contains(&name)
@@ -51,7 +51,7 @@ impl Driver<'_> {
                     }
                     Err(trouble) => trouble,
                 };
-                tracing::warn!(run = %self.id, provider = target.provider, model = target.model, error = %trouble, "upstream");
+                tracing::warn!(run = %self.run.id, provider = target.provider, model = target.model, error = %trouble, "upstream");
                 verdict = Verdict::of(trouble.meaning());
                 if trouble.is_ours() {
                     health.succeeded(&name);
@@ -89,7 +89,7 @@ impl Driver<'_> {
         request.model.clone_from(&target.model);
         request.stream = target.streams;
         let room = self.room.clone();
-        let run = (self.id, self.tenant);
+        let run = (self.run.id, self.run.tenant);
         let (of, secret) = (
             target.clone(),
             key.and_then(|at| target.keys.get(at)).cloned(),
@@ -115,7 +115,7 @@ impl Driver<'_> {
         let is_due = ASIDES
             .get(self.asides)
             .is_some_and(|after| begun.elapsed() >= *after);
-        let line = self.call.small_talk.get(self.asides);
+        let line = self.run.small_talk.get(self.asides);
         if let Some(text) = line.filter(|_| is_due && self.takeovers == 0) {
             self.asides += 1;
             self.note(EventKind::Aside, json!({ "text": text }));
@@ -139,14 +139,14 @@ impl Driver<'_> {
                 () = feed.cancel.cancelled() => return Err(Verdict::Stopped),
                 () = room.node.abandon.cancelled() => return Err(Verdict::NodeLost),
                 () = tokio::time::sleep_until(self.deadline) => return Err(Verdict::Deadline),
-                () = tokio::time::sleep_until(self.write_by), if self.is_unwritten() => {}
-                _ = beat.tick() => {}
-            }
-            self.talk(begun);
-            match self.write().await {
-                Ok(Kept::Go) | Err(()) => {}
-                Ok(Kept::Stop) => return Err(Verdict::Stopped),
-                Ok(Kept::Fenced) => return Err(Verdict::Fenced),
+                _ = beat.tick() => {
+                    self.talk(begun);
+                    match self.write().await {
+                        Ok(Kept::Go) | Err(()) => {}
+                        Ok(Kept::Stop) => return Err(Verdict::Stopped),
+                        Ok(Kept::Fenced) => return Err(Verdict::Fenced),
+                    }
+                }
             }
         }
     }

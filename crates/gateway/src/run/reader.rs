@@ -5,7 +5,7 @@ use identity::Principal;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::{RunId, RunView, Started, live::Feed, store};
+use super::{RunId, RunView, live::Feed, store};
 use crate::{Error, Gateway};
 
 /// How often a run of another node is looked at.
@@ -55,14 +55,15 @@ impl EventKind {
 pub(crate) async fn events(
     room: Gateway,
     caller: Principal,
-    run: impl Into<Started>,
+    id: RunId,
     after: i32,
 ) -> Result<impl Stream<Item = Result<Event, Error>> + Send + 'static, Error> {
-    let Started { id, feed } = run.into();
-    let mut feed = feed
-        .or_else(|| room.node.live.find(id))
-        .filter(|feed| feed.tenant == caller.tenant);
-    if feed.is_none() {
+    let is_own = room
+        .node
+        .live
+        .find(id)
+        .is_some_and(|feed| feed.tenant == caller.tenant);
+    if !is_own {
         let mut tx = room.cx.db.begin(caller.scope()).await?;
         let run = store::view(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
         tx.commit().await?;
@@ -73,6 +74,7 @@ pub(crate) async fn events(
     Ok(async_stream::try_stream! {
         let mut last = after.max(0);
         loop {
+            let feed = room.node.live.find(id);
             let mut news = feed.as_ref().map(|feed| feed.subscribe());
             let (fresh, ended) = fetch(&room, caller, id, last, feed.as_ref()).await?;
             for event in fresh {
@@ -84,13 +86,7 @@ pub(crate) async fn events(
             }
             match &mut news {
                 // subscribed before reading, so nothing between the two is missed
-                Some(news) => {
-                    let newest = news.wait_for(|newest| *newest > last).await.map_or(i32::MAX, |newest| *newest);
-                    // the driver has left it; what it did not show is in the database
-                    if newest == i32::MAX && !feed.as_ref().is_some_and(|feed| feed.has_ended()) {
-                        feed = None;
-                    }
-                }
+                Some(news) => { let _ = news.wait_for(|newest| *newest > last).await; }
                 None => tokio::time::sleep(LOOK).await,
             }
         }

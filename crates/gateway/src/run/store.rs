@@ -21,8 +21,6 @@ pub(super) struct NewRun<'a> {
     pub(super) lease_until: DateTime<Utc>,
     pub(super) now: DateTime<Utc>,
     pub(super) note: &'a Note,
-    /// Its end and when that was, where it was over before it was written.
-    pub(super) ended: Option<(&'a Ending, DateTime<Utc>)>,
 }
 
 /// Stands between the tags of one run on their way to the database; no tag has it.
@@ -43,39 +41,6 @@ pub(super) struct Ending {
     pub(super) cost_nano_usd: i64,
 }
 
-/// Ends of runs as Postgres takes many of them; none of a run that has not ended.
-struct Ends {
-    states: Vec<Option<String>>,
-    reasons: Vec<Option<String>>,
-    outputs: Vec<Option<String>>,
-    tokens_in: Vec<Option<i64>>,
-    tokens_out: Vec<Option<i64>>,
-    costs: Vec<Option<i64>>,
-    seqs: Vec<Option<i32>>,
-    cached: Vec<Option<i64>>,
-}
-
-impl Ends {
-    fn of(ends: &[Option<&Ending>]) -> Self {
-        fn each<T>(ends: &[Option<&Ending>], of: impl Fn(&Ending) -> T) -> Vec<Option<T>> {
-            ends.iter().map(|end| end.map(&of)).collect()
-        }
-        Self {
-            states: each(ends, |end| end.verdict.state().as_str().to_owned()),
-            reasons: ends
-                .iter()
-                .map(|end| end.and_then(|end| end.verdict.reason().map(str::to_owned)))
-                .collect(),
-            outputs: each(ends, |end| end.output.clone()),
-            tokens_in: each(ends, |end| end.tokens_in),
-            tokens_out: each(ends, |end| end.tokens_out),
-            costs: each(ends, |end| end.cost_nano_usd),
-            seqs: each(ends, |end| end.seq),
-            cached: each(ends, |end| end.tokens_cached),
-        }
-    }
-}
-
 /// A run without a living node.
 #[derive(Debug)]
 pub(super) struct Orphan {
@@ -94,14 +59,7 @@ pub(super) async fn insert_all(conn: &mut PgConnection, runs: &[NewRun<'_>]) -> 
     let reservations: Vec<Uuid> = runs.iter().map(|run| run.reservation.0).collect();
     let storefronts: Vec<String> = runs.iter().map(|run| run.storefront.to_owned()).collect();
     let routes: Vec<String> = runs.iter().map(|run| run.route.to_owned()).collect();
-    let models: Vec<String> = runs
-        .iter()
-        .map(|run| {
-            run.ended
-                .map_or(run.model, |(end, _)| &end.model)
-                .to_owned()
-        })
-        .collect();
+    let models: Vec<String> = runs.iter().map(|run| run.model.to_owned()).collect();
     let nodes: Vec<Uuid> = runs.iter().map(|run| run.node).collect();
     let leases: Vec<DateTime<Utc>> = runs.iter().map(|run| run.lease_until).collect();
     let created: Vec<DateTime<Utc>> = runs.iter().map(|run| run.now).collect();
@@ -115,26 +73,14 @@ pub(super) async fn insert_all(conn: &mut PgConnection, runs: &[NewRun<'_>]) -> 
         .map(|run| run.note.tags.join(BETWEEN_TAGS))
         .collect();
     let stored: Vec<bool> = runs.iter().map(|run| run.note.is_stored).collect();
-    let ends: Vec<Option<&Ending>> = runs
-        .iter()
-        .map(|run| run.ended.map(|(end, _)| end))
-        .collect();
-    let ends = Ends::of(&ends);
-    let ended: Vec<Option<DateTime<Utc>>> =
-        runs.iter().map(|run| run.ended.map(|(_, at)| at)).collect();
     sqlx::query!(
         "insert into gateway.run
-             (id, tenant_id, reservation_id, storefront, route, model, node_id, lease_until, created_at, key_id, door, is_stored, tags,
-              state, reason, output, tokens_in, tokens_out, cost_nano_usd, last_event, tokens_cached, ended_at, started_at)
+             (id, tenant_id, reservation_id, storefront, route, model, node_id, lease_until, created_at, key_id, door, is_stored, tags)
          select id, tenant, reservation, storefront, route, model, node, lease, created, key, door, stored,
-             string_to_array(tags, chr(31)), coalesce(state, 'queued'), reason, coalesce(output, ''), coalesce(tokens_in, 0),
-             coalesce(tokens_out, 0), coalesce(cost, 0), coalesce(last_event, 0), coalesce(cached, 0), ended,
-             case when last_event > 1 then created end
+             string_to_array(tags, chr(31))
          from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::uuid[],
-             $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::text[], $12::boolean[], $13::text[], $14::text[], $15::text[],
-             $16::text[], $17::bigint[], $18::bigint[], $19::bigint[], $20::integer[], $21::bigint[], $22::timestamptz[])
-             as r (id, tenant, reservation, storefront, route, model, node, lease, created, key, door, stored, tags,
-                   state, reason, output, tokens_in, tokens_out, cost, last_event, cached, ended)",
+             $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::text[], $12::boolean[], $13::text[])
+             as r (id, tenant, reservation, storefront, route, model, node, lease, created, key, door, stored, tags)",
         &ids,
         &tenants,
         &reservations,
@@ -148,15 +94,6 @@ pub(super) async fn insert_all(conn: &mut PgConnection, runs: &[NewRun<'_>]) -> 
         &doors,
         &stored,
         &tags,
-        &ends.states as &[Option<String>],
-        &ends.reasons as &[Option<String>],
-        &ends.outputs as &[Option<String>],
-        &ends.tokens_in as &[Option<i64>],
-        &ends.tokens_out as &[Option<i64>],
-        &ends.costs as &[Option<i64>],
-        &ends.seqs as &[Option<i32>],
-        &ends.cached as &[Option<i64>],
-        &ended as &[Option<DateTime<Utc>>],
     )
     .execute(&mut *conn)
     .await?;
@@ -328,8 +265,21 @@ pub(super) async fn close_all(
         return Ok(Vec::new());
     }
     let ids: Vec<Uuid> = endings.iter().map(|ending| ending.id.0).collect();
-    let ends = Ends::of(&endings.iter().map(|end| Some(*end)).collect::<Vec<_>>());
+    let states: Vec<String> = endings
+        .iter()
+        .map(|ending| ending.verdict.state().as_str().to_owned())
+        .collect();
+    let reasons: Vec<Option<String>> = endings
+        .iter()
+        .map(|ending| ending.verdict.reason().map(str::to_owned))
+        .collect();
+    let outputs: Vec<String> = endings.iter().map(|ending| ending.output.clone()).collect();
+    let tokens_in: Vec<i64> = endings.iter().map(|ending| ending.tokens_in).collect();
+    let tokens_out: Vec<i64> = endings.iter().map(|ending| ending.tokens_out).collect();
+    let costs: Vec<i64> = endings.iter().map(|ending| ending.cost_nano_usd).collect();
+    let seqs: Vec<i32> = endings.iter().map(|ending| ending.seq).collect();
     let models: Vec<String> = endings.iter().map(|ending| ending.model.clone()).collect();
+    let cached: Vec<i64> = endings.iter().map(|ending| ending.tokens_cached).collect();
     sqlx::query_scalar!(
         r#"update gateway.run
            set state = e.state, reason = e.reason, output = e.output, tokens_in = e.tokens_in, tokens_out = e.tokens_out,
@@ -341,16 +291,16 @@ pub(super) async fn close_all(
            where run.id = e.id and ended_at is null
            returning run.id as "id: RunId""#,
         &ids,
-        &ends.states as &[Option<String>],
-        &ends.reasons as &[Option<String>],
-        &ends.outputs as &[Option<String>],
-        &ends.tokens_in as &[Option<i64>],
-        &ends.tokens_out as &[Option<i64>],
-        &ends.costs as &[Option<i64>],
-        &ends.seqs as &[Option<i32>],
+        &states,
+        &reasons as &[Option<String>],
+        &outputs,
+        &tokens_in,
+        &tokens_out,
+        &costs,
+        &seqs,
         &models,
         now,
-        &ends.cached as &[Option<i64>],
+        &cached,
     )
     .fetch_all(conn)
     .await

@@ -5,14 +5,12 @@ use sqlx::PgConnection;
 
 use super::{RunId, State, store::Ending};
 
-/// Tells the tenants that want to hear of it, in the transaction in which their runs ended, and whoever waits for one of
-/// `known`, the runs that had a name before their end. What was asked and answered is not told: who may read a run can ask
-/// for it.
+/// Tells the tenants that want to hear of it, in the transaction in which their runs ended. What was asked and answered is
+/// not told: who may read a run can ask for it.
 pub(super) async fn ended(
     conn: &mut PgConnection,
     cx: &Ctx,
     endings: &[&Ending],
-    known: &[RunId],
 ) -> sqlx::Result<()> {
     if endings.is_empty() {
         return Ok(());
@@ -22,10 +20,8 @@ pub(super) async fn ended(
         .map(|ending| (ending.tenant, event(ending.verdict.state()), *ending))
         .collect();
     hooks::emit_all(conn, cx, &facts, |ending| payload(ending)).await?;
-    if known.is_empty() {
-        return Ok(());
-    }
-    crate::door::tell_ends(conn, cx, known).await
+    let ids: Vec<RunId> = endings.iter().map(|ending| ending.id).collect();
+    crate::door::tell_ends(conn, cx, &ids).await
 }
 
 /// Who waits for a run hears of every end, so one that was stopped counts among those that did not complete.

@@ -3,17 +3,13 @@
 //! While one batch is being committed the next gathers, so a lone run waits for nobody and many share the cost. Whoever asks
 //! is answered after the commit; what a commit waits for is `metering.durability`.
 
-use std::thread;
-
 use chrono::{DateTime, Utc};
 use db::Ctx;
 use entitlement::{
-    Admission, Entitlement, Reservation, ReservationId, Settled, Usage, record_all, record_settled,
-    settle_all,
+    Admission, Entitlement, Reservation, ReservationId, Usage, record_all, settle_all,
 };
 use identity::TenantId;
 use kernel::{Fault, FaultKind};
-use sqlx::PgConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -28,13 +24,12 @@ use crate::{Error, LEASE};
 const LARGEST: usize = 128;
 /// The most that may wait to be written; whoever comes then waits to be let in.
 const QUEUE: usize = 4096;
-/// The most lines that write at once, each on a connection of its own.
-const MOST_LINES: usize = 4;
 
-/// The lines of one process in which runs wait to be written; a run keeps to its line.
+/// The queues of one process.
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
-    lines: Vec<mpsc::Sender<Step>>,
+    starts: mpsc::Sender<Start>,
+    steps: mpsc::Sender<Step>,
 }
 
 /// A run that begins.
@@ -50,34 +45,30 @@ pub(super) struct Beginning {
     pub(super) note: Note,
 }
 
-/// What a run has to write.
+#[derive(Debug)]
+struct Start {
+    run: Beginning,
+    admission: Admission,
+    answer: oneshot::Sender<Result<Option<Reservation>, Error>>,
+}
+
+/// What a run under way has to write.
 #[derive(Debug)]
 struct Step {
     id: RunId,
     tenant: TenantId,
-    /// Its beginning, where that is not written yet.
-    start: Option<Start>,
     events: Vec<Event>,
     what: What,
-    answer: oneshot::Sender<Result<Answer, Error>>,
+    answer: oneshot::Sender<Result<Found, Error>>,
 }
 
 #[derive(Debug)]
-pub(super) struct Start {
-    pub(super) run: Beginning,
-    pub(super) admission: Admission,
-}
-
-#[derive(Debug)]
-pub(super) enum What {
-    /// It begins.
-    Begin,
+enum What {
     /// It goes on.
     Beat { seq: i32, model: String },
     /// It ends; the last event is the end.
     End {
-        /// None of a run that begins with its end.
-        reservation: Option<ReservationId>,
+        reservation: ReservationId,
         ending: Box<Ending>,
         used: Usage,
     },
@@ -93,61 +84,82 @@ pub(super) enum Found {
     },
     /// The run has ended without us; nothing was written.
     Ended,
-    /// What admitted it is no more: nothing was written, and it is to be admitted again.
-    Unadmitted,
-}
-
-/// What became of a step.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) found: Found,
-    /// Of a run that begins: what keeps its place from now on.
-    pub(super) kept: Option<Reservation>,
-    /// Of a run that was not admitted: its beginning.
-    pub(super) again: Option<Beginning>,
 }
 
 impl Writer {
-    /// Starts the tasks; they end with the last clone of what is returned.
+    /// Starts the two tasks; they end with the last clone of what is returned.
     pub(crate) fn start(room: &Entitlement) -> Self {
-        // the database needs the other half
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let lines = (0..(cores / 2).clamp(1, MOST_LINES)).map(|_| {
-            let (line, queue) = mpsc::channel(QUEUE);
-            tokio::spawn(write(room.clone(), queue));
-            line
-        });
-        Self {
-            lines: lines.collect(),
-        }
+        let (starts, begin) = mpsc::channel(QUEUE);
+        let (steps, go_on) = mpsc::channel(QUEUE);
+        tokio::spawn(write_starts(room.clone(), begin));
+        tokio::spawn(write_steps(room.clone(), go_on));
+        Self { starts, steps }
     }
 
     /// Records an admission and its run; none when the admission is to be made again.
-    pub(super) async fn begin(&self, start: Start) -> Result<Option<Reservation>, Error> {
-        let (id, tenant) = (start.run.id, start.run.tenant);
-        let said = (Vec::new(), What::Begin);
-        Ok(self.step((id, tenant), Some(start), said).await?.kept)
+    pub(super) async fn begin(
+        &self,
+        run: Beginning,
+        admission: Admission,
+    ) -> Result<Option<Reservation>, Error> {
+        let (answer, answered) = oneshot::channel();
+        let start = Start {
+            run,
+            admission,
+            answer,
+        };
+        self.starts.send(start).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
     }
 
-    /// Writes what a run has to say.
-    pub(super) async fn step(
+    /// Writes events and renews the run's lease.
+    pub(super) async fn beat(
         &self,
         (id, tenant): (RunId, TenantId),
-        start: Option<Start>,
-        (events, what): (Vec<Event>, What),
-    ) -> Result<Answer, Error> {
+        seq: i32,
+        model: &str,
+        events: &[Event],
+    ) -> Result<Found, Error> {
+        let what = What::Beat {
+            seq,
+            model: model.to_owned(),
+        };
+        self.step(id, tenant, events.to_vec(), what).await
+    }
+
+    /// Writes a run's end, with its usage and what follows from it in the books.
+    pub(super) async fn end(
+        &self,
+        reservation: ReservationId,
+        ending: Ending,
+        used: Usage,
+        events: Vec<Event>,
+    ) -> Result<Found, Error> {
+        let (id, tenant) = (ending.id, ending.tenant);
+        let what = What::End {
+            reservation,
+            ending: Box::new(ending),
+            used,
+        };
+        self.step(id, tenant, events, what).await
+    }
+
+    async fn step(
+        &self,
+        id: RunId,
+        tenant: TenantId,
+        events: Vec<Event>,
+        what: What,
+    ) -> Result<Found, Error> {
         let (answer, answered) = oneshot::channel();
         let step = Step {
             id,
             tenant,
-            start,
             events,
             what,
             answer,
         };
-        let line = usize::from(id.0.as_bytes()[15]) % self.lines.len().max(1);
-        let line = self.lines.get(line).ok_or_else(gone)?;
-        line.send(step).await.map_err(|_| gone())?;
+        self.steps.send(step).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }
@@ -173,182 +185,65 @@ fn away() -> Error {
     .into()
 }
 
-async fn write(room: Entitlement, mut queue: mpsc::Receiver<Step>) {
+async fn write_starts(room: Entitlement, mut queue: mpsc::Receiver<Start>) {
     let mut batch = Vec::with_capacity(LARGEST);
     while queue.recv_many(&mut batch, LARGEST).await > 0 {
-        match write_all(&room, &batch).await {
-            Ok(found) => {
-                metrics::histogram!("gateway_batch")
-                    .record(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
-                for (step, found) in batch.drain(..).zip(found) {
-                    step.tell(Ok(found));
+        let (mut runs, mut admissions, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+        for start in batch.drain(..) {
+            runs.push(start.run);
+            admissions.push(start.admission);
+            answers.push(start.answer);
+        }
+        match begin_all(&room, &runs, &admissions).await {
+            Ok(recorded) => {
+                metrics::histogram!("gateway_batch_starts")
+                    .record(f64::from(u32::try_from(runs.len()).unwrap_or(u32::MAX)));
+                for (admission, answer) in admissions.into_iter().zip(answers) {
+                    let is_recorded = recorded.contains(&admission.reservation.id);
+                    let _ = answer.send(Ok(is_recorded.then_some(admission.reservation)));
                 }
             }
             Err(error) if is_away(&error) => {
-                for step in batch.drain(..) {
-                    step.tell(Err(away()));
+                for answer in answers {
+                    let _ = answer.send(Err(away()));
                 }
             }
             // one that can't be written must not take the others with it
-            Err(_) if batch.len() > 1 => {
-                for step in batch.drain(..) {
-                    let one = write_all(&room, std::slice::from_ref(&step)).await;
-                    step.tell(one.map(|found| found.first().copied().unwrap_or(Found::Ended)));
+            Err(_) if runs.len() > 1 => {
+                for ((run, admission), answer) in runs.into_iter().zip(admissions).zip(answers) {
+                    let one = begin_all(
+                        &room,
+                        std::slice::from_ref(&run),
+                        std::slice::from_ref(&admission),
+                    )
+                    .await;
+                    let _ =
+                        answer.send(one.map(|recorded| {
+                            (!recorded.is_empty()).then_some(admission.reservation)
+                        }));
                 }
             }
             Err(error) => {
-                if let Some(step) = batch.pop() {
-                    step.tell(Err(error));
+                if let Some(answer) = answers.pop() {
+                    let _ = answer.send(Err(error));
                 }
             }
         }
     }
 }
 
-impl Step {
-    fn tell(self, found: Result<Found, Error>) {
-        let told = found.map(|found| {
-            let (kept, again) = match self.start {
-                Some(start) if found == Found::Unadmitted => (None, Some(start.run)),
-                Some(start) => (Some(start.admission.reservation), None),
-                None => (None, None),
-            };
-            Answer { found, kept, again }
-        });
-        let _ = self.answer.send(told);
-    }
-
-    fn ending(&self) -> Option<(&Ending, &Usage, Option<ReservationId>)> {
-        match &self.what {
-            What::End {
-                reservation,
-                ending,
-                used,
-            } => Some((ending, used, *reservation)),
-            What::Begin | What::Beat { .. } => None,
-        }
-    }
-}
-
-/// Writes what several runs have to say; the answers are in their order.
-async fn write_all(room: &Entitlement, steps: &[Step]) -> Result<Vec<Found>, Error> {
-    let cx: &Ctx = &room.cx;
-    let now = cx.clock.now();
-    let mut tx = room.begin_metered("what runs write").await?;
-    let (begun, at_once) = begin_all(&mut tx, room, steps, now).await?;
-    let has_begun = |step: &&Step| step.start.is_none() || begun.contains(&step.id);
-    let mut beats = Vec::new();
-    let mut ends = Vec::new();
-    for step in steps.iter().filter(has_begun) {
-        match &step.what {
-            What::Beat { seq, model } => beats.push(Touch {
-                id: step.id,
-                last_event: *seq,
-                model,
-            }),
-            What::End { ending, .. } if step.start.is_none() => ends.push(&**ending),
-            // what begins is written already, with its end if it has one
-            What::Begin | What::End { .. } => {}
-        }
-    }
-    let touched = store::touch_all(&mut tx, &beats, now + LEASE, now).await?;
-    let ended = store::close_all(&mut tx, &ends, now).await?;
-    let found: Vec<Found> = steps
-        .iter()
-        .map(|step| {
-            if !has_begun(&step) {
-                return Found::Unadmitted;
-            }
-            match &step.what {
-                What::Beat { .. } => touched.iter().find(|(id, _)| *id == step.id).map_or(
-                    Found::Ended,
-                    |(_, is_to_stop)| Found::Written {
-                        is_to_stop: *is_to_stop,
-                    },
-                ),
-                What::End { .. } if step.start.is_none() && !ended.contains(&step.id) => {
-                    Found::Ended
-                }
-                What::Begin | What::End { .. } => Found::Written { is_to_stop: false },
-            }
-        })
-        .collect();
-    let written = || {
-        steps
-            .iter()
-            .zip(&found)
-            .filter(|(_, found)| matches!(found, Found::Written { .. }))
-            .map(|(step, _)| step)
-    };
-    let events: Vec<(RunId, TenantId, &Event)> = written()
-        .flat_map(|step| {
-            step.events
-                .iter()
-                .map(move |event| (step.id, step.tenant, event))
-        })
-        .collect();
-    store::insert_all_events(&mut tx, &events).await?;
-    let endings: Vec<(ReservationId, Usage)> = written()
-        .filter(|step| step.start.is_none())
-        .filter_map(Step::ending)
-        .filter_map(|(_, used, reservation)| Some((reservation?, used.clone())))
-        .collect();
-    let settled = if endings.is_empty() {
-        None
-    } else {
-        // one that lapsed while we were away is passed over: its units are back already
-        Some(settle_all(&mut tx, room, &endings).await?)
-    };
-    let over: Vec<&Ending> = written()
-        .filter_map(Step::ending)
-        .map(|(ending, ..)| ending)
-        .collect();
-    let known: Vec<RunId> = ends
-        .iter()
-        .map(|ending| ending.id)
-        .filter(|id| ended.contains(id))
-        .collect();
-    told::ended(&mut tx, cx, &over, &known).await?;
-    tx.commit().await?;
-    for settled in settled.into_iter().chain(at_once) {
-        settled.done();
-    }
-    Ok(found)
-}
-
-/// Writes the beginnings among the steps, those of runs that are over with their end; returns which runs have begun.
 async fn begin_all(
-    conn: &mut PgConnection,
     room: &Entitlement,
-    steps: &[Step],
-    now: DateTime<Utc>,
-) -> Result<(Vec<RunId>, Option<Settled>), Error> {
-    let (mut alive, mut over, mut used) = (Vec::new(), Vec::new(), Vec::new());
-    for step in steps {
-        match (&step.start, step.ending()) {
-            (Some(start), None) => alive.push(&start.admission),
-            (Some(start), Some((_, usage, _))) => {
-                over.push(&start.admission);
-                used.push(usage);
-            }
-            (None, _) => {}
-        }
-    }
-    let mut recorded = Vec::new();
-    if !alive.is_empty() {
-        recorded = record_all(conn, room, &alive).await?;
-    }
-    let mut at_once = None;
-    if !over.is_empty() {
-        let (closed, settled) = record_settled(conn, room, &over, &used).await?;
-        recorded.extend(closed);
-        at_once = Some(settled);
-    }
-    let rows: Vec<NewRun<'_>> = steps
+    runs: &[Beginning],
+    admissions: &[Admission],
+) -> Result<Vec<ReservationId>, Error> {
+    let mut tx = room.begin_metered("runs that begin").await?;
+    let recorded = record_all(&mut tx, room, admissions).await?;
+    let rows: Vec<NewRun<'_>> = runs
         .iter()
-        .filter_map(|step| Some((step, step.start.as_ref()?)))
-        .filter(|(_, start)| recorded.contains(&start.admission.reservation.id))
-        .map(|(step, Start { run, admission })| NewRun {
+        .zip(admissions)
+        .filter(|(_, admission)| recorded.contains(&admission.reservation.id))
+        .map(|(run, admission)| NewRun {
             id: run.id,
             tenant: run.tenant,
             reservation: admission.reservation.id,
@@ -359,9 +254,108 @@ async fn begin_all(
             lease_until: run.now + LEASE,
             now: run.now,
             note: &run.note,
-            ended: step.ending().map(|(ending, ..)| (ending, now)),
         })
         .collect();
-    store::insert_all(conn, &rows).await?;
-    Ok((rows.iter().map(|row| row.id).collect(), at_once))
+    store::insert_all(&mut tx, &rows).await?;
+    tx.commit().await?;
+    Ok(recorded)
+}
+
+async fn write_steps(room: Entitlement, mut queue: mpsc::Receiver<Step>) {
+    let mut batch = Vec::with_capacity(LARGEST);
+    while queue.recv_many(&mut batch, LARGEST).await > 0 {
+        match step_all(&room, &batch).await {
+            Ok(found) => {
+                metrics::histogram!("gateway_batch_steps")
+                    .record(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
+                for (step, found) in batch.drain(..).zip(found) {
+                    let _ = step.answer.send(Ok(found));
+                }
+            }
+            Err(error) if is_away(&error) => {
+                for step in batch.drain(..) {
+                    let _ = step.answer.send(Err(away()));
+                }
+            }
+            Err(_) if batch.len() > 1 => {
+                for step in batch.drain(..) {
+                    let one = step_all(&room, std::slice::from_ref(&step)).await;
+                    let found = one.map(|found| found.first().copied().unwrap_or(Found::Ended));
+                    let _ = step.answer.send(found);
+                }
+            }
+            Err(error) => {
+                if let Some(step) = batch.pop() {
+                    let _ = step.answer.send(Err(error));
+                }
+            }
+        }
+    }
+}
+
+/// Writes what several runs have to say; the answers are in their order.
+async fn step_all(room: &Entitlement, steps: &[Step]) -> Result<Vec<Found>, Error> {
+    let cx: &Ctx = &room.cx;
+    let now = cx.clock.now();
+    let mut tx = room.begin_metered("what runs write").await?;
+    let mut beats = Vec::new();
+    let mut ends = Vec::new();
+    for step in steps {
+        match &step.what {
+            What::Beat { seq, model } => beats.push(Touch {
+                id: step.id,
+                last_event: *seq,
+                model,
+            }),
+            What::End { ending, .. } => ends.push(&**ending),
+        }
+    }
+    let touched = store::touch_all(&mut tx, &beats, now + LEASE, now).await?;
+    let ended = store::close_all(&mut tx, &ends, now).await?;
+    let found: Vec<Found> = steps
+        .iter()
+        .map(|step| match &step.what {
+            What::Beat { .. } => touched.iter().find(|(id, _)| *id == step.id).map_or(
+                Found::Ended,
+                |(_, is_to_stop)| Found::Written {
+                    is_to_stop: *is_to_stop,
+                },
+            ),
+            What::End { .. } if ended.contains(&step.id) => Found::Written { is_to_stop: false },
+            What::End { .. } => Found::Ended,
+        })
+        .collect();
+    let written: Vec<(RunId, TenantId, &Event)> = steps
+        .iter()
+        .zip(&found)
+        .filter(|(_, found)| **found != Found::Ended)
+        .flat_map(|(step, _)| {
+            step.events
+                .iter()
+                .map(move |event| (step.id, step.tenant, event))
+        })
+        .collect();
+    store::insert_all_events(&mut tx, &written).await?;
+    let endings: Vec<(ReservationId, Usage)> = steps
+        .iter()
+        .filter_map(|step| match &step.what {
+            What::End {
+                reservation, used, ..
+            } if ended.contains(&step.id) => Some((*reservation, used.clone())),
+            _ => None,
+        })
+        .collect();
+    let settled = if endings.is_empty() {
+        None
+    } else {
+        // one that lapsed while we were away is passed over: its units are back already
+        Some(settle_all(&mut tx, room, &endings).await?)
+    };
+    ends.retain(|ending| ended.contains(&ending.id));
+    told::ended(&mut tx, cx, &ends).await?;
+    tx.commit().await?;
+    if let Some(settled) = settled {
+        settled.done();
+    }
+    Ok(found)
 }
