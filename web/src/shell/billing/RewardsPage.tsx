@@ -86,7 +86,7 @@ function PointsCard({ points }: { points: Points }) {
           </Link>
         </div>
         {points.earn.length > 0 && <h3>{words.earn}</h3>}
-        <ul className={account['moves']}>
+        <ul className={styles['rules']}>
           {points.earn.map((one) => (
             <li key={`${one.event}/${one.points}/${one.per_yen}`}>{earningLine(one, locale)}</li>
           ))}
@@ -117,7 +117,7 @@ function ProgrammeCard({ programme }: { programme: Programme }) {
     <section className={account['card']}>
       <h2>{programme.title[locale]}</h2>
       <p>{programme.trigger === 'invoice' ? words.atInvoice : words.atSignUp}</p>
-      <ul className={account['moves']}>
+      <ul className={styles['rules']}>
         {referrer && <li>{words.forUs(reward(referrer))}</li>}
         {invited && <li>{words.forThem(reward(invited))}</li>}
       </ul>
@@ -186,7 +186,7 @@ function History({ invitations }: { invitations: readonly Invitation[] }) {
   return (
     <section className={account['card']}>
       <h2>{words.history}</h2>
-      <ul className={account['moves']}>
+      <ul className={styles['rules']}>
         {invitations.map((one) => (
           <li key={one.id}>
             {day(one.accepted_at, locale)} · {one.invited_by_us ? words.invited : words.wasInvited}{' '}
