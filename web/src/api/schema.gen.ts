@@ -5139,7 +5139,7 @@ export interface components {
             match?: string[];
             /** @description Texts with one `{slot}`. */
             patterns?: string[];
-            /** @description What may be answered; every hour of the day has at least one. */
+            /** @description What may be answered; every hour of the day has at least one that is for everybody in every season. */
             replies: components["schemas"]["Reply"][];
             /** @description Matches anywhere in a text, and before everything else. */
             safety?: boolean;
@@ -5618,8 +5618,12 @@ export interface components {
         };
         /** @description One possible answer. */
         Reply: {
+            /** @description The id of the plan that it is for; any when absent. */
+            plan?: string | null;
+            season?: components["schemas"]["Season"] | null;
             /** @description What is said; `{slot}` stands for what the person filled in. */
             text: string;
+            visits?: components["schemas"]["Visits"] | null;
             /** @description The time of day that it is for. */
             when: components["schemas"]["When"];
         };
@@ -5708,6 +5712,11 @@ export interface components {
         SandboxLetters: {
             items: components["schemas"]["SandboxLetter"][];
         };
+        /**
+         * @description A season, as Japan counts them: spring begins in March.
+         * @enum {string}
+         */
+        Season: "spring" | "summer" | "autumn" | "winter";
         /** @description The password was right; now the second factor. */
         SecondFactor: {
             methods: components["schemas"]["Method"][];
@@ -6079,9 +6088,17 @@ export interface components {
              * @description The hour at the bar; now unless said.
              */
             hour?: number | null;
+            /**
+             * Format: int32
+             * @description The month at the bar, from 1 to 12; now unless said.
+             */
+            month?: number | null;
+            /** @description The id of the person's plan. */
+            plan?: string;
             /** @description What chooses among replies. */
             seed?: string;
             text: string;
+            visits?: components["schemas"]["Visits"] | null;
         };
         /** @description The sums of one unit. */
         UnitBalance: {
