@@ -12621,6 +12621,8 @@ export interface operations {
             header?: {
                 /** @description `wait=n`: how many seconds to wait for the end, 60 at most. */
                 prefer?: string | null;
+                /** @description `on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free. */
+                "x-noren-cache"?: string | null;
                 /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
                 "Idempotency-Key"?: string;
             };
@@ -14580,6 +14582,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free. */
+                "x-noren-cache"?: string | null;
                 /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
                 "Idempotency-Key"?: string;
             };
@@ -14624,6 +14628,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: texts whose vectors this tenant was given before are not sent and not paid. The answer says `hit`, `partial` or `miss`. */
+                "x-noren-cache"?: string | null;
                 /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
                 "Idempotency-Key"?: string;
             };
@@ -14668,6 +14674,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free. */
+                "x-noren-cache"?: string | null;
                 /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
                 "Idempotency-Key"?: string;
             };
@@ -14832,6 +14840,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free. */
+                "x-noren-cache"?: string | null;
                 /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
                 "Idempotency-Key"?: string;
             };
