@@ -104,30 +104,32 @@ fn of_credential(error: &Error) -> Problem {
 
 /// What is said of the headers that a caller may send.
 fn of_header(error: &Error) -> Problem {
-    let (code, text) = match error {
-        Error::CacheUseInvalid => (
+    match error {
+        Error::CacheUseInvalid => Problem::new(
+            422,
             "cache_use_invalid",
             Text::new(
                 "X-Noren-Cacheはon、read、write、offのいずれかにしてください。「; max-age=秒数」を付けられます。",
                 "Please use on, read, write or off as X-Noren-Cache; `; max-age=SECONDS` may follow.",
             ),
         ),
-        Error::RepeatKeyReused => (
+        Error::RepeatKeyReused => Problem::new(
+            422,
             "idempotency_key_reused",
             Text::new(
                 "このIdempotency-Keyは別の内容で使われています。",
                 "This Idempotency-Key was used with another request.",
             ),
         ),
-        _ => (
+        _ => Problem::new(
+            422,
             "idempotency_key_invalid",
             Text::new(
                 "Idempotency-Keyは1〜255文字にしてください。",
                 "Please use an Idempotency-Key of 1 to 255 characters.",
             ),
         ),
-    };
-    Problem::new(422, code, text)
+    }
 }
 
 fn of_route() -> Problem {
