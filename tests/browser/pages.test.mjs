@@ -112,7 +112,6 @@ for (const screen of screens) {
                 return all.length > 0 && all.every((one) => one.dataset.growing !== 'true' && one.querySelector('time'))
               },
               t.misaki,
-              { timeout: 30_000 },
             )
           }
           await picture(page, `page-conversation-${visit.label}`)
