@@ -335,6 +335,18 @@ const adminRoutingRoute = createRoute({
   component: lazyRouteComponent(rooms, 'Routing'),
 })
 
+const adminModelsRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/desk/models',
+  component: lazyRouteComponent(rooms, 'Models'),
+})
+
+const adminProvidersRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/desk/providers',
+  component: lazyRouteComponent(rooms, 'Providers'),
+})
+
 const adminPhrasesRoute = createRoute({
   getParentRoute: () => adminRoute,
   path: '/desk/phrases',
@@ -518,6 +530,8 @@ const routeTree = rootRoute.addChildren([
       adminJobsRoute,
       adminUsageRoute,
       adminRoutingRoute,
+      adminModelsRoute,
+      adminProvidersRoute,
       adminPhrasesRoute,
       adminPersonaRoute,
       adminFeedbackRoute,
