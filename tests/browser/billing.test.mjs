@@ -172,6 +172,32 @@ test('on a phone: subscribe, be declined, recover, upgrade, cancel, and see why 
     await page.getByText('会話100回').first().waitFor()
   })
 
+  await context.test('what was paid earns points, and a link invites a friend', async () => {
+    // an event of Stripe's brings them a moment later
+    for (let looks = 0; looks < 100 && (await ask(page, '/me/points')).balance === 0; looks += 1) await page.waitForTimeout(500)
+    await page.goto('/account/rewards')
+    await title(page, 'ポイントとお友だち紹介').waitFor()
+    const points = page.getByRole('heading', { name: 'いまのポイント' }).locator('..')
+    await points.getByText(/^[1-9]\d*ポイント$/).waitFor()
+    await page.getByText(/^あと\d+ポイント$/).first().waitFor()
+    await button(page, '招待コードをつくる').click()
+    const link = await page.getByText(/\/account\/rewards\?code=/).innerText()
+    await good(page, 'rewards')
+
+    const friend = await house.visit(phone, 'ja')
+    const { pathname, search } = new URL(link)
+    await friend.page.goto(`/sign-up?next=${encodeURIComponent(pathname + search)}`)
+    await friend.page.getByLabel(t.email).fill('friend@example.test')
+    await friend.page.getByLabel(t.password, { exact: true }).fill(PASSWORD)
+    await button(friend.page, t.signUp).click()
+    await friend.page.waitForURL((url) => url.search === search)
+    assert.equal(await friend.page.getByLabel('招待コード（8文字）').inputValue(), new URLSearchParams(search).get('code'))
+    await button(friend.page, '招待を受ける').click()
+    await said(friend.page, '招待をお受けしました')
+    assert.deepEqual(friend.complaints, [])
+    await friend.context.close()
+  })
+
   await context.test('receipts are listed, shown and printed without the page around them', async () => {
     await page.goto('/account/receipts')
     const { items } = await ask(page, '/billing/receipts')

@@ -130,6 +130,26 @@ test('from an account to a first request, and everything that is known of it', a
     await rows.first().getByText('本文は消えています').waitFor()
   })
 
+  await context.test('how long texts are kept is chosen, and one key keeps none', async () => {
+    await page.goto('/genai/settings/retention')
+    await page.getByRole('radio', { name: /日数を決める/ }).check()
+    await page.getByLabel('日数', { exact: true }).fill('90')
+    await button(page, '保存する').click()
+    await page.getByText('保存しました。').waitFor()
+    await page.getByRole('button', { name: '「はじめての鍵」の残す長さを変える' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByRole('radio', { name: /残さない/ }).check()
+    await good(page, 'retention-key')
+    await dialog.getByRole('button', { name: '保存する', exact: true }).click()
+    await button(page, '「はじめての鍵」を全体に合わせる').waitFor()
+    await good(page, 'retention')
+    const { tenant, keys } = await ask(page, '/genai/retention')
+    assert.deepEqual(tenant, { keep: 'days', days: 90 })
+    assert.deepEqual(keys.map(({ keep }) => keep), ['none'])
+    await button(page, '「はじめての鍵」を全体に合わせる').click()
+    await button(page, '「はじめての鍵」を全体に合わせる').waitFor({ state: 'detached' })
+  })
+
   await context.test('the statistics say the same as the list', async () => {
     const { items } = await ask(page, '/history?limit=100')
     const { totals } = await ask(page, '/statistics')

@@ -78,11 +78,21 @@ function timeOfPrepared(page, text) {
 test('a guest, a member, a regular, a VIP: one talk, and each plan its own model', async (context) => {
   const { page, context: browser, complaints } = await house.visit(phone, 'ja', 'dark', { young: true })
 
-  await context.test('one tap lets a guest in, and 定型文 answers at once, for nothing', async () => {
+  await context.test('asked for their age once, a guest comes in with one tap, and 定型文 answers at once, for nothing', async () => {
     await page.goto('/misaki')
     await button(page, '20歳以上です。入る').waitFor()
     await good(page, 'gate')
+    assert.equal(await page.getByLabel(t.composer).isVisible(), false, 'nobody speaks before they have answered')
+    await button(page, 'いいえ').click()
+    await link(page, 'ほかのお店を見る').waitFor()
+    await good(page, 'gate-no')
+    assert.equal((await ask(page, '/api/misaki/age')).confirmed_at, null)
+    await button(page, 'やっぱり20歳以上です').click()
     await button(page, '20歳以上です。入る').click()
+    await page.getByLabel(t.composer).waitFor()
+    assert.ok((await ask(page, '/api/misaki/age')).confirmed_at, 'the house remembers')
+    // asked once
+    await page.reload()
     await page.getByLabel(t.composer).waitFor()
     await good(page, 'door')
     // the first answer is there while the server has not even been asked: the phrases live in the page

@@ -43,6 +43,7 @@ const accountPages = [
   'plan',
   'receipts',
   'ledger',
+  'rewards',
   'profile',
   'security',
   'devices',

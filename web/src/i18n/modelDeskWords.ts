@@ -51,7 +51,6 @@ export const providerDeskWords = define({
   secret: { ja: '鍵', en: 'Secret' },
   secretHint: { ja: '二度と表示されません。', en: 'It is never shown again.' },
   needSecret: { ja: '鍵を入れてください。', en: 'Please enter the secret.' },
-  ending: { ja: (suffix: string) => `…${suffix}`, en: (suffix: string) => `…${suffix}` },
   hidden: { ja: '見せません', en: 'hidden' },
   weight: { ja: '割合', en: 'Weight' },
   weightHint: {
@@ -74,13 +73,12 @@ export const providerDeskWords = define({
   add: { ja: '鍵を加える', en: 'Add a key' },
   change: { ja: '割合', en: 'Weight' },
   changeOf: { ja: (name: string) => `${name}の割合を変える`, en: (name: string) => `Change the weight of ${name}` },
-  rotate: { ja: '入れ替え', en: 'Replace' },
+  rotate: { ja: '入れ替える', en: 'Replace' },
   rotateOf: { ja: (name: string) => `${name}の鍵を入れ替える`, en: (name: string) => `Replace the secret of ${name}` },
   rotateText: {
     ja: '前の鍵は、すぐに使われなくなります。',
     en: 'The one before is used no more from now on.',
   },
-  rotateDo: { ja: '入れ替える', en: 'Replace' },
   switchOff: { ja: '止める', en: 'Switch off' },
   switchOffOf: { ja: (name: string) => `${name}を止める`, en: (name: string) => `Switch off ${name}` },
   switchOn: { ja: '使う', en: 'Switch on' },

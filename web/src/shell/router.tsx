@@ -433,6 +433,13 @@ const genaiStatusRoute = createRoute({
   component: lazyRouteComponent(genaiRooms, 'StatusBoard'),
 })
 
+// Not below `/genai/retention`, which is an operation.
+const genaiRetentionRoute = createRoute({
+  getParentRoute: () => genaiConsoleRoute,
+  path: '/settings/retention',
+  component: lazyRouteComponent(genaiRooms, 'Retention'),
+})
+
 const genaiDocsRoute = createRoute({
   getParentRoute: () => genaiConsoleRoute,
   path: '/docs',
@@ -547,6 +554,7 @@ const routeTree = rootRoute.addChildren([
         genaiStatisticsRoute,
         genaiCatalogRoute,
         genaiStatusRoute,
+        genaiRetentionRoute,
         genaiDocsRoute,
       ]),
     ]),

@@ -49,6 +49,7 @@ function Reach({ line: { offer, plans } }: { line: Line }) {
       {plans.map(({ storefront, id }) => (
         <Link
           key={`${storefront}/${id}`}
+          className={styles['line']}
           to="/admin/desk/plans"
           search={{ plan: `${storefront}/${id}` }}
           aria-label={`${admin.plan} ${storefront}/${id}`}

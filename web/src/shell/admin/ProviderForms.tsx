@@ -184,7 +184,7 @@ export function RotateKey({ held, onDone, onCancel }: Ways & { held: ProviderKey
     <Form
       run={rotate}
       check={() => (secret.trim() === '' ? { secret: words.needSecret } : {})}
-      submit={words.rotateDo}
+      submit={words.rotate}
       beside={<Cancel onCancel={onCancel} />}
     >
       {(errors) => (
