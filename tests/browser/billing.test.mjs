@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
-import { ask, findings, openHouse, picture, screens, sideways } from './house.mjs'
+import { ask, findings, mailed, openHouse, picture, screens, sideways } from './house.mjs'
 import { words } from './words.mjs'
 
 let house
@@ -190,7 +190,10 @@ test('on a phone: subscribe, be declined, recover, upgrade, cancel, and see why 
     await friend.page.getByLabel(t.email).fill('friend@example.test')
     await friend.page.getByLabel(t.password, { exact: true }).fill(PASSWORD)
     await button(friend.page, t.signUp).click()
-    await friend.page.waitForURL((url) => url.search === search)
+    await friend.page.waitForURL((url) => url.pathname === pathname)
+    await friend.page.goto(await mailed(friend.page, 'friend@example.test', '/link/verify'))
+    await title(friend.page, t.verified).waitFor()
+    await friend.page.goto(pathname + search)
     assert.equal(await friend.page.getByLabel('招待コード（8文字）').inputValue(), new URLSearchParams(search).get('code'))
     await button(friend.page, '招待を受ける').click()
     await said(friend.page, '招待をお受けしました')

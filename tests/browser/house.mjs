@@ -16,7 +16,20 @@ export const screens = [
   { name: 'desktop', viewport: { width: 1280, height: 800 } },
   { name: 'phone', viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 },
 ]
-export const languages = ['ja', 'en']
+const [desktop, phone] = screens
+
+// For a journey: each screen and each language once.
+export const visits = [
+  [desktop, 'ja'],
+  [phone, 'en'],
+]
+// For what is looked at: of screen, language and scheme, any two values meet once.
+export const looks = [
+  [desktop, 'ja', 'dark'],
+  [desktop, 'en', 'light'],
+  [phone, 'ja', 'light'],
+  [phone, 'en', 'dark'],
+]
 
 // `settings` are NOREN__… variables of this house.
 export async function openHouse(settings = {}) {
@@ -133,3 +146,14 @@ export function ask(page, path) {
   return page.evaluate(async (path) => (await fetch(path, { headers: { accept: 'application/json' } })).json(), path)
 }
 
+// The newest link of this kind that a letter to `to` carries, as soon as it is there.
+export async function mailed(page, to, path) {
+  for (let tries = 0; tries < 300; tries += 1) {
+    const { items } = await ask(page, '/sandbox/letters')
+    const links = items.filter((letter) => letter.to === to).flatMap((letter) => letter.links)
+    const link = links.find((link) => new URL(link).pathname === path)
+    if (link) return link
+    await page.waitForTimeout(200)
+  }
+  throw new Error(`no letter to ${to} with a link to ${path}`)
+}

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
-import { ask, languages, openHouse, picture, screens, sideways } from './house.mjs'
+import { ask, mailed, openHouse, picture, screens, sideways, visits } from './house.mjs'
 import { words } from './words.mjs'
 
 let house
@@ -35,18 +35,6 @@ async function signOut(page, t) {
   await page.goto('/account')
   await button(page, t.signOut).first().click()
   await page.waitForURL((url) => url.pathname === '/')
-}
-
-// The newest link of this kind that a letter to `to` carries, as soon as it is there.
-async function mailed(page, to, path) {
-  for (let tries = 0; tries < 300; tries += 1) {
-    const { items } = await ask(page, '/sandbox/letters')
-    const links = items.filter((letter) => letter.to === to).flatMap((letter) => letter.links)
-    const link = links.find((link) => new URL(link).pathname === path)
-    if (link) return link
-    await page.waitForTimeout(200)
-  }
-  throw new Error(`no letter to ${to} with a link to ${path}`)
 }
 
 // RFC 6238: what an authenticator app shows, `later` steps of 30 seconds from now.
@@ -89,10 +77,7 @@ async function virtualAuthenticator(page) {
   return { cdp, authenticatorId }
 }
 
-for (const [screen, language] of [
-  [screens[0], languages[0]],
-  [screens[1], languages[1]],
-]) {
+for (const [screen, language] of visits) {
   const t = words[language]
   const address = (name) => `${name}-${screen.name}-${language}@example.test`
   describe(`${screen.name}, ${language}`, () => {
