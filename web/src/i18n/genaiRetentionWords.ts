@@ -45,6 +45,7 @@ export const retentionWords = define({
     ja: (name: string) => `「${name}」を全体に合わせる`,
     en: (name: string) => `Use the rule for all for ${name}`,
   },
+  acts: { ja: '操作', en: 'Actions' },
   key: { ja: 'APIキー', en: 'API key' },
   rule: { ja: '残す長さ', en: 'Kept' },
   asTenant: { ja: '全体と同じ', en: 'as for all' },

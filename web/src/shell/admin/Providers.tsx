@@ -67,7 +67,7 @@ function List({ keys }: { keys: readonly ProviderKey[] }) {
     {
       id: 'secret',
       head: words.secret,
-      cell: ({ suffix }) => <code>{suffix === '' ? words.hidden : `…${suffix}`}</code>,
+      cell: ({ suffix }) => <code className={styles['whole']}>{suffix === '' ? words.hidden : `…${suffix}`}</code>,
     },
     { id: 'weight', head: words.weight, figure: true, cell: ({ weight }) => count(weight, locale) },
     { id: 'state', head: words.state, cell: (held) => <State held={held} /> },

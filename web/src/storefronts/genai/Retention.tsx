@@ -83,17 +83,19 @@ function RuleForm({ id, before, onDone, onCancel }: RuleProps) {
             ))}
           </fieldset>
           {keep === 'days' && (
-            <Field
-              label={words.number}
-              hint={words.numberHint}
-              name="days"
-              inputMode="numeric"
-              autoComplete="off"
-              required
-              value={days}
-              onChange={(event) => setDays(event.target.value)}
-              error={errors['days']}
-            />
+            <div className={styles['short']}>
+              <Field
+                label={words.number}
+                hint={words.numberHint}
+                name="days"
+                inputMode="numeric"
+                autoComplete="off"
+                required
+                value={days}
+                onChange={(event) => setDays(event.target.value)}
+                error={errors['days']}
+              />
+            </div>
           )}
           <p className={styles['soft']}>{words.shorter}</p>
         </>
@@ -150,7 +152,7 @@ function Keys({ rules, keys }: { rules: Rules; keys: readonly ApiKey[] }) {
     },
     {
       id: 'acts',
-      head: words.change,
+      head: words.acts,
       bare: true,
       cell: (key) => (
         <span className={styles['row']}>

@@ -1,10 +1,9 @@
-import { act, configure, fireEvent, screen, waitFor, within } from '@testing-library/react'
+import { act, fireEvent, screen, waitFor, within } from '@testing-library/react'
 import { beforeEach, expect, test, vi } from 'vitest'
 import type { HistoryItem } from '../../api/genai'
 import { json, me, openHouse, prepareHouse, press, problem } from '../../shell/testHouse'
 import { figures, item, models, plan } from './fixtures'
 
-configure({ asyncUtilTimeout: 5000 })
 prepareHouse()
 
 // The house's line to a page that listens; a test speaks on it.
