@@ -25,6 +25,7 @@ use tokio::sync::RwLock;
 pub use block::verify;
 pub use budget::note_budgets;
 pub use error::Error;
+pub use grant::{available, running_month};
 pub use http::{inference_router, router};
 pub use plan::{
     Catalogue, Change, Customers, Direction, Earning, Every, Exchange, Feature, Following,

@@ -292,11 +292,9 @@ impl PlanFile {
             if plan.limits.per_minute == 0 || plan.limits.concurrent == 0 {
                 return Err(wrong("a limit of 0 would admit nothing"));
             }
-            if plan
-                .grants
-                .iter()
-                .any(|grant| grant.amount == 0 || !is_unit(&grant.unit))
-            {
+            if plan.grants.iter().any(|grant| {
+                grant.amount == 0 || !is_unit(&grant.unit) || crate::budget::is_cost(&grant.unit)
+            }) {
                 return Err(wrong(
                     "a grant needs an amount above 0 and a unit such as misaki.chat",
                 ));
@@ -473,6 +471,8 @@ pub struct Standing {
     pub expires_at: Option<DateTime<Utc>>,
     /// From when on another plan holds, by the clock alone.
     pub holds_until: Option<DateTime<Utc>>,
+    /// Whether the tenant has a limit of what its work here may cost in a month.
+    pub limits_cost: bool,
 }
 
 /// The plan that a caller is on: the one enrolled in while it holds, or else the default for guests or users.
@@ -484,6 +484,7 @@ pub async fn plan_of(
     now: DateTime<Utc>,
 ) -> Result<Standing, Error> {
     let enrolled = store::enrolled(conn, caller.tenant, storefront).await?;
+    let limits_cost = crate::budget::limits_cost(conn, caller.tenant, storefront).await?;
     let (mut status, mut expires_at) = (Status::Active, None);
     if let Some(enrolled) = enrolled {
         status = Status::from_stored(&enrolled.status).at(now, enrolled.ends_at);
@@ -494,6 +495,7 @@ pub async fn plan_of(
                 status,
                 expires_at,
                 holds_until: enrolled.ends_at,
+                limits_cost,
             });
         }
     }
@@ -511,6 +513,7 @@ pub async fn plan_of(
         status,
         expires_at,
         holds_until: None,
+        limits_cost,
     })
 }
 

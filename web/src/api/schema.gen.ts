@@ -1567,7 +1567,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the tenant's own limits by the month, and what is used of them. */
+        /**
+         * Lists the tenant's own limits by the month, and what is used of them. The unit `STOREFRONT.cost` is what the models cost
+         *     there, in billionths of a US dollar.
+         */
         get: operations["list_budgets"];
         put?: never;
         post?: never;
@@ -1585,7 +1588,11 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Sets the tenant's own limit of a unit by the month; raising it lets stopped work go on at once. */
+        /**
+         * Sets the tenant's own limit of a unit by the month; raising it lets stopped work go on at once. The unit `STOREFRONT.cost`
+         *     is what the models cost there, in billionths of a US dollar: work stops where it might pass the limit, and people are told
+         *     at 80 % of it too.
+         */
         put: operations["set_budget"];
         post?: never;
         /** Takes the tenant's own limit of a unit away. */
@@ -3424,6 +3431,8 @@ export interface components {
             monthly: number | null;
             /** Format: date-time */
             resets_at: string;
+            /** @description Whether work was refused this month since it might have passed the limit of cost. */
+            stopped: boolean;
             unit: string;
             /**
              * Format: int64
@@ -3555,6 +3564,11 @@ export interface components {
         CreateKey: {
             /** Format: int64 */
             daily_cap?: number | null;
+            /**
+             * Format: int64
+             * @description Billionths of a US dollar.
+             */
+            daily_cost_nano_usd?: number | null;
             /** Format: date-time */
             expires_at?: string | null;
             /** @description Addresses or networks in CIDR form. */
@@ -4107,6 +4121,11 @@ export interface components {
              * @description The most requests in a day of the tenant's time zone; `null` for as many as the plan has.
              */
             daily_cap: number | null;
+            /**
+             * Format: int64
+             * @description What its work of a day of the tenant's time zone may cost, in billionths of a US dollar; `null` for no such limit.
+             */
+            daily_cost_nano_usd: number | null;
             /** Format: date-time */
             expires_at: string | null;
             /**
@@ -6116,6 +6135,11 @@ export interface components {
         UpdateKey: {
             /** Format: int64 */
             daily_cap?: number | null;
+            /**
+             * Format: int64
+             * @description Billionths of a US dollar.
+             */
+            daily_cost_nano_usd?: number | null;
             /** Format: date-time */
             expires_at?: string | null;
             ip_ranges?: string[] | null;

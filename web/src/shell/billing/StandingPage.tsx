@@ -287,6 +287,7 @@ export default function StandingPage() {
                     {me && view.quotas[0] && (
                       <BudgetCard key={view.quotas[0].unit} unit={view.quotas[0].unit} me={me} />
                     )}
+                    {me && <BudgetCard key={`${storefront}.cost`} unit={`${storefront}.cost`} me={me} />}
                     <Rates storefront={storefront} />
                   </div>
                 </>

@@ -64,7 +64,7 @@ describe('what is bought once', () => {
 
 describe('a limit of one’s own', () => {
   test('is raised by one press when it is reached', async () => {
-    const budget = { unit: 'misaki.chat', monthly: 10, alerts: [5], used: 10, resets_at: '2026-11-30T15:00:00Z' }
+    const budget = { unit: 'misaki.chat', monthly: 10, alerts: [5], used: 10, resets_at: '2026-11-30T15:00:00Z', stopped: false }
     const { bodies } = openHouse('/account/plan', {
       ...signedIn,
       'GET /billing/budgets': () => json({ items: [budget] }),
@@ -74,6 +74,29 @@ describe('a limit of one’s own', () => {
     press('上限を15に上げる')
     await waitFor(
       () => expect(bodies['PUT /billing/budgets/misaki.chat']).toEqual([{ monthly: 15, alerts: [5] }]),
+      patiently,
+    )
+  }, 30_000)
+
+  test('of what the models cost is set in dollars, and raised when work was refused', async () => {
+    const unit = 'misaki.cost'
+    const budget = {
+      unit,
+      monthly: 2_000_000_000,
+      alerts: [],
+      used: 1_900_000_000,
+      resets_at: '2026-11-30T15:00:00Z',
+      stopped: true,
+    }
+    const { bodies } = openHouse('/account/plan', {
+      ...signedIn,
+      'GET /billing/budgets': () => json({ items: [budget] }),
+      'PUT /billing/budgets/misaki.cost': () => json({ ...budget, monthly: 3_000_000_000, stopped: false }),
+    })
+    expect(await screen.findByText(/超えるおそれがあったので/, {}, patiently)).toBeTruthy()
+    press('上限を$3に上げる')
+    await waitFor(
+      () => expect(bodies['PUT /billing/budgets/misaki.cost']).toEqual([{ monthly: 3_000_000_000, alerts: [] }]),
       patiently,
     )
   }, 30_000)
