@@ -1560,6 +1560,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/billing/auto-topup-orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Shows what would be bought by itself, for a final confirmation, and keeps it as it is shown. Nothing is agreed to by this. */
+        post: operations["place_auto_topup_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/auto-topups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what is bought by itself when few units are left, by storefront; also what was stopped, and why. */
+        get: operations["list_auto_topups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/auto-topups/{storefront}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Agrees to what was shown: from now on it is bought with the stored card when few units are left, once at a time. */
+        put: operations["set_auto_topup"];
+        post?: never;
+        /** Turns automatic top-ups off; what is being paid for right now is still delivered. */
+        delete: operations["stop_auto_topup"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/billing/budgets": {
         parameters: {
             query?: never;
@@ -3393,6 +3445,65 @@ export interface components {
             seq: number;
             target: string;
         };
+        /** @description What is bought by itself at a storefront. */
+        AutoTopUp: {
+            /** Format: date-time */
+            agreed_at: string;
+            /** Format: int32 */
+            amount: number;
+            /** Format: int64 */
+            monthly_yen: number;
+            /** Format: int64 */
+            price_yen: number;
+            /** Format: date-time */
+            resets_at: string;
+            /**
+             * Format: int64
+             * @description Of the running month, with what is being paid.
+             */
+            spent_yen: number;
+            stopped: components["schemas"]["Stopped"] | null;
+            storefront: string;
+            /** Format: int64 */
+            threshold: number;
+            title: components["schemas"]["Text"];
+            /** @description The top-up's id. */
+            topup: string;
+            unit: string;
+        };
+        /** @description What would be bought, when, and up to how much: the final confirmation. Kept as it was shown. */
+        AutoTopUpOrder: {
+            /** Format: date-time */
+            expires_at: string;
+            id: components["schemas"]["OrderId"];
+            /** @description The six things that the law wants to be told before an order is final. */
+            items: components["schemas"]["OrderItem"][];
+            /**
+             * Format: int64
+             * @description The most that is paid in a month of the tenant's time zone.
+             */
+            monthly_yen: number;
+            storefront: string;
+            /**
+             * Format: int64
+             * @description The consumption tax in it.
+             */
+            tax_yen: number;
+            /**
+             * Format: int64
+             * @description It is bought when fewer units are left.
+             */
+            threshold: number;
+            topup: components["schemas"]["OrderTopUp"];
+            /**
+             * Format: int64
+             * @description Of each purchase, tax included.
+             */
+            total_yen: number;
+        };
+        AutoTopUps: {
+            items: components["schemas"]["AutoTopUp"][];
+        };
         /** @description The sum of one account's entries. */
         Balance: {
             /** @description issued, available, held, spent or expired. */
@@ -5220,6 +5331,23 @@ export interface components {
             /** Format: int32 */
             version: number;
         };
+        /** @description What to buy by itself. What it costs is not the caller's to say. */
+        PlaceAutoTopUpOrder: {
+            /**
+             * Format: int64
+             * @description The most that is paid in a month, at least the price of one.
+             */
+            monthly_yen: number;
+            /** @description misaki, webgpt, genai or narai. */
+            storefront: string;
+            /**
+             * Format: int64
+             * @description It is bought when fewer units are left.
+             */
+            threshold: number;
+            /** @description The top-up's id. */
+            topup: string;
+        };
         /** @description What to order. What it costs is not the caller's to say. */
         PlaceOrder: {
             /** @description The plan's id. */
@@ -5756,6 +5884,10 @@ export interface components {
         Sessions: {
             items: components["schemas"]["SessionView"][];
         };
+        /** @description What was shown and is agreed to. */
+        SetAutoTopUp: {
+            order: components["schemas"]["OrderId"];
+        };
         /** @description What a tenant lets itself use of a unit in a month. */
         SetBudget: {
             /** @description At which amounts the tenant's people are told, each once in a month; at most five. */
@@ -5848,6 +5980,11 @@ export interface components {
             } | null;
             password?: string | null;
         };
+        /**
+         * @description Why nothing is bought by itself any more.
+         * @enum {string}
+         */
+        Stopped: "off" | "payment_failed" | "not_sold";
         Storefront: {
             id: components["schemas"]["StorefrontId"];
             /** @description Whether one can go in already. */
@@ -10603,6 +10740,167 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["AccessTokens"];
                 };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    place_auto_topup_order: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlaceAutoTopUpOrder"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutoTopUpOrder"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_auto_topups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutoTopUps"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_auto_topup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                storefront: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetAutoTopUp"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutoTopUp"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stop_auto_topup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                storefront: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request is refused; `code` says why. */
             "4XX": {

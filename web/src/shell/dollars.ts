@@ -10,6 +10,8 @@ export function nanoOf(text: string): number | null {
 }
 
 export function dollarText(nano: number): string {
-  const part = String(nano % 1e9).padStart(9, '0').replace(/0+$/, '')
+  const part = String(nano % 1e9)
+    .padStart(9, '0')
+    .replace(/0+$/, '')
   return part === '' ? String(Math.floor(nano / 1e9)) : `${Math.floor(nano / 1e9)}.${part}`
 }

@@ -1,5 +1,6 @@
 //! What the stand-in knows: objects by id, as Stripe would show them in its newest shape.
 
+mod manual;
 mod prices;
 
 use std::{

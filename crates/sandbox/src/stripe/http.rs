@@ -177,6 +177,8 @@ fn change_once(
         }
         return change(double, method, path, form);
     };
+    // two calls under one key at the same time are one as well
+    let _line = double.line();
     let before = double.books().answers.get(&key).cloned();
     if let Some((same, status, object)) = before {
         if same == digest {
@@ -225,6 +227,17 @@ fn known_parameters(path: &[&str]) -> &'static [&'static str] {
             "proration_behavior",
             "proration_date",
         ],
+        ["invoices"] => &[
+            "customer",
+            "auto_advance",
+            "collection_method",
+            "pending_invoice_items_behavior",
+            "currency",
+            "metadata[",
+        ],
+        ["invoiceitems"] => &["customer", "invoice", "pricing[price]", "price", "quantity"],
+        ["invoices", _, "finalize"] => &["auto_advance"],
+        ["invoices", _, "pay"] => &["off_session", "payment_method"],
         ["invoices", "create_preview"] => &[
             "customer",
             "subscription",
@@ -292,6 +305,9 @@ fn change(double: &StripeDouble, method: &Method, path: &str, form: &Form) -> Re
             change_subscription(double, id, form)
         }
         (&Method::POST, ["invoices", "create_preview"]) => preview(double, form),
+        (&Method::POST, ["invoices" | "invoiceitems", ..]) => {
+            manual(double, segments.get(1..).unwrap_or_default(), form)
+        }
         (&Method::DELETE, ["subscriptions", id]) if double.books().get(id).is_some() => {
             double.write(|books| {
                 let now = books.now();
@@ -316,6 +332,53 @@ fn change(double: &StripeDouble, method: &Method, path: &str, form: &Form) -> Re
             404,
             &format!("Unrecognized request URL ({method}: /v1/{path})."),
         ),
+    }
+}
+
+/// Invoices that the caller writes: `invoices`, `invoiceitems`, and what is done with one.
+fn manual(double: &StripeDouble, rest: &[&str], form: &Form) -> Reply {
+    let value = |name: &str| form.get(name).cloned().unwrap_or_default();
+    let customer = value("customer");
+    let not_so = |what: &str| refuse("invoice_not_editable", 400, what);
+    match rest {
+        [] if double.books().get(&customer).is_none() => missing("customer", &customer),
+        [] if form.contains_key("invoice") => {
+            // the newest shape names the price below `pricing`
+            let price = form.get("pricing[price]").or_else(|| form.get("price"));
+            let Some(price) = price.and_then(|price| double.price(price)).cloned() else {
+                return missing("price", "pricing[price]");
+            };
+            let of = (price.id.as_str(), price.amount);
+            match double.write(|books| books.add_item(&value("invoice"), &customer, of)) {
+                Some(id) => shown_of(&double.books(), &id),
+                None => not_so("The invoice is no draft of this customer's."),
+            }
+        }
+        [] => {
+            let metadata = under(form, "metadata[");
+            let id = double.write(|books| books.draft(&customer, &metadata));
+            shown_of(&double.books(), &id)
+        }
+        [id, "finalize"] if double.write(|books| books.finalize(id)) => {
+            shown_of(&double.books(), id)
+        }
+        [id, "void"] if double.write(|books| books.void(id)) => shown_of(&double.books(), id),
+        [id, "pay"] => {
+            let of = double.books().get(id).cloned().unwrap_or_default();
+            if text(&of, "status") != "open" {
+                return not_so("Only an open invoice can be paid.");
+            }
+            let customer = text(&of, "customer");
+            let wanted = value("payment_method");
+            let mut kept = double.books().kept_cards(&customer).into_iter();
+            let has_card = kept.any(|card| wanted.is_empty() || text(&card, "id") == wanted);
+            if has_card && double.write(|books| books.pay(id)) {
+                shown_of(&double.books(), id)
+            } else {
+                refuse("card_declined", 402, "Your card was declined.")
+            }
+        }
+        _ => not_so("The invoice is not in a state for this."),
     }
 }
 
@@ -497,6 +560,7 @@ fn find(double: &StripeDouble, path: &str, query: &Form) -> Reply {
                 query,
             )
         }
+        ["customers", id, "payment_methods"] => list(books.kept_cards(id), query),
         [
             kind @ ("customers" | "subscriptions" | "invoices" | "charges" | "refunds" | "disputes"
             | "events"),

@@ -59,9 +59,7 @@ function Facts({ item }: { item: ApiKey }) {
         <span>{item.scopes.map((scope) => (words as Record<string, unknown>)[scope] ?? scope).join(' · ')}</span>
         {item.models && <span>{item.models.join(', ')}</span>}
         {item.ip_ranges && <span>{item.ip_ranges.join(', ')}</span>}
-        {item.daily_cost_nano_usd !== null && (
-          <span>{words.costs(`$${dollarText(item.daily_cost_nano_usd)}`)}</span>
-        )}
+        {item.daily_cost_nano_usd !== null && <span>{words.costs(`$${dollarText(item.daily_cost_nano_usd)}`)}</span>}
         {item.daily_cap !== null && <span>{words.capped(count(item.daily_cap, locale))}</span>}
         {item.expires_at && <span>{words.until(day(item.expires_at, locale))}</span>}
         {item.grace_until && <span>{words.grace(day(item.grace_until, locale))}</span>}

@@ -107,7 +107,14 @@ describe('a key that is changed', () => {
   test('takes new values, and keeps what it may do beyond the words of this page', () => {
     expect(
       toChange(
-        { ...before, name: ' 朝 ', scopes: [...before.scopes, 'usage.read'], cap: '５', cost: '0.000000001', expires: '2027-02-01' },
+        {
+          ...before,
+          name: ' 朝 ',
+          scopes: [...before.scopes, 'usage.read'],
+          cap: '５',
+          cost: '0.000000001',
+          expires: '2027-02-01',
+        },
         before,
       ),
     ).toEqual({
