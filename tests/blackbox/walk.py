@@ -291,6 +291,7 @@ class Ids:
     job: str = field(default_factory=lambda: f"job_{hexid()}")
     issuer: str = "nowhere"
     unit: str = "misaki.chat"
+    storefront: str = "misaki"
     model: str = "nobody"
     response: str = field(default_factory=lambda: f"resp_{hexid()}")
     endpoint: str = "nobody"

@@ -55,7 +55,15 @@ pub(crate) async fn ensure(
             reason: &reason,
             expires_at: Some(period.end),
         };
-        ledger::grant(conn, cx, &grant).await.map_err(unexpected)?;
+        let lot = ledger::grant(conn, cx, &grant).await.map_err(unexpected)?;
+        if let Some(roll) = periodic.roll_over {
+            let until = months_after(period.end, roll.months, zone)?;
+            let roll = ledger::RollOver {
+                most: i64::from(roll.most),
+                until,
+            };
+            ledger::roll_over(conn, (lot, tenant), roll).await?;
+        }
     }
     Ok(())
 }
@@ -129,6 +137,14 @@ pub(crate) async fn resets_at(
         Some(grant) if grant.every == Every::Invoice => Ok(standing.expires_at),
         Some(grant) => Ok(Some(period(grant.every, cx.clock.now(), zone)?.end)),
     }
+}
+
+/// The midnight of `zone` so many months after one.
+fn months_after(end: DateTime<Utc>, months: u8, zone: Tz) -> Result<DateTime<Utc>, Fault> {
+    let day = end.with_timezone(&zone).date_naive();
+    day.checked_add_months(Months::new(u32::from(months)))
+        .and_then(|day| midnight(day, zone))
+        .ok_or(Fault::broken("the calendar has no such month"))
 }
 
 /// A month of `zone`, named by its first day.

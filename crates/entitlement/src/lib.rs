@@ -30,9 +30,9 @@ pub use http::{inference_router, router};
 pub use plan::{
     Catalogue, Change, Customers, Direction, Earning, Every, Exchange, Feature, Following,
     Leftover, Migration, Occasion, POINT, PeriodicGrant, Plan, PlanChange, PlanFile, PlanFileError,
-    PlanVersionId, Programme, Reward, Rewards, Standing, Status, Terms, TopUp, TopUpTerms,
-    TopUpVersionId, Trigger, apply, assign, customers, diff, follow, list, lives_until, migrate,
-    plan_of, plan_of_price, plan_version, topup_version,
+    PlanVersionId, Programme, Reward, Rewards, RollOver, Standing, Status, Terms, TopUp,
+    TopUpTerms, TopUpVersionId, Trigger, apply, assign, customers, diff, follow, list, lives_until,
+    migrate, plan_of, plan_of_price, plan_version, topup_version,
 };
 pub use rate::{
     RateLimits, RatePolicy, known_limits, limit_field, policy_field, rate_limits, refused,

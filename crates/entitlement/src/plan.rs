@@ -191,6 +191,26 @@ pub struct PeriodicGrant {
     pub unit: String,
     pub amount: u32,
     pub every: Every,
+    /// What becomes of units that nobody used in their period; nothing unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roll_over: Option<RollOver>,
+}
+
+/// Unused units that may be used for a while after their period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RollOver {
+    /// The most of the unit that is kept so at a time.
+    pub most: u32,
+    /// How many months of the tenant's calendar they live on.
+    pub months: u8,
+}
+
+impl RollOver {
+    /// Whether the plan file may say so: what is paid for by invoice goes back with its money, and has to stay in one lot.
+    fn is_good(self, every: Every) -> bool {
+        self.most > 0 && (1..=24).contains(&self.months) && every != Every::Invoice
+    }
 }
 
 /// A period of the tenant's own calendar, or one that was paid for.
@@ -291,6 +311,15 @@ impl PlanFile {
             }
             if plan.limits.per_minute == 0 || plan.limits.concurrent == 0 {
                 return Err(wrong("a limit of 0 would admit nothing"));
+            }
+            if plan.grants.iter().any(|grant| {
+                grant
+                    .roll_over
+                    .is_some_and(|roll| !roll.is_good(grant.every))
+            }) {
+                return Err(wrong(
+                    "roll_over needs most above 0 and months of 1 to 24, and is not for grants by invoice",
+                ));
             }
             if plan.grants.iter().any(|grant| {
                 grant.amount == 0 || !is_unit(&grant.unit) || crate::budget::is_cost(&grant.unit)

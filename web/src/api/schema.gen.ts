@@ -5223,6 +5223,7 @@ export interface components {
             /** Format: int32 */
             amount: number;
             every: components["schemas"]["Every"];
+            roll_over?: components["schemas"]["RollOver"] | null;
             unit: string;
         };
         /**
@@ -5805,6 +5806,19 @@ export interface components {
          * @enum {string}
          */
         Role: "guest" | "owner" | "admin" | "member" | "guardian" | "child";
+        /** @description Unused units that may be used for a while after their period. */
+        RollOver: {
+            /**
+             * Format: int32
+             * @description How many months of the tenant's calendar they live on.
+             */
+            months: number;
+            /**
+             * Format: int32
+             * @description The most of the unit that is kept so at a time.
+             */
+            most: number;
+        };
         RollSecret: {
             /**
              * Format: int64

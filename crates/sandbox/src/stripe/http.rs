@@ -201,7 +201,9 @@ fn change_once(
 /// The parameters that each call takes; a name that ends in `[` takes what begins so.
 fn known_parameters(path: &[&str]) -> &'static [&'static str] {
     match path {
-        ["customers"] => &["email", "name", "metadata[", "description"],
+        ["customers"] => &["email", "name", "metadata[", "description", "test_clock"],
+        ["test_helpers", "test_clocks"] => &["frozen_time", "name"],
+        ["test_helpers", "test_clocks", _, "advance"] => &["frozen_time"],
         ["checkout", "sessions"] => &[
             "mode",
             "customer",
@@ -268,11 +270,19 @@ fn change(double: &StripeDouble, method: &Method, path: &str, form: &Form) -> Re
     let value = |name: &str| form.get(name).cloned().unwrap_or_default();
     match (method, segments.as_slice()) {
         (&Method::POST, ["customers"]) => {
+            let clock = form.get("test_clock");
+            if let Some(clock) = clock.filter(|clock| double.books().get(clock).is_none()) {
+                return missing("test clock", clock);
+            }
             let metadata = under(form, "metadata[");
-            let id = double
-                .write(|books| books.add_customer(form.get("email"), form.get("name"), &metadata));
+            let id = double.write(|books| {
+                let id = books.add_customer(form.get("email"), form.get("name"), &metadata);
+                books.set(&id, &json!({ "test_clock": clock }));
+                id
+            });
             shown_of(&double.books(), &id)
         }
+        (&Method::POST, ["test_helpers", "test_clocks", rest @ ..]) => clock(double, rest, form),
         (&Method::POST, ["checkout", "sessions"]) => checkout(double, form),
         (&Method::POST, ["checkout", "sessions", id, "expire"]) => {
             let open = double
@@ -310,7 +320,8 @@ fn change(double: &StripeDouble, method: &Method, path: &str, form: &Form) -> Re
         }
         (&Method::DELETE, ["subscriptions", id]) if double.books().get(id).is_some() => {
             double.write(|books| {
-                let now = books.now();
+                let customer = books.get(id).map(|of| text(of, "customer"));
+                let now = books.now_of(&customer.unwrap_or_default());
                 books.end(id, now);
             });
             shown_of(&double.books(), id)
@@ -331,6 +342,32 @@ fn change(double: &StripeDouble, method: &Method, path: &str, form: &Form) -> Re
             "unknown_url",
             404,
             &format!("Unrecognized request URL ({method}: /v1/{path})."),
+        ),
+    }
+}
+
+/// Clocks of single customers: a new one, or one that is moved on.
+fn clock(double: &StripeDouble, rest: &[&str], form: &Form) -> Reply {
+    let shows = form.get("frozen_time").and_then(|at| at.parse().ok());
+    let Some(shows) = shows else {
+        return refuse(
+            "parameter_missing",
+            400,
+            "Missing required param: frozen_time.",
+        );
+    };
+    match rest {
+        [] => {
+            let id = double.write(|books| books.add_clock(shows, form.get("name")));
+            shown_of(&double.books(), &id)
+        }
+        [id, "advance"] if double.write(|books| books.set_clock(id, shows)) => {
+            shown_of(&double.books(), id)
+        }
+        _ => refuse(
+            "test_clock_not_advanced",
+            400,
+            "A clock can only be moved on.",
         ),
     }
 }
@@ -383,7 +420,7 @@ fn manual(double: &StripeDouble, rest: &[&str], form: &Form) -> Reply {
 }
 
 /// The change of price that a form asks for, under the names that begin so; none when it asks for none.
-fn price_change(double: &StripeDouble, form: &Form, prefix: &str) -> Option<PriceChange> {
+fn price_change(double: &StripeDouble, id: &str, form: &Form, prefix: &str) -> Option<PriceChange> {
     let value = |name: &str| form.get(&format!("{prefix}{name}"));
     let nested = if prefix.is_empty() {
         "items[0][price]"
@@ -404,7 +441,15 @@ fn price_change(double: &StripeDouble, form: &Form, prefix: &str) -> Option<Pric
         price: price.id.clone(),
         amount: price.amount,
         settles: behavior.is_none_or(|behavior| behavior == "always_invoice"),
-        at: at.unwrap_or_else(|| double.books().now()),
+        at: at.unwrap_or_else(|| {
+            let books = double.books();
+            books.now_of(
+                &books
+                    .get(id)
+                    .map(|of| text(of, "customer"))
+                    .unwrap_or_default(),
+            )
+        }),
     })
 }
 
@@ -434,7 +479,7 @@ fn change_subscription(double: &StripeDouble, id: &str, form: &Form) -> Reply {
         if !names_item(double, id, form.get("items[0][id]")) {
             return missing("subscription item", "items[0][id]");
         }
-        let Some(change) = price_change(double, form, "") else {
+        let Some(change) = price_change(double, id, form, "") else {
             return missing("price", "items[0][price]");
         };
         if !double.write(|books| books.change_price(id, &change)) {
@@ -465,7 +510,7 @@ fn preview(double: &StripeDouble, form: &Form) -> Reply {
     if !own || !names_item(double, &id, form.get("subscription_details[items][0][id]")) {
         return missing("subscription", &id);
     }
-    let Some(change) = price_change(double, form, "subscription_details") else {
+    let Some(change) = price_change(double, &id, form, "subscription_details") else {
         return missing("price", "subscription_details[items][0][price]");
     };
     let lines = double.books().settlement(&id, &change);
@@ -560,6 +605,7 @@ fn find(double: &StripeDouble, path: &str, query: &Form) -> Reply {
                 query,
             )
         }
+        ["test_helpers", "test_clocks", id] => shown_of(&books, id),
         ["customers", id, "payment_methods"] => list(books.kept_cards(id), query),
         [
             kind @ ("customers" | "subscriptions" | "invoices" | "charges" | "refunds" | "disputes"

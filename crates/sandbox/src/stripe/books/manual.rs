@@ -7,7 +7,7 @@ use super::{Books, number, text};
 impl Books {
     /// Begins an invoice that nobody pays until it is asked for.
     pub(in crate::stripe) fn draft(&mut self, customer: &str, metadata: &Value) -> String {
-        let (now, id) = (self.now(), self.id("in"));
+        let (now, id) = (self.now_of(customer), self.id("in"));
         let name = self.get(customer).and_then(|known| known.get("name"));
         let name = name.cloned();
         self.add(json!({ "id": id, "object": "invoice", "customer": customer, "livemode": false, "status": "draft",
@@ -31,7 +31,7 @@ impl Books {
         if text(&of, "status") != "draft" || text(&of, "customer") != customer {
             return None;
         }
-        let (now, id, line) = (self.now(), self.id("ii"), self.id("il"));
+        let (now, id, line) = (self.now_of(customer), self.id("ii"), self.id("il"));
         let pricing = json!({ "type": "price_details", "price_details": { "price": price } });
         self.add(json!({ "id": id, "object": "invoiceitem", "customer": customer, "livemode": false, "invoice": invoice,
             "amount": amount, "currency": "jpy", "quantity": 1, "date": now, "pricing": pricing }));
@@ -62,7 +62,9 @@ impl Books {
         self.made += 1;
         let number = format!("SANDBOX-{:06}", self.made);
         let page = format!("{}/sandbox/invoice/{invoice}", self.base);
-        let now = self.now();
+        let now = self
+            .get(invoice)
+            .map_or(0, |of| self.now_of(&text(of, "customer")));
         self.set(
             invoice,
             &json!({ "status": "open", "number": number, "hosted_invoice_url": page,
