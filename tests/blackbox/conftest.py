@@ -1,11 +1,17 @@
 """What the tests share: one database server for all, one house a module."""
 
+import functools
+import ssl
+
 import pytest
 
 from cluster import Cluster
 from double import Upstream
 from house import House
 from visitor import Visitor
+
+# each client of httpx reads every authority's certificate, 40 ms of a core, also where it only speaks plain HTTP to this machine
+ssl.create_default_context = functools.cache(ssl.create_default_context)
 
 
 @pytest.fixture(scope="session")

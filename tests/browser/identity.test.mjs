@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
-import { ask, languages, openHouse, picture, screens, sideways } from './house.mjs'
+import { ask, openHouse, picture, screens, sideways, visits } from './house.mjs'
 import { words } from './words.mjs'
 
 let house
@@ -89,10 +89,7 @@ async function virtualAuthenticator(page) {
   return { cdp, authenticatorId }
 }
 
-for (const [screen, language] of [
-  [screens[0], languages[0]],
-  [screens[1], languages[1]],
-]) {
+for (const [screen, language] of visits) {
   const t = words[language]
   const address = (name) => `${name}-${screen.name}-${language}@example.test`
   describe(`${screen.name}, ${language}`, () => {

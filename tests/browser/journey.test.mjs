@@ -1,7 +1,7 @@
 // One evening at Snack Misaki, as a visitor spends it.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { ask, languages, openHouse, picture, screens, sideways } from './house.mjs'
+import { ask, openHouse, picture, screens, sideways, visits } from './house.mjs'
 import { words } from './words.mjs'
 
 let house
@@ -60,144 +60,142 @@ async function showsExactly(page, t, article) {
   return message
 }
 
-for (const screen of screens) {
-  for (const language of languages) {
-    const t = words[language]
-    describe(`${screen.name}, ${language}`, () => {
-      test('from the welcome page to a counted answer', async () => {
-        const { page, context, complaints, label } = await house.visit(screen, language)
-        await page.goto('/')
-        const curtains = page.getByRole('navigation', { name: t.shops }).getByRole('listitem')
-        await curtains.first().waitFor()
-        assert.equal(await curtains.count(), 4)
-        assert.ok((await sideways(page)) <= 0, 'no sideways scroll')
-        await picture(page, `welcome-${label}`)
-        await curtains.first().getByRole('link').click()
-        await page.getByLabel(t.composer).waitFor()
-        await picture(page, `misaki-door-${label}`)
+for (const [screen, language] of visits) {
+  const t = words[language]
+  describe(`${screen.name}, ${language}`, () => {
+    test('from the welcome page to a counted answer', async () => {
+      const { page, context, complaints, label } = await house.visit(screen, language)
+      await page.goto('/')
+      const curtains = page.getByRole('navigation', { name: t.shops }).getByRole('listitem')
+      await curtains.first().waitFor()
+      assert.equal(await curtains.count(), 4)
+      assert.ok((await sideways(page)) <= 0, 'no sideways scroll')
+      await picture(page, `welcome-${label}`)
+      await curtains.first().getByRole('link').click()
+      await page.getByLabel(t.composer).waitFor()
+      await picture(page, `misaki-door-${label}`)
 
-        // a canned phrase: at once, free
-        await say(page, t, t.greeting)
-        await answers(page, t).first().getByText(t.canned, { exact: true }).waitFor({ timeout: 5000 })
-        await page.waitForURL(/\/misaki\/chat\/chat_[0-9a-f]{32}$/)
-        assert.deepEqual((await ask(page, '/billing/usage?storefront=misaki')).items, [], 'free')
+      // a canned phrase: at once, free
+      await say(page, t, t.greeting)
+      await answers(page, t).first().getByText(t.canned, { exact: true }).waitFor({ timeout: 5000 })
+      await page.waitForURL(/\/misaki\/chat\/chat_[0-9a-f]{32}$/)
+      assert.deepEqual((await ask(page, '/billing/usage?storefront=misaki')).items, [], 'free')
 
-        // a free question: streams, is shown as made by the stand-in, and is counted
-        await say(page, t, t.question)
-        await begins(page, t)
-        const answer = await ended(page, t)
-        const message = await showsExactly(page, t, answer)
-        assert.equal(message.run.state, 'completed')
-        await page.getByText(t.sandbox, { exact: true }).first().waitFor()
-        assert.ok((await sideways(page)) <= 0, 'no sideways scroll')
-        await picture(page, `misaki-chat-${label}`)
+      // a free question: streams, is shown as made by the stand-in, and is counted
+      await say(page, t, t.question)
+      await begins(page, t)
+      const answer = await ended(page, t)
+      const message = await showsExactly(page, t, answer)
+      assert.equal(message.run.state, 'completed')
+      await page.getByText(t.sandbox, { exact: true }).first().waitFor()
+      assert.ok((await sideways(page)) <= 0, 'no sideways scroll')
+      await picture(page, `misaki-chat-${label}`)
 
-        const usage = await ask(page, '/billing/usage?storefront=misaki')
-        assert.equal(usage.items.length, 1)
-        assert.equal(usage.items[0].run_id, message.run.id)
-        assert.deepEqual(complaints, [])
-        await context.close()
-      })
-
-      test('a reload in the middle of an answer goes on and ends with the whole text once', async () => {
-        const { page, context, complaints, label } = await house.visit(screen, language)
-        await page.goto('/misaki')
-        await say(page, t, `[slow] [long 16] ${t.question}`)
-        await begins(page, t)
-        await page.waitForURL(/\/misaki\/chat\//)
-        await page.reload()
-        await begins(page, t)
-        await picture(page, `misaki-resumed-${label}`)
-        const answer = await ended(page, t)
-        const message = await showsExactly(page, t, answer)
-        assert.equal(message.run.state, 'completed')
-        assert.equal(await answers(page, t).count(), 1)
-        assert.deepEqual(complaints, [])
-        await context.close()
-      })
-
-      test('a second tab shows the same answer while it grows', async () => {
-        const { page, context } = await house.visit(screen, language)
-        await page.goto('/misaki')
-        await say(page, t, `[slow] [long 12] ${t.question}`)
-        await begins(page, t)
-        await page.waitForURL(/\/misaki\/chat\//)
-        const other = await context.newPage()
-        await other.goto(page.url())
-        await begins(other, t)
-        const texts = []
-        for (const tab of [page, other]) texts.push(letters(await (await ended(tab, t)).locator('[class*=prose]').first().innerText()))
-        assert.equal(texts[0], texts[1])
-        await context.close()
-      })
-
-      test('an answer can be stopped and keeps its words', async () => {
-        const { page, context, label } = await house.visit(screen, language)
-        await page.goto('/misaki')
-        await say(page, t, `[slow] ${t.question}`)
-        await begins(page, t)
-        await page.getByRole('button', { name: t.stop, exact: true }).click()
-        await page.getByText(t.stopped).waitFor({ timeout: 5000 })
-        const message = await showsExactly(page, t, await ended(page, t))
-        assert.equal(message.run.state, 'cancelled')
-        assert.ok(message.text.length > 0)
-        await picture(page, `misaki-stopped-${label}`)
-        await context.close()
-      })
-
-      test('signing up keeps the conversation, and the account page shows books that agree', async () => {
-        const { page, context, complaints, label } = await house.visit(screen, language)
-        await page.goto('/misaki')
-        await say(page, t, t.question)
-        await ended(page, t)
-        await page.waitForURL(/\/misaki\/chat\//)
-        const chat = page.url()
-        const said = (await lastOnRecord(page)).text
-
-        await page.goto('/sign-up?next=%2Faccount')
-        await page.getByLabel(t.email).fill(`${screen.name}-${language}@example.test`)
-        await page.getByLabel(t.password, { exact: true }).fill('correct horse battery')
-        await picture(page, `sign-up-${label}`)
-        await page.locator('form').getByRole('button', { name: t.signUp, exact: true }).click()
-        await page.waitForURL(/\/account$/)
-
-        // the ledger says that it sums to zero, and the meter, the plan and the usage say the same number
-        await page.getByText(t.balanced).waitFor()
-        const plan = await ask(page, '/billing/plan?storefront=misaki')
-        const [quota] = plan.quotas
-        assert.equal(plan.plan.id, 'free')
-        assert.equal(await page.getByRole('meter').first().getAttribute('aria-valuenow'), String(quota.available))
-        assert.equal(quota.used, 1)
-        const { balances } = await ask(page, '/billing/ledger?unit=misaki.chat')
-        assert.equal(balances.find(({ account }) => account === 'available').balance, quota.available)
-        assert.equal(balances.reduce((sum, { balance }) => sum + balance, 0), 0)
-        const rows = page.locator('section', { has: page.getByRole('heading', { name: t.usage, exact: true }) }).locator('tbody tr')
-        await rows.first().waitFor()
-        assert.equal(await rows.count(), 1)
-        assert.ok((await sideways(page)) <= 0, 'no sideways scroll')
-        await picture(page, `account-${label}`)
-
-        await page.goto(chat)
-        await answers(page, t).first().waitFor()
-        assert.equal((await lastOnRecord(page)).text, said)
-        assert.deepEqual(complaints, [])
-        await context.close()
-      })
-
-      test('nothing that lets one in lies where a script could read it', async () => {
-        const { page, context } = await house.visit(screen, language)
-        await page.goto('/misaki')
-        await say(page, t, t.greeting)
-        await answers(page, t).first().waitFor()
-        const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]))
-        const session = (await context.cookies()).find(({ name }) => name.includes('noren_session'))
-        assert.ok(session?.httpOnly)
-        assert.ok(!kept.includes(session.value))
-        assert.doesNotMatch(kept, /eyJ[\w-]+\.[\w-]+\./, 'no token in web storage')
-        await context.close()
-      })
+      const usage = await ask(page, '/billing/usage?storefront=misaki')
+      assert.equal(usage.items.length, 1)
+      assert.equal(usage.items[0].run_id, message.run.id)
+      assert.deepEqual(complaints, [])
+      await context.close()
     })
-  }
+
+    test('a reload in the middle of an answer goes on and ends with the whole text once', async () => {
+      const { page, context, complaints, label } = await house.visit(screen, language)
+      await page.goto('/misaki')
+      await say(page, t, `[slow] [long 16] ${t.question}`)
+      await begins(page, t)
+      await page.waitForURL(/\/misaki\/chat\//)
+      await page.reload()
+      await begins(page, t)
+      await picture(page, `misaki-resumed-${label}`)
+      const answer = await ended(page, t)
+      const message = await showsExactly(page, t, answer)
+      assert.equal(message.run.state, 'completed')
+      assert.equal(await answers(page, t).count(), 1)
+      assert.deepEqual(complaints, [])
+      await context.close()
+    })
+
+    test('a second tab shows the same answer while it grows', async () => {
+      const { page, context } = await house.visit(screen, language)
+      await page.goto('/misaki')
+      await say(page, t, `[slow] [long 12] ${t.question}`)
+      await begins(page, t)
+      await page.waitForURL(/\/misaki\/chat\//)
+      const other = await context.newPage()
+      await other.goto(page.url())
+      await begins(other, t)
+      const texts = []
+      for (const tab of [page, other]) texts.push(letters(await (await ended(tab, t)).locator('[class*=prose]').first().innerText()))
+      assert.equal(texts[0], texts[1])
+      await context.close()
+    })
+
+    test('an answer can be stopped and keeps its words', async () => {
+      const { page, context, label } = await house.visit(screen, language)
+      await page.goto('/misaki')
+      await say(page, t, `[slow] ${t.question}`)
+      await begins(page, t)
+      await page.getByRole('button', { name: t.stop, exact: true }).click()
+      await page.getByText(t.stopped).waitFor({ timeout: 5000 })
+      const message = await showsExactly(page, t, await ended(page, t))
+      assert.equal(message.run.state, 'cancelled')
+      assert.ok(message.text.length > 0)
+      await picture(page, `misaki-stopped-${label}`)
+      await context.close()
+    })
+
+    test('signing up keeps the conversation, and the account page shows books that agree', async () => {
+      const { page, context, complaints, label } = await house.visit(screen, language)
+      await page.goto('/misaki')
+      await say(page, t, t.question)
+      await ended(page, t)
+      await page.waitForURL(/\/misaki\/chat\//)
+      const chat = page.url()
+      const said = (await lastOnRecord(page)).text
+
+      await page.goto('/sign-up?next=%2Faccount')
+      await page.getByLabel(t.email).fill(`${screen.name}-${language}@example.test`)
+      await page.getByLabel(t.password, { exact: true }).fill('correct horse battery')
+      await picture(page, `sign-up-${label}`)
+      await page.locator('form').getByRole('button', { name: t.signUp, exact: true }).click()
+      await page.waitForURL(/\/account$/)
+
+      // the ledger says that it sums to zero, and the meter, the plan and the usage say the same number
+      await page.getByText(t.balanced).waitFor()
+      const plan = await ask(page, '/billing/plan?storefront=misaki')
+      const [quota] = plan.quotas
+      assert.equal(plan.plan.id, 'free')
+      assert.equal(await page.getByRole('meter').first().getAttribute('aria-valuenow'), String(quota.available))
+      assert.equal(quota.used, 1)
+      const { balances } = await ask(page, '/billing/ledger?unit=misaki.chat')
+      assert.equal(balances.find(({ account }) => account === 'available').balance, quota.available)
+      assert.equal(balances.reduce((sum, { balance }) => sum + balance, 0), 0)
+      const rows = page.locator('section', { has: page.getByRole('heading', { name: t.usage, exact: true }) }).locator('tbody tr')
+      await rows.first().waitFor()
+      assert.equal(await rows.count(), 1)
+      assert.ok((await sideways(page)) <= 0, 'no sideways scroll')
+      await picture(page, `account-${label}`)
+
+      await page.goto(chat)
+      await answers(page, t).first().waitFor()
+      assert.equal((await lastOnRecord(page)).text, said)
+      assert.deepEqual(complaints, [])
+      await context.close()
+    })
+
+    test('nothing that lets one in lies where a script could read it', async () => {
+      const { page, context } = await house.visit(screen, language)
+      await page.goto('/misaki')
+      await say(page, t, t.greeting)
+      await answers(page, t).first().waitFor()
+      const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]))
+      const session = (await context.cookies()).find(({ name }) => name.includes('noren_session'))
+      assert.ok(session?.httpOnly)
+      assert.ok(!kept.includes(session.value))
+      assert.doesNotMatch(kept, /eyJ[\w-]+\.[\w-]+\./, 'no token in web storage')
+      await context.close()
+    })
+  })
 }
 
 test('Enter that ends a composition in Japanese input sends nothing; the next one does', async () => {

@@ -59,6 +59,8 @@ pub(crate) enum Cookie {
     Session,
     /// By which a browser is known again, so that guesses from elsewhere don't lock its owner out.
     Device,
+    /// By which guests of one browser are counted.
+    Guest,
     /// Ties a trip to an issuer to the browser that began it.
     Trip,
 }
@@ -68,6 +70,7 @@ impl Cookie {
         match self {
             Self::Session => "noren_session",
             Self::Device => "noren_device",
+            Self::Guest => "noren_guest",
             Self::Trip => "noren_trip",
         }
     }

@@ -19,6 +19,8 @@ pub enum Error {
     WrongCode,
     #[error("too many tries; the window ends in {0} s")]
     TooManyAttempts(u64),
+    #[error("enough guests came from there; the window ends in {0} s")]
+    TooManyGuests(u64),
     #[error("the password would be guessed soon")]
     WeakPassword,
     #[error("a proven account has the e-mail address")]
@@ -84,6 +86,7 @@ impl Error {
             Self::WrongCredentials => (401, "wrong_credentials"),
             Self::WrongCode => (401, "wrong_code"),
             Self::TooManyAttempts(_) => (429, "too_many_attempts"),
+            Self::TooManyGuests(_) => (429, "too_many_guests"),
             Self::WeakPassword | Self::BadClient(_) => (422, "invalid_input"),
             Self::EmailTaken => (409, "email_taken"),
             Self::NameTaken => (409, "name_taken"),
@@ -132,6 +135,10 @@ impl Error {
             Self::TooManyAttempts(_) => Text::new(
                 "試した回数が多すぎます。しばらく待ってからもう一度お試しください。",
                 "Too many tries. Please wait a while and try again.",
+            ),
+            Self::TooManyGuests(_) => Text::new(
+                "ゲストとしての入店は、今日はここまでです。無料の会員登録をすると続けられます。",
+                "That is all for guests from here today. Sign up for free to go on.",
             ),
             Self::WeakPassword | Self::BadClient(_) => Text::new(
                 "入力に直すところがあります。",
@@ -218,7 +225,9 @@ impl From<Error> for Problem {
             Error::Fault(fault) => fault.into(),
             Error::Busy => problem.with_retry_after(2),
             Error::IssuerAway => problem.with_retry_after(10),
-            Error::TooManyAttempts(seconds) => problem.with_retry_after(seconds),
+            Error::TooManyAttempts(seconds) | Error::TooManyGuests(seconds) => {
+                problem.with_retry_after(seconds)
+            }
             Error::IssuerRefused(why) => {
                 tracing::info!(why, "an issuer's answer was refused");
                 problem

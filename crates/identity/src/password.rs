@@ -20,10 +20,11 @@ const MOST: usize = 4;
 /// take all its connections, and other requests would wait for those.
 const PLACES: usize = 2 * MOST;
 /// How long a sign-in waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How far a computation stands back for everything else (`nice`): a flood of sign-ins must not slow other requests, and
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How far a computation stands back for everything else (`nice`): a flood of sign-ins must not slow other requests much, and a
+/// busy machine must still let people in (ten steps further back, a single sign-in waited for seconds beside busy neighbours);
 /// on a machine that is not busy it takes no longer.
-const MODESTY: i32 = 10;
+const MODESTY: i32 = 5;
 /// The most memory that an imported hash may ask for, in KiB.
 const LARGEST: u32 = 256 * 1024;
 

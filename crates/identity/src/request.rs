@@ -20,6 +20,8 @@ pub struct RequestMeta {
     pub address: Option<IpAddr>,
     /// The token of the cookie by which a browser is known again.
     pub(crate) device: Option<String>,
+    /// The token of the cookie by which guests of one browser are counted.
+    pub(crate) guest: Option<String>,
 }
 
 impl RequestMeta {
@@ -30,6 +32,7 @@ impl RequestMeta {
             user_agent: HOUSE.to_owned(),
             address: None,
             device: None,
+            guest: None,
         }
     }
 
@@ -90,6 +93,10 @@ where
             device: room
                 .cookie
                 .read(Cookie::Device, &parts.headers)
+                .map(str::to_owned),
+            guest: room
+                .cookie
+                .read(Cookie::Guest, &parts.headers)
                 .map(str::to_owned),
         })
     }

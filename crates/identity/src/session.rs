@@ -13,7 +13,7 @@ use crate::{
     Caller, Error, Identity, Principal, RequestMeta, Role, SessionId, TenantId, UserId, Via,
     access, audit,
     cookie::{Cookie, CookieStyle},
-    device, revocation, secret, user,
+    device, revocation, secret, throttle, user,
 };
 
 pub(crate) use http::{Kind, View, router};
@@ -66,6 +66,8 @@ pub struct NewSession {
     pub(crate) token: String,
     /// For a browser that its user signed in from for the first time.
     pub(crate) device: Option<String>,
+    /// For a guest's browser: by what its guests are counted.
+    guest: Option<String>,
 }
 
 impl NewSession {
@@ -75,15 +77,31 @@ impl NewSession {
             .device
             .as_ref()
             .map(|token| style.set(Cookie::Device, token, device::LIFETIME));
+        let guest = self
+            .guest
+            .as_ref()
+            .map(|token| style.set(Cookie::Guest, token, throttle::GUESTS_OF_BROWSER.window));
         std::iter::once(style.set(Cookie::Session, &self.token, LIFETIME))
             .chain(device)
+            .chain(guest)
             .collect()
     }
 }
 
-/// Opens a guest's session with a personal tenant of its own, in one transaction.
+/// Opens a guest's session with a personal tenant of its own, in one transaction. Each guest has a quota, so that they are
+/// counted by browser and by network.
+///
+/// # Errors
+/// `TooManyGuests`.
 pub async fn guest(room: &Identity, meta: &RequestMeta) -> Result<NewSession, Error> {
     let cx = &room.cx;
+    let browser = match &meta.guest {
+        Some(token) => token.clone(),
+        None => secret::new_token()?,
+    };
+    if !meta.is_of_the_house() {
+        count_guest(cx, &browser, &meta.source()).await?;
+    }
     let mut tx = cx.db.begin(Scope::House("a guest comes in")).await?;
     let tenant = crate::tenant::new_personal(&mut tx, cx).await?;
     let entry = Entry {
@@ -91,9 +109,25 @@ pub async fn guest(room: &Identity, meta: &RequestMeta) -> Result<NewSession, Er
         user: None,
         proofs: &[],
     };
-    let new = open(&mut tx, cx, &entry, meta).await?;
+    let mut new = open(&mut tx, cx, &entry, meta).await?;
     tx.commit().await?;
+    new.guest = Some(browser);
     Ok(new)
+}
+
+async fn count_guest(cx: &Ctx, browser: &str, network: &str) -> Result<(), Error> {
+    for (limit, source) in [
+        (throttle::GUESTS_OF_BROWSER, browser),
+        (throttle::GUESTS_OF_NETWORK, network),
+    ] {
+        throttle::count(cx, limit, source)
+            .await
+            .map_err(|error| match error {
+                Error::TooManyAttempts(seconds) => Error::TooManyGuests(seconds),
+                other => other,
+            })?;
+    }
+    Ok(())
 }
 
 /// Ends a session on the server, so that a copy of the cookie is worthless.
@@ -238,6 +272,7 @@ async fn insert(
         session,
         token,
         device,
+        guest: None,
     })
 }
 

@@ -46,6 +46,18 @@ pub(crate) const REGISTER: Limit = Limit {
     tries: 100,
     window: QUARTER,
 };
+/// Guests of one browser: whoever leaves and comes again does not begin anew for ever.
+pub(crate) const GUESTS_OF_BROWSER: Limit = Limit {
+    name: "guests_of_browser",
+    tries: 3,
+    window: Duration::days(1),
+};
+/// Guests of one network, where browsers forget their cookies. A school or a café shares one.
+pub(crate) const GUESTS_OF_NETWORK: Limit = Limit {
+    name: "guests_of_network",
+    tries: 100,
+    window: Duration::days(1),
+};
 /// Letters asked for with one address, such as resets.
 pub(crate) const LETTER: Limit = Limit {
     name: "letter",

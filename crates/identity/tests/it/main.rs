@@ -8,6 +8,7 @@
 
 mod access;
 mod factors;
+mod guests;
 mod idle;
 mod keys;
 mod oauth;
