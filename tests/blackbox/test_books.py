@@ -1,6 +1,7 @@
 """A balance explained: every lot behind it and every movement of it, for its owner and for an operator."""
 
 import uuid
+from datetime import datetime, timedelta
 
 import psycopg
 import pytest
@@ -124,3 +125,20 @@ def test_what_a_plan_file_would_change_is_shown_before_it_does(house, person, tm
     assert refused.returncode != 0 and "--to-newest" in refused.stderr
     nobody = run("plans", "migrate", "misaki/vip", "--to-newest", "--dry-run", DATABASE_URL=house.database)
     assert (nobody.returncode, nobody.stdout) == (0, "nobody is on an older version\n")
+
+
+def test_the_usage_pages_sums_are_the_books(house, person):
+    rows = person.all("/billing/usage", storefront="misaki")
+    months = {(datetime.fromisoformat(row["at"]) + timedelta(hours=9)).strftime("%Y-%m") for row in rows}
+    pages = [person.page("/billing/usage/days", storefront="misaki", month=month) for month in months]
+    for page in pages:
+        for name in ("requests", "tokens_in", "tokens_out", "cost_nano_usd"):
+            assert sum(day[name] for day in page["days"]) == page["totals"][name]
+    told = [sum(page["totals"][name] for page in pages) for name in ("requests", "tokens_in", "tokens_out", "cost_nano_usd")]
+    assert told == [len(rows)] + [sum(row[name] for row in rows) for name in ("tokens_in", "tokens_out", "cost_nano_usd")]
+    used = sum(page["totals"]["units"][UNIT] for page in pages)
+    with psycopg.connect(house.database, autocommit=True) as database:
+        [(spent,)] = database.execute(
+            """select sum(e.amount) from ledger.entry e join ledger.account a on a.id = e.account_id
+               where a.kind = 'spent' and a.unit = %s and a.tenant_id = %s""", [UNIT, uuid.UUID(person.tenant[4:])]).fetchall()
+    assert used == spent == person.balances()["spent"] == 3

@@ -1,5 +1,6 @@
 """A tenant's own limit by the month: told at its amounts, stopped at its end, on again with one raise."""
 
+import httpx
 import pytest
 from standardwebhooks import Webhook
 
@@ -61,7 +62,45 @@ def test_use_stops_at_ones_own_limit_and_goes_on_when_it_is_raised(house, receiv
 
 def test_what_is_no_budget_is_refused(house):
     person = Person(house).join()
-    for body in ({"monthly": -1}, {"monthly": 1, "alerts": [0]}, {"monthly": 1, "alerts": [1, 2, 3, 4, 5, 6]}, {"monthly": 10**13}, {"monthly": "5"}, {"more": 1}):
+    for body in ({"monthly": -1}, {"monthly": 1, "alerts": [0]}, {"monthly": 1, "alerts": [1, 2, 3, 4, 5, 6]}, {"monthly": 10**16}, {"monthly": "5"}, {"more": 1}):
         assert person.web.put(UNIT, json=body).status_code in (400, 422), body
     assert person.web.put("/billing/budgets/No-Unit", json={"monthly": 1}).status_code == 404
     assert person.web.get("/billing/budgets").json()["items"] == []
+
+
+def test_what_might_cost_more_than_the_limit_is_not_begun(house):
+    person = Person(house).join().prove_address()
+    ask(person)
+    spent = next(row["cost_nano_usd"] for row in person.web.get("/billing/usage?storefront=misaki").json()["items"])
+    assert spent > 0
+    limit = person.web.put("/billing/budgets/misaki.cost", json={"monthly": spent + 1, "alerts": []})
+    assert (limit.json()["used"], limit.json()["stopped"]) == (spent, False), limit.text
+    refused = person.post("もう一つだけ、聞いてもらえますか")
+    assert (refused.status_code, refused.json()["code"]) == (402, "cost_limit_reached"), refused.text
+    assert refused.json()["violated-policies"] == ["misaki.cost"]
+    assert person.web.get("/billing/budgets").json()["items"][0]["stopped"]
+    assert until(lambda: len(notices(person)) == 1, 20), notices(person)
+    assert person.web.put("/billing/budgets/misaki.cost", json={"monthly": 10**9, "alerts": []}).json()["stopped"] is False
+    ask(person)
+
+
+def test_a_key_has_a_limit_of_cost_of_its_own(house):
+    person = Person(house).join().prove_address()
+    kept = person.key("cheap", daily_cost_nano_usd=1)
+    free = person.key("free")
+    assert (kept["key"]["daily_cost_nano_usd"], free["key"]["daily_cost_nano_usd"]) == (1, None)
+
+    listed = httpx.get(f"{house.inference}/v1/models", headers={"authorization": f"Bearer {free['secret']}"}, timeout=30)
+    model = next(one["id"] for one in listed.json()["data"] if "embed" not in one["id"])
+
+    def call(key: dict):
+        body = {"model": model, "messages": [{"role": "user", "content": "こんばんは"}], "max_tokens": 50}
+        return httpx.post(f"{house.inference}/v1/chat/completions", json=body, timeout=30, headers={"authorization": f"Bearer {key['secret']}"})
+
+    refused = call(kept)
+    assert refused.status_code == 429 and int(refused.headers["retry-after"]) > 0, refused.text
+    assert "$0.000000001" in refused.text
+    assert call(free).status_code == 200
+    path = f"/keys/{kept['key']['id']}"
+    assert person.web.patch(path, json={"daily_cost_nano_usd": 10**9}).json()["daily_cost_nano_usd"] == 10**9
+    assert until(lambda: call(kept).status_code == 200, 10)

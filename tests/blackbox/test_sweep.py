@@ -65,7 +65,7 @@ class World:
         """What may never be seen outside: the word, and the ids."""
         people = [*self.team.values(), *self.family.values()]
         known = [self.word, *(person.email for person in people if person.email), *(person.user for person in people),
-                 self.key["secret"], *(value for name, value in vars(self.ids).items() if name not in ("issuer", "token", "unit", "model", "endpoint", "phrase"))]
+                 self.key["secret"], *(value for name, value in vars(self.ids).items() if name not in ("issuer", "token", "unit", "model", "endpoint", "phrase", "storefront"))]
         return [text for text in known if text]
 
     def come_to_rest(self, database):
@@ -148,7 +148,7 @@ def side_by_side(ask, names) -> list:
 
 
 def about_somebody(operation: str) -> bool:
-    names = operation.replace("{issuer}", "").replace("{token}", "").replace("{unit}", "")
+    names = operation.replace("{issuer}", "").replace("{token}", "").replace("{unit}", "").replace("{storefront}", "")
     is_the_houses = operation.startswith(OPERATORS) or " /admin/misaki/" in operation
     return "{" in names and not is_the_houses or operation in BY_BODY
 

@@ -77,3 +77,33 @@ def test_stripes_own_library_sells_once_and_pays_back(shop):
     intent = invoice.payments.data[0].payment.payment_intent
     refund = shop.v1.refunds.create({"payment_intent": intent, "amount": 100})
     assert (refund.amount, refund.status) == (100, "succeeded")
+
+
+def test_stripes_own_library_writes_an_invoice_and_finds_no_card_for_it(shop):
+    customer = shop.v1.customers.create({"metadata": {"tenant": "of a test"}})
+    assert shop.v1.customers.payment_methods.list(customer.id).data == []
+    invoice = shop.v1.invoices.create({"customer": customer.id, "collection_method": "charge_automatically", "auto_advance": False,
+                                       "pending_invoice_items_behavior": "exclude", "metadata": {"order": "of a test"}})
+    assert (invoice.status, invoice.amount_due) == ("draft", 0)
+    shop.v1.invoice_items.create({"customer": customer.id, "invoice": invoice.id, "quantity": 1,
+                                  "pricing": {"price": "price_sandbox_misaki_topup_hundred"}})
+    with pytest.raises(stripe.InvalidRequestError):
+        shop.v1.invoices.pay(invoice.id, {"off_session": True})
+    invoice = shop.v1.invoices.finalize_invoice(invoice.id, {"auto_advance": False})
+    assert (invoice.status, invoice.amount_due) == ("open", 300)
+    with pytest.raises(stripe.StripeError) as declined:
+        shop.v1.invoices.pay(invoice.id, {"off_session": True})
+    assert declined.value.http_status == 402
+    assert shop.v1.invoices.void_invoice(invoice.id).status == "void"
+
+
+def test_a_customers_test_clock_is_its_own(shop):
+    clock = shop.v1.test_helpers.test_clocks.create({"frozen_time": 1_900_000_000, "name": "of a test"})
+    ahead = shop.v1.customers.create({"test_clock": clock.id})
+    other = shop.v1.customers.create({})
+    shop.v1.test_helpers.test_clocks.advance(clock.id, {"frozen_time": 1_900_086_400})
+    assert shop.v1.test_helpers.test_clocks.retrieve(clock.id).frozen_time == 1_900_086_400
+    with pytest.raises(stripe.InvalidRequestError):
+        shop.v1.test_helpers.test_clocks.advance(clock.id, {"frozen_time": 1_900_000_000})
+    told = [shop.v1.invoices.create({"customer": customer.id, "auto_advance": False}).created for customer in (ahead, other)]
+    assert told[0] >= 1_900_086_400 > told[1]

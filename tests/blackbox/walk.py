@@ -52,6 +52,10 @@ GET    /billing/subscriptions                    -     -     -     -      y     
 POST   /billing/orders                           -     -     -     -      y     y      y        y      -
 POST   /billing/topup-orders                     -     -     -     -      y     y      y        y      -
 GET    /billing/topup-orders/{order}             -     -     -     -      y     y      y        y      -
+GET    /billing/auto-topups                      -     -     -     -      y     y      y        y      -
+POST   /billing/auto-topup-orders                -     -     -     -      y     y      y        y      -
+PUT    /billing/auto-topups/{storefront}         -     -     -     -      y     y      y        y      -
+DELETE /billing/auto-topups/{storefront}         -     -     -     -      y     y      y        y      -
 POST   /billing/subscriptions/{subscription}/change -  -     -     -      y     y      y        y      -
 POST   /billing/subscriptions/{subscription}/cancel -  -     -     -      y     y      y        y      -
 POST   /billing/subscriptions/{subscription}/resume -  -     -     -      y     y      y        y      -
@@ -287,6 +291,7 @@ class Ids:
     job: str = field(default_factory=lambda: f"job_{hexid()}")
     issuer: str = "nowhere"
     unit: str = "misaki.chat"
+    storefront: str = "misaki"
     model: str = "nobody"
     response: str = field(default_factory=lambda: f"resp_{hexid()}")
     endpoint: str = "nobody"
@@ -308,6 +313,8 @@ BODIES: dict[str, Callable[[Ids], dict]] = {
     "POST /billing/checkout-session": lambda ids: {"storefront": "misaki", "plan": "guest"},
     "POST /billing/orders": lambda ids: {"storefront": "misaki", "plan": "guest"},
     "PUT /billing/budgets/{unit}": lambda ids: {"monthly": 1_000_000, "alerts": []},
+    "POST /billing/auto-topup-orders": lambda ids: {"storefront": "misaki", "topup": "nothing", "threshold": 1, "monthly_yen": 1},
+    "PUT /billing/auto-topups/{storefront}": lambda ids: {"order": f"ord_{'0' * 32}"},
     "POST /billing/topup-orders": lambda ids: {"storefront": "misaki", "topup": "nothing"},
     "POST /points/redeem": lambda ids: {"exchange": "nothing"},
     "POST /referrals": lambda ids: {"programme": "nothing"},

@@ -2,7 +2,7 @@ use identity::{AuditAction, Caller, RequestMeta};
 use serde_json::{Value, json};
 
 use crate::{
-    Billing, Error, Shop, SubscriptionView, customer,
+    Billing, Error, Shop, SubscriptionView, auto, customer,
     order::{self, Fresh, Kind, OrderId},
     stripe::StripeError,
     subscription::{self, Row},
@@ -163,6 +163,7 @@ pub async fn see_off(room: &Billing, tenant: identity::TenantId) -> Result<(), E
     };
     let mut tx = subscription::begin(room).await?;
     let rows = subscription::store::of_tenant(&mut tx, tenant).await?;
+    auto::see_off(&mut tx, tenant).await?;
     tx.commit().await?;
     for row in rows {
         if row.livemode != shop.livemode || !subscription::is_alive(&row.status) {

@@ -13,6 +13,12 @@ pub enum Error {
     NotForSale,
     #[error("there is no such top-up, or it is not for sale")]
     NoTopUp,
+    #[error("nothing is bought by itself at the storefront")]
+    NoAutoTopUp,
+    #[error("no card is kept that could be charged")]
+    NoCard,
+    #[error("the month's ceiling is below one price")]
+    CeilingTooLow,
     #[error("the tenant has a subscription at this storefront")]
     AlreadySubscribed,
     #[error("the tenant never bought anything")]
@@ -105,6 +111,9 @@ impl From<Error> for Problem {
                 ),
             ),
             Error::NoTopUp
+            | Error::NoAutoTopUp
+            | Error::NoCard
+            | Error::CeilingTooLow
             | Error::NoOrder
             | Error::OrderStale
             | Error::NoSubscription
@@ -157,6 +166,30 @@ fn order_problem(error: &Error) -> Problem {
             Text::new(
                 "この買い足しは今お求めいただけません。",
                 "There is no such top-up, or it can't be bought right now.",
+            ),
+        ),
+        Error::NoAutoTopUp => Problem::new(
+            404,
+            "auto_topup_not_found",
+            Text::new(
+                "自動の買い足しは設定されていません。",
+                "Automatic top-ups are not on here.",
+            ),
+        ),
+        Error::NoCard => Problem::new(
+            409,
+            "no_card_kept",
+            Text::new(
+                "保存されたカードがありません。先にプランに申し込むか、お支払い方法を登録してください。",
+                "No card is stored. Subscribe to a plan or add a way to pay first.",
+            ),
+        ),
+        Error::CeilingTooLow => Problem::new(
+            422,
+            "ceiling_too_low",
+            Text::new(
+                "1か月の上限は、1回の価格以上にしてください。",
+                "The month's ceiling has to be at least the price of one.",
             ),
         ),
         Error::NoOrder => Problem::new(

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    Billing, Error, SubscriptionView, checkout, event, operate,
+    Billing, Error, SubscriptionView, auto, checkout, event, operate,
     order::{self, OrderId},
     points, portal, receipt, referral, subscription, topup,
 };
@@ -29,6 +29,7 @@ pub fn router() -> OpenApiRouter<Billing> {
         .routes(routes!(list_subscriptions))
         .merge(order::http::router())
         .merge(topup::http::router())
+        .merge(auto::http::router())
         .merge(receipt::http::router())
         .merge(operate::http::router())
         .merge(points::http::router())

@@ -9,6 +9,7 @@
 //! Readings of one object are numbered before they begin, and an older one never writes over a younger. So whichever
 //! events come how often in which order, the end is what Stripe said last.
 
+mod auto;
 mod change;
 mod checkout;
 mod customer;
@@ -40,6 +41,7 @@ use identity::Identity;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Notify;
 
+pub use auto::top_up_due;
 pub use change::{pays, see_off};
 pub use checkout::{CheckoutId, Wish, start as start_checkout};
 pub use error::Error;

@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    Billing, Currency, Error, Money, Shop, customer,
+    Billing, Currency, Error, Money, Shop, auto, customer,
     event::Outcome,
     fact,
     order::OrderId,
@@ -226,6 +226,7 @@ async fn record_once(
     let lot = ledger::grant(&mut tx, &room.cx, &grant).await?;
     store::insert_grant(&mut tx, new.id, lot, &grant).await?;
     receipt::make_once(&mut tx, room, &new, &topup).await?;
+    auto::paid(&mut tx, order, new.now).await?;
     came_in(&mut tx, room, &new).await?;
     tx.commit().await?;
     tell(&new);

@@ -1,6 +1,6 @@
 pub(crate) mod http;
 mod store;
-mod words;
+pub(crate) mod words;
 
 use chrono::{DateTime, Duration, Utc};
 use db::Scope;
@@ -23,21 +23,35 @@ const LIVES: Duration = Duration::minutes(30);
 /// One version of a top-up, as it was shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub(crate) struct OrderTopUp {
-    id: String,
+    pub(crate) id: String,
     version: i32,
-    title: Text,
+    pub(crate) title: Text,
     unit: String,
-    amount: u32,
+    pub(crate) amount: u32,
     /// Once, tax included.
     price_yen: i64,
     /// How many days the units live.
-    days: u16,
+    pub(crate) days: u16,
+}
+
+impl OrderTopUp {
+    pub(crate) fn of(topup: &TopUp) -> Self {
+        Self {
+            id: topup.id.clone(),
+            version: topup.version,
+            title: topup.terms.title.clone(),
+            unit: topup.terms.unit.clone(),
+            amount: topup.terms.amount,
+            price_yen: topup.terms.price_yen.0,
+            days: topup.terms.days,
+        }
+    }
 }
 
 /// The final confirmation of a top-up: paid once, never renewed. Kept as it was shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub(crate) struct TopUpOrder {
-    id: OrderId,
+    pub(crate) id: OrderId,
     storefront: String,
     topup: OrderTopUp,
     /// The six things that the law wants to be told before an order is final.
@@ -47,7 +61,30 @@ pub(crate) struct TopUpOrder {
     tax_yen: i64,
     /// Until when units live that are paid for right now.
     units_expire_at: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
+    pub(crate) expires_at: DateTime<Utc>,
+}
+
+impl TopUpOrder {
+    pub(crate) fn of(
+        id: OrderId,
+        topup: &TopUp,
+        now: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    ) -> Self {
+        let total = topup.terms.price_yen.0;
+        let mut order = Self {
+            id,
+            storefront: topup.storefront.clone(),
+            topup: OrderTopUp::of(topup),
+            items: Vec::new(),
+            total_yen: total,
+            tax_yen: order::tax_in(total),
+            units_expire_at: topup.expires_at(now),
+            expires_at,
+        };
+        order.items = words::items(&order);
+        order
+    }
 }
 
 /// What became of an order of a top-up.
@@ -64,7 +101,7 @@ struct Kept {
     expires_at: DateTime<Utc>,
 }
 
-async fn for_sale(room: &Billing, storefront: &str, id: &str) -> Result<TopUp, Error> {
+pub(crate) async fn for_sale(room: &Billing, storefront: &str, id: &str) -> Result<TopUp, Error> {
     let catalogue = room.entitlement.catalogue.read().await;
     let found = catalogue.topup(storefront, id).cloned();
     drop(catalogue);
@@ -85,25 +122,7 @@ async fn place(
     let topup = for_sale(room, storefront, id).await?;
     let now = room.cx.clock.now();
     let total = topup.terms.price_yen.0;
-    let mut order = TopUpOrder {
-        id: room.cx.ids.new_id(),
-        storefront: storefront.to_owned(),
-        topup: OrderTopUp {
-            id: topup.id.clone(),
-            version: topup.version,
-            title: topup.terms.title.clone(),
-            unit: topup.terms.unit.clone(),
-            amount: topup.terms.amount,
-            price_yen: total,
-            days: topup.terms.days,
-        },
-        items: Vec::new(),
-        total_yen: total,
-        tax_yen: order::tax_in(total),
-        units_expire_at: topup.expires_at(now),
-        expires_at: now + LIVES,
-    };
-    order.items = words::items(&order);
+    let order = TopUpOrder::of(room.cx.ids.new_id(), &topup, now, now + LIVES);
     let shown = serde_json::to_value(&order)
         .map_err(|error| kernel::Fault::internal("an order can't be written", error))?;
     let by = caller.principal;

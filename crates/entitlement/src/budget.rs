@@ -30,6 +30,8 @@ pub(crate) struct Budget {
     /// In the running month of the tenant's own time zone.
     pub(crate) used: i64,
     pub(crate) resets_at: DateTime<Utc>,
+    /// Whether work was refused this month since it might have passed the limit of cost.
+    pub(crate) stopped: bool,
 }
 
 /// What somebody wants of a budget.
@@ -46,6 +48,7 @@ struct Kept {
     unit: String,
     monthly: Option<i64>,
     alerts: Vec<i64>,
+    stopped_at: Option<DateTime<Utc>>,
 }
 
 /// What a budget leaves to be set aside.
@@ -60,6 +63,46 @@ pub(crate) struct Left {
 fn storefront_of(unit: &str) -> &str {
     unit.split_once('.')
         .map_or(unit, |(storefront, _)| storefront)
+}
+
+/// The name under which what a storefront's models cost is limited.
+pub(crate) fn cost_of(storefront: &str) -> String {
+    format!("{storefront}.cost")
+}
+
+/// Whether the unit is a storefront's cost, in billionths of a US dollar, and nothing that is granted.
+pub(crate) fn is_cost(unit: &str) -> bool {
+    unit.ends_with(".cost")
+}
+
+/// Whether a tenant has a limit of what its work at a storefront may cost in a month.
+pub(crate) async fn limits_cost(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    storefront: &str,
+) -> sqlx::Result<bool> {
+    let found = cost_limit(conn, tenant, &cost_of(storefront)).await?;
+    Ok(found.is_some())
+}
+
+/// The limit of cost, and when work was last refused by it.
+pub(crate) async fn cost_limit(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    unit: &str,
+) -> sqlx::Result<Option<(i64, Option<DateTime<Utc>>)>> {
+    let kept = store::find(conn, tenant, unit).await?;
+    Ok(kept.and_then(|kept| kept.monthly.map(|monthly| (monthly, kept.stopped_at))))
+}
+
+pub(crate) use store::stopped;
+
+/// An amount of billionths of a US dollar in words, exact and without needless digits.
+pub(crate) fn dollars(nano: i64) -> String {
+    let (whole, part) = (nano / 1_000_000_000, nano % 1_000_000_000);
+    let part = format!("{part:09}");
+    let digits = part.trim_end_matches('0').len().max(2);
+    format!("${whole}.{}", part.get(..digits).unwrap_or(&part))
 }
 
 /// How much of a unit the tenant's own budget still lets be set aside this month; none without one. Counted are whole blocks
@@ -85,13 +128,18 @@ pub(crate) async fn left(
 async fn view(conn: &mut PgConnection, cx: &Ctx, kept: Kept) -> Result<Budget, Error> {
     let month = grant::running(conn, cx, kept.tenant, Every::Month).await?;
     let storefront = storefront_of(&kept.unit);
-    let used = store::used(conn, kept.tenant, storefront, &kept.unit, month.start).await?;
+    let used = if is_cost(&kept.unit) {
+        store::cost(conn, kept.tenant, storefront, month.start).await?
+    } else {
+        store::used(conn, kept.tenant, storefront, &kept.unit, month.start).await?
+    };
     Ok(Budget {
         unit: kept.unit,
         monthly: kept.monthly,
         alerts: kept.alerts,
         used,
         resets_at: month.end,
+        stopped: kept.stopped_at.is_some_and(|at| at >= month.start),
     })
 }
 
@@ -133,6 +181,7 @@ pub(crate) async fn set(
                 unit: unit.to_owned(),
                 monthly: wish.monthly,
                 alerts: wish.alerts,
+                stopped_at: None,
             };
             store::write(&mut tx, &kept, cx.clock.now()).await?;
             Some(view(&mut tx, cx, kept).await?)
@@ -184,7 +233,15 @@ fn reached(budget: &Budget) -> Vec<i64> {
         .copied()
         .chain(budget.monthly)
         .collect();
+    if is_cost(&budget.unit)
+        && let Some(monthly) = budget.monthly
+    {
+        amounts.push(i64::try_from(i128::from(monthly) * 8 / 10).unwrap_or(monthly));
+    }
     amounts.retain(|amount| *amount > 0 && budget.used >= *amount);
+    if budget.stopped {
+        amounts.extend(budget.monthly.filter(|monthly| *monthly > 0));
+    }
     amounts.sort_unstable();
     amounts.dedup();
     amounts
@@ -234,10 +291,21 @@ async fn tell(
 
 /// The title and the text of a letter.
 fn words(budget: &Budget, amount: i64, to: &Addressee) -> (String, String) {
-    let Budget { unit, used, .. } = budget;
+    let says_cost = is_cost(&budget.unit);
+    let number = |n: i64| {
+        if says_cost { dollars(n) } else { n.to_string() }
+    };
+    let storefront = storefront_of(&budget.unit);
+    let unit = match (says_cost, to.lang) {
+        (false, _) => budget.unit.clone(),
+        (true, Lang::Ja) => format!("{storefront}のモデルの費用"),
+        (true, Lang::En) => format!("model cost at {storefront}"),
+    };
+    let stopped = budget.monthly == Some(amount);
+    let (used, amount) = (number(budget.used), number(amount));
     let japan = budget.resets_at.with_timezone(&chrono_tz::Asia::Tokyo);
     let until = japan.format("%Y-%m-%d %H:%M");
-    match (to.lang, budget.monthly == Some(amount)) {
+    match (to.lang, stopped) {
         (Lang::Ja, true) => (
             format!("{unit}のご利用が、ご自身で決めた上限に達しました"),
             format!(
@@ -284,8 +352,41 @@ mod tests {
                 alerts: alerts.to_vec(),
                 used,
                 resets_at: DateTime::UNIX_EPOCH,
+                stopped: false,
             };
             assert_eq!(reached(&budget), amounts, "{budget:?}");
+        }
+    }
+
+    #[test]
+    fn of_a_cost_people_are_told_at_four_fifths_and_when_work_was_refused() {
+        for (used, stopped, amounts) in [
+            (799, false, &[][..]),
+            (800, false, &[800]),
+            (801, true, &[800, 1000]),
+            (1000, false, &[800, 1000]),
+        ] {
+            let budget = Budget {
+                unit: cost_of("misaki"),
+                monthly: Some(1000),
+                alerts: Vec::new(),
+                used,
+                resets_at: DateTime::UNIX_EPOCH,
+                stopped,
+            };
+            assert_eq!(reached(&budget), amounts, "{budget:?}");
+        }
+    }
+
+    #[test]
+    fn dollars_are_exact() {
+        for (nano, words) in [
+            (0, "$0.00"),
+            (1, "$0.000000001"),
+            (1_500_000_000, "$1.50"),
+            (12_345_678_900, "$12.3456789"),
+        ] {
+            assert_eq!(dollars(nano), words);
         }
     }
 }

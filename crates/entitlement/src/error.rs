@@ -3,7 +3,10 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use kernel::{Fault, Text};
 
-use crate::rate::{CONCURRENT, KEY_DAY, PER_MINUTE};
+use crate::{
+    budget::dollars,
+    rate::{CONCURRENT, KEY_DAY, KEY_DAY_COST, PER_MINUTE},
+};
 
 /// What entitlement refuses. Every refusal says when it would pass or what would make it pass.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +40,21 @@ pub enum Error {
     NoBudget,
     #[error("the key's cap of {cap} a day is reached")]
     KeyCapReached { cap: i64, retry_after_secs: u64 },
+    #[error("the work might cost more than the tenant's own limit of a month leaves")]
+    CostLimitReached {
+        unit: String,
+        limit: i64,
+        spent: i64,
+        most: i64,
+        retry_after_secs: u64,
+    },
+    #[error("the work might cost more than the key's limit of a day leaves")]
+    KeyCostReached {
+        limit: i64,
+        spent: i64,
+        most: i64,
+        retry_after_secs: u64,
+    },
     #[error("no plan of this storefront applies")]
     NoPlan,
     #[error("the reservation is closed")]
@@ -118,6 +136,44 @@ impl From<Error> for Problem {
             )
             .with_retry_after(retry_after_secs)
             .with_violated(KEY_DAY),
+            Error::CostLimitReached { unit, limit, spent, most, retry_after_secs } => {
+                let [limit, spent, most] = [limit, spent, most].map(dollars);
+                Problem::new(
+                    402,
+                    "cost_limit_reached",
+                    Text::owned(
+                        format!(
+                            "ご自身で決めた今月の費用の上限（{limit}）を超えるおそれがあるため、止めました。今月の費用は{spent}、この依頼は最大{most}です。\
+                             「プランと使用量」で上限を上げると、すぐに使えます。"
+                        ),
+                        format!(
+                            "This might pass the limit of {limit} a month that you set: {spent} is spent, and this may cost up to {most}. \
+                             Raise the limit under Plan and usage to go on at once."
+                        ),
+                    ),
+                )
+                .with_retry_after(retry_after_secs)
+                .with_violated(&unit)
+            }
+            Error::KeyCostReached { limit, spent, most, retry_after_secs } => {
+                let [limit, spent, most] = [limit, spent, most].map(dollars);
+                Problem::new(
+                    429,
+                    "key_cost_reached",
+                    Text::owned(
+                        format!(
+                            "このキーの1日の費用の上限（{limit}）を超えるおそれがあります。今日の費用は{spent}、この依頼は最大{most}です。\
+                             日付が変わるか、キーの設定で上限を上げると使えます。"
+                        ),
+                        format!(
+                            "This might pass the key's limit of {limit} a day: {spent} is spent, and this may cost up to {most}. \
+                             It works again tomorrow, or once the key's limit is raised."
+                        ),
+                    ),
+                )
+                .with_retry_after(retry_after_secs)
+                .with_violated(KEY_DAY_COST)
+            }
             Error::NoPlan => {
                 Problem::new(404, "no_plan", Text::new("このお店のプランがありません。", "This storefront has no plan for you."))
             }

@@ -1,15 +1,15 @@
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use db::Ctx;
-use identity::TenantId;
+use identity::{Principal, TenantId};
 use kernel::{Fault, Yen};
 use ledger::{Grant, Source};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    Error, Every,
-    plan::{PeriodicGrant, Plan, Standing},
+    Entitlement, Error, Every, block,
+    plan::{PeriodicGrant, Plan, Standing, plan_of},
 };
 
 /// A stretch of time: from the first instant to just before the second.
@@ -55,7 +55,15 @@ pub(crate) async fn ensure(
             reason: &reason,
             expires_at: Some(period.end),
         };
-        ledger::grant(conn, cx, &grant).await.map_err(unexpected)?;
+        let lot = ledger::grant(conn, cx, &grant).await.map_err(unexpected)?;
+        if let Some(roll) = periodic.roll_over {
+            let until = months_after(period.end, roll.months, zone)?;
+            let roll = ledger::RollOver {
+                most: i64::from(roll.most),
+                until,
+            };
+            ledger::roll_over(conn, (lot, tenant), roll).await?;
+        }
     }
     Ok(())
 }
@@ -80,6 +88,40 @@ pub(crate) async fn running(
     Ok(period(every, cx.clock.now(), zone)?)
 }
 
+/// Begin and end of the running month of a tenant's own time zone.
+///
+/// # Errors
+/// When the database is away.
+pub async fn running_month(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    tenant: TenantId,
+) -> Result<(DateTime<Utc>, DateTime<Utc>), Error> {
+    let month = running(conn, cx, tenant, Every::Month).await?;
+    Ok((month.start, month.end))
+}
+
+/// What of a unit is left to be used, also where a process has set it aside for work to come; what the running period grants is
+/// granted first.
+///
+/// # Errors
+/// When the database is away, or the storefront has no plan.
+pub async fn available(
+    conn: &mut PgConnection,
+    room: &Entitlement,
+    caller: Principal,
+    (storefront, unit): (&str, &str),
+) -> Result<i64, Error> {
+    let now = room.cx.clock.now();
+    let catalogue = room.catalogue.read().await;
+    let standing = plan_of(conn, &catalogue, caller, storefront, now).await?;
+    drop(catalogue);
+    ensure(conn, &room.cx, caller.tenant, &standing.plan).await?;
+    let stock = ledger::stock(conn, caller.tenant, unit, now).await?;
+    let apart = block::unsettled(conn, caller.tenant, unit).await?;
+    Ok(stock.available + apart.idle)
+}
+
 /// The end of the running period of `unit`, when it is granted again; what comes with an invoice comes when that is paid.
 pub(crate) async fn resets_at(
     conn: &mut PgConnection,
@@ -95,6 +137,14 @@ pub(crate) async fn resets_at(
         Some(grant) if grant.every == Every::Invoice => Ok(standing.expires_at),
         Some(grant) => Ok(Some(period(grant.every, cx.clock.now(), zone)?.end)),
     }
+}
+
+/// The midnight of `zone` so many months after one.
+fn months_after(end: DateTime<Utc>, months: u8, zone: Tz) -> Result<DateTime<Utc>, Fault> {
+    let day = end.with_timezone(&zone).date_naive();
+    day.checked_add_months(Months::new(u32::from(months)))
+        .and_then(|day| midnight(day, zone))
+        .ok_or(Fault::broken("the calendar has no such month"))
 }
 
 /// A month of `zone`, named by its first day.

@@ -25,13 +25,14 @@ use tokio::sync::RwLock;
 pub use block::verify;
 pub use budget::note_budgets;
 pub use error::Error;
+pub use grant::{available, running_month};
 pub use http::{inference_router, router};
 pub use plan::{
     Catalogue, Change, Customers, Direction, Earning, Every, Exchange, Feature, Following,
     Leftover, Migration, Occasion, POINT, PeriodicGrant, Plan, PlanChange, PlanFile, PlanFileError,
-    PlanVersionId, Programme, Reward, Rewards, Standing, Status, Terms, TopUp, TopUpTerms,
-    TopUpVersionId, Trigger, apply, assign, customers, diff, follow, list, lives_until, migrate,
-    plan_of, plan_of_price, plan_version, topup_version,
+    PlanVersionId, Programme, Reward, Rewards, RollOver, Standing, Status, Terms, TopUp,
+    TopUpTerms, TopUpVersionId, Trigger, apply, assign, customers, diff, follow, list, lives_until,
+    migrate, plan_of, plan_of_price, plan_version, topup_version,
 };
 pub use rate::{
     RateLimits, RatePolicy, known_limits, limit_field, policy_field, rate_limits, refused,

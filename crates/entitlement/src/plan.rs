@@ -191,6 +191,26 @@ pub struct PeriodicGrant {
     pub unit: String,
     pub amount: u32,
     pub every: Every,
+    /// What becomes of units that nobody used in their period; nothing unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roll_over: Option<RollOver>,
+}
+
+/// Unused units that may be used for a while after their period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RollOver {
+    /// The most of the unit that is kept so at a time.
+    pub most: u32,
+    /// How many months of the tenant's calendar they live on.
+    pub months: u8,
+}
+
+impl RollOver {
+    /// Whether the plan file may say so: what is paid for by invoice goes back with its money, and has to stay in one lot.
+    fn is_good(self, every: Every) -> bool {
+        self.most > 0 && (1..=24).contains(&self.months) && every != Every::Invoice
+    }
 }
 
 /// A period of the tenant's own calendar, or one that was paid for.
@@ -292,11 +312,18 @@ impl PlanFile {
             if plan.limits.per_minute == 0 || plan.limits.concurrent == 0 {
                 return Err(wrong("a limit of 0 would admit nothing"));
             }
-            if plan
-                .grants
-                .iter()
-                .any(|grant| grant.amount == 0 || !is_unit(&grant.unit))
-            {
+            if plan.grants.iter().any(|grant| {
+                grant
+                    .roll_over
+                    .is_some_and(|roll| !roll.is_good(grant.every))
+            }) {
+                return Err(wrong(
+                    "roll_over needs most above 0 and months of 1 to 24, and is not for grants by invoice",
+                ));
+            }
+            if plan.grants.iter().any(|grant| {
+                grant.amount == 0 || !is_unit(&grant.unit) || crate::budget::is_cost(&grant.unit)
+            }) {
                 return Err(wrong(
                     "a grant needs an amount above 0 and a unit such as misaki.chat",
                 ));
@@ -473,6 +500,8 @@ pub struct Standing {
     pub expires_at: Option<DateTime<Utc>>,
     /// From when on another plan holds, by the clock alone.
     pub holds_until: Option<DateTime<Utc>>,
+    /// Whether the tenant has a limit of what its work here may cost in a month.
+    pub limits_cost: bool,
 }
 
 /// The plan that a caller is on: the one enrolled in while it holds, or else the default for guests or users.
@@ -484,6 +513,7 @@ pub async fn plan_of(
     now: DateTime<Utc>,
 ) -> Result<Standing, Error> {
     let enrolled = store::enrolled(conn, caller.tenant, storefront).await?;
+    let limits_cost = crate::budget::limits_cost(conn, caller.tenant, storefront).await?;
     let (mut status, mut expires_at) = (Status::Active, None);
     if let Some(enrolled) = enrolled {
         status = Status::from_stored(&enrolled.status).at(now, enrolled.ends_at);
@@ -494,6 +524,7 @@ pub async fn plan_of(
                 status,
                 expires_at,
                 holds_until: enrolled.ends_at,
+                limits_cost,
             });
         }
     }
@@ -511,6 +542,7 @@ pub async fn plan_of(
         status,
         expires_at,
         holds_until: None,
+        limits_cost,
     })
 }
 

@@ -14,6 +14,8 @@ pub(crate) const PER_MINUTE: &str = "permin";
 pub(crate) const CONCURRENT: &str = "concurrent";
 /// The name of a key's own cap.
 pub(crate) const KEY_DAY: &str = "key-day";
+/// The name of what a key's work of a day may cost.
+pub(crate) const KEY_DAY_COST: &str = "key-day-cost";
 
 /// Where a caller stands with every limit of its plan.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]

@@ -1,3 +1,4 @@
+mod cost;
 pub(crate) mod store;
 
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub struct Work<'a> {
     pub lease_until: DateTime<Utc>,
     /// The most pieces of work in a day that the caller's API key may ask for.
     pub daily_cap: Option<i64>,
+    /// What the work of a day of the caller's API key may cost, in billionths of a US dollar.
+    pub daily_cost: Option<i64>,
 }
 
 /// Work that was admitted, and the plan that admitted it. Whoever keeps this keeps the work alive: dropped before the work
@@ -75,6 +78,25 @@ impl Drop for Reservation {
 pub struct Admission {
     pub reservation: Reservation,
     row: Row,
+    /// The most that it may cost, where that is limited.
+    most_cost: Option<i64>,
+    counts_cost: bool,
+}
+
+impl Admission {
+    /// Whether a limit of cost applies: then it is recorded with [`record`], and says before what it may cost.
+    pub const fn counts_cost(&self) -> bool {
+        self.counts_cost
+    }
+
+    /// Says what it may cost at most, in billionths of a US dollar; nothing is reckoned where nobody asks.
+    #[must_use]
+    pub fn costing(mut self, most: impl FnOnce() -> i64) -> Self {
+        if self.counts_cost {
+            self.most_cost = Some(most().max(0));
+        }
+        self
+    }
 }
 
 /// A reservation to be written.
@@ -99,7 +121,8 @@ struct Row {
 /// However many processes admit, it is exact: never one over, and never a refusal that the books don't show.
 ///
 /// # Errors
-/// `RateExceeded`, `ConcurrencyExceeded`, `QuotaExhausted`, `KeyCapReached`, each with what would make it pass.
+/// `RateExceeded`, `ConcurrencyExceeded`, `QuotaExhausted`, `BudgetReached`, `KeyCapReached`, each with what would make it pass;
+/// what costs and is limited by cost goes by way of [`admit`] and [`record`].
 pub async fn reserve(
     conn: &mut PgConnection,
     room: &Entitlement,
@@ -119,7 +142,7 @@ pub async fn reserve(
 /// admitted again.
 ///
 /// # Errors
-/// `KeyCapReached`.
+/// `KeyCapReached`, `CostLimitReached`, `KeyCostReached`.
 pub async fn record(
     conn: &mut PgConnection,
     room: &Entitlement,
@@ -127,8 +150,14 @@ pub async fn record(
     work: &Work<'_>,
     admission: Admission,
 ) -> Result<Option<Reservation>, Error> {
+    if admission.counts_cost {
+        cost::check(conn, room, caller, work, admission.most_cost.unwrap_or(0)).await?;
+    }
     check_key(conn, &room.cx, caller, work).await?;
     let recorded = record_all(conn, room, std::slice::from_ref(&admission)).await?;
+    if let (Some(most), [id]) = (admission.most_cost, recorded.as_slice()) {
+        cost::note(conn, *id, most).await?;
+    }
     Ok((!recorded.is_empty()).then_some(admission.reservation))
 }
 
@@ -156,7 +185,13 @@ pub async fn admit(
         lease: taken.lease,
         block: taken.block,
     };
-    Ok(Admission { reservation, row })
+    let counts_cost = reservation.standing.limits_cost || work.daily_cost.is_some();
+    Ok(Admission {
+        reservation,
+        row,
+        most_cost: None,
+        counts_cost,
+    })
 }
 
 /// Records admissions in the caller's transaction. Those that are not returned were admitted by a lease that is no more, and

@@ -133,6 +133,16 @@ fn set_aside(estimate: u64) -> i64 {
     i64::try_from(estimate.saturating_add(estimate / 4)).map_or(i64::MAX, |tokens| tokens.max(1))
 }
 
+/// What so many tokens cost at the dearest target.
+fn dearest(targets: &[Target], tokens: i64) -> i64 {
+    let usage = llm::Usage {
+        input: u64::try_from(tokens).unwrap_or(0),
+        ..llm::Usage::default()
+    };
+    let costs = targets.iter().map(|target| target.price.of(usage).0);
+    costs.max().unwrap_or(0)
+}
+
 /// Admits and records.
 async fn begin(
     room: &Gateway,
@@ -155,6 +165,7 @@ async fn begin(
             reference: &reference,
             lease_until: room.cx.clock.now() + LEASE,
             daily_cap: caller.key.as_ref().and_then(|key| key.daily_cap),
+            daily_cost: caller.key.as_ref().and_then(|key| key.daily_cost_nano_usd),
         };
         let admission = admit(&room.entitlement, caller.principal, &work).await?;
         let (route, mut targets) = way(room, caller, admission.reservation.plan(), &to).await?;
@@ -162,6 +173,7 @@ async fn begin(
         if targets.is_empty() {
             return Err(Error::ModelNotConfigured(route));
         }
+        let admission = admission.costing(|| dearest(&targets, aside));
         let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
         let recorded = record(
             &mut tx,

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use entitlement::{Plan, Reservation, ReservationId, TRIES, Work, record};
-use identity::{InferenceCaller, Principal, TenantId};
+use identity::{InferenceCaller, KeyLimits, Principal, TenantId};
 use kernel::{NanoUsd, Text};
 use llm::{ChatRequest, Message};
 use note::Note;
@@ -239,6 +239,7 @@ pub async fn admit(
         reference: &reference,
         lease_until: now + LEASE,
         daily_cap: caller.key.as_ref().and_then(|key| key.daily_cap),
+        daily_cost: caller.key.as_ref().and_then(|key| key.daily_cost_nano_usd),
     };
     let mut tries = 0;
     let (kept, route, targets) = loop {
@@ -247,6 +248,7 @@ pub async fn admit(
         let (route, targets) =
             way(room, caller, admission.reservation.plan(), &start.way()).await?;
         limits::keep_to(&targets, &mut start.request, start.terms.max_cost)?;
+        let admission = admission.costing(|| bound(&targets, &start.request).cost.0);
         let recorded = record(conn, &room.entitlement, caller.principal, &work, admission).await?;
         if let Some(kept) = recorded {
             break (kept, route, targets);
@@ -300,17 +302,10 @@ pub async fn begin(
 ) -> Result<(Admitted, RunView), Error> {
     let mut start: Ask = start.into();
     let cx = &room.cx;
-    // the cap of a key is counted in a line of its own
-    if caller
-        .key
-        .as_ref()
-        .is_some_and(|key| key.daily_cap.is_some())
-    {
-        let mut tx = cx.db.begin(caller.principal.scope()).await?;
-        let admitted = admit(&mut tx, room, caller, start).await?;
-        let view = store::find(&mut tx, admitted.id).await?;
-        tx.commit().await?;
-        return Ok((admitted, view.ok_or(Error::RunNotFound)?));
+    // the caps of a key are counted in a line of their own
+    let has_cap = |key: &KeyLimits| key.daily_cap.is_some() || key.daily_cost_nano_usd.is_some();
+    if caller.key.as_ref().is_some_and(has_cap) {
+        return begin_in_line(room, caller, start).await;
     }
     let id: RunId = start.id.unwrap_or_else(|| cx.ids.new_id());
     let reference = id.to_string();
@@ -323,8 +318,13 @@ pub async fn begin(
             reference: &reference,
             lease_until: now + LEASE,
             daily_cap: None,
+            daily_cost: None,
         };
         let admission = entitlement::admit(&room.entitlement, caller.principal, &work).await?;
+        if admission.counts_cost() {
+            drop(admission);
+            return begin_in_line(room, caller, start).await;
+        }
         let (route, targets) =
             way(room, caller, admission.reservation.plan(), &start.way()).await?;
         limits::keep_to(&targets, &mut start.request, start.terms.max_cost)?;
@@ -362,6 +362,19 @@ pub async fn begin(
         }
     }
     Err(entitlement::Error::LeasesUnsettled.into())
+}
+
+/// Begins a run in a transaction of its own, since what it may do depends on what others of its line did.
+async fn begin_in_line(
+    room: &Gateway,
+    caller: &InferenceCaller,
+    start: Ask,
+) -> Result<(Admitted, RunView), Error> {
+    let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
+    let admitted = admit(&mut tx, room, caller, start).await?;
+    let view = store::find(&mut tx, admitted.id).await?;
+    tx.commit().await?;
+    Ok((admitted, view.ok_or(Error::RunNotFound)?))
 }
 
 fn request(first: &Target, asked: ChatRequest) -> ChatRequest {

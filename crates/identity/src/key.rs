@@ -38,6 +38,7 @@ pub(crate) struct Facts {
     pub(crate) models: Option<Vec<String>>,
     pub(crate) ip_ranges: Option<Vec<IpNet>>,
     pub(crate) daily_cap: Option<i64>,
+    pub(crate) daily_cost_nano_usd: Option<i64>,
     /// When this secret or the key runs out, whichever is first.
     pub(crate) expires_at: Option<DateTime<Utc>>,
 }
@@ -60,6 +61,9 @@ pub struct Key {
     /// The most requests in a day of the tenant's time zone; `null` for as many as the plan has.
     #[schema(required)]
     pub daily_cap: Option<i64>,
+    /// What its work of a day of the tenant's time zone may cost, in billionths of a US dollar; `null` for no such limit.
+    #[schema(required)]
+    pub daily_cost_nano_usd: Option<i64>,
     #[schema(required)]
     pub expires_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
@@ -96,6 +100,7 @@ pub struct KeyTerms {
     pub models: Option<Vec<String>>,
     pub ip_ranges: Option<Vec<IpNet>>,
     pub daily_cap: Option<i64>,
+    pub daily_cost_nano_usd: Option<i64>,
     pub expires_at: Option<DateTime<Utc>>,
 }
 
@@ -109,6 +114,7 @@ impl KeyTerms {
             models: None,
             ip_ranges: None,
             daily_cap: None,
+            daily_cost_nano_usd: None,
             expires_at: None,
         }
     }
@@ -116,7 +122,8 @@ impl KeyTerms {
     fn shown(&self) -> serde_json::Value {
         json!({
             "name": self.name, "storefront": self.storefront, "scopes": self.scopes, "models": self.models,
-            "ip_ranges": self.ip_ranges, "daily_cap": self.daily_cap, "expires_at": self.expires_at,
+            "ip_ranges": self.ip_ranges, "daily_cap": self.daily_cap,
+            "daily_cost_nano_usd": self.daily_cost_nano_usd, "expires_at": self.expires_at,
         })
     }
 }

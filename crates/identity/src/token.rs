@@ -67,6 +67,7 @@ pub struct KeyLimits {
     pub id: KeyId,
     pub models: Option<Vec<String>>,
     pub daily_cap: Option<i64>,
+    pub daily_cost_nano_usd: Option<i64>,
 }
 
 /// The storefront of callers whose credential names none.
@@ -263,6 +264,7 @@ impl InferenceCaller {
                 id: facts.id,
                 models: facts.models.clone(),
                 daily_cap: facts.daily_cap,
+                daily_cost_nano_usd: facts.daily_cost_nano_usd,
             }),
         })
     }

@@ -94,6 +94,57 @@ pub async fn grant(conn: &mut PgConnection, cx: &Ctx, grant: &Grant<'_>) -> Resu
     Ok(LotId(grant.id))
 }
 
+/// What becomes of a lot's units that are left at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RollOver {
+    /// The most of the unit that is kept so at a time.
+    pub most: i64,
+    pub until: DateTime<Utc>,
+}
+
+/// Says what is to become of what is left of a lot, in the transaction that grants it; said again, it changes nothing.
+///
+/// # Errors
+/// When the database is away.
+pub async fn roll_over(
+    conn: &mut PgConnection,
+    (lot, tenant): (LotId, TenantId),
+    roll: RollOver,
+) -> sqlx::Result<()> {
+    store::insert_roll_over(conn, (lot, tenant), roll).await
+}
+
+/// Makes a new lot of what a lot had left at its end, under the lock and in the transaction that writes it off: so once for
+/// each unit, however many nodes sweep.
+async fn roll(conn: &mut PgConnection, cx: &Ctx, lot: &DueLot, rest: i64) -> Result<(), Error> {
+    let now = cx.clock.now();
+    let Some(roll) = store::roll_over_of(conn, lot.id).await? else {
+        return Ok(());
+    };
+    let kept = store::rolled(conn, lot.tenant, &lot.unit, now).await?;
+    let amount = rest.min(roll.most - kept);
+    if amount <= 0 || roll.until <= now {
+        return Ok(());
+    }
+    let reason = format!("roll-over {}", lot.id);
+    let new = Grant {
+        id: cx.ids.new_id(),
+        tenant: lot.tenant,
+        unit: &lot.unit,
+        amount,
+        source: if lot.source == Source::Paid.as_str() {
+            Source::Paid
+        } else {
+            Source::Free
+        },
+        priority: lot.priority,
+        reason: &reason,
+        expires_at: Some(roll.until),
+    };
+    let made = grant(conn, cx, &new).await?;
+    Ok(store::insert_rolled(conn, (made, lot.tenant), lot.id).await?)
+}
+
 /// Whether a grant was posted.
 pub async fn is_granted(conn: &mut PgConnection, id: Uuid) -> sqlx::Result<bool> {
     store::exists(conn, LotId(id)).await
@@ -140,7 +191,8 @@ pub async fn period_stocks(
     store::period_stocks(conn, units, now).await
 }
 
-/// Writes off what is left of lots that have expired, at most `most` of them; returns how many it did.
+/// Writes off what is left of lots that have expired, at most `most` of them; returns how many it did. What rolls over becomes
+/// a new lot.
 /// What is left is asked under the lock, so the same units are never written off twice.
 pub async fn expire_due(cx: &Ctx, most: i64) -> Result<usize, Error> {
     let mut tx = cx.db.begin(Scope::House("expiry of lots")).await?;
@@ -176,6 +228,7 @@ pub async fn expire_due(cx: &Ctx, most: i64) -> Result<usize, Error> {
                 &move_lines(lot.id, accounts.available, accounts.expired, rest),
             )
             .await?;
+            roll(&mut tx, cx, &lot, rest).await?;
             expired += 1;
         }
         tx.commit().await?;
@@ -255,4 +308,6 @@ struct DueLot {
     tenant: TenantId,
     unit: String,
     reason: String,
+    source: String,
+    priority: i16,
 }

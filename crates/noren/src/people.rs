@@ -75,6 +75,9 @@ pub(crate) enum KeysCommand {
         /// The most requests a day.
         #[arg(long)]
         daily_cap: Option<i64>,
+        /// What its work of a day may cost, in billionths of a US dollar.
+        #[arg(long)]
+        daily_cost_nano_usd: Option<i64>,
     },
     /// Lists the keys of a tenant, without their secrets.
     List {
@@ -250,6 +253,7 @@ pub(crate) async fn keys(settings: &Settings, command: KeysCommand) -> Result<()
             storefront,
             scopes,
             daily_cap,
+            daily_cost_nano_usd,
         } => {
             identity::find_tenant(&identity, tenant).await?;
             let named = KeyTerms::named(&name);
@@ -261,6 +265,7 @@ pub(crate) async fn keys(settings: &Settings, command: KeysCommand) -> Result<()
                     read_scopes(&scopes)?
                 },
                 daily_cap,
+                daily_cost_nano_usd,
                 ..named
             };
             let new =

@@ -57,6 +57,8 @@ async fn once(house: &House) {
     tell("thresholds", noted);
     let noted = entitlement::note_budgets(cx, &house.urls.account, MOST).await;
     tell("budgets", noted);
+    let ordered = billing::top_up_due(&house.billing, MOST).await;
+    tell("automatic top-ups", ordered);
     tell("debts", billing::mend_debts(&house.billing, MOST).await);
     let settled = billing::settle_rewards(&house.billing, MOST).await;
     tell("rewards", settled);

@@ -70,6 +70,8 @@ struct Inner {
     books: Mutex<Books>,
     events: Mutex<Option<(String, String)>>,
     faults: Mutex<faults::Faults>,
+    /// Those who change something under a key stand in it.
+    line: Mutex<()>,
     http: Option<reqwest::Client>,
 }
 
@@ -87,6 +89,7 @@ impl StripeDouble {
         Self(Arc::new(Inner {
             events: Mutex::new(config.events.clone()),
             faults: Mutex::default(),
+            line: Mutex::default(),
             books: Mutex::new(books),
             config,
             http,
@@ -157,9 +160,18 @@ impl StripeDouble {
         self.books().flags.clone()
     }
 
+    /// Its own address.
+    pub fn base(&self) -> String {
+        self.0.config.base_url.clone()
+    }
+
     /// Where events go from now on.
     pub fn deliver_to(&self, to: Option<(String, String)>) {
         *self.0.events.lock().unwrap_or_else(PoisonError::into_inner) = to;
+    }
+
+    fn line(&self) -> MutexGuard<'_, ()> {
+        self.0.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {

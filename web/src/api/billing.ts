@@ -27,6 +27,8 @@ export type TopUpOffer = Schemas['TopUpOffer']
 export type TopUpOrder = Schemas['TopUpOrder']
 export type TopUpOutcome = Schemas['TopUpOutcome']
 export type Budget = Schemas['Budget']
+export type AutoTopUp = Schemas['AutoTopUp']
+export type AutoTopUpOrder = Schemas['AutoTopUpOrder']
 export type Points = Schemas['PointsView']
 export type Redemption = Schemas['Redemption']
 export type Referrals = Schemas['ReferralsView']
@@ -59,6 +61,27 @@ export function placeTopUpOrder(storefront: string, topup: string): Promise<TopU
 
 export function getTopUpOrder(order: string): Promise<TopUpOutcome> {
   return unwrap(account.GET('/billing/topup-orders/{order}', { params: { path: { order } } }))
+}
+
+export async function getAutoTopUps(): Promise<AutoTopUp[]> {
+  return (await unwrap(account.GET('/billing/auto-topups'))).items
+}
+
+export function placeAutoTopUpOrder(wish: {
+  storefront: string
+  topup: string
+  threshold: number
+  monthly_yen: number
+}): Promise<AutoTopUpOrder> {
+  return unwrap(account.POST('/billing/auto-topup-orders', { body: wish }))
+}
+
+export function setAutoTopUp(storefront: string, order: string): Promise<AutoTopUp> {
+  return unwrap(account.PUT('/billing/auto-topups/{storefront}', { params: { path: { storefront } }, body: { order } }))
+}
+
+export async function stopAutoTopUp(storefront: string): Promise<void> {
+  await unwrap(account.DELETE('/billing/auto-topups/{storefront}', { params: { path: { storefront } } }))
 }
 
 export async function getBudgets(): Promise<Budget[]> {

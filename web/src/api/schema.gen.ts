@@ -1560,6 +1560,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/billing/auto-topup-orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Shows what would be bought by itself, for a final confirmation, and keeps it as it is shown. Nothing is agreed to by this. */
+        post: operations["place_auto_topup_order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/auto-topups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what is bought by itself when few units are left, by storefront; also what was stopped, and why. */
+        get: operations["list_auto_topups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/auto-topups/{storefront}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Agrees to what was shown: from now on it is bought with the stored card when few units are left, once at a time. */
+        put: operations["set_auto_topup"];
+        post?: never;
+        /** Turns automatic top-ups off; what is being paid for right now is still delivered. */
+        delete: operations["stop_auto_topup"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/billing/budgets": {
         parameters: {
             query?: never;
@@ -1567,7 +1619,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the tenant's own limits by the month, and what is used of them. */
+        /**
+         * Lists the tenant's own limits by the month, and what is used of them. The unit `STOREFRONT.cost` is what the models cost
+         *     there, in billionths of a US dollar.
+         */
         get: operations["list_budgets"];
         put?: never;
         post?: never;
@@ -1585,7 +1640,11 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Sets the tenant's own limit of a unit by the month; raising it lets stopped work go on at once. */
+        /**
+         * Sets the tenant's own limit of a unit by the month; raising it lets stopped work go on at once. The unit `STOREFRONT.cost`
+         *     is what the models cost there, in billionths of a US dollar: work stops where it might pass the limit, and people are told
+         *     at 80 % of it too.
+         */
         put: operations["set_budget"];
         post?: never;
         /** Takes the tenant's own limit of a unit away. */
@@ -3386,6 +3445,65 @@ export interface components {
             seq: number;
             target: string;
         };
+        /** @description What is bought by itself at a storefront. */
+        AutoTopUp: {
+            /** Format: date-time */
+            agreed_at: string;
+            /** Format: int32 */
+            amount: number;
+            /** Format: int64 */
+            monthly_yen: number;
+            /** Format: int64 */
+            price_yen: number;
+            /** Format: date-time */
+            resets_at: string;
+            /**
+             * Format: int64
+             * @description Of the running month, with what is being paid.
+             */
+            spent_yen: number;
+            stopped: components["schemas"]["Stopped"] | null;
+            storefront: string;
+            /** Format: int64 */
+            threshold: number;
+            title: components["schemas"]["Text"];
+            /** @description The top-up's id. */
+            topup: string;
+            unit: string;
+        };
+        /** @description What would be bought, when, and up to how much: the final confirmation. Kept as it was shown. */
+        AutoTopUpOrder: {
+            /** Format: date-time */
+            expires_at: string;
+            id: components["schemas"]["OrderId"];
+            /** @description The six things that the law wants to be told before an order is final. */
+            items: components["schemas"]["OrderItem"][];
+            /**
+             * Format: int64
+             * @description The most that is paid in a month of the tenant's time zone.
+             */
+            monthly_yen: number;
+            storefront: string;
+            /**
+             * Format: int64
+             * @description The consumption tax in it.
+             */
+            tax_yen: number;
+            /**
+             * Format: int64
+             * @description It is bought when fewer units are left.
+             */
+            threshold: number;
+            topup: components["schemas"]["OrderTopUp"];
+            /**
+             * Format: int64
+             * @description Of each purchase, tax included.
+             */
+            total_yen: number;
+        };
+        AutoTopUps: {
+            items: components["schemas"]["AutoTopUp"][];
+        };
         /** @description The sum of one account's entries. */
         Balance: {
             /** @description issued, available, held, spent or expired. */
@@ -3424,6 +3542,8 @@ export interface components {
             monthly: number | null;
             /** Format: date-time */
             resets_at: string;
+            /** @description Whether work was refused this month since it might have passed the limit of cost. */
+            stopped: boolean;
             unit: string;
             /**
              * Format: int64
@@ -3555,6 +3675,11 @@ export interface components {
         CreateKey: {
             /** Format: int64 */
             daily_cap?: number | null;
+            /**
+             * Format: int64
+             * @description Billionths of a US dollar.
+             */
+            daily_cost_nano_usd?: number | null;
             /** Format: date-time */
             expires_at?: string | null;
             /** @description Addresses or networks in CIDR form. */
@@ -4107,6 +4232,11 @@ export interface components {
              * @description The most requests in a day of the tenant's time zone; `null` for as many as the plan has.
              */
             daily_cap: number | null;
+            /**
+             * Format: int64
+             * @description What its work of a day of the tenant's time zone may cost, in billionths of a US dollar; `null` for no such limit.
+             */
+            daily_cost_nano_usd: number | null;
             /** Format: date-time */
             expires_at: string | null;
             /**
@@ -5093,6 +5223,7 @@ export interface components {
             /** Format: int32 */
             amount: number;
             every: components["schemas"]["Every"];
+            roll_over?: components["schemas"]["RollOver"] | null;
             unit: string;
         };
         /**
@@ -5200,6 +5331,23 @@ export interface components {
             published_at: string | null;
             /** Format: int32 */
             version: number;
+        };
+        /** @description What to buy by itself. What it costs is not the caller's to say. */
+        PlaceAutoTopUpOrder: {
+            /**
+             * Format: int64
+             * @description The most that is paid in a month, at least the price of one.
+             */
+            monthly_yen: number;
+            /** @description misaki, webgpt, genai or narai. */
+            storefront: string;
+            /**
+             * Format: int64
+             * @description It is bought when fewer units are left.
+             */
+            threshold: number;
+            /** @description The top-up's id. */
+            topup: string;
         };
         /** @description What to order. What it costs is not the caller's to say. */
         PlaceOrder: {
@@ -5662,6 +5810,19 @@ export interface components {
          * @enum {string}
          */
         Role: "guest" | "owner" | "admin" | "member" | "guardian" | "child";
+        /** @description Unused units that may be used for a while after their period. */
+        RollOver: {
+            /**
+             * Format: int32
+             * @description How many months of the tenant's calendar they live on.
+             */
+            months: number;
+            /**
+             * Format: int32
+             * @description The most of the unit that is kept so at a time.
+             */
+            most: number;
+        };
         RollSecret: {
             /**
              * Format: int64
@@ -5745,6 +5906,10 @@ export interface components {
         };
         Sessions: {
             items: components["schemas"]["SessionView"][];
+        };
+        /** @description What was shown and is agreed to. */
+        SetAutoTopUp: {
+            order: components["schemas"]["OrderId"];
         };
         /** @description What a tenant lets itself use of a unit in a month. */
         SetBudget: {
@@ -5838,6 +6003,11 @@ export interface components {
             } | null;
             password?: string | null;
         };
+        /**
+         * @description Why nothing is bought by itself any more.
+         * @enum {string}
+         */
+        Stopped: "off" | "payment_failed" | "not_sold";
         Storefront: {
             id: components["schemas"]["StorefrontId"];
             /** @description Whether one can go in already. */
@@ -6133,6 +6303,11 @@ export interface components {
         UpdateKey: {
             /** Format: int64 */
             daily_cap?: number | null;
+            /**
+             * Format: int64
+             * @description Billionths of a US dollar.
+             */
+            daily_cost_nano_usd?: number | null;
             /** Format: date-time */
             expires_at?: string | null;
             ip_ranges?: string[] | null;
@@ -10596,6 +10771,167 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["AccessTokens"];
                 };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    place_auto_topup_order: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlaceAutoTopUpOrder"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutoTopUpOrder"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_auto_topups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutoTopUps"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_auto_topup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                storefront: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetAutoTopUp"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AutoTopUp"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stop_auto_topup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                storefront: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request is refused; `code` says why. */
             "4XX": {

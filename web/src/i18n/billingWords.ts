@@ -69,6 +69,10 @@ export const plansWords = define({
   day: { ja: (n: string) => `1日 ${n}`, en: (n: string) => `${n} a day` },
   month: { ja: (n: string) => `月 ${n}`, en: (n: string) => `${n} a month` },
   invoice: { ja: (n: string) => `お支払いごとに ${n}`, en: (n: string) => `${n} with each payment` },
+  rolls: {
+    ja: (most: string, months: string) => `（使わなかった分は${most}まで、${months}か月繰り越し）`,
+    en: (most: string, months: string) => ` (up to ${most} unused roll over for ${months} months)`,
+  },
   yes: { ja: 'あり', en: 'Yes' },
   no: { ja: 'なし', en: 'No' },
   limitLine: {

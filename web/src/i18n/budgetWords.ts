@@ -17,5 +17,17 @@ export const budgetWords = define({
   raise: { ja: (to: string) => `上限を${to}に上げる`, en: (to: string) => `Raise it to ${to}` },
   save: { ja: '上限を保存する', en: 'Save the limit' },
   remove: { ja: '上限をなくす', en: 'Remove the limit' },
+  cost: { ja: 'モデルの費用', en: 'Cost of models' },
+  costLead: {
+    ja: '今月の費用を米ドルで決めておくと、超えるおそれのある利用が止まり、8割と全部のところでメールでお知らせします。',
+    en: 'Decide in US dollars what the models may cost in a month. Use that might pass it stops; you get a letter at 80 % and at the end.',
+  },
+  costMonthly: { ja: '1か月の費用の上限（米ドル）', en: 'Cost limit for a month (US dollars)' },
+  costAlert: { ja: '途中でお知らせする金額（なくてもよい）', en: 'Tell me at, in US dollars (may be left empty)' },
+  costReached: {
+    ja: '上限を超えるおそれがあったので、利用を止めています',
+    en: 'Use has stopped, since it might have passed the limit',
+  },
+  amount: { ja: '金額を 1.50 のように入れてください', en: 'An amount such as 1.50, please' },
   number: { ja: '0以上の整数を入れてください', en: 'A whole number from 0, please' },
 })

@@ -34,6 +34,12 @@ export const keyWords = define({
   cap: { ja: '1日の上限（回）', en: 'Daily cap (requests)' },
   capHint: { ja: '空なら、プランの上限だけ。', en: 'Empty means the plan’s limit only.' },
   badCap: { ja: '1以上の整数で入れてください。', en: 'Enter a whole number of at least 1.' },
+  cost: { ja: '1日の費用の上限（米ドル）', en: 'Daily cost limit (US dollars)' },
+  costHint: {
+    ja: '例 1.50。超えるおそれのある依頼は断られます。空なら、上限なし。',
+    en: 'Such as 1.50. What might pass it is refused. Empty means no limit.',
+  },
+  badCost: { ja: '0より大きい金額を入れてください。', en: 'Enter an amount above 0.' },
   pastDate: { ja: 'これからの日を選んでください。', en: 'Choose a day to come.' },
   secretTitle: { ja: '鍵の中身は、いま一度だけ見えます', en: 'The secret is shown this once' },
   secretText: {
@@ -48,6 +54,7 @@ export const keyWords = define({
   unused: { ja: 'まだ使われていません', en: 'not used yet' },
   until: { ja: (date: string) => `期限 ${date}`, en: (date: string) => `expires ${date}` },
   capped: { ja: (n: string) => `1日${n}回まで`, en: (n: string) => `${n} a day` },
+  costs: { ja: (cost: string) => `1日${cost}まで`, en: (cost: string) => `${cost} a day` },
   grace: {
     ja: (date: string) => `前の中身は${date}まで使えます`,
     en: (date: string) => `the former secret works until ${date}`,

@@ -73,6 +73,7 @@ export const rewardWords = define({
   lot_review: { ja: '口コミのポイント', en: 'Points for a review' },
   lot_exchange: { ja: 'ポイントとの交換', en: 'In exchange for points' },
   lot_referrer: { ja: 'ご紹介のお礼', en: 'For an invitation' },
+  lot_rolled: { ja: '前の期間からの繰り越し', en: 'Rolled over from the period before' },
   lot_invited: { ja: '招待のお礼', en: 'For being invited' },
 })
 
@@ -80,6 +81,7 @@ export const rewardWords = define({
 export function rewardTitle(reason: string, locale: Locale): string {
   const words = wordsOf(rewardWords, locale)
   const [kind, what] = reason.split('/')
+  if (kind === 'roll-over') return words.lot_rolled
   if (kind === 'referral') return what === 'referrer' ? words.lot_referrer : words.lot_invited
   if (kind !== 'points') return reason
   if (what === 'invoice') return words.lot_invoice

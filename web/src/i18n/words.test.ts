@@ -11,6 +11,7 @@ import {
   usageDeskWords,
 } from './adminWords'
 import { authWords, childWords } from './authWords'
+import { autoTopUpWords } from './autoTopUpWords'
 import {
   confirmWords,
   dailyWords,
@@ -54,6 +55,7 @@ const tables = {
   areaWords,
   auditWords,
   authWords,
+  autoTopUpWords,
   bannerWords,
   budgetWords,
   catalogWords,

@@ -14,6 +14,7 @@ const key: ApiKey = {
   models: null,
   ip_ranges: null,
   daily_cap: null,
+  daily_cost_nano_usd: null,
   expires_at: null,
   created_at: at,
   last_used_at: null,

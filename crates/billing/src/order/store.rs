@@ -51,7 +51,7 @@ pub(super) async fn find(
     sqlx::query_as!(
         Kept,
         r#"select plan_version_id as "version!: PlanVersionId", kind, subscription, price_before, created_at, expires_at
-           from billing.order_shown where id = $1 and tenant_id = $2 and livemode = $3 and kind <> 'topup'"#,
+           from billing.order_shown where id = $1 and tenant_id = $2 and livemode = $3 and kind not in ('topup', 'auto')"#,
         id as OrderId,
         tenant as TenantId,
         livemode,

@@ -7,7 +7,7 @@ use crate::order::{
 };
 
 /// The words' version. Whoever changes a word counts on, so that it can be told which words somebody saw.
-pub(super) const WORDING: i32 = 1;
+pub(crate) const WORDING: i32 = 1;
 
 /// The six things that Article 12-6 of the Act on Specified Commercial Transactions wants on the last page before an order.
 pub(super) fn items(order: &TopUpOrder) -> Vec<OrderItem> {

@@ -91,3 +91,25 @@ async fn two_years_of_months_grant_once_per_paid_invoice_and_expire_once_per_lot
     }
     assert_eq!(ledger::verify(&test.cx).await.unwrap(), []);
 }
+
+#[tokio::test]
+async fn one_customers_clock_moves_no_other() {
+    let test = testkit::context().await;
+    let (one, _) = Shop::member(&house(&test.cx).await, false).await;
+    one.buy().await;
+    let first = one.customer();
+    let (two, _) = one.joined(false, "").await;
+    two.buy().await;
+    one.catch_up().await;
+    assert!(!one.stripe.advance_customer("cus_nobody", 1));
+    assert!(one.stripe.advance_customer(&first, 70 * 86_400));
+    one.catch_up().await;
+    // two more months of one of them are paid
+    assert_eq!(one.tickets().await, [12, 0, 0]);
+    assert_eq!(two.tickets().await, [4, 0, 0]);
+    // the clock of all moves both
+    one.wait(&test, Duration::days(32));
+    one.catch_up().await;
+    assert_eq!(one.stripe.count("invoice"), 3 + 1 + 1 + 1);
+    assert_eq!(ledger::verify(&test.cx).await.unwrap(), []);
+}

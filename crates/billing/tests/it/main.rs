@@ -5,6 +5,7 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod auto;
 mod buying;
 mod calendar;
 mod changing;

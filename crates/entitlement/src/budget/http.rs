@@ -11,7 +11,7 @@ use super::{Budget, Wish};
 use crate::{Entitlement, Error, plan::is_unit};
 
 /// The most that a budget may say.
-const LARGEST: i64 = 1_000_000_000_000;
+const LARGEST: i64 = 1_000_000_000_000_000;
 /// The most amounts at which somebody is told.
 const ALERTS: usize = 5;
 
@@ -41,7 +41,8 @@ struct Budgets {
     items: Vec<Budget>,
 }
 
-/// Lists the tenant's own limits by the month, and what is used of them.
+/// Lists the tenant's own limits by the month, and what is used of them. The unit `STOREFRONT.cost` is what the models cost
+/// there, in billionths of a US dollar.
 #[utoipa::path(get, path = "/billing/budgets", operation_id = "list_budgets", tag = "entitlement",
     security(("session" = []), ("api_key" = []), ("access_token" = [])), responses((status = 200, body = Budgets), Refusals))]
 async fn list_budgets(
@@ -89,7 +90,9 @@ impl Check for SetBudget {
     }
 }
 
-/// Sets the tenant's own limit of a unit by the month; raising it lets stopped work go on at once.
+/// Sets the tenant's own limit of a unit by the month; raising it lets stopped work go on at once. The unit `STOREFRONT.cost`
+/// is what the models cost there, in billionths of a US dollar: work stops where it might pass the limit, and people are told
+/// at 80 % of it too.
 #[utoipa::path(put, path = "/billing/budgets/{unit}", operation_id = "set_budget", tag = "entitlement",
     params(("unit" = String, Path)), request_body = SetBudget, security(("session" = []), ("access_token" = [])),
     responses((status = 200, body = Budget), Refusals))]

@@ -58,13 +58,51 @@ pub(super) async fn used(
     .await
 }
 
+/// What was spent since, in billionths of a US dollar.
+pub(super) async fn cost(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    storefront: &str,
+    since: DateTime<Utc>,
+) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select coalesce(sum(cost_nano_usd), 0)::bigint as "cost!" from entitlement.usage
+           where tenant_id = $1 and storefront = $2 and at >= $3"#,
+        tenant as TenantId,
+        storefront,
+        since,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Notes that a limit refused work, unless it was changed meanwhile.
+pub(crate) async fn stopped(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    unit: &str,
+    monthly: i64,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update entitlement.budget set stopped_at = $4 where tenant_id = $1 and unit = $2 and monthly = $3",
+        tenant as TenantId,
+        unit,
+        monthly,
+        now,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
 pub(super) async fn of_tenant(
     conn: &mut PgConnection,
     tenant: TenantId,
 ) -> sqlx::Result<Vec<Kept>> {
     sqlx::query_as!(
         Kept,
-        r#"select tenant_id as "tenant: TenantId", unit, monthly, alerts
+        r#"select tenant_id as "tenant: TenantId", unit, monthly, alerts, stopped_at
            from entitlement.budget where tenant_id = $1 order by unit limit 100"#,
         tenant as TenantId,
     )
@@ -79,7 +117,7 @@ pub(super) async fn find(
 ) -> sqlx::Result<Option<Kept>> {
     sqlx::query_as!(
         Kept,
-        r#"select tenant_id as "tenant: TenantId", unit, monthly, alerts
+        r#"select tenant_id as "tenant: TenantId", unit, monthly, alerts, stopped_at
            from entitlement.budget where tenant_id = $1 and unit = $2"#,
         tenant as TenantId,
         unit,
@@ -95,7 +133,7 @@ pub(super) async fn write(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into entitlement.budget (tenant_id, unit, monthly, alerts, changed_at) values ($1, $2, $3, $4, $5)
-         on conflict (tenant_id, unit) do update set monthly = $3, alerts = $4, changed_at = $5",
+         on conflict (tenant_id, unit) do update set monthly = $3, alerts = $4, changed_at = $5, stopped_at = null",
         kept.tenant as TenantId,
         kept.unit,
         kept.monthly,
@@ -131,10 +169,10 @@ pub(super) async fn moved_after(
 ) -> sqlx::Result<Vec<Kept>> {
     sqlx::query_as!(
         Kept,
-        r#"select b.tenant_id as "tenant: TenantId", b.unit, b.monthly, b.alerts from entitlement.budget b
+        r#"select b.tenant_id as "tenant: TenantId", b.unit, b.monthly, b.alerts, b.stopped_at from entitlement.budget b
            where (b.tenant_id, b.unit) > ($1, $2) and exists (
                select from entitlement.block k
-               where k.tenant_id = b.tenant_id and k.unit = b.unit and (k.state = 'open' or k.closed_at > $3))
+               where k.tenant_id = b.tenant_id and (k.unit = b.unit or k.storefront || '.cost' = b.unit) and (k.state = 'open' or k.closed_at > $3))
            order by b.tenant_id, b.unit limit $4"#,
         *tenant as TenantId,
         unit,

@@ -37,6 +37,7 @@ fn standing(holds_until: Option<DateTime<Utc>>) -> Arc<Standing> {
         status: Status::Active,
         expires_at: None,
         holds_until,
+        limits_cost: false,
     })
 }
 

@@ -153,6 +153,10 @@ fn flat(terms: &Terms) -> BTreeMap<String, Value> {
             json!(grant.every).as_str().unwrap_or_default()
         );
         let sum = flat.get(&term).and_then(Value::as_u64).unwrap_or_default();
+        if let Some(roll) = grant.roll_over {
+            flat.insert(format!("{term}.roll_over.most"), json!(roll.most));
+            flat.insert(format!("{term}.roll_over.months"), json!(roll.months));
+        }
         flat.insert(term, json!(sum + u64::from(grant.amount)));
     }
     for (purpose, route) in &terms.routes {
@@ -223,7 +227,7 @@ mod tests {
             terms["limits"] = json!({ "per_minute": 20, "concurrent": 1 });
             terms["grants"] = json!([
                 { "unit": "misaki.chat", "amount": 90, "every": "month" },
-                { "unit": "misaki.voice", "amount": 5, "every": "day" },
+                { "unit": "misaki.voice", "amount": 5, "every": "day", "roll_over": { "most": 3, "months": 1 } },
             ]);
             terms["routes"] = json!({ "misaki.chat": "medium" });
             terms["features"] = json!({ "sites": 5, "support": "phone", "seal": false });
@@ -239,6 +243,8 @@ mod tests {
             ("features.support", Direction::Other),
             ("grants.misaki.chat.month", Direction::Lose),
             ("grants.misaki.voice.day", Direction::Gain),
+            ("grants.misaki.voice.day.roll_over.months", Direction::Gain),
+            ("grants.misaki.voice.day.roll_over.most", Direction::Gain),
             ("limits.concurrent", Direction::Lose),
             ("limits.per_minute", Direction::Gain),
             ("price_yen", Direction::Lose),

@@ -4,12 +4,16 @@ use super::*;
 
 /// What a tenant lets itself use in a month.
 async fn let_use(test: &testkit::TestCtx, caller: Principal, monthly: i64) {
+    limit(test, caller, UNIT, monthly).await;
+}
+
+async fn limit(test: &testkit::TestCtx, caller: Principal, unit: &str, monthly: i64) {
     sqlx::query(
         "insert into entitlement.budget (tenant_id, unit, monthly, alerts, changed_at) values ($1, $2, $3, '{}', $4)
          on conflict (tenant_id, unit) do update set monthly = $3",
     )
     .bind(caller.tenant.0)
-    .bind(UNIT)
+    .bind(unit)
     .bind(monthly)
     .bind(test.cx.clock.now())
     .execute(&mut test.database.owner().await)
@@ -69,4 +73,114 @@ async fn a_months_budget_is_kept_to_the_unit_at_two_nodes_and_a_higher_one_holds
     two.close().await;
     assert_eq!(ledger::verify(&test.cx).await.unwrap(), []);
     assert_eq!(entitlement::verify(&test.cx).await.unwrap(), []);
+}
+
+/// Asks for work that costs at most so much.
+async fn reserve_costing(
+    room: &Entitlement,
+    caller: Principal,
+    most: i64,
+    daily_cost: Option<i64>,
+) -> Result<Reservation, Error> {
+    let work = Work {
+        storefront: "misaki",
+        unit: UNIT,
+        amount: 1,
+        reference: "run_test",
+        lease_until: room.cx.clock.now() + Duration::seconds(15),
+        daily_cap: None,
+        daily_cost,
+    };
+    for _ in 0..entitlement::TRIES {
+        let admission = entitlement::admit(room, caller, &work).await?;
+        assert!(admission.counts_cost());
+        let admission = admission.costing(|| most);
+        let mut tx = room.cx.db.begin(caller.scope()).await?;
+        let recorded = entitlement::record(&mut tx, room, caller, &work, admission).await?;
+        tx.commit().await?;
+        if let Some(reservation) = recorded {
+            reservation.confirm();
+            return Ok(reservation);
+        }
+    }
+    Err(Error::LeasesUnsettled)
+}
+
+async fn settle_costing(room: &Entitlement, caller: Principal, held: &Reservation, cost: i64) {
+    let mut tx = room.cx.db.begin(caller.scope()).await.unwrap();
+    let used = Usage {
+        amount: 1,
+        model: "m".to_owned(),
+        tokens_in: 3,
+        tokens_out: 5,
+        cost_nano_usd: cost,
+        outcome: Outcome::Completed,
+    };
+    let settled = entitlement::settle(&mut tx, room, held.id, &used)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    settled.done();
+}
+
+#[tokio::test]
+async fn a_months_cost_is_kept_to_at_two_nodes_by_the_most_that_work_may_cost() {
+    let test = testkit::context().await;
+    let plans = plan_file(100_000, 1000, 1000);
+    let other = Ctx::new(test.another_node().await, test.cx.clock.clone());
+    let (one, two) = (open(&test.cx, &plans).await, open(&other, &plans).await);
+    let caller = guest(&one).await;
+    limit(&test, caller, "misaki.cost", 1000).await;
+
+    // all at once: each may cost 100, so ten are let in and nothing of their cost is known yet
+    let tried = join_all((0..24).map(|n| {
+        let room = if n % 2 == 0 { &one } else { &two };
+        async move { reserve_costing(room, caller, 100, None).await.ok() }
+    }))
+    .await;
+    let held: Vec<Reservation> = tried.into_iter().flatten().collect();
+    assert_eq!(held.len(), 10);
+    let waits = reserve_costing(&two, caller, 100, None).await.unwrap_err();
+    assert!(
+        matches!(
+            waits,
+            Error::CostLimitReached {
+                spent: 0,
+                retry_after_secs: 1,
+                ..
+            }
+        ),
+        "what is under way may turn out cheaper: {waits}"
+    );
+    // each costs less than it might have: what is not spent is there again, and not a billionth more
+    for (n, reservation) in held.iter().enumerate() {
+        let room = if n % 2 == 0 { &one } else { &two };
+        settle_costing(room, caller, reservation, 90).await;
+    }
+    let held = reserve_costing(&one, caller, 100, None).await.unwrap();
+    settle_costing(&one, caller, &held, 99).await;
+    let refused = reserve_costing(&two, caller, 2, None).await.unwrap_err();
+    let Error::CostLimitReached {
+        unit,
+        limit: most,
+        spent,
+        retry_after_secs,
+        ..
+    } = refused
+    else {
+        unreachable!("{refused}");
+    };
+    assert_eq!((unit.as_str(), most, spent), ("misaki.cost", 1000, 999));
+    assert_eq!(retry_after_secs, (10 * 24 + 6) * 3600 + 1);
+    reserve_costing(&two, caller, 1, None).await.unwrap();
+
+    // raised, it holds at once; the next month begins with nothing spent
+    limit(&test, caller, "misaki.cost", 1100).await;
+    reserve_costing(&one, caller, 100, None).await.unwrap();
+    reserve_costing(&one, caller, 1, None).await.unwrap_err();
+    test.time.advance(Duration::hours(10 * 24 + 7));
+    entitlement::lapse_due(&one.cx, Duration::zero(), 100)
+        .await
+        .unwrap();
+    reserve_costing(&two, caller, 1100, None).await.unwrap();
 }

@@ -28,6 +28,7 @@ async fn work_off(room: &Entitlement, caller: Principal, times: usize) -> usize 
         reference: "run_test",
         lease_until: room.cx.clock.now() + Duration::seconds(15),
         daily_cap: None,
+        daily_cost: None,
     };
     let mut left = times;
     while left > 0 {
@@ -196,6 +197,7 @@ async fn work_that_was_given_up_before_its_transaction_committed_takes_nothing()
         reference: "run_test",
         lease_until: test.cx.clock.now() + Duration::seconds(15),
         daily_cap: None,
+        daily_cost: None,
     };
     drop(entitlement::admit(&room, caller, &work).await.unwrap());
     let mut tx = room.cx.db.begin(caller.scope()).await.unwrap();

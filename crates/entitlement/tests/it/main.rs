@@ -75,6 +75,7 @@ async fn reserve(room: &Entitlement, caller: Principal) -> Result<Reservation, E
         reference: "run_test",
         lease_until,
         daily_cap: None,
+        daily_cost: None,
     };
     let reservation = entitlement::reserve(&mut tx, room, caller, &work).await?;
     tx.commit().await?;

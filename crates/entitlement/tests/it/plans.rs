@@ -185,3 +185,75 @@ async fn who_would_gain_or_lose_is_shown_before_anything_changes_and_who_moves_i
         Err(Error::NoPlan)
     ));
 }
+
+/// A plan of ten a month of which at most six at a time live on for two months more.
+fn rolling() -> PlanFile {
+    PlanFile::parse(
+        r#"[[plan]]
+        storefront = "misaki"
+        id = "guest"
+        default_for = "guest"
+        title = { ja = "ゲスト", en = "Guest" }
+        price_yen = 0
+        limits = { per_minute = 1000, concurrent = 100 }
+        grants = [{ unit = "misaki.chat", amount = 10, every = "month", roll_over = { most = 6, months = 2 } }]
+        routes = { "misaki.chat" = "small" }"#,
+    )
+    .unwrap()
+}
+
+#[tokio::test]
+async fn what_nobody_used_rolls_over_once_up_to_its_cap_and_ends_with_its_time() {
+    let test = testkit::context().await;
+    let room = open(&test.cx, &rolling()).await;
+    let other = test.another_node().await;
+    let other = Ctx::new(other, test.cx.clock.clone());
+    let caller = guest(&room).await;
+    // available after each month's end, of which so many were used before
+    for (used, left) in [(3, 16), (1, 16), (12, 14), (0, 16)] {
+        for _ in 0..used {
+            let reservation = reserve(&room, caller).await.unwrap();
+            settle(&room, caller, &reservation, 1).await.unwrap();
+        }
+        if used == 0 {
+            // somebody comes by, so that the month is granted
+            let held = reserve(&room, caller).await.unwrap();
+            settle(&room, caller, &held, 0).await.unwrap();
+        }
+        room.close().await;
+        test.time.advance(Duration::days(31));
+        // both nodes sweep at once, and again
+        let (one, two) = tokio::join!(
+            ledger::expire_due(&test.cx, 100),
+            ledger::expire_due(&other, 100)
+        );
+        one.unwrap();
+        two.unwrap();
+        assert_eq!(ledger::expire_due(&test.cx, 100).await.unwrap(), 0);
+        let held = reserve(&room, caller).await.unwrap();
+        settle(&room, caller, &held, 0).await.unwrap();
+        room.close().await;
+        assert_eq!(stock(&room, caller).await[0], left, "after {used}");
+        assert_eq!(ledger::verify(&test.cx).await.unwrap(), []);
+    }
+    let mut owner = test.database.owner().await;
+    let reasons: Vec<String> = sqlx::query_scalar(
+        "select l.reason from ledger.rolled r join ledger.lot l on l.id = r.lot_id",
+    )
+    .fetch_all(&mut owner)
+    .await
+    .unwrap();
+    assert!(
+        reasons
+            .iter()
+            .all(|reason| reason.starts_with("roll-over lot_")),
+        "{reasons:?}"
+    );
+    // nobody comes for half a year: nothing lives on
+    test.time.advance(Duration::days(183));
+    for _ in 0..3 {
+        ledger::expire_due(&test.cx, 100).await.unwrap();
+    }
+    assert_eq!(stock(&room, caller).await[0], 0);
+    assert_eq!(ledger::verify(&test.cx).await.unwrap(), []);
+}

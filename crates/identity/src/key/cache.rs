@@ -113,6 +113,7 @@ mod tests {
             models: None,
             ip_ranges: None,
             daily_cap: None,
+            daily_cost_nano_usd: None,
             expires_at: None,
         };
         cache.keep(hash(&known), Arc::new(facts), cache.epoch());
@@ -160,6 +161,7 @@ mod tests {
             models: None,
             ip_ranges: None,
             daily_cap: None,
+            daily_cost_nano_usd: None,
             expires_at: None,
         });
         let before = cache.epoch();

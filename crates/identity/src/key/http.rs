@@ -63,6 +63,9 @@ struct CreateKey {
     ip_ranges: Option<Vec<String>>,
     #[schema(minimum = 1)]
     daily_cap: Option<i64>,
+    /// Billionths of a US dollar.
+    #[schema(minimum = 1)]
+    daily_cost_nano_usd: Option<i64>,
     expires_at: Option<DateTime<Utc>>,
 }
 
@@ -73,7 +76,8 @@ impl Check for CreateKey {
         check_scopes(self.scopes.as_deref(), errors);
         check_models(self.models.as_deref(), errors);
         check_ranges(self.ip_ranges.as_deref(), errors);
-        check_cap(self.daily_cap, errors);
+        check_cap(self.daily_cap, "/daily_cap", errors);
+        check_cap(self.daily_cost_nano_usd, "/daily_cost_nano_usd", errors);
     }
 }
 
@@ -98,6 +102,7 @@ async fn create_key(
         models: body.models,
         ip_ranges: networks(body.ip_ranges.as_deref()),
         daily_cap: body.daily_cap,
+        daily_cost_nano_usd: body.daily_cost_nano_usd,
         expires_at: body.expires_at,
         ..named
     };
@@ -126,6 +131,10 @@ struct UpdateKey {
     #[serde(default, with = "double")]
     #[schema(value_type = Option<i64>, minimum = 1)]
     daily_cap: Option<Option<i64>>,
+    /// Billionths of a US dollar.
+    #[serde(default, with = "double")]
+    #[schema(value_type = Option<i64>, minimum = 1)]
+    daily_cost_nano_usd: Option<Option<i64>>,
     #[serde(default, with = "double")]
     #[schema(value_type = Option<DateTime<Utc>>)]
     expires_at: Option<Option<DateTime<Utc>>>,
@@ -139,7 +148,12 @@ impl Check for UpdateKey {
         check_scopes(self.scopes.as_deref(), errors);
         check_models(self.models.as_ref().and_then(Option::as_deref), errors);
         check_ranges(self.ip_ranges.as_ref().and_then(Option::as_deref), errors);
-        check_cap(self.daily_cap.flatten(), errors);
+        check_cap(self.daily_cap.flatten(), "/daily_cap", errors);
+        check_cap(
+            self.daily_cost_nano_usd.flatten(),
+            "/daily_cost_nano_usd",
+            errors,
+        );
     }
 }
 
@@ -159,6 +173,9 @@ impl UpdateKey {
         }
         if let Some(cap) = self.daily_cap {
             terms.daily_cap = cap;
+        }
+        if let Some(cost) = self.daily_cost_nano_usd {
+            terms.daily_cost_nano_usd = cost;
         }
         if let Some(expires_at) = self.expires_at {
             terms.expires_at = expires_at;
@@ -341,10 +358,10 @@ fn check_ranges(ranges: Option<&[String]>, errors: &mut FieldErrors) {
     );
 }
 
-fn check_cap(cap: Option<i64>, errors: &mut FieldErrors) {
+fn check_cap(cap: Option<i64>, place: &'static str, errors: &mut FieldErrors) {
     errors.require(
         cap.is_none_or(|cap| cap >= 1),
-        "/daily_cap",
+        place,
         "range",
         Text::new("1以上にしてください。", "Please use 1 or more."),
     );

@@ -16,8 +16,9 @@ pub(super) async fn insert(
     let (scopes, ranges) = (scope_words(&terms.scopes), range_words(terms));
     sqlx::query!(
         "insert into identity.api_key
-             (id, tenant_id, created_by, name, storefront, scopes, models, ip_ranges, daily_cap, expires_at, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+             (id, tenant_id, created_by, name, storefront, scopes, models, ip_ranges, daily_cap, expires_at, created_at,
+              daily_cost_nano_usd)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         id as KeyId,
         by.tenant as TenantId,
         by.user as Option<UserId>,
@@ -29,6 +30,7 @@ pub(super) async fn insert(
         terms.daily_cap,
         terms.expires_at,
         now,
+        terms.daily_cost_nano_usd,
     )
     .execute(conn)
     .await
@@ -62,7 +64,7 @@ pub(super) async fn find_by_secret(
 ) -> sqlx::Result<Option<Facts>> {
     sqlx::query!(
         r#"select k.id as "id: KeyId", k.tenant_id as "tenant: TenantId", k.storefront, k.scopes, k.models, k.ip_ranges,
-               k.daily_cap, least(k.expires_at, s.expires_at) as expires_at
+               k.daily_cap, k.daily_cost_nano_usd, least(k.expires_at, s.expires_at) as expires_at
            from identity.api_key_secret s
            join identity.api_key k on k.id = s.key_id
            join identity.tenant t on t.id = k.tenant_id
@@ -77,6 +79,7 @@ pub(super) async fn find_by_secret(
         models: row.models,
         ip_ranges: row.ip_ranges.map(|ranges| networks(&ranges)),
         daily_cap: row.daily_cap,
+        daily_cost_nano_usd: row.daily_cost_nano_usd,
         expires_at: row.expires_at,
     })
     .fetch_optional(conn)
@@ -132,7 +135,7 @@ async fn select(
     now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<Key>> {
     sqlx::query!(
-        r#"select k.id as "id: KeyId", k.name, k.storefront, k.scopes, k.models, k.ip_ranges, k.daily_cap, k.expires_at,
+        r#"select k.id as "id: KeyId", k.name, k.storefront, k.scopes, k.models, k.ip_ranges, k.daily_cap, k.daily_cost_nano_usd, k.expires_at,
                k.created_at, k.last_used_at, k.revoked_at,
                (select hint from identity.api_key_secret s where s.key_id = k.id order by s.created_at desc limit 1) as "hint!",
                (select max(expires_at) from identity.api_key_secret s where s.key_id = k.id and s.expires_at > $3) as grace_until
@@ -153,6 +156,7 @@ async fn select(
         models: row.models,
         ip_ranges: row.ip_ranges,
         daily_cap: row.daily_cap,
+        daily_cost_nano_usd: row.daily_cost_nano_usd,
         expires_at: row.expires_at,
         created_at: row.created_at,
         last_used_at: row.last_used_at,
@@ -174,7 +178,7 @@ pub(super) async fn lock_terms(
     id: KeyId,
 ) -> sqlx::Result<Option<KeyTerms>> {
     sqlx::query!(
-        "select name, storefront, scopes, models, ip_ranges, daily_cap, expires_at from identity.api_key
+        "select name, storefront, scopes, models, ip_ranges, daily_cap, daily_cost_nano_usd, expires_at from identity.api_key
          where id = $1 and tenant_id = $2 and revoked_at is null for update",
         id as KeyId,
         tenant as TenantId,
@@ -186,6 +190,7 @@ pub(super) async fn lock_terms(
         models: row.models,
         ip_ranges: row.ip_ranges.map(|ranges| networks(&ranges)),
         daily_cap: row.daily_cap,
+        daily_cost_nano_usd: row.daily_cost_nano_usd,
         expires_at: row.expires_at,
     })
     .fetch_optional(conn)
@@ -200,7 +205,8 @@ pub(super) async fn update(
 ) -> sqlx::Result<()> {
     let (scopes, ranges) = (scope_words(&terms.scopes), range_words(terms));
     sqlx::query!(
-        "update identity.api_key set name = $3, scopes = $4, models = $5, ip_ranges = $6, daily_cap = $7, expires_at = $8
+        "update identity.api_key set name = $3, scopes = $4, models = $5, ip_ranges = $6, daily_cap = $7, expires_at = $8,
+             daily_cost_nano_usd = $9
          where id = $1 and tenant_id = $2",
         id as KeyId,
         tenant as TenantId,
@@ -210,6 +216,7 @@ pub(super) async fn update(
         ranges.as_deref(),
         terms.daily_cap,
         terms.expires_at,
+        terms.daily_cost_nano_usd,
     )
     .execute(conn)
     .await

@@ -3,7 +3,7 @@ use identity::TenantId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{DueLot, Grant, OpenLot, PeriodStock, Stock, Whereabouts};
+use super::{DueLot, Grant, OpenLot, PeriodStock, RollOver, Stock, Whereabouts};
 use crate::LotId;
 
 pub(super) async fn insert(
@@ -55,7 +55,7 @@ pub(super) async fn due(
 ) -> sqlx::Result<Vec<DueLot>> {
     sqlx::query_as!(
         DueLot,
-        r#"select id as "id: LotId", tenant_id as "tenant: TenantId", unit, reason from ledger.lot
+        r#"select id as "id: LotId", tenant_id as "tenant: TenantId", unit, reason, source, priority from ledger.lot
            where available > 0 and expires_at <= $1
            order by expires_at limit $2"#,
         now,
@@ -63,6 +63,71 @@ pub(super) async fn due(
     )
     .fetch_all(conn)
     .await
+}
+
+pub(super) async fn insert_roll_over(
+    conn: &mut PgConnection,
+    (lot, tenant): (LotId, TenantId),
+    roll: RollOver,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into ledger.roll_over (lot_id, tenant_id, most, until) values ($1, $2, $3, $4) on conflict do nothing",
+        lot as LotId,
+        tenant as TenantId,
+        roll.most,
+        roll.until,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+pub(super) async fn roll_over_of(
+    conn: &mut PgConnection,
+    lot: LotId,
+) -> sqlx::Result<Option<RollOver>> {
+    sqlx::query_as!(
+        RollOver,
+        "select most, until from ledger.roll_over where lot_id = $1",
+        lot as LotId,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// What of a unit is kept by roll-over and may still be used.
+pub(super) async fn rolled(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    unit: &str,
+    now: DateTime<Utc>,
+) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select coalesce(sum(l.available + l.held), 0)::bigint as "kept!"
+           from ledger.rolled r join ledger.lot l on l.id = r.lot_id
+           where l.tenant_id = $1 and l.unit = $2 and l.expires_at > $3"#,
+        tenant as TenantId,
+        unit,
+        now,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+pub(super) async fn insert_rolled(
+    conn: &mut PgConnection,
+    (lot, tenant): (LotId, TenantId),
+    from: LotId,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into ledger.rolled (lot_id, tenant_id, from_lot_id) values ($1, $2, $3)",
+        lot as LotId,
+        tenant as TenantId,
+        from as LotId,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }
 
 pub(super) async fn available(conn: &mut PgConnection, id: LotId) -> sqlx::Result<i64> {

@@ -45,6 +45,10 @@ pub(super) async fn drifts(conn: &mut PgConnection) -> sqlx::Result<Vec<Drift>> 
         select 'a lot''s expired is its entries'' sum', l.id::text, coalesce(b.expired, 0), l.expired
         from ledger.lot l left join by_lot b on b.lot_id = l.id where l.expired <> coalesce(b.expired, 0)
         union all
+        select 'no more rolls over than was left', f.id::text, f.expired, sum(l.amount)::bigint
+        from ledger.rolled r join ledger.lot l on l.id = r.lot_id join ledger.lot f on f.id = r.from_lot_id
+        group by f.id, f.expired having sum(l.amount) > f.expired
+        union all
         select 'a hold keeps its amount while open and nothing after', h.id::text,
                case when h.state = 'open' then h.amount else 0 end, coalesce(b.held, 0)
         from ledger.hold h left join held_by_hold b on b.hold_id = h.id

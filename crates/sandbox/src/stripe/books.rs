@@ -1,5 +1,7 @@
 //! What the stand-in knows: objects by id, as Stripe would show them in its newest shape.
 
+mod clocks;
+mod manual;
 mod prices;
 
 use std::{
@@ -11,6 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use clocks::customer_of;
 pub(super) use prices::PriceChange;
 
 /// How long a checkout stays open.
@@ -29,6 +32,8 @@ pub(super) struct Books {
     made: u64,
     /// How far the clock was moved on.
     ahead: i64,
+    /// How much further the clocks of single customers were moved, by the clock's id.
+    clocks: BTreeMap<String, i64>,
     /// What was answered under which key: a digest of the call, the status, the answer.
     pub(super) answers: BTreeMap<String, (String, u16, Value)>,
     /// Mistakes of callers that Stripe would let pass.
@@ -152,7 +157,8 @@ impl Books {
         let Some(object) = self.get(id).cloned() else {
             return;
         };
-        let event = json!({ "id": self.id("evt"), "object": "event", "type": kind, "created": self.now(),
+        let created = self.now_of(&customer_of(&object));
+        let event = json!({ "id": self.id("evt"), "object": "event", "type": kind, "created": created,
             "livemode": false, "pending_webhooks": 1, "request": { "id": null, "idempotency_key": null },
             "data": { "object": object } });
         self.add(event.clone());
@@ -219,7 +225,8 @@ impl Books {
     /// checkout last.
     pub(super) fn subscribe(&mut self, session: &str, price: &str, amount: i64) -> Option<String> {
         let checkout = self.get(session)?.clone();
-        let (now, customer) = (self.now(), text(&checkout, "customer"));
+        let customer = text(&checkout, "customer");
+        let now = self.now_of(&customer);
         let id = self.id("sub");
         let item = self.id("si");
         let metadata = checkout
@@ -265,7 +272,11 @@ impl Books {
     fn invoice_of(&mut self, subscription: &str, reason: &str, lines: &[Value]) -> Option<String> {
         let customer = self.get(subscription)?.get("customer").cloned();
         let amount: i64 = lines.iter().map(|line| number(line, "amount")).sum();
-        let (now, id) = (self.now(), self.id("in"));
+        let whose = customer
+            .as_ref()
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let (now, id) = (self.now_of(whose), self.id("in"));
         let number = format!("SANDBOX-{:06}", self.made);
         let page = format!("{}/sandbox/invoice/{id}", self.base);
         let name = customer
@@ -289,7 +300,8 @@ impl Books {
     /// Sells something once: the payment, then the invoice that tells of it if one was asked for, the checkout last.
     pub(super) fn sell(&mut self, session: &str, price: &str, amount: i64) -> Option<String> {
         let checkout = self.get(session)?.clone();
-        let (now, customer) = (self.now(), text(&checkout, "customer"));
+        let customer = text(&checkout, "customer");
+        let now = self.now_of(&customer);
         let (id, line) = (self.id("in"), self.id("il"));
         let (number, page) = (
             format!("SANDBOX-{:06}", self.made),
@@ -324,8 +336,8 @@ impl Books {
         let Some(of) = self.get(invoice).cloned() else {
             return false;
         };
-        let (now, customer, amount) =
-            (self.now(), text(&of, "customer"), number(&of, "amount_due"));
+        let (customer, amount) = (text(&of, "customer"), number(&of, "amount_due"));
+        let now = self.now_of(&customer);
         let subscription = invoice_subscription(&of);
         let attempts = number(&of, "attempt_count") + 1;
         if self.declined.contains(&customer) {
@@ -368,12 +380,13 @@ impl Books {
 
     /// Brings subscriptions to the present: renews, ends, and tries again what is owed.
     pub(super) fn catch_up(&mut self) {
-        let now = self.now();
         let ids: Vec<String> = self
             .all("subscription")
             .map(|known| text(known, "id"))
             .collect();
         for id in ids {
+            let customer = self.get(&id).map(customer_of).unwrap_or_default();
+            let now = self.now_of(&customer);
             // a month at a time, as long as one is over
             for _ in 0..120 {
                 let Some(of) = self.get(&id).cloned() else {
@@ -454,7 +467,7 @@ impl Books {
         if amount <= 0 || amount > left {
             return None;
         }
-        let (id, now) = (self.id("re"), self.now());
+        let (id, now) = (self.id("re"), self.now_of(&customer_of(&of)));
         let refunded = number(&of, "amount_refunded") + amount;
         self.add(json!({ "id": id, "object": "refund", "amount": amount, "currency": "jpy", "created": now,
             "charge": charge, "payment_intent": of.get("payment_intent"), "status": "succeeded" }));
@@ -487,7 +500,7 @@ impl Books {
             );
             return Some(id);
         }
-        let (id, now) = (self.id("dp"), self.now());
+        let (id, now) = (self.id("dp"), self.now_of(&customer_of(&of)));
         self.add(json!({ "id": id, "object": "dispute", "amount": of.get("amount"), "currency": "jpy", "created": now,
             "livemode": false, "charge": charge, "payment_intent": of.get("payment_intent"), "status": status }));
         self.set(charge, &json!({ "disputed": true }));

@@ -28,6 +28,15 @@ impl StripeDouble {
         });
     }
 
+    /// Moves the clock of one customer on; the others stay where they are. False when there is no such customer.
+    pub fn advance_customer(&self, customer: &str, seconds: i64) -> bool {
+        self.write(|books| {
+            let to = books.now_of(customer) + seconds;
+            let clock = books.clock_of(customer);
+            clock.is_some_and(|clock| books.set_clock(&clock, to))
+        })
+    }
+
     /// Lets the clock stand at an instant; whatever became due by then happens.
     pub fn stand_at(&self, at: i64) {
         let ahead = at - self.books().now();
@@ -83,7 +92,8 @@ impl StripeDouble {
 async fn clock(State(double): State<StripeDouble>, body: Bytes) -> Response {
     let form = read_form(&body);
     let said = |name: &str| form.get(name).and_then(|text| text.parse::<i64>().ok());
-    let now = double.books().now();
+    let whose = form.get("customer").cloned().unwrap_or_default();
+    let now = double.books().now_of(&whose);
     let months = said("months").and_then(|months| {
         let later = DateTime::from_timestamp(now, 0)?
             .checked_add_months(Months::new(u32::try_from(months).ok()?))?;
@@ -95,9 +105,16 @@ async fn clock(State(double): State<StripeDouble>, body: Bytes) -> Response {
         .or(months)
         .filter(|seconds| (0..=800 * 86_400).contains(seconds))
     {
+        Some(_) if !whose.is_empty() && double.books().get(&whose).is_none() => {
+            answer(404, &json!({ "error": "no such customer" }))
+        }
         Some(seconds) => {
-            double.advance(seconds);
-            answer(200, &json!({ "now": double.books().now() }))
+            if whose.is_empty() {
+                double.advance(seconds);
+            } else {
+                double.advance_customer(&whose, seconds);
+            }
+            answer(200, &json!({ "now": double.books().now_of(&whose) }))
         }
         None => answer(
             400,

@@ -254,7 +254,7 @@ async fn act_on_portal(
                 price: price.id.clone(),
                 amount: price.amount,
                 settles: true,
-                at: double.books().now(),
+                at: double.books().now_of(&text(&session, "customer")),
             };
             if !double.write(|books| books.change_price(sub, &change)) {
                 return page(

@@ -177,6 +177,8 @@ fn change_once(
         }
         return change(double, method, path, form);
     };
+    // two calls under one key at the same time are one as well
+    let _line = double.line();
     let before = double.books().answers.get(&key).cloned();
     if let Some((same, status, object)) = before {
         if same == digest {
@@ -199,7 +201,9 @@ fn change_once(
 /// The parameters that each call takes; a name that ends in `[` takes what begins so.
 fn known_parameters(path: &[&str]) -> &'static [&'static str] {
     match path {
-        ["customers"] => &["email", "name", "metadata[", "description"],
+        ["customers"] => &["email", "name", "metadata[", "description", "test_clock"],
+        ["test_helpers", "test_clocks"] => &["frozen_time", "name"],
+        ["test_helpers", "test_clocks", _, "advance"] => &["frozen_time"],
         ["checkout", "sessions"] => &[
             "mode",
             "customer",
@@ -225,6 +229,17 @@ fn known_parameters(path: &[&str]) -> &'static [&'static str] {
             "proration_behavior",
             "proration_date",
         ],
+        ["invoices"] => &[
+            "customer",
+            "auto_advance",
+            "collection_method",
+            "pending_invoice_items_behavior",
+            "currency",
+            "metadata[",
+        ],
+        ["invoiceitems"] => &["customer", "invoice", "pricing[price]", "price", "quantity"],
+        ["invoices", _, "finalize"] => &["auto_advance"],
+        ["invoices", _, "pay"] => &["off_session", "payment_method"],
         ["invoices", "create_preview"] => &[
             "customer",
             "subscription",
@@ -255,11 +270,19 @@ fn change(double: &StripeDouble, method: &Method, path: &str, form: &Form) -> Re
     let value = |name: &str| form.get(name).cloned().unwrap_or_default();
     match (method, segments.as_slice()) {
         (&Method::POST, ["customers"]) => {
+            let clock = form.get("test_clock");
+            if let Some(clock) = clock.filter(|clock| double.books().get(clock).is_none()) {
+                return missing("test clock", clock);
+            }
             let metadata = under(form, "metadata[");
-            let id = double
-                .write(|books| books.add_customer(form.get("email"), form.get("name"), &metadata));
+            let id = double.write(|books| {
+                let id = books.add_customer(form.get("email"), form.get("name"), &metadata);
+                books.set(&id, &json!({ "test_clock": clock }));
+                id
+            });
             shown_of(&double.books(), &id)
         }
+        (&Method::POST, ["test_helpers", "test_clocks", rest @ ..]) => clock(double, rest, form),
         (&Method::POST, ["checkout", "sessions"]) => checkout(double, form),
         (&Method::POST, ["checkout", "sessions", id, "expire"]) => {
             let open = double
@@ -292,9 +315,13 @@ fn change(double: &StripeDouble, method: &Method, path: &str, form: &Form) -> Re
             change_subscription(double, id, form)
         }
         (&Method::POST, ["invoices", "create_preview"]) => preview(double, form),
+        (&Method::POST, ["invoices" | "invoiceitems", ..]) => {
+            manual(double, segments.get(1..).unwrap_or_default(), form)
+        }
         (&Method::DELETE, ["subscriptions", id]) if double.books().get(id).is_some() => {
             double.write(|books| {
-                let now = books.now();
+                let customer = books.get(id).map(|of| text(of, "customer"));
+                let now = books.now_of(&customer.unwrap_or_default());
                 books.end(id, now);
             });
             shown_of(&double.books(), id)
@@ -319,8 +346,81 @@ fn change(double: &StripeDouble, method: &Method, path: &str, form: &Form) -> Re
     }
 }
 
+/// Clocks of single customers: a new one, or one that is moved on.
+fn clock(double: &StripeDouble, rest: &[&str], form: &Form) -> Reply {
+    let shows = form.get("frozen_time").and_then(|at| at.parse().ok());
+    let Some(shows) = shows else {
+        return refuse(
+            "parameter_missing",
+            400,
+            "Missing required param: frozen_time.",
+        );
+    };
+    match rest {
+        [] => {
+            let id = double.write(|books| books.add_clock(shows, form.get("name")));
+            shown_of(&double.books(), &id)
+        }
+        [id, "advance"] if double.write(|books| books.set_clock(id, shows)) => {
+            shown_of(&double.books(), id)
+        }
+        _ => refuse(
+            "test_clock_not_advanced",
+            400,
+            "A clock can only be moved on.",
+        ),
+    }
+}
+
+/// Invoices that the caller writes: `invoices`, `invoiceitems`, and what is done with one.
+fn manual(double: &StripeDouble, rest: &[&str], form: &Form) -> Reply {
+    let value = |name: &str| form.get(name).cloned().unwrap_or_default();
+    let customer = value("customer");
+    let not_so = |what: &str| refuse("invoice_not_editable", 400, what);
+    match rest {
+        [] if double.books().get(&customer).is_none() => missing("customer", &customer),
+        [] if form.contains_key("invoice") => {
+            // the newest shape names the price below `pricing`
+            let price = form.get("pricing[price]").or_else(|| form.get("price"));
+            let Some(price) = price.and_then(|price| double.price(price)).cloned() else {
+                return missing("price", "pricing[price]");
+            };
+            let of = (price.id.as_str(), price.amount);
+            match double.write(|books| books.add_item(&value("invoice"), &customer, of)) {
+                Some(id) => shown_of(&double.books(), &id),
+                None => not_so("The invoice is no draft of this customer's."),
+            }
+        }
+        [] => {
+            let metadata = under(form, "metadata[");
+            let id = double.write(|books| books.draft(&customer, &metadata));
+            shown_of(&double.books(), &id)
+        }
+        [id, "finalize"] if double.write(|books| books.finalize(id)) => {
+            shown_of(&double.books(), id)
+        }
+        [id, "void"] if double.write(|books| books.void(id)) => shown_of(&double.books(), id),
+        [id, "pay"] => {
+            let of = double.books().get(id).cloned().unwrap_or_default();
+            if text(&of, "status") != "open" {
+                return not_so("Only an open invoice can be paid.");
+            }
+            let customer = text(&of, "customer");
+            let wanted = value("payment_method");
+            let mut kept = double.books().kept_cards(&customer).into_iter();
+            let has_card = kept.any(|card| wanted.is_empty() || text(&card, "id") == wanted);
+            if has_card && double.write(|books| books.pay(id)) {
+                shown_of(&double.books(), id)
+            } else {
+                refuse("card_declined", 402, "Your card was declined.")
+            }
+        }
+        _ => not_so("The invoice is not in a state for this."),
+    }
+}
+
 /// The change of price that a form asks for, under the names that begin so; none when it asks for none.
-fn price_change(double: &StripeDouble, form: &Form, prefix: &str) -> Option<PriceChange> {
+fn price_change(double: &StripeDouble, id: &str, form: &Form, prefix: &str) -> Option<PriceChange> {
     let value = |name: &str| form.get(&format!("{prefix}{name}"));
     let nested = if prefix.is_empty() {
         "items[0][price]"
@@ -341,7 +441,15 @@ fn price_change(double: &StripeDouble, form: &Form, prefix: &str) -> Option<Pric
         price: price.id.clone(),
         amount: price.amount,
         settles: behavior.is_none_or(|behavior| behavior == "always_invoice"),
-        at: at.unwrap_or_else(|| double.books().now()),
+        at: at.unwrap_or_else(|| {
+            let books = double.books();
+            books.now_of(
+                &books
+                    .get(id)
+                    .map(|of| text(of, "customer"))
+                    .unwrap_or_default(),
+            )
+        }),
     })
 }
 
@@ -371,7 +479,7 @@ fn change_subscription(double: &StripeDouble, id: &str, form: &Form) -> Reply {
         if !names_item(double, id, form.get("items[0][id]")) {
             return missing("subscription item", "items[0][id]");
         }
-        let Some(change) = price_change(double, form, "") else {
+        let Some(change) = price_change(double, id, form, "") else {
             return missing("price", "items[0][price]");
         };
         if !double.write(|books| books.change_price(id, &change)) {
@@ -402,7 +510,7 @@ fn preview(double: &StripeDouble, form: &Form) -> Reply {
     if !own || !names_item(double, &id, form.get("subscription_details[items][0][id]")) {
         return missing("subscription", &id);
     }
-    let Some(change) = price_change(double, form, "subscription_details") else {
+    let Some(change) = price_change(double, &id, form, "subscription_details") else {
         return missing("price", "subscription_details[items][0][price]");
     };
     let lines = double.books().settlement(&id, &change);
@@ -497,6 +605,8 @@ fn find(double: &StripeDouble, path: &str, query: &Form) -> Reply {
                 query,
             )
         }
+        ["test_helpers", "test_clocks", id] => shown_of(&books, id),
+        ["customers", id, "payment_methods"] => list(books.kept_cards(id), query),
         [
             kind @ ("customers" | "subscriptions" | "invoices" | "charges" | "refunds" | "disputes"
             | "events"),

@@ -7,7 +7,7 @@ import { lengthOf } from '../codes'
 import type { Mistakes } from '../form'
 import form from '../form.module.css'
 import area from './area.module.css'
-import { capOf, endOfDay, type KeyDraft, scopes } from './newKey'
+import { capOf, costOf, endOfDay, type KeyDraft, scopes } from './newKey'
 
 // What can be said about a draft before the house is asked. A day that stays as it was may have passed.
 export function useKeyCheck(): (draft: KeyDraft, before: KeyDraft) => Mistakes {
@@ -20,6 +20,7 @@ export function useKeyCheck(): (draft: KeyDraft, before: KeyDraft) => Mistakes {
       ...(lengthOf(draft.name) > 50 ? { name: said.longName } : {}),
       ...(draft.scopes.length === 0 ? { scopes: words.needScope } : {}),
       ...(Number.isNaN(capOf(draft.cap)) ? { daily_cap: words.badCap } : {}),
+      ...(Number.isNaN(costOf(draft.cost)) ? { daily_cost_nano_usd: words.badCost } : {}),
       ...(ends !== null && Date.parse(ends) < Date.now() ? { expires_at: words.pastDate } : {}),
     }
   }
@@ -97,6 +98,16 @@ export function KeyFields({ draft, errors, onChange: change, open = false }: Pro
             value={draft.cap}
             onChange={(event) => change({ cap: event.target.value })}
             error={errors['daily_cap']}
+          />
+          <Field
+            label={words.cost}
+            hint={words.costHint}
+            name="daily_cost_nano_usd"
+            inputMode="decimal"
+            autoComplete="off"
+            value={draft.cost}
+            onChange={(event) => change({ cost: event.target.value })}
+            error={errors['daily_cost_nano_usd']}
           />
           <Field
             label={words.expires}

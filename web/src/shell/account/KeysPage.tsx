@@ -16,6 +16,7 @@ import { Noren } from '../../ui/Noren'
 import { Notice } from '../../ui/Notice'
 import { Select } from '../../ui/Select'
 import { putFirstKeyAway, useArrival } from '../arrival'
+import { dollarText } from '../dollars'
 import { Form } from '../form'
 import { useGuarded } from '../stepUp'
 import styles from './account.module.css'
@@ -58,6 +59,7 @@ function Facts({ item }: { item: ApiKey }) {
         <span>{item.scopes.map((scope) => (words as Record<string, unknown>)[scope] ?? scope).join(' · ')}</span>
         {item.models && <span>{item.models.join(', ')}</span>}
         {item.ip_ranges && <span>{item.ip_ranges.join(', ')}</span>}
+        {item.daily_cost_nano_usd !== null && <span>{words.costs(`$${dollarText(item.daily_cost_nano_usd)}`)}</span>}
         {item.daily_cap !== null && <span>{words.capped(count(item.daily_cap, locale))}</span>}
         {item.expires_at && <span>{words.until(day(item.expires_at, locale))}</span>}
         {item.grace_until && <span>{words.grace(day(item.grace_until, locale))}</span>}

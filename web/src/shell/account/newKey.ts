@@ -1,4 +1,5 @@
 import type { ApiKey, KeyChange, NewKey } from '../../api/types'
+import { dollarText, nanoOf } from '../dollars'
 
 export const scopes = ['inference.use', 'usage.read', 'keys.manage', 'members.read', 'audit.read'] as const
 export type Scope = (typeof scopes)[number]
@@ -10,6 +11,8 @@ export interface KeyDraft {
   models: string
   ips: string
   cap: string
+  // In US dollars.
+  cost: string
   expires: string
 }
 
@@ -19,6 +22,7 @@ export const emptyDraft: KeyDraft = {
   models: '',
   ips: '',
   cap: '',
+  cost: '',
   expires: '',
 }
 
@@ -36,6 +40,12 @@ export function capOf(text: string): number | null {
   return /^[1-9]\d{0,8}$/.test(plain) ? Number(plain) : Number.NaN
 }
 
+// As of a number of requests; a limit of nothing would be no key.
+export function costOf(text: string): number | null {
+  const nano = nanoOf(text)
+  return nano === 0 ? Number.NaN : nano
+}
+
 // A key that expires on a day works until that day has ended, by the clock of whoever chose it.
 export function endOfDay(date: string): string | null {
   const end = new Date(`${date}T23:59:59.999`)
@@ -46,6 +56,7 @@ export function toNewKey(draft: KeyDraft): NewKey {
   const models = listOf(draft.models)
   const ranges = listOf(draft.ips)
   const cap = capOf(draft.cap)
+  const cost = costOf(draft.cost)
   const expires = draft.expires === '' ? null : endOfDay(draft.expires)
   return {
     name: draft.name.trim(),
@@ -53,6 +64,7 @@ export function toNewKey(draft: KeyDraft): NewKey {
     ...(models.length > 0 ? { models } : {}),
     ...(ranges.length > 0 ? { ip_ranges: ranges } : {}),
     ...(cap === null ? {} : { daily_cap: cap }),
+    ...(cost === null ? {} : { daily_cost_nano_usd: cost }),
     ...(expires === null ? {} : { expires_at: expires }),
   }
 }
@@ -71,6 +83,7 @@ export function draftOf(key: ApiKey): KeyDraft {
     models: key.models?.join(', ') ?? '',
     ips: key.ip_ranges?.join(', ') ?? '',
     cap: key.daily_cap === null ? '' : String(key.daily_cap),
+    cost: key.daily_cost_nano_usd === null ? '' : dollarText(key.daily_cost_nano_usd),
     expires: key.expires_at === null ? '' : dayOf(key.expires_at),
   }
 }
@@ -89,6 +102,7 @@ export function toChange(draft: KeyDraft, before: KeyDraft): KeyChange {
     ...(alike(models, listOf(before.models)) ? {} : { models: orNull(models) }),
     ...(alike(ranges, listOf(before.ips)) ? {} : { ip_ranges: orNull(ranges) }),
     ...(capOf(draft.cap) === capOf(before.cap) ? {} : { daily_cap: capOf(draft.cap) }),
+    ...(costOf(draft.cost) === costOf(before.cost) ? {} : { daily_cost_nano_usd: costOf(draft.cost) }),
     ...(draft.expires === before.expires ? {} : { expires_at: endOfDay(draft.expires) }),
   }
 }

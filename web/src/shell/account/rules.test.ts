@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ApiKey } from '../../api/types'
 import { deviceName } from './deviceName'
-import { capOf, draftOf, emptyDraft, endOfDay, listOf, toChange, toNewKey } from './newKey'
+import { capOf, costOf, draftOf, emptyDraft, endOfDay, listOf, toChange, toNewKey } from './newKey'
 
 describe('the name of a device', () => {
   test.each([
@@ -50,6 +50,7 @@ describe('a new key as it is asked for', () => {
     expect(capOf('１，０００')).toBe(1000)
     expect(capOf(' ')).toBeNull()
     for (const wrong of ['0', '-1', '1.5', 'many']) expect(capOf(wrong)).toBeNaN()
+    for (const wrong of ['0', '-1', '1.0000000001', 'many', '.5']) expect(costOf(wrong)).toBeNaN()
     const key = toNewKey({
       ...emptyDraft,
       name: 'n',
@@ -78,6 +79,7 @@ describe('a key that is changed', () => {
     models: ['mama', 'papa'],
     ip_ranges: ['203.0.113.0/24'],
     daily_cap: 100,
+    daily_cost_nano_usd: 1_500_000_000,
     expires_at: endOfDay('2027-01-31'),
     created_at: '2026-11-20T12:00:00Z',
     last_used_at: null,
@@ -89,14 +91,15 @@ describe('a key that is changed', () => {
   test('says nothing about what stays, however it is written', () => {
     expect(before.expires).toBe('2027-01-31')
     expect(toChange(before, before)).toEqual({})
-    expect(toChange({ ...before, models: 'papa、mama', cap: '１００' }, before)).toEqual({})
+    expect(toChange({ ...before, models: 'papa、mama', cap: '１００', cost: '＄1.500' }, before)).toEqual({})
   })
 
   test('loses a limit whose field was emptied', () => {
-    expect(toChange({ ...before, models: '', ips: ' ', cap: '', expires: '' }, before)).toEqual({
+    expect(toChange({ ...before, models: '', ips: ' ', cap: '', cost: '', expires: '' }, before)).toEqual({
       models: null,
       ip_ranges: null,
       daily_cap: null,
+      daily_cost_nano_usd: null,
       expires_at: null,
     })
   })
@@ -104,13 +107,21 @@ describe('a key that is changed', () => {
   test('takes new values, and keeps what it may do beyond the words of this page', () => {
     expect(
       toChange(
-        { ...before, name: ' 朝 ', scopes: [...before.scopes, 'usage.read'], cap: '５', expires: '2027-02-01' },
+        {
+          ...before,
+          name: ' 朝 ',
+          scopes: [...before.scopes, 'usage.read'],
+          cap: '５',
+          cost: '0.000000001',
+          expires: '2027-02-01',
+        },
         before,
       ),
     ).toEqual({
       name: '朝',
       scopes: ['inference.use', 'something.new', 'usage.read'],
       daily_cap: 5,
+      daily_cost_nano_usd: 1,
       expires_at: endOfDay('2027-02-01'),
     })
   })

@@ -1,9 +1,9 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { type Budget, removeBudget, setBudget } from '../../api/billing'
-import type { Me } from '../../api/types'
+import type { Locale, Me } from '../../api/types'
 import { budgetWords } from '../../i18n/budgetWords'
-import { count, dayAndTime } from '../../i18n/format'
+import { count, dayAndTime, dollarsFromNano } from '../../i18n/format'
 import { useLocale } from '../../i18n/locale'
 import { useWords } from '../../i18n/text'
 import { unitName } from '../../i18n/units'
@@ -12,6 +12,7 @@ import { Field } from '../../ui/Field'
 import { Meter } from '../../ui/Meter'
 import { Notice } from '../../ui/Notice'
 import account from '../account/account.module.css'
+import { dollarText, nanoOf } from '../dollars'
 import { Summary } from '../form'
 import { useGuarded } from '../stepUp'
 import { budgetsQuery } from './queries'
@@ -25,6 +26,18 @@ function raised(monthly: number): number {
 function whole(text: string): number | null {
   return /^\d{1,12}$/.test(text.trim()) ? Number(text) : null
 }
+
+// What the models cost is limited in dollars, everything else by its number.
+const isCost = (unit: string) => unit.endsWith('.cost')
+
+function read(unit: string, text: string): number | null {
+  if (!isCost(unit)) return whole(text)
+  const nano = nanoOf(text)
+  return Number.isNaN(nano) ? null : nano
+}
+
+const shown = (unit: string, amount: number, locale: Locale) =>
+  isCost(unit) ? dollarsFromNano(amount, locale) : count(amount, locale)
 
 export function BudgetCard({ unit, me }: { unit: string; me: Me }) {
   const words = useWords(budgetWords)
@@ -44,35 +57,37 @@ export function BudgetCard({ unit, me }: { unit: string; me: Me }) {
   if (!mayBuy(me) || !budgets.data) return null
   const submit = (event: FormEvent) => {
     event.preventDefault()
-    const most = whole(monthly)
-    const at = alert.trim() === '' ? [] : [whole(alert)]
+    const most = read(unit, monthly)
+    const at = alert.trim() === '' ? [] : [read(unit, alert)]
     const bad = most === null || at.some((one) => one === null || one === 0)
     setWrong(bad)
     if (!bad) change.mutate({ monthly: most, alerts: at.filter((one) => one !== null) })
   }
   const limit = budget?.monthly
+  const cost = isCost(unit)
+  const over = budget !== undefined && typeof limit === 'number' && (budget.stopped || budget.used >= limit)
   return (
     <section className={account['card']}>
-      <h2>{`${words.title} · ${unitName(unit, locale)}`}</h2>
-      <p className={account['soft']}>{words.lead}</p>
+      <h2>{`${words.title} · ${cost ? words.cost : unitName(unit, locale)}`}</h2>
+      <p className={account['soft']}>{cost ? words.costLead : words.lead}</p>
       {budget && typeof limit === 'number' && (
         <>
-          {budget.used >= limit && <Notice tone="warn" role="status" title={words.reached} />}
+          {over && <Notice tone="warn" role="status" title={cost ? words.costReached : words.reached} />}
           <Meter
             value={Math.min(budget.used, limit)}
             max={Math.max(limit, 1)}
             label={words.title}
-            words={words.used(count(budget.used, locale), count(limit, locale))}
+            words={words.used(shown(unit, budget.used, locale), shown(unit, limit, locale))}
           />
           <p className={account['soft']}>{words.until(dayAndTime(budget.resets_at, locale))}</p>
           <div className={account['row']}>
             <Button
               small
-              look={budget.used >= limit ? 'primary' : 'quiet'}
+              look={over ? 'primary' : 'quiet'}
               disabled={change.isPending}
               onClick={() => change.mutate({ monthly: raised(limit), alerts: budget.alerts })}
             >
-              {words.raise(count(raised(limit), locale))}
+              {words.raise(cost ? `$${dollarText(raised(limit))}` : count(raised(limit), locale))}
             </Button>
             <Button small look="plain" disabled={change.isPending} onClick={() => change.mutate(null)}>
               {words.remove}
@@ -82,15 +97,15 @@ export function BudgetCard({ unit, me }: { unit: string; me: Me }) {
       )}
       <form onSubmit={submit} noValidate>
         <Field
-          label={words.monthly}
-          inputMode="numeric"
+          label={cost ? words.costMonthly : words.monthly}
+          inputMode={cost ? 'decimal' : 'numeric'}
           value={monthly}
-          error={wrong ? words.number : undefined}
+          error={wrong ? (cost ? words.amount : words.number) : undefined}
           onChange={(event) => setMonthly(event.target.value)}
         />
         <Field
-          label={words.alert}
-          inputMode="numeric"
+          label={cost ? words.costAlert : words.alert}
+          inputMode={cost ? 'decimal' : 'numeric'}
           value={alert}
           onChange={(event) => setAlert(event.target.value)}
         />

@@ -22,6 +22,7 @@ import { Confirm, Fetched, Page } from '../account/parts'
 import { Usage } from '../account/Usage'
 import { Summary } from '../form'
 import { useGuarded } from '../stepUp'
+import { AutoTopUpCard } from './AutoTopUpCard'
 import { BudgetCard } from './BudgetCard'
 import styles from './billing.module.css'
 import { Daily } from './Daily'
@@ -287,6 +288,8 @@ export default function StandingPage() {
                     {me && view.quotas[0] && (
                       <BudgetCard key={view.quotas[0].unit} unit={view.quotas[0].unit} me={me} />
                     )}
+                    {me && <BudgetCard key={`${storefront}.cost`} unit={`${storefront}.cost`} me={me} />}
+                    {me && <AutoTopUpCard key={`auto-${storefront}`} storefront={storefront} me={me} />}
                     <Rates storefront={storefront} />
                   </div>
                 </>

@@ -8,7 +8,11 @@ import { amountOf, unitName } from '../../i18n/units'
 type Grant = PlanOffer['grants'][number]
 
 export function grantAmount(grant: Grant, locale: Locale): string {
-  return wordsOf(plansWords, locale)[grant.every](amountOf(grant.unit, grant.amount, locale))
+  const words = wordsOf(plansWords, locale)
+  const amount = words[grant.every](amountOf(grant.unit, grant.amount, locale))
+  const roll = grant.roll_over
+  if (!roll) return amount
+  return amount + words.rolls(amountOf(grant.unit, roll.most, locale), count(roll.months, locale))
 }
 
 export function grantLine(grant: Grant, locale: Locale): string {

@@ -1,6 +1,7 @@
 import { infiniteQueryOptions, type QueryClient, queryOptions } from '@tanstack/react-query'
 import { getPlan, getUsage } from '../../api/account'
 import {
+  getAutoTopUps,
   getBudgets,
   getLotMovements,
   getLots,
@@ -38,6 +39,8 @@ export function topUpsQuery(storefront: StorefrontId) {
 export function topUpOrderQuery(order: string) {
   return queryOptions({ queryKey: ['top-up-order', order], queryFn: () => getTopUpOrder(order), staleTime: 0 })
 }
+
+export const autoTopUpsQuery = queryOptions({ queryKey: ['auto-top-ups'], queryFn: getAutoTopUps })
 
 export const budgetsQuery = queryOptions({ queryKey: ['budgets'], queryFn: getBudgets })
 

@@ -70,6 +70,7 @@ describe('points and invitations', () => {
   test('what came in without being bought says what for', () => {
     expect(rewardTitle('points/invoice', 'ja')).toBe('お支払いのポイント')
     expect(rewardTitle('referral/referrer', 'en')).toBe('For an invitation')
+    expect(rewardTitle('roll-over', 'ja')).toBe('前の期間からの繰り越し')
     expect(rewardTitle('misaki/gone', 'ja')).toBe('misaki/gone')
   })
 })
