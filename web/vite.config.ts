@@ -75,5 +75,7 @@ export default defineConfig({
     setupFiles: ['test/setup.ts'],
     include: ['src/**/*.test.{ts,tsx}'],
     restoreMocks: true,
+    // a patience for machines that do much else
+    testTimeout: 60_000,
   },
 })

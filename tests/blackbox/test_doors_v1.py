@@ -362,6 +362,39 @@ def test_the_same_key_twice_is_one_run_at_every_door(shop, secret, gpt):
     assert refused.value.code == "idempotency_key_reused"
 
 
+def test_who_asks_for_it_gets_the_same_answer_again_for_nothing(shop, secret, gpt, claude):
+    headers = {"x-noren-cache": "on; max-age=600"}
+    told = ask("Tell me about a cache")
+    first, second = (gpt.chat.completions.with_raw_response.create(model="small", messages=told, extra_headers=headers) for _ in range(2))
+    assert [answer.headers["x-noren-cache"] for answer in (first, second)] == ["miss", "hit"]
+    text = first.parse().choices[0].message.content
+    assert second.parse().choices[0].message.content == text and second.parse().usage.total_tokens == 0
+    streamed = gpt.chat.completions.with_raw_response.create(model="small", messages=told, stream=True, extra_headers=headers)
+    assert streamed.headers["x-noren-cache"] == "hit"
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in streamed.parse() if chunk.choices) == text
+    known = httpx.get(f"{shop.inference}/inference/{second.headers['x-noren-run']}", headers={"x-api-key": secret}).json()
+    assert (known["is_cached"], known["cost_nano_usd"], known["tokens"]["output"]) == (True, 0, 0)
+    once, again = (claude.messages.with_raw_response.create(model="small", max_tokens=500, messages=told, extra_headers=headers) for _ in range(2))
+    assert again.headers["x-noren-cache"] == "hit" and again.parse().content[0].text == once.parse().content[0].text
+    native = httpx.post(f"{shop.inference}/inference", json={"messages": told, "model": "small"}, timeout=40,
+                        headers=headers | {"x-api-key": secret, "prefer": "wait=30"})
+    assert native.headers["x-noren-cache"] == "hit" and native.json()["text"] == text and native.json()["is_cached"]
+    with pytest.raises(openai.BadRequestError) as refused:
+        gpt.chat.completions.create(model="small", messages=told, extra_headers={"x-noren-cache": "perhaps"})
+    assert refused.value.code == "cache_use_invalid"
+
+
+def test_a_providers_export_is_compared_at_the_command_line(shop, tmp_path):
+    export = tmp_path / "usage.csv"
+
+    def compare(tokens: int):
+        export.write_text(f"start_time_iso,model,num_model_requests,input_tokens,output_tokens\n2020-01-01T00:00:00+00:00,sandbox-small,1,{tokens},0\n")
+        return command("providers", "reconcile", "sandbox", export, DATABASE_URL=shop.database)
+
+    assert (same := compare(0)).returncode == 0, same.stderr
+    assert (other := compare(7)).returncode != 0 and "2020-01-01 sandbox-small" in other.stdout
+
+
 def test_the_native_door_answers_at_once_or_waits_as_told(shop, secret):
     body = {"route": "genai.chat", "messages": ask("Tell me about tea")}
     started = httpx.post(f"{shop.inference}/inference", json=body, headers={"x-api-key": secret, "idempotency-key": '"tea"'})

@@ -25,7 +25,20 @@ const said = {
       events: 'Stripeの出来事',
       jobs: '仕事',
       usage: '使われた量',
+      models: 'モデル',
+      providers: 'プロバイダの鍵',
     },
+    add: '鍵を加える',
+    provider: 'プロバイダ',
+    providerSecret: '鍵',
+    ending: 'openai …x7Kq',
+    switchOff: /を止める$/,
+    off: '止めています',
+    weight: '割合',
+    weightOf: /の割合を変える$/,
+    remove: /を消す$/,
+    delete: '消す',
+    noKeys: '登録した鍵はありません',
     query: '番号・名前・アドレス',
     search: '探す',
     ledger: '帳簿',
@@ -52,7 +65,20 @@ const said = {
       events: 'Stripe events',
       jobs: 'Jobs',
       usage: 'Usage',
+      models: 'Models',
+      providers: 'Provider keys',
     },
+    add: 'Add a key',
+    provider: 'Provider',
+    providerSecret: 'Secret',
+    ending: 'openai …x7Kq',
+    switchOff: /^Switch off/,
+    off: 'off',
+    weight: 'Weight',
+    weightOf: /^Change the weight of/,
+    remove: /^Delete openai/,
+    delete: 'Delete',
+    noKeys: 'No key is registered',
     query: 'Id, name or address',
     search: 'Search',
     ledger: 'Ledger',
@@ -182,6 +208,44 @@ for (const [screen, language] of visits) {
       assert.match(download.suggestedFilename(), /^noren-usage-\d{4}-\d{2}\.csv$/)
       const bytes = await Promise.all((await (await download.createReadStream()).toArray()).map((part) => Buffer.from(part)))
       assert.deepEqual([...Buffer.concat(bytes).subarray(0, 3)], [0xef, 0xbb, 0xbf], 'Excel reads it as UTF-8')
+      assert.deepEqual(complaints, [])
+      await context.close()
+    })
+
+    test('a key of a provider is registered, shared out, switched off and deleted, and its secret is never seen', async () => {
+      const email = address('provider')
+      house.command(['users', 'create', '--email', email, '--operator'], `${PASSWORD}\n`)
+      const { page, context, complaints, label } = await house.visit(screen, language)
+      await signIn(page, t, email, '/admin/desk/providers')
+      const none = page.getByRole('heading', { name: s.noKeys, exact: true })
+      await none.waitFor()
+      await button(page, s.add).click()
+      await page.getByLabel(s.provider, { exact: true }).fill('openai')
+      await page.getByLabel(s.providerSecret, { exact: true }).fill('sk-never-to-be-seen-x7Kq')
+      await looksRight(page, complaints, `admin-provider-new-${label}`)
+      await button(page, s.add).click()
+      await prove(page, t, page.getByText('…x7Kq', { exact: true }))
+      await looksRight(page, complaints, `admin-provider-${label}`)
+      const [held] = (await ask(page, '/admin/providers')).items
+      assert.deepEqual([held.suffix, held.weight, held.enabled], ['x7Kq', 1, true])
+
+      await page.getByRole('button', { name: s.weightOf }).click()
+      const dialog = page.getByRole('dialog')
+      await dialog.getByLabel(s.weight, { exact: true }).fill('7')
+      await dialog.getByRole('button', { name: s.save, exact: true }).click()
+      await dialog.waitFor({ state: 'detached' })
+      await page.getByRole('button', { name: s.switchOff }).click()
+      await page.getByText(s.off, { exact: true }).waitFor()
+      const [changed] = (await ask(page, '/admin/providers')).items
+      assert.deepEqual([changed.weight, changed.enabled], [7, false])
+      await page.reload()
+      await page.getByText(s.off, { exact: true }).waitFor()
+      assert.ok(!(await page.content()).includes('never-to-be-seen'))
+
+      await page.getByRole('button', { name: s.remove }).click()
+      await dialog.getByRole('button', { name: s.delete, exact: true }).click()
+      await none.waitFor()
+      assert.deepEqual((await ask(page, '/admin/providers')).items, [])
       assert.deepEqual(complaints, [])
       await context.close()
     })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
-import { ask, findings, openHouse, picture, screens, sideways } from './house.mjs'
+import { ask, findings, mailed, openHouse, picture, screens, sideways } from './house.mjs'
 import { words } from './words.mjs'
 
 let house
@@ -84,7 +84,7 @@ test('on a phone: subscribe, be declined, recover, upgrade, cancel, and see why 
     await page.getByRole('button', { name: /断られる/ }).click()
     await page.getByRole('alert').waitFor()
     await page.getByRole('button', { name: /別のカードで支払う/ }).click()
-    await title(page, '「なじみ」になりました').waitFor({ timeout: 35_000 })
+    await title(page, '「なじみ」になりました').waitFor()
     const now = await plan(page)
     assert.deepEqual([now.plan.id, now.status], ['paid', 'active'])
     await good(page, 'result')
@@ -108,7 +108,7 @@ test('on a phone: subscribe, be declined, recover, upgrade, cancel, and see why 
     await said(page, '日割りにした金額です')
     await good(page, 'upgrade')
     await button(page, 'この内容で申し込む').click()
-    await title(page, '「VIP」になりました').waitFor({ timeout: 35_000 })
+    await title(page, '「VIP」になりました').waitFor()
     assert.equal((await plan(page)).plan.id, 'vip')
   })
 
@@ -122,7 +122,6 @@ test('on a phone: subscribe, be declined, recover, upgrade, cancel, and see why 
         return last?.dataset.growing !== 'true' && last?.querySelector('time')
       },
       t.misaki,
-      { timeout: 30_000 },
     )
     await page.goto('/account/plan')
     await title(page, 'プランと使用量').waitFor()
@@ -166,11 +165,40 @@ test('on a phone: subscribe, be declined, recover, upgrade, cancel, and see why 
     await pressByKeyboard(page, button(page, 'この内容で買い足す'))
     await page.getByText('SANDBOX').waitFor()
     await page.getByRole('button', { name: /支払う \/ Pay/ }).click()
-    await title(page, '買い足しました').waitFor({ timeout: 35_000 })
+    await title(page, '買い足しました').waitFor()
     assert.equal(await left(), before + 100)
     await good(page, 'topup-done')
     await link(page, '残高と入出の記録').click()
     await page.getByText('会話100回').first().waitFor()
+  })
+
+  await context.test('what was paid earns points, and a link invites a friend', async () => {
+    // an event of Stripe's brings them a moment later
+    for (let looks = 0; looks < 100 && (await ask(page, '/me/points')).balance === 0; looks += 1) await page.waitForTimeout(500)
+    await page.goto('/account/rewards')
+    await title(page, 'ポイントとお友だち紹介').waitFor()
+    const points = page.getByRole('heading', { name: 'いまのポイント' }).locator('..')
+    await points.getByText(/^[1-9]\d*ポイント$/).waitFor()
+    await page.getByText(/^あと\d+ポイント$/).first().waitFor()
+    await button(page, '招待コードをつくる').click()
+    const link = await page.getByText(/\/account\/rewards\?code=/).innerText()
+    await good(page, 'rewards')
+
+    const friend = await house.visit(phone, 'ja')
+    const { pathname, search } = new URL(link)
+    await friend.page.goto(`/sign-up?next=${encodeURIComponent(pathname + search)}`)
+    await friend.page.getByLabel(t.email).fill('friend@example.test')
+    await friend.page.getByLabel(t.password, { exact: true }).fill(PASSWORD)
+    await button(friend.page, t.signUp).click()
+    await friend.page.waitForURL((url) => url.pathname === pathname)
+    await friend.page.goto(await mailed(friend.page, 'friend@example.test', '/link/verify'))
+    await title(friend.page, t.verified).waitFor()
+    await friend.page.goto(pathname + search)
+    assert.equal(await friend.page.getByLabel('招待コード（8文字）').inputValue(), new URLSearchParams(search).get('code'))
+    await button(friend.page, '招待を受ける').click()
+    await said(friend.page, '招待をお受けしました')
+    assert.deepEqual(friend.complaints, [])
+    await friend.context.close()
   })
 
   await context.test('receipts are listed, shown and printed without the page around them', async () => {
@@ -221,7 +249,7 @@ test('a month later the card fails: a banner says until when, and a new card end
   await orderAs(page, 'late@example.test')
   await button(page, 'この内容で申し込む').click()
   await page.getByRole('button', { name: /^支払う/ }).click()
-  await title(page, '「なじみ」になりました').waitFor({ timeout: 35_000 })
+  await title(page, '「なじみ」になりました').waitFor()
 
   await page.goto('/account/plan')
   await button(page, 'お支払い方法').click()
@@ -234,7 +262,7 @@ test('a month later the card fails: a banner says until when, and a new card end
   // the event is worked on a moment later; whoever looks again sees it
   await page.goto('/account/plan')
   const banner = page.getByText('お支払いができませんでした').first()
-  for (let looks = 0; looks < 20 && !(await banner.isVisible()); looks += 1) {
+  for (let looks = 0; looks < 100 && !(await banner.isVisible()); looks += 1) {
     await page.waitForTimeout(500)
     await page.reload()
     await said(page, 'いまのプラン')
@@ -252,7 +280,7 @@ test('a month later the card fails: a banner says until when, and a new card end
   await button(page, 'カードを更新する').click()
   await page.getByRole('button', { name: /カードを更新する/ }).click()
   await page.getByText('SANDBOX').waitFor()
-  for (let looks = 0; looks < 20 && (await plan(beside)).status !== 'active'; looks += 1) await page.waitForTimeout(500)
+  for (let looks = 0; looks < 100 && (await plan(beside)).status !== 'active'; looks += 1) await page.waitForTimeout(500)
   await page.goto('/account/plan')
   await said(page, '次のお支払いは')
   assert.equal(await page.getByText('お支払いができませんでした').count(), 0)

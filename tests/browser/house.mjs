@@ -49,7 +49,7 @@ export async function openHouse(settings = {}) {
       if (line.startsWith('{')) done(JSON.parse(line))
     })
     ended.then((code) => fail(new Error(`the house ended with ${code}: ${log.slice(-3000)}`)))
-    setTimeout(() => fail(new Error(`not ready after 60 s: ${log.slice(-3000)}`)), 60_000).unref()
+    setTimeout(() => fail(new Error(`not ready after 180 s: ${log.slice(-3000)}`)), 180_000).unref()
   })
   // by the name that letters call the house by; browsers make no passkeys for an address of numbers
   const account = ready.account.replace(/\/$/, '').replace('//127.0.0.1:', '//localhost:')
@@ -108,7 +108,8 @@ async function visit(browser, account, screen, language, scheme, { young = false
     await context.route('**/api/misaki/age', (route) => route.fulfill({ json: { confirmed_at: '2026-11-01T00:00:00Z' } }))
   }
   const page = await context.newPage()
-  page.setDefaultTimeout(20_000)
+  // a patience for machines that do much else; whoever is quicker waits no longer
+  page.setDefaultTimeout(60_000)
   const complaints = []
   page.on('pageerror', (error) => complaints.push(`${page.url()}: ${error.message}`))
   page.on('console', (message) => {
@@ -145,3 +146,14 @@ export function ask(page, path) {
   return page.evaluate(async (path) => (await fetch(path, { headers: { accept: 'application/json' } })).json(), path)
 }
 
+// The newest link of this kind that a letter to `to` carries, as soon as it is there.
+export async function mailed(page, to, path) {
+  for (let tries = 0; tries < 300; tries += 1) {
+    const { items } = await ask(page, '/sandbox/letters')
+    const links = items.filter((letter) => letter.to === to).flatMap((letter) => letter.links)
+    const link = links.find((link) => new URL(link).pathname === path)
+    if (link) return link
+    await page.waitForTimeout(200)
+  }
+  throw new Error(`no letter to ${to} with a link to ${path}`)
+}

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
-import { ask, openHouse, picture, screens, sideways, visits } from './house.mjs'
+import { ask, mailed, openHouse, picture, screens, sideways, visits } from './house.mjs'
 import { words } from './words.mjs'
 
 let house
@@ -35,18 +35,6 @@ async function signOut(page, t) {
   await page.goto('/account')
   await button(page, t.signOut).first().click()
   await page.waitForURL((url) => url.pathname === '/')
-}
-
-// The newest link of this kind that a letter to `to` carries, as soon as it is there.
-async function mailed(page, to, path) {
-  for (let tries = 0; tries < 100; tries += 1) {
-    const { items } = await ask(page, '/sandbox/letters')
-    const links = items.filter((letter) => letter.to === to).flatMap((letter) => letter.links)
-    const link = links.find((link) => new URL(link).pathname === path)
-    if (link) return link
-    await page.waitForTimeout(200)
-  }
-  throw new Error(`no letter to ${to} with a link to ${path}`)
 }
 
 // RFC 6238: what an authenticator app shows, `later` steps of 30 seconds from now.
@@ -161,7 +149,7 @@ for (const [screen, language] of visits) {
       await context.close()
     })
 
-    test('a passkey is added and lets one in by itself', async () => {
+    test('a passkey is added, lets one in by itself, and replaces the password', async () => {
       const { page, context, complaints, label } = await house.visit(screen, language)
       const { cdp, authenticatorId } = await virtualAuthenticator(page)
       const email = address('passkey')
@@ -171,22 +159,45 @@ for (const [screen, language] of visits) {
       await button(page, t.passkeyAdd).click()
       const listed = page.getByText('My key', { exact: true })
       await prove(page, t, listed)
-      const { credentials } = await cdp.send('WebAuthn.getCredentials', { authenticatorId })
-      assert.equal(credentials.length, 1)
-      assert.ok(credentials[0].isResidentCredential)
+      const held = async () => (await cdp.send('WebAuthn.getCredentials', { authenticatorId })).credentials
+      const [made, ...more] = await held()
+      assert.ok(made.isResidentCredential)
+      assert.deepEqual(more, [])
       await picture(page, `identity-passkey-${label}`)
 
+      // offered among the suggestions: this browser chooses it there by itself
       await signOut(page, t)
-      await page.goto('/sign-in?next=%2Faccount%2Fdevices')
-      // the browser may offer it among the suggestions by itself before the button is pressed
-      const enter = button(page, t.withPasskey)
-      await enter.click({ timeout: 5000 }).catch((error) => {
-        if (new URL(page.url()).pathname !== '/account/devices') throw error
-      })
-      await page.waitForURL('**/account/devices')
-      assert.equal((await ask(page, '/auth/me')).user.email, email)
-      assert.deepEqual(complaints, [])
+      await page.goto('/sign-in?next=%2Faccount%2Fsecurity')
+      await page.waitForURL('**/account/security')
+
+      // the password goes, once letters are known to arrive, and leaves a way in
+      await page.goto(await mailed(page, email, '/link/verify'))
+      await title(page, t.verified).waitFor()
+      await page.goto('/account/security')
+      await button(page, t.removePassword).click()
+      await page.getByRole('dialog', { name: t.removePassword }).getByRole('button', { name: t.removePassword, exact: true }).click()
+      const gone = page.getByText(t.passwordGone)
+      await prove(page, t, gone)
+      assert.equal((await ask(page, '/auth/factors')).password, false)
+      await picture(page, `identity-no-password-${label}`)
+      const [credential] = await held()
       await context.close()
+
+      // by the button alone, in a browser that knows no suggestions
+      const other = await house.visit(screen, language)
+      await other.context.addInitScript(() => {
+        if (globalThis.PublicKeyCredential) PublicKeyCredential.isConditionalMediationAvailable = async () => false
+      })
+      const carried = await virtualAuthenticator(other.page)
+      await carried.cdp.send('WebAuthn.addCredential', { authenticatorId: carried.authenticatorId, credential })
+      await signIn(other.page, t, email)
+      await other.page.getByRole('alert').waitFor()
+      await other.page.goto('/sign-in?next=%2Faccount%2Fdevices')
+      await button(other.page, t.withPasskey).click()
+      await other.page.waitForURL('**/account/devices')
+      assert.equal((await ask(other.page, '/auth/me')).user.email, email)
+      assert.deepEqual([...complaints, ...other.complaints], [])
+      await other.context.close()
     })
 
     test('a forgotten password is chosen anew, which ends every session', async () => {

@@ -27,7 +27,6 @@ async function ended(page, t) {
       return all.at(-1)?.querySelector('time') && all.every((one) => one.dataset.growing !== 'true')
     },
     t.misaki,
-    { timeout: 30_000 },
   )
   return last
 }
@@ -40,7 +39,6 @@ async function begins(page, t) {
       return last?.dataset.growing === 'true' && words.trim().length > 3
     },
     t.misaki,
-    { timeout: 20_000 },
   )
 }
 
@@ -77,7 +75,7 @@ for (const [screen, language] of visits) {
 
       // a canned phrase: at once, free
       await say(page, t, t.greeting)
-      await answers(page, t).first().getByText(t.canned, { exact: true }).waitFor({ timeout: 5000 })
+      await answers(page, t).first().getByText(t.canned, { exact: true }).waitFor()
       await page.waitForURL(/\/misaki\/chat\/chat_[0-9a-f]{32}$/)
       assert.deepEqual((await ask(page, '/billing/usage?storefront=misaki')).items, [], 'free')
 
@@ -136,7 +134,7 @@ for (const [screen, language] of visits) {
       await say(page, t, `[slow] ${t.question}`)
       await begins(page, t)
       await page.getByRole('button', { name: t.stop, exact: true }).click()
-      await page.getByText(t.stopped).waitFor({ timeout: 5000 })
+      await page.getByText(t.stopped).waitFor()
       const message = await showsExactly(page, t, await ended(page, t))
       assert.equal(message.run.state, 'cancelled')
       assert.ok(message.text.length > 0)
@@ -242,6 +240,7 @@ test('what is typed while the first message is on its way stays in the box', asy
   await page.getByLabel(t.composer).fill('それからね')
   release()
   await page.waitForURL(/\/misaki\/chat\//)
+  await ended(page, t)
   assert.equal(await page.getByLabel(t.composer).inputValue(), 'それからね')
   await context.close()
 })

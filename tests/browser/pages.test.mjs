@@ -43,6 +43,7 @@ const accountPages = [
   'plan',
   'receipts',
   'ledger',
+  'rewards',
   'profile',
   'security',
   'devices',
@@ -110,7 +111,6 @@ for (const [screen, language, scheme] of looks) {
             return all.length > 0 && all.every((one) => one.dataset.growing !== 'true' && one.querySelector('time'))
           },
           t.misaki,
-          { timeout: 30_000 },
         )
       }
       await picture(page, `page-conversation-${visit.label}`)

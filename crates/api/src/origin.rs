@@ -69,6 +69,7 @@ pub fn allow_browser_origins(origins: &Origins) -> CorsLayer {
             header::ACCEPT_LANGUAGE,
             HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("last-event-id"),
+            HeaderName::from_static("x-noren-cache"),
         ])
         .expose_headers([
             HeaderName::from_static("x-request-id"),
@@ -76,6 +77,7 @@ pub fn allow_browser_origins(origins: &Origins) -> CorsLayer {
             header::RETRY_AFTER,
             HeaderName::from_static("ratelimit"),
             HeaderName::from_static("ratelimit-policy"),
+            HeaderName::from_static("x-noren-cache"),
         ])
         .max_age(std::time::Duration::from_mins(10))
 }

@@ -15,6 +15,7 @@ use axum::{
     body::Bytes,
     extract::{FromRequestParts, Request},
     http::HeaderMap,
+    response::Response,
 };
 use identity::{InferenceCaller, TenantId};
 use kernel::Lang;
@@ -23,7 +24,7 @@ use sqlx::PgConnection;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    Ask, Error, Gateway, RunId, Terms, admit, begin, launch,
+    Admitted, Ask, CacheUse, Cached, Error, Gateway, RunId, Terms, admit, begin, launch, recall,
     repeat::{Known, Repeat},
 };
 
@@ -132,7 +133,7 @@ impl Visit {
         room: &Gateway,
         model: Option<String>,
         request: ChatRequest,
-    ) -> Result<RunId, Turned> {
+    ) -> Result<Begun, Turned> {
         if request.max_tokens.is_some_and(|most| most > MOST_TOKENS) {
             let message = format!("The most tokens of one answer are {MOST_TOKENS}.");
             return Err(Refusal::at("/max_tokens", message).into());
@@ -144,18 +145,37 @@ impl Visit {
             model,
             request,
             id: None,
-            terms: self.terms(),
+            terms: self.terms()?,
         };
         Ok(start(room, &self.caller, ask, repeat).await?)
     }
 
     /// What a run that is started here is noted as.
-    pub(crate) fn terms(&self) -> Terms {
-        Terms {
+    fn terms(&self) -> Result<Terms, Error> {
+        Ok(Terms {
             door: self.dialect.name(),
             is_shown: true,
             is_stored: !wants_no_trace(&self.headers),
+            cache: CacheUse::of(&self.headers)?,
             ..Terms::default()
+        })
+    }
+}
+
+/// A run that was started, or found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begun {
+    pub(crate) id: RunId,
+    /// None where the caller wants nothing of the cache, and for a run that was found.
+    pub(crate) cached: Option<Cached>,
+}
+
+impl Begun {
+    /// Names the run, which every other door can read, and tells whether its answer was given before.
+    pub(crate) fn name(self, response: &mut Response) {
+        openai::name_run(response, self.id);
+        if let Some(cached) = self.cached {
+            cached.mark(response.headers_mut());
         }
     }
 }
@@ -166,22 +186,30 @@ pub(crate) async fn start(
     caller: &InferenceCaller,
     mut ask: Ask,
     repeat: Option<Repeat>,
-) -> Result<RunId, Error> {
+) -> Result<Begun, Error> {
     let Some(repeat) = repeat else {
-        let (admitted, view) = begin(room, caller, ask).await?;
-        launch(room, admitted);
-        return Ok(view.id);
+        let (admitted, _) = begin(room, caller, ask).await?;
+        return Ok(set_off(room, admitted).await);
     };
     let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
     let id: RunId = room.cx.ids.new_id();
     if let Known::Before(run) = repeat.look(&mut tx, room, caller, id).await? {
-        return Ok(run);
+        return Ok(Begun {
+            id: run,
+            cached: None,
+        });
     }
     ask.id = Some(id);
     let admitted = admit(&mut tx, room, caller, ask).await?;
     tx.commit().await?;
+    Ok(set_off(room, admitted).await)
+}
+
+async fn set_off(room: &Gateway, mut admitted: Admitted) -> Begun {
+    let id = admitted.id;
+    let cached = recall(room, &mut admitted).await;
     launch(room, admitted);
-    Ok(id)
+    Begun { id, cached }
 }
 
 /// Removes what the doors keep of a tenant that goes, in the caller's transaction.

@@ -10,7 +10,9 @@ use llm::{EmbedAnswer, EmbedInput, EmbedRequest, tokens};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
-    Error, Gateway, LEASE, Target, choose,
+    CacheUse, Cached, Error, Gateway, LEASE, Target,
+    cache::Known,
+    choose,
     choose::{MOST_CALLS, Next},
     provider::{self, Trouble},
     route::{Kind, Use},
@@ -33,6 +35,8 @@ pub struct AskVectors {
     /// The public name of a model; the plan's own choice for the purpose unless said.
     pub model: Option<String>,
     pub request: EmbedRequest,
+    /// Whether vectors that were made before will do, and these may be given again.
+    pub cache: CacheUse,
 }
 
 /// Vectors that are paid for.
@@ -43,6 +47,8 @@ pub struct Vectors {
     pub answer: EmbedAnswer,
     /// Billionths of a US dollar.
     pub cost_nano_usd: i64,
+    /// How much was made before; none where the caller wants nothing of the cache.
+    pub cached: Option<Cached>,
 }
 
 /// Makes vectors of texts. Once begun it goes on to its bill, whether or not anyone waits.
@@ -59,17 +65,13 @@ pub async fn embed(
     made.map_err(|error| Fault::internal("vectors were not made", error))?
 }
 
-async fn make(
-    room: Gateway,
-    caller: InferenceCaller,
-    mut ask: AskVectors,
-) -> Result<Vectors, Error> {
+async fn make(room: Gateway, caller: InferenceCaller, ask: AskVectors) -> Result<Vectors, Error> {
     let id: EmbeddingId = room.cx.ids.new_id();
     let estimate = estimate(&ask.request.input);
     let aside = set_aside(estimate);
     let (kept, targets) = begin(&room, &caller, &ask, id, aside).await?;
-    let outcome = call(&room, id, &targets, &mut ask.request).await;
-    let (mut answer, target) = match outcome {
+    let made = call(&room, &caller, id, &targets, &ask).await;
+    let (made, target) = match made {
         Ok(answered) => answered,
         Err(verdict) => {
             let model = targets.first().map(|target| target.model.clone());
@@ -85,8 +87,13 @@ async fn make(
             return Err(Error::Upstream(verdict.reason().unwrap_or_default()));
         }
     };
-    let usage = answer.usage.unwrap_or(llm::Usage {
-        input: estimate,
+    let Made {
+        mut answer,
+        sent,
+        cached,
+    } = made;
+    let usage = answer.usage.unwrap_or_else(|| llm::Usage {
+        input: sent,
         ..llm::Usage::default()
     });
     answer.usage = Some(usage);
@@ -106,6 +113,7 @@ async fn make(
         id,
         answer,
         cost_nano_usd,
+        cached,
     })
 }
 
@@ -184,13 +192,23 @@ async fn begin(
     Err(entitlement::Error::LeasesUnsettled.into())
 }
 
-/// Asks target after target, by the rules by which a run is opened.
+/// Vectors, and what was sent for them.
+struct Made {
+    answer: EmbedAnswer,
+    /// What the provider has probably counted.
+    sent: u64,
+    cached: Option<Cached>,
+}
+
+/// Asks target after target, by the rules by which a run is opened. What the one that is to be asked has answered before is
+/// not sent: vectors of several models have nothing in common, so what is known belongs to a target.
 async fn call(
     room: &Gateway,
+    caller: &InferenceCaller,
     id: EmbeddingId,
     targets: &[Target],
-    request: &mut EmbedRequest,
-) -> Result<(EmbedAnswer, Target), Verdict> {
+    ask: &AskVectors,
+) -> Result<(Made, Target), Verdict> {
     let health = &room.node.health;
     let deadline = Instant::now() + room.node.patience.run;
     let seed = id.0.as_u64_pair().1;
@@ -198,6 +216,20 @@ async fn call(
     let mut verdict = Verdict::UpstreamUnavailable;
     let mut calls = 0;
     for (place, target) in order.iter().filter_map(|&at| targets.get(at)).enumerate() {
+        let known = Known::of(room, caller, target, ask).await;
+        let request = EmbedRequest {
+            model: target.model.clone(),
+            input: known.missing(&ask.request.input),
+            dimensions: ask.request.dimensions,
+        };
+        if request.input.is_empty() {
+            let made = Made {
+                answer: known.whole(&target.model),
+                sent: 0,
+                cached: Some(Cached::All),
+            };
+            return Ok((made, target.clone()));
+        }
         let name = target.name();
         let mut failed_keys = Vec::new();
         let mut made = 0;
@@ -208,10 +240,9 @@ async fn call(
             calls += 1;
             made += 1;
             let key = choose::key(&target.keys, choose::throw(seed), &failed_keys);
-            request.model.clone_from(&target.model);
             let secret = key.and_then(|at| target.keys.get(at));
             let silence = target.start.unwrap_or(room.node.patience.silence);
-            let answering = timeout(silence, provider::embed(room, target, secret, request));
+            let answering = timeout(silence, provider::embed(room, target, secret, &request));
             let answered = tokio::select! {
                 answered = answering => answered.unwrap_or(Err(Trouble::Silent)),
                 () = room.node.abandon.cancelled() => return Err(Verdict::NodeLost),
@@ -219,7 +250,14 @@ async fn call(
             let trouble = match answered {
                 Ok(answer) => {
                     health.succeeded(&name);
-                    return Ok((answer, target.clone()));
+                    let sent = estimate(&request.input);
+                    let (answer, cached) = known.complete(room, caller, answer).await;
+                    let made = Made {
+                        answer,
+                        sent,
+                        cached,
+                    };
+                    return Ok((made, target.clone()));
                 }
                 Err(trouble) => trouble,
             };

@@ -20,6 +20,8 @@ pub enum Error {
     },
     #[error("the model {0} is not for this")]
     ModelNotForThis(String),
+    #[error("what is wanted of the cache can't be read")]
+    CacheUseInvalid,
     #[error("the Idempotency-Key can't be used")]
     RepeatKeyInvalid,
     #[error("the Idempotency-Key came with another body before")]
@@ -100,6 +102,36 @@ fn of_credential(error: &Error) -> Problem {
     }
 }
 
+/// What is said of the headers that a caller may send.
+fn of_header(error: &Error) -> Problem {
+    match error {
+        Error::CacheUseInvalid => Problem::new(
+            422,
+            "cache_use_invalid",
+            Text::new(
+                "X-Noren-Cacheはon、read、write、offのいずれかにしてください。「; max-age=秒数」を付けられます。",
+                "Please use on, read, write or off as X-Noren-Cache; `; max-age=SECONDS` may follow.",
+            ),
+        ),
+        Error::RepeatKeyReused => Problem::new(
+            422,
+            "idempotency_key_reused",
+            Text::new(
+                "このIdempotency-Keyは別の内容で使われています。",
+                "This Idempotency-Key was used with another request.",
+            ),
+        ),
+        _ => Problem::new(
+            422,
+            "idempotency_key_invalid",
+            Text::new(
+                "Idempotency-Keyは1〜255文字にしてください。",
+                "Please use an Idempotency-Key of 1 to 255 characters.",
+            ),
+        ),
+    }
+}
+
 fn of_route() -> Problem {
     Problem::new(
         404,
@@ -157,22 +189,9 @@ impl From<Error> for Problem {
                     format!("The model {model} is not made for this."),
                 ),
             ),
-            Error::RepeatKeyInvalid => Problem::new(
-                422,
-                "idempotency_key_invalid",
-                Text::new(
-                    "Idempotency-Keyは1〜255文字にしてください。",
-                    "Please use an Idempotency-Key of 1 to 255 characters.",
-                ),
-            ),
-            Error::RepeatKeyReused => Problem::new(
-                422,
-                "idempotency_key_reused",
-                Text::new(
-                    "このIdempotency-Keyは別の内容で使われています。",
-                    "This Idempotency-Key was used with another request.",
-                ),
-            ),
+            Error::CacheUseInvalid | Error::RepeatKeyInvalid | Error::RepeatKeyReused => {
+                of_header(&error)
+            }
             Error::CostAboveLimit { bound, most } => cost_above_limit(bound.0, most.0),
             Error::BadRequest(refusal) => bad_request(refusal),
             Error::RunFailed(reason) => crate::door::failure(&reason),

@@ -9,6 +9,7 @@
 
 mod aside;
 mod breaker;
+mod cache;
 mod choose;
 mod credential;
 mod door;
@@ -17,6 +18,7 @@ mod error;
 mod menu;
 mod models;
 mod provider;
+mod reconcile;
 mod repeat;
 mod route;
 mod run;
@@ -31,6 +33,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 pub use aside::{Aside, ask_aside, embed_aside, is_degraded, leads};
+pub use cache::{CacheUse, Cached, forget_cached};
 pub use credential::{
     CredentialChange, CredentialId, CredentialView, KeyHealth, NewCredential, Operator,
     add_credential, change_credential, follow_credentials, list_credentials, remove_credential,
@@ -41,11 +44,12 @@ pub use embed::{AskVectors, EmbeddingId, Vectors, embed};
 pub use error::Error;
 pub use menu::{Offer, offers};
 pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider, site};
+pub use reconcile::{Counts, Difference, Export, ExportError, Line, Reconciled, reconcile};
 pub use route::{AfterBreak, ApiKey, Kind, Price, Route, Routes, Target, Use};
 pub use run::{
     Admitted, Ask, InferenceStatus, InferenceView, RunError, RunId, RunView, StartRun, State,
     Terms, Tokens, ToolCallView, admit, begin, cancel, forget, forget_runs, get, history, launch,
-    outputs, rescue, retention, statistics,
+    outputs, recall, rescue, retention, statistics,
 };
 pub use traffic::{ModelHealth, Traffic, traffic};
 

@@ -98,6 +98,18 @@ pub enum ModelFileError {
 }
 
 impl ModelFile {
+    /// The names by which a provider knows its models, and what they are for.
+    pub fn models_of(&self, provider: &str) -> BTreeMap<String, Use> {
+        let of = |entry: &Entry| {
+            let targets = entry.targets.clone().into_iter();
+            let use_for = entry.use_for;
+            targets
+                .filter(|target| target.provider == provider)
+                .map(move |target| (target.model, use_for))
+        };
+        self.model.iter().flat_map(of).collect()
+    }
+
     /// Reads a model file and checks that its models make sense together.
     ///
     /// # Errors

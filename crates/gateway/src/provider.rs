@@ -41,7 +41,7 @@ pub(crate) async fn open(
     let http = &room.http;
     let secret = key.map(|key| &key.secret);
     let opened = match target.kind {
-        Kind::OpenAi => openai::open(http, target, secret, request).await,
+        Kind::OpenAi => openai::open(http, run.0, target, secret, request).await,
         Kind::Anthropic => anthropic::open(http, target, secret, request).await,
         Kind::Bedrock => bedrock::open(room, target, secret, request).await,
         Kind::RunPod => runpod::open(room, run, target, secret, request, Handler::Vllm).await,

@@ -28,7 +28,9 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    Error, Gateway, LEASE, Target, menu,
+    Error, Gateway, LEASE, Target,
+    cache::{self, Again, CacheUse, Cached},
+    choose, menu,
     route::{AfterBreak, Use},
 };
 
@@ -88,6 +90,8 @@ pub struct Terms {
     pub deadline: Option<Duration>,
     /// The most that it may cost, in billionths of a US dollar.
     pub max_cost: Option<NanoUsd>,
+    /// Whether an answer that was given before will do, and this one may be given again.
+    pub cache: CacheUse,
     /// What is said while a model keeps the person waiting, line by line.
     pub small_talk: Vec<Text>,
 }
@@ -101,6 +105,7 @@ impl Default for Terms {
             tags: Vec::new(),
             deadline: None,
             max_cost: None,
+            cache: CacheUse::default(),
             small_talk: Vec::new(),
         }
     }
@@ -204,6 +209,9 @@ pub struct Admitted {
     after_break: AfterBreak,
     deadline: Option<Duration>,
     small_talk: Vec<Text>,
+    cache: CacheUse,
+    /// The answer, where it was given before.
+    again: Option<Again>,
 }
 
 /// Admits a run in the caller's transaction: reservation and row commit together with whatever the caller writes, or not
@@ -278,6 +286,8 @@ pub async fn admit(
         after_break,
         deadline: start.terms.deadline,
         small_talk: start.terms.small_talk,
+        cache: start.terms.cache.where_kept(start.terms.is_stored),
+        again: None,
     })
 }
 
@@ -345,6 +355,8 @@ pub async fn begin(
                 after_break,
                 deadline: start.terms.deadline,
                 small_talk: start.terms.small_talk,
+                cache: start.terms.cache.where_kept(start.terms.is_stored),
+                again: None,
             };
             return Ok((admitted, view));
         }
@@ -428,6 +440,40 @@ pub(crate) async fn way(
         return Err(Error::ModelNotConfigured(route));
     }
     Ok((route, targets))
+}
+
+/// Looks whether the answer of an admitted run was given before, where its caller would have that: then [`launch`] gives it
+/// again. None where the caller did not ask.
+pub async fn recall(room: &Gateway, run: &mut Admitted) -> Option<Cached> {
+    if run.cache == CacheUse::default() {
+        return None;
+    }
+    if run.cache.reads
+        && let Some(target) = run.first_choice(room)
+    {
+        let asked = (target, &run.request);
+        run.again = cache::find(room, run.tenant, run.cache, asked).await;
+    }
+    Some(if run.again.is_some() {
+        Cached::All
+    } else {
+        Cached::None
+    })
+}
+
+impl Admitted {
+    /// The target that would be asked now.
+    fn first_choice(&self, room: &Gateway) -> Option<&Target> {
+        let health = &room.node.health;
+        let is_well = |target: &Target| health.is_well(&target.name());
+        let order = choose::order(&self.targets, is_well, self.seed());
+        self.targets.get(*order.first()?)
+    }
+
+    /// What its choices are thrown by.
+    fn seed(&self) -> u64 {
+        self.id.0.as_u64_pair().1
+    }
 }
 
 /// Starts the task that drives an admitted run.

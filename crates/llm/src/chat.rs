@@ -350,6 +350,21 @@ pub enum EmbedInput {
     Tokens(Vec<Vec<u32>>),
 }
 
+impl EmbedInput {
+    /// How many are to be placed.
+    pub const fn len(&self) -> usize {
+        match self {
+            Self::Texts(texts) => texts.len(),
+            Self::Tokens(inputs) => inputs.len(),
+        }
+    }
+
+    /// Whether nothing is to be placed.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// A request for vectors.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EmbedRequest {

@@ -42,10 +42,17 @@ pub fn decode(body: &[u8]) -> Result<ChatAnswer, CodecError> {
     let Some(choice) = wire.choices.into_iter().flatten().find(Choice::is_first) else {
         return Err(CodecError::garbled("no choice"));
     };
-    let finish = choice.finish().unwrap_or(Finish::Other);
+    let mut finish = choice.finish().unwrap_or(Finish::Other);
     let Some(message) = choice.message else {
         return Err(CodecError::garbled("no message"));
     };
+    let refused = message
+        .refusal
+        .as_ref()
+        .is_some_and(|text| !text.is_empty());
+    if refused && finish == Finish::Stop {
+        finish = Finish::ContentFilter;
+    }
     let calls = message.calls()?.into_iter().map(ToolCall::from).collect();
     Ok(ChatAnswer {
         text: message.content.or(message.refusal).unwrap_or_default(),

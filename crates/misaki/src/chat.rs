@@ -1,9 +1,10 @@
 mod carried;
+pub(crate) mod scene;
 mod store;
 mod tree;
 mod versions;
 
-use chrono::{DateTime, Timelike, Utc};
+use chrono::{DateTime, Utc};
 use db::Tx;
 use gateway::{Admitted, Ask, RunId, RunView, StartRun, State, admit, launch, outputs};
 use identity::{InferenceCaller, Principal, TenantId};
@@ -27,6 +28,7 @@ pub(crate) use carried::{
     Whole, answer_and_question, branch_to, chat_of_answer, count, end_of, exists, shown_since,
     take_in, whole,
 };
+pub(crate) use scene::{bar_hour, bar_month};
 pub(crate) use versions::{again, delete_message, show};
 
 kernel::id!(
@@ -230,14 +232,19 @@ pub(crate) async fn say(
     };
     store::insert_message(&mut tx, caller.principal.tenant, &user).await?;
     let phrases = phrasebook::current(&mut tx, room).await?;
-    let asked = (saying.text.as_str(), bar_hour(now), saying.key.as_str());
-    let hit = phrases.answer(asked, meant.as_deref());
+    let hit = match phrases.find(&saying.text, meant.as_deref()) {
+        Some(found) => {
+            let recent = scene::recent(&mut tx, parent).await?;
+            let said = scene::Said {
+                recent: &recent,
+                kept: 1,
+                seed: &saying.key,
+            };
+            scene::words(&mut tx, room, caller.principal, (&phrases, &found), said).await?
+        }
+        None => None,
+    };
     answer(tx, room, caller, user, (saying.lang, hit, key)).await
-}
-
-/// The hour at the bar: it keeps Tokyo's wherever the guest is.
-pub(crate) fn bar_hour(now: DateTime<Utc>) -> u32 {
-    now.with_timezone(&chrono_tz::Asia::Tokyo).hour()
 }
 
 /// The first words of a talk.

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    CHAT, Error, Misaki, STOREFRONT, chat,
+    CHAT, Error, Misaki, STOREFRONT,
+    chat::scene,
     persona::{self, Turn},
     phrase, phrasebook,
 };
@@ -48,13 +49,24 @@ pub(crate) async fn say(
         return Err(Error::OtherStorefront);
     }
     let cx = &room.cx;
-    let hour = chat::bar_hour(cx.clock.now());
     let meant = phrasebook::near::meant(room, &passing.text).await?;
     let mut tx = cx.db.begin(caller.principal.scope()).await?;
     let phrases = phrasebook::current(&mut tx, room).await?;
-    let asked = (passing.text.as_str(), hour, passing.seed.as_str());
-    if let Some(hit) = phrases.answer(asked, meant.as_deref()) {
-        return Ok(Reply::Canned(hit));
+    if let Some(found) = phrases.find(&passing.text, meant.as_deref()) {
+        let hers = passing
+            .earlier
+            .iter()
+            .filter(|(role, _)| *role == Role::Assistant);
+        let recent: Vec<String> = hers.map(|(_, text)| text.clone()).collect();
+        let said = scene::Said {
+            recent: &recent,
+            kept: 0,
+            seed: &passing.seed,
+        };
+        let words = scene::words(&mut tx, room, caller.principal, (&phrases, &found), said).await?;
+        if let Some(hit) = words {
+            return Ok(Reply::Canned(hit));
+        }
     }
     let (_, card) = persona::current(&mut tx, room).await?;
     let turn = Turn {

@@ -23,7 +23,8 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 pub use fold::fold;
-pub use set::{Phrase, PhraseError, PhraseSet, Reply, When};
+pub(crate) use set::REGULAR;
+pub use set::{Phrase, PhraseError, PhraseSet, Reply, Scene, Season, Visits, When};
 
 use fold::{Folded, is_sentence_mark, strip_slot, trim, words};
 use set::Pattern;
@@ -59,6 +60,15 @@ pub struct Hit {
     pub rule: Rule,
     /// What Mama says.
     pub reply: String,
+}
+
+/// A phrase that answers, before it has chosen its words.
+#[derive(Debug, Clone)]
+pub struct Found {
+    phrase: usize,
+    rule: Rule,
+    /// What the person filled in, by the slot's name.
+    slot: Option<(String, String)>,
 }
 
 /// A phrase set made ready to be asked.
@@ -114,50 +124,59 @@ impl Matcher {
         matcher
     }
 
+    /// Finds the phrase that answers a text, and what it answers.
+    pub fn match_phrase(&self, text: &str, scene: &Scene<'_>) -> Option<Hit> {
+        self.say(&self.find(text)?, scene)
+    }
+
     /// Finds the phrase that answers a text.
-    ///
-    /// `hour` is the local hour of the person; `seed` chooses among replies, the same one for the same seed.
-    pub fn match_phrase(&self, text: &str, hour: u32, seed: &str) -> Option<Hit> {
+    pub fn find(&self, text: &str) -> Option<Found> {
+        let found = |phrase, rule| Found {
+            phrase,
+            rule,
+            slot: None,
+        };
         let folded = fold(text);
         if let Some(index) = self.safety(text, &folded) {
-            return self.hit(index, Rule::Folded, None, hour, seed);
+            return Some(found(index, Rule::Folded));
         }
         if text.chars().count() > LONGEST_TEXT {
             return None;
         }
         if let Some(&index) = self.exact.get(trim(text)) {
-            return self.hit(index, Rule::Exact, None, hour, seed);
+            return Some(found(index, Rule::Exact));
         }
         if folded.is_empty() {
             return None;
         }
         if let Some(&index) = self.folded.get(&folded) {
-            return self.hit(index, Rule::Folded, None, hour, seed);
+            return Some(found(index, Rule::Folded));
         }
         let text = Folded::of(text);
         self.patterns.iter().find_map(|(index, pattern)| {
             let slot = pattern.slot_of(&text)?;
-            self.hit(
-                *index,
-                Rule::Pattern,
-                Some((&pattern.slot, &slot)),
-                hour,
-                seed,
-            )
+            Some(Found {
+                slot: Some((pattern.slot.clone(), slot)),
+                ..found(*index, Rule::Pattern)
+            })
         })
     }
 
-    /// What a phrase answers to a text that means the same as one of its entries.
-    pub(crate) fn answer_by(&self, id: &str, hour: u32, seed: &str) -> Option<Hit> {
-        let index = self.phrases.iter().position(|phrase| phrase.id == id)?;
-        self.hit(index, Rule::Semantic, None, hour, seed)
+    /// The phrase of which an entry means the same as a text.
+    pub(crate) fn find_by(&self, id: &str) -> Option<Found> {
+        let phrase = self.phrases.iter().position(|phrase| phrase.id == id)?;
+        Some(Found {
+            phrase,
+            rule: Rule::Semantic,
+            slot: None,
+        })
     }
 
     /// Whether a phrase is one that comes before everything else.
-    pub fn is_safety(&self, id: &str) -> bool {
+    pub(crate) fn is_safety(&self, found: &Found) -> bool {
         self.phrases
-            .iter()
-            .any(|phrase| phrase.safety && phrase.id == id)
+            .get(found.phrase)
+            .is_some_and(|phrase| phrase.safety)
     }
 
     fn safety(&self, text: &str, folded: &str) -> Option<usize> {
@@ -173,31 +192,33 @@ impl Matcher {
         })
     }
 
-    fn hit(
-        &self,
-        index: usize,
-        rule: Rule,
-        slot: Option<(&str, &str)>,
-        hour: u32,
-        seed: &str,
-    ) -> Option<Hit> {
-        let phrase = self.phrases.get(index)?;
-        let band = When::of_hour(hour);
-        let fits: Vec<&Reply> = phrase
-            .replies
-            .iter()
-            .filter(|reply| reply.fits(band))
-            .collect();
-        let count = u32::try_from(fits.len()).ok().filter(|count| *count > 0)?;
-        let choice = fnv1a(&format!("{seed}:{}", phrase.id)) % count;
-        let reply = fits.get(usize::try_from(choice).ok()?)?;
-        Some(Hit {
-            id: phrase.id.clone(),
-            rule,
-            reply: match slot {
+    /// What a phrase answers.
+    pub fn say(&self, found: &Found, scene: &Scene<'_>) -> Option<Hit> {
+        let phrase = self.phrases.get(found.phrase)?;
+        let fits = phrase.replies.iter().filter(|reply| reply.fits(scene));
+        let said: Vec<String> = fits
+            .map(|reply| match &found.slot {
                 Some((name, value)) => reply.text.replace(&format!("{{{name}}}"), value),
                 None => reply.text.clone(),
-            },
+            })
+            .collect();
+        let fresh: Vec<&String> = said
+            .iter()
+            .filter(|text| !scene.recent.contains(text))
+            .collect();
+        let among = if fresh.is_empty() {
+            said.iter().collect()
+        } else {
+            fresh
+        };
+        let count = u32::try_from(among.len()).ok().filter(|count| *count > 0)?;
+        let choice = fnv1a(&format!("{}:{}", scene.seed, phrase.id)) % count;
+        Some(Hit {
+            id: phrase.id.clone(),
+            rule: found.rule,
+            reply: among
+                .get(usize::try_from(choice).ok()?)
+                .map(|text| (*text).clone())?,
         })
     }
 }

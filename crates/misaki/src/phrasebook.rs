@@ -45,13 +45,9 @@ impl Published {
     }
 
     /// The phrase that answers a text: by its letters, else the one that means the same.
-    pub(crate) fn answer(
-        &self,
-        (text, hour, seed): (&str, u32, &str),
-        meant: Option<&str>,
-    ) -> Option<phrase::Hit> {
-        let hit = self.matcher.match_phrase(text, hour, seed);
-        hit.or_else(|| self.matcher.answer_by(meant?, hour, seed))
+    pub(crate) fn find(&self, text: &str, meant: Option<&str>) -> Option<phrase::Found> {
+        let found = self.matcher.find(text);
+        found.or_else(|| self.matcher.find_by(meant?))
     }
 
     fn first() -> Result<Self, Fault> {

@@ -82,14 +82,7 @@ pub(crate) fn stand_ins(base_url: &str) -> Routes {
 /// # Errors
 /// When the file can't be read or a provider is of no known kind.
 pub(crate) fn named(settings: &Gateway, routes: Routes, stand_in: Option<&str>) -> Result<Routes> {
-    let file = if settings.models_file.is_empty() {
-        ModelFile::parse(gateway::DEFAULT_MODELS)?
-    } else {
-        let path = &settings.models_file;
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("gateway.models_file: {path} can't be read"))?;
-        ModelFile::parse(&text).with_context(|| format!("gateway.models_file: {path}"))?
-    };
+    let file = file(settings)?;
     let mut providers = BTreeMap::new();
     for (name, provider) in &settings.providers {
         providers.insert(name.clone(), read(name, provider)?);
@@ -130,6 +123,20 @@ pub(crate) fn named(settings: &Gateway, routes: Routes, stand_in: Option<&str>) 
     });
     let below = routes.with(filled.collect::<Vec<_>>());
     Ok(Routes::of_file(file, providers, below, settings.external))
+}
+
+/// The operator's model file, or the one that is built in.
+///
+/// # Errors
+/// When it can't be read.
+pub(crate) fn file(settings: &Gateway) -> Result<ModelFile> {
+    if settings.models_file.is_empty() {
+        return Ok(ModelFile::parse(gateway::DEFAULT_MODELS)?);
+    }
+    let path = &settings.models_file;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("gateway.models_file: {path} can't be read"))?;
+    ModelFile::parse(&text).with_context(|| format!("gateway.models_file: {path}"))
 }
 
 fn read(name: &str, provider: &settings::Provider) -> Result<Provider> {

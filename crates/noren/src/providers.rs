@@ -1,16 +1,24 @@
 //! Keys of providers at the command line.
 
-use std::io::{Read, stdin};
+use std::{
+    collections::BTreeMap,
+    io::{Read, stdin},
+    path::{Path, PathBuf},
+};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use gateway::{CredentialChange, CredentialId, CredentialView, NewCredential, Operator};
+use db::Ctx;
+use gateway::{
+    CredentialChange, CredentialId, CredentialView, Difference, Export, NewCredential, Operator,
+    Use,
+};
 use identity::RequestMeta;
 use seal::Vault;
 use secrecy::SecretString;
 use settings::Settings;
 
-use crate::{admin, cli::say, seals};
+use crate::{admin, cli::say, models, seals};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProvidersCommand {
@@ -47,6 +55,13 @@ pub(crate) enum ProvidersCommand {
     Enable { credential: CredentialId },
     /// Forgets one with its key.
     Remove { credential: CredentialId },
+    /// Compares a provider's export of usage (CSV or JSON) with what was counted here, and fails when they differ. Changes nothing.
+    Reconcile {
+        /// As the model file names it, such as openai.
+        provider: String,
+        /// What its console saved, or what its usage API answered, grouped by model; a list of single requests is taken as well.
+        export: PathBuf,
+    },
 }
 
 pub(crate) async fn command(settings: &Settings, command: ProvidersCommand) -> Result<()> {
@@ -96,8 +111,48 @@ pub(crate) async fn command(settings: &Settings, command: ProvidersCommand) -> R
             gateway::remove_credential(&cx, by, credential).await?;
             return say(&format!("{credential} is gone\n"));
         }
+        ProvidersCommand::Reconcile { provider, export } => {
+            let models = models::file(&settings.gateway)?.models_of(&provider);
+            return reconcile(&cx, &models, &export).await;
+        }
     };
     show(&view)
+}
+
+/// The largest export, in bytes.
+const EXPORT_LIMIT: u64 = 256 * 1024 * 1024;
+
+async fn reconcile(cx: &Ctx, models: &BTreeMap<String, Use>, path: &Path) -> Result<()> {
+    let name = path.display();
+    let size = std::fs::metadata(path).with_context(|| format!("{name} can't be read"))?;
+    if size.len() > EXPORT_LIMIT {
+        bail!("{name} has more than {EXPORT_LIMIT} bytes");
+    }
+    let bytes = std::fs::read(path).with_context(|| format!("{name} can't be read"))?;
+    let export = Export::read(&bytes).with_context(|| format!("{name} can't be read"))?;
+    let found = gateway::reconcile(cx, &export, models).await?;
+    for model in &found.left_out {
+        say(&format!("{model} makes vectors and is left out\n"))?;
+    }
+    for Difference { line, ours, theirs } in &found.differences {
+        say(&format!(
+            "{line}  input {} here, {} there  output {} here, {} there  requests {} here, {} there\n",
+            ours.input,
+            theirs.input,
+            ours.output,
+            theirs.output,
+            counted(ours.requests),
+            counted(theirs.requests),
+        ))?;
+    }
+    match found.differences.len() {
+        0 => say(&format!("{} lines agree\n", found.lines)),
+        wrong => bail!("{wrong} of {} lines don't agree", found.lines),
+    }
+}
+
+fn counted(requests: Option<i64>) -> String {
+    requests.map_or_else(|| "-".to_owned(), |count| count.to_string())
 }
 
 const fn switched(enabled: bool) -> CredentialChange {

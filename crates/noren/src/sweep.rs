@@ -71,6 +71,8 @@ async fn once(house: &House) {
     tell("answers", idempotency::clear_due(cx, MOST).await);
     let forgotten = gateway::retention::forget_due(&house.gateway, genai::STOREFRONT, MOST).await;
     tell("texts", forgotten);
+    let forgotten = gateway::forget_cached(&house.gateway, MOST).await;
+    tell("cache", forgotten);
     tell("leavers", farewell::see_off(house, MOST).await);
 }
 

@@ -37,6 +37,15 @@ export type Job = Schemas['JobView']
 export type JobStatistics = Schemas['KindStatistics']
 export type Cron = Schemas['CronView']
 export type HouseUsage = Schemas['HouseUsage']
+export type ProviderKey = Schemas['ProviderCredential']
+export type NewProviderKey = Schemas['NewProviderCredential']
+export const providerKinds = [
+  'openai',
+  'anthropic',
+  'bedrock',
+  'runpod',
+  'runpod-text',
+] as const satisfies readonly Schemas['ProviderKind'][]
 
 type Cursor = string | null
 
@@ -147,4 +156,28 @@ export async function getAllHouseUsage(month: string): Promise<HouseUsage[]> {
     cursor = page.next_cursor
   } while (cursor !== null)
   return rows
+}
+
+export async function getProviderKeys(): Promise<ProviderKey[]> {
+  return (await unwrap(account.GET('/admin/providers'))).items
+}
+
+export function addProviderKey(body: NewProviderKey): Promise<ProviderKey> {
+  return unwrap(account.POST('/admin/providers', { body }))
+}
+
+export function changeProviderKey(
+  credential: string,
+  body: { weight?: number; enabled?: boolean },
+): Promise<ProviderKey> {
+  return unwrap(account.PATCH('/admin/providers/{credential}', { params: { path: { credential } }, body }))
+}
+
+export function rotateProviderKey(credential: string, secret: string): Promise<ProviderKey> {
+  const params = { path: { credential } }
+  return unwrap(account.POST('/admin/providers/{credential}/rotate', { params, body: { secret } }))
+}
+
+export function removeProviderKey(credential: string): Promise<unknown> {
+  return unwrap(account.DELETE('/admin/providers/{credential}', { params: { path: { credential } } }))
 }

@@ -131,6 +131,21 @@ export interface Quote {
   units: { unit: string; amount: number }
 }
 
+export const keeps = ['always', 'days', 'metadata', 'none'] as const
+export type Keep = (typeof keeps)[number]
+
+export interface KeepRule {
+  keep: Keep
+  // With `days` only.
+  days: number | null
+}
+
+export interface Retention {
+  tenant: KeepRule
+  // What goes before the tenant's rule.
+  keys: (KeepRule & { key: { id: string; name: string } })[]
+}
+
 type Facts = Record<string, string | number | undefined>
 
 function withQuery(path: string, facts: Facts): string {
@@ -219,6 +234,20 @@ export async function getModels(): Promise<Model[]> {
 
 export async function getStatus(): Promise<ModelStatus[]> {
   return (await read<{ items: ModelStatus[] }>(onAccount('GET', '/status'))).items
+}
+
+export function getRetention(): Promise<Retention> {
+  return read(onAccount('GET', '/genai/retention'))
+}
+
+// For the whole tenant, or for one key.
+export function setRetention(key: string | null, { keep, days }: KeepRule): Promise<Retention> {
+  const path = key === null ? '/genai/retention' : `/genai/retention/${encodeURIComponent(key)}`
+  return read(onAccount('PUT', path, days === null ? { keep } : { keep, days }))
+}
+
+export function takeBackRetention(key: string): Promise<unknown> {
+  return read(onAccount('DELETE', `/genai/retention/${encodeURIComponent(key)}`))
 }
 
 export function startInference(ask: Ask): Promise<Inference> {

@@ -5270,7 +5270,7 @@ export interface components {
             match?: string[];
             /** @description Texts with one `{slot}`. */
             patterns?: string[];
-            /** @description What may be answered; every hour of the day has at least one. */
+            /** @description What may be answered; every hour of the day has at least one that is for everybody in every season. */
             replies: components["schemas"]["Reply"][];
             /** @description Matches anywhere in a text, and before everything else. */
             safety?: boolean;
@@ -5766,8 +5766,12 @@ export interface components {
         };
         /** @description One possible answer. */
         Reply: {
+            /** @description The id of the plan that it is for; any when absent. */
+            plan?: string | null;
+            season?: components["schemas"]["Season"] | null;
             /** @description What is said; `{slot}` stands for what the person filled in. */
             text: string;
+            visits?: components["schemas"]["Visits"] | null;
             /** @description The time of day that it is for. */
             when: components["schemas"]["When"];
         };
@@ -5869,6 +5873,11 @@ export interface components {
         SandboxLetters: {
             items: components["schemas"]["SandboxLetter"][];
         };
+        /**
+         * @description A season, as Japan counts them: spring begins in March.
+         * @enum {string}
+         */
+        Season: "spring" | "summer" | "autumn" | "winter";
         /** @description The password was right; now the second factor. */
         SecondFactor: {
             methods: components["schemas"]["Method"][];
@@ -6249,9 +6258,17 @@ export interface components {
              * @description The hour at the bar; now unless said.
              */
             hour?: number | null;
+            /**
+             * Format: int32
+             * @description The month at the bar, from 1 to 12; now unless said.
+             */
+            month?: number | null;
+            /** @description The id of the person's plan. */
+            plan?: string;
             /** @description What chooses among replies. */
             seed?: string;
             text: string;
+            visits?: components["schemas"]["Visits"] | null;
         };
         /** @description The sums of one unit. */
         UnitBalance: {
@@ -12957,6 +12974,8 @@ export interface operations {
             header?: {
                 /** @description `wait=n`: how many seconds to wait for the end, 60 at most. */
                 prefer?: string | null;
+                /** @description `on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free. */
+                "x-noren-cache"?: string | null;
                 /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
                 "Idempotency-Key"?: string;
             };
@@ -14916,6 +14935,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free. */
+                "x-noren-cache"?: string | null;
                 /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
                 "Idempotency-Key"?: string;
             };
@@ -14960,6 +14981,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: texts whose vectors this tenant was given before are not sent and not paid. The answer says `hit`, `partial` or `miss`. */
+                "x-noren-cache"?: string | null;
                 /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
                 "Idempotency-Key"?: string;
             };
@@ -15004,6 +15027,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free. */
+                "x-noren-cache"?: string | null;
                 /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
                 "Idempotency-Key"?: string;
             };
@@ -15168,6 +15193,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free. */
+                "x-noren-cache"?: string | null;
                 /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
                 "Idempotency-Key"?: string;
             };

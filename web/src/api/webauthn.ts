@@ -35,13 +35,23 @@ function told(error: unknown): unknown {
   })
 }
 
+// A browser runs one ceremony at a time and drops an older one for a newer. So whoever presses a button ends what the page
+// only offers, before anything is fetched, and no offer that comes late ends what they pressed for.
+let asking = 0
+let offer: AbortController | null = null
+
 export async function askPasskey(): Promise<Signed> {
-  const [{ startAuthentication }, { ceremony, options }] = await Promise.all([library(), passkeyOptions()])
+  asking += 1
+  offer?.abort()
   try {
+    const [{ startAuthentication }, { ceremony, options }] = await Promise.all([library(), passkeyOptions()])
     const optionsJSON = options as unknown as PublicKeyCredentialRequestOptionsJSON
-    return { ceremony, credential: { ...(await startAuthentication({ optionsJSON })) } }
-  } catch (error) {
-    throw told(error)
+    const credential = await startAuthentication({ optionsJSON }).catch((error: unknown) => {
+      throw told(error)
+    })
+    return { ceremony, credential: { ...credential } }
+  } finally {
+    asking -= 1
   }
 }
 
@@ -57,16 +67,21 @@ export async function makePasskey(): Promise<Signed> {
 
 // Offers passkeys among the browser's suggestions for the address field. Ends with null when someone takes another way,
 // and it is never the reason for a message: whoever does not choose a passkey has asked for nothing.
-export async function offerPasskey(signal: AbortSignal): Promise<Signed | null> {
+export async function offerPasskey(left: AbortSignal): Promise<Signed | null> {
+  const mine = new AbortController()
+  const withdrawn = mine.signal
+  left.addEventListener('abort', () => mine.abort(), { once: true })
+  offer = mine
   try {
-    if (!passkeysWork()) return null
+    if (!passkeysWork() || left.aborted) return null
     const { browserSupportsWebAuthnAutofill, startAuthentication, WebAuthnAbortService } = await library()
-    if (!(await browserSupportsWebAuthnAutofill()) || signal.aborted) return null
+    if (!(await browserSupportsWebAuthnAutofill()) || withdrawn.aborted) return null
     const { ceremony, options } = await passkeyOptions()
-    if (signal.aborted) return null
-    signal.addEventListener('abort', () => WebAuthnAbortService.cancelCeremony(), { once: true })
+    if (withdrawn.aborted || asking > 0) return null
+    withdrawn.addEventListener('abort', () => WebAuthnAbortService.cancelCeremony(), { once: true })
     const optionsJSON = options as unknown as PublicKeyCredentialRequestOptionsJSON
-    return { ceremony, credential: { ...(await startAuthentication({ optionsJSON, useBrowserAutofill: true })) } }
+    const credential = await startAuthentication({ optionsJSON, useBrowserAutofill: true })
+    return withdrawn.aborted ? null : { ceremony, credential: { ...credential } }
   } catch {
     return null
   }

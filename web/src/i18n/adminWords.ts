@@ -16,6 +16,8 @@ export const adminWords = define({
   events: { ja: 'Stripeの出来事', en: 'Stripe events' },
   jobs: { ja: '仕事', en: 'Jobs' },
   routing: { ja: '道順', en: 'Routing' },
+  models: { ja: 'モデル', en: 'Models' },
+  providers: { ja: 'プロバイダの鍵', en: 'Provider keys' },
   phrases: { ja: 'みさきの定型文', en: 'Misaki’s phrases' },
   persona: { ja: 'みさきの人柄', en: 'Misaki’s persona' },
   feedback: { ja: 'みさきへの声', en: 'Misaki’s feedback' },

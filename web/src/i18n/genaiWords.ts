@@ -15,6 +15,7 @@ export const genaiWords = define({
   catalog: { ja: 'モデルと料金', en: 'Models and prices' },
   status: { ja: '稼働状況', en: 'Status' },
   docs: { ja: 'APIリファレンス', en: 'API reference' },
+  retention: { ja: 'テキストの保存', en: 'Retention' },
   keys: { ja: 'APIキー', en: 'API keys' },
   hooks: { ja: 'Webhookの送り先', en: 'Webhooks' },
   plan: { ja: 'プランと使用量', en: 'Plan and usage' },

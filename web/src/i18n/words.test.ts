@@ -28,6 +28,7 @@ import { budgetWords } from './budgetWords'
 import { formWords } from './formWords'
 import { docsWords } from './genaiDocsWords'
 import { catalogWords, requestWords, statisticsWords, statusWords } from './genaiRecordWords'
+import { retentionWords } from './genaiRetentionWords'
 import { genaiLandingWords, genaiPlayWords, genaiStartWords, genaiWords } from './genaiWords'
 import { hookWords } from './hookWords'
 import { areaWords, auditWords, dataWords, keyWords } from './keyWords'
@@ -35,7 +36,9 @@ import { legalWords } from './legalWords'
 import { linkWords, mailboxWords } from './linkWords'
 import { personaDeskWords, phraseDeskWords, routingDeskWords, verdictDeskWords } from './misakiDeskWords'
 import { misakiWords } from './misakiWords'
+import { modelDeskWords, providerDeskWords } from './modelDeskWords'
 import { bannerWords, familyWords, memberWords, roleWords, tenantWords } from './peopleWords'
+import { rewardWords } from './rewardWords'
 import { roomWords } from './roomWords'
 import { deviceWords, profileWords, securityWords, stepUpWords } from './securityWords'
 import { comingWords, shellWords, welcomeWords } from './shellWords'
@@ -43,6 +46,10 @@ import { wordsOf } from './text'
 import { topUpWords } from './topUpWords'
 
 const tables = {
+  modelDeskWords,
+  providerDeskWords,
+  retentionWords,
+  rewardWords,
   accountWords,
   adminWords,
   areaWords,

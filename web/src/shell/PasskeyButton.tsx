@@ -6,12 +6,25 @@ import { Button } from '../ui/Button'
 import { Icon } from '../ui/Icon'
 import { Summary } from './form'
 
-export function PasskeyButton({ label, onEntered }: { label: string; onEntered: (me: Me) => void }) {
-  const enter = useMutation({ mutationFn: async () => signInWithPasskey(await askPasskey()), onSuccess: onEntered })
+interface Props {
+  label: string
+  onEntered: (me: Me) => void
+  // Another passkey is on its way to the house already.
+  busy?: boolean
+  onFailed?: () => void
+}
+
+export function PasskeyButton({ label, onEntered, busy = false, onFailed }: Props) {
+  const enter = useMutation({
+    mutationFn: async () => signInWithPasskey(await askPasskey()),
+    onSuccess: onEntered,
+    onError: () => onFailed?.(),
+  })
+  const waiting = busy || enter.isPending
   return (
     <>
       <Summary error={enter.error} />
-      <Button wide aria-disabled={enter.isPending || undefined} onClick={() => enter.isPending || enter.mutate()}>
+      <Button wide aria-disabled={waiting || undefined} onClick={() => waiting || enter.mutate()}>
         <Icon name="key" />
         {label}
       </Button>

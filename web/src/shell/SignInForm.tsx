@@ -1,16 +1,14 @@
 import { useMutation } from '@tanstack/react-query'
-import { useEffect, useState } from 'react'
+import { useState } from 'react'
 import { signIn } from '../api/account'
-import { signInWithPasskey } from '../api/identity'
 import type { Me, SecondStep } from '../api/types'
-import { offerPasskey } from '../api/webauthn'
 import { authWords } from '../i18n/authWords'
 import { formWords } from '../i18n/formWords'
 import { useWords } from '../i18n/text'
 import { Field } from '../ui/Field'
 import styles from './auth.module.css'
 import { checkSignIn } from './authForm'
-import { Form, PasswordField, Summary } from './form'
+import { Form, PasswordField } from './form'
 
 interface Props {
   onEntered: (me: Me) => void
@@ -26,53 +24,32 @@ export function SignInForm({ onEntered, onSecond }: Props) {
     mutationFn: () => signIn(email, password),
     onSuccess: (answer) => ('ticket' in answer ? onSecond(answer) : onEntered(answer)),
   })
-  const [round, setRound] = useState(0)
-  const chosen = useMutation({
-    mutationFn: signInWithPasskey,
-    onSuccess: onEntered,
-    onError: () => setRound((count) => count + 1),
-  })
-
-  // Offered for as long as the page is open, and anew when a choice came too late to count.
-  const { mutate } = chosen
-  // biome-ignore lint/correctness/useExhaustiveDependencies: see above
-  useEffect(() => {
-    const page = new AbortController()
-    void offerPasskey(page.signal).then((signed) => {
-      if (signed && !page.signal.aborted) mutate(signed)
-    })
-    return () => page.abort()
-  }, [mutate, round])
-
   return (
-    <>
-      <Summary error={chosen.error} />
-      <Form
-        className={styles['form']}
-        run={enter}
-        check={() => checkSignIn(email, password, form)}
-        submit={words.signIn}
-        wide
-      >
-        {(errors) => (
-          <>
-            <Field
-              label={words.email}
-              type="email"
-              name="email"
-              autoComplete="username webauthn"
-              inputMode="email"
-              autoCapitalize="none"
-              spellCheck={false}
-              required
-              value={email}
-              onChange={(event) => setEmail(event.target.value)}
-              error={errors['email']}
-            />
-            <PasswordField label={words.password} value={password} onChange={setPassword} error={errors['password']} />
-          </>
-        )}
-      </Form>
-    </>
+    <Form
+      className={styles['form']}
+      run={enter}
+      check={() => checkSignIn(email, password, form)}
+      submit={words.signIn}
+      wide
+    >
+      {(errors) => (
+        <>
+          <Field
+            label={words.email}
+            type="email"
+            name="email"
+            autoComplete="username webauthn"
+            inputMode="email"
+            autoCapitalize="none"
+            spellCheck={false}
+            required
+            value={email}
+            onChange={(event) => setEmail(event.target.value)}
+            error={errors['email']}
+          />
+          <PasswordField label={words.password} value={password} onChange={setPassword} error={errors['password']} />
+        </>
+      )}
+    </Form>
   )
 }

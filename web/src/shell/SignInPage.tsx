@@ -3,7 +3,7 @@ import { getRouteApi, Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { issuerDoor } from '../api/identity'
 import { houseQuery, issuersQuery } from '../api/queries'
-import type { SecondStep } from '../api/types'
+import type { Me, SecondStep } from '../api/types'
 import { passkeysWork } from '../api/webauthn'
 import { authWords } from '../i18n/authWords'
 import { useWords } from '../i18n/text'
@@ -11,20 +11,19 @@ import { buttonClass } from '../ui/Button'
 import styles from './auth.module.css'
 import { DemoLogins } from './DemoLogins'
 import { useEnter } from './enter'
+import { Summary } from './form'
 import house from './house.module.css'
 import { PasskeyButton } from './PasskeyButton'
 import { usePageTitle } from './page'
 import { SecondStepForm } from './SecondStepForm'
 import { SignInForm } from './SignInForm'
+import { usePasskeyOffer } from './usePasskeyOffer'
 
 const route = getRouteApi('/house/sign-in')
 
 export default function SignInPage() {
   const words = useWords(authWords)
-  const search = route.useSearch()
-  const enter = useEnter(search.next)
-  const { data } = useQuery(houseQuery)
-  const issuers = useQuery(issuersQuery)
+  const enter = useEnter(route.useSearch().next)
   const [second, setSecond] = useState<SecondStep | null>(null)
   usePageTitle(second ? words.secondTitle : words.signIn)
   if (second) {
@@ -35,11 +34,21 @@ export default function SignInPage() {
       </div>
     )
   }
+  return <Ways onEntered={enter} onSecond={setSecond} />
+}
+
+function Ways({ onEntered, onSecond }: { onEntered: (me: Me) => void; onSecond: (step: SecondStep) => void }) {
+  const words = useWords(authWords)
+  const search = route.useSearch()
+  const { data } = useQuery(houseQuery)
+  const issuers = useQuery(issuersQuery)
+  const offer = usePasskeyOffer(onEntered)
   return (
     <div className={house['narrow']}>
       <h1>{words.signIn}</h1>
       <p className={styles['lead']}>{words.signInLead}</p>
-      <SignInForm onEntered={enter} onSecond={setSecond} />
+      <Summary error={offer.error} />
+      <SignInForm onEntered={onEntered} onSecond={onSecond} />
       <ul className={styles['links']}>
         <li>
           <Link to="/forgot">{words.forgot}</Link>
@@ -50,7 +59,9 @@ export default function SignInPage() {
       </ul>
       {(passkeysWork() || (issuers.data ?? []).length > 0) && (
         <section className={styles['ways']} aria-label={words.otherWays}>
-          {passkeysWork() && <PasskeyButton label={words.withPasskey} onEntered={enter} />}
+          {passkeysWork() && (
+            <PasskeyButton label={words.withPasskey} onEntered={onEntered} busy={offer.taken} onFailed={offer.again} />
+          )}
           {issuers.data?.map((issuer) => (
             <a key={issuer.id} href={issuerDoor(issuer.id, search.next)} className={buttonClass({ wide: true })}>
               {words.withIssuer(issuer.name)}

@@ -335,6 +335,18 @@ const adminRoutingRoute = createRoute({
   component: lazyRouteComponent(rooms, 'Routing'),
 })
 
+const adminModelsRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/desk/models',
+  component: lazyRouteComponent(rooms, 'Models'),
+})
+
+const adminProvidersRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/desk/providers',
+  component: lazyRouteComponent(rooms, 'Providers'),
+})
+
 const adminPhrasesRoute = createRoute({
   getParentRoute: () => adminRoute,
   path: '/desk/phrases',
@@ -419,6 +431,13 @@ const genaiStatusRoute = createRoute({
   getParentRoute: () => genaiConsoleRoute,
   path: '/status',
   component: lazyRouteComponent(genaiRooms, 'StatusBoard'),
+})
+
+// Not below `/genai/retention`, which is an operation.
+const genaiRetentionRoute = createRoute({
+  getParentRoute: () => genaiConsoleRoute,
+  path: '/settings/retention',
+  component: lazyRouteComponent(genaiRooms, 'Retention'),
 })
 
 const genaiDocsRoute = createRoute({
@@ -518,6 +537,8 @@ const routeTree = rootRoute.addChildren([
       adminJobsRoute,
       adminUsageRoute,
       adminRoutingRoute,
+      adminModelsRoute,
+      adminProvidersRoute,
       adminPhrasesRoute,
       adminPersonaRoute,
       adminFeedbackRoute,
@@ -533,6 +554,7 @@ const routeTree = rootRoute.addChildren([
         genaiStatisticsRoute,
         genaiCatalogRoute,
         genaiStatusRoute,
+        genaiRetentionRoute,
         genaiDocsRoute,
       ]),
     ]),

@@ -1,46 +1,20 @@
-import { type ComponentProps, useId } from 'react'
-import styles from './field.module.css'
-import { Icon } from './Icon'
+import type { ComponentProps } from 'react'
+import { Labelled, type Labels } from './Labelled'
 
-type Props = Omit<ComponentProps<'select'>, 'id'> & {
-  label: string
-  hint?: string
-  error?: string | undefined
-  options: readonly { value: string; text: string }[]
-}
+type Props = Omit<ComponentProps<'select'>, 'id'> & Labels & { options: readonly { value: string; text: string }[] }
 
 export function Select({ label, hint, error, options, ...select }: Props) {
-  const id = useId()
-  const described = [error ? `${id}-error` : null, hint ? `${id}-hint` : null].filter((part) => part !== null).join(' ')
   return (
-    <div className={styles['field']}>
-      <label className={styles['label']} htmlFor={id}>
-        {label}
-      </label>
-      {hint && (
-        <span id={`${id}-hint`} className={styles['hint']}>
-          {hint}
-        </span>
+    <Labelled label={label} {...(hint ? { hint } : {})} error={error}>
+      {(control) => (
+        <select {...control} {...select}>
+          {options.map((option) => (
+            <option key={option.value} value={option.value}>
+              {option.text}
+            </option>
+          ))}
+        </select>
       )}
-      <select
-        id={id}
-        className={styles['input']}
-        aria-invalid={error ? true : undefined}
-        aria-describedby={described || undefined}
-        {...select}
-      >
-        {options.map((option) => (
-          <option key={option.value} value={option.value}>
-            {option.text}
-          </option>
-        ))}
-      </select>
-      {error && (
-        <span id={`${id}-error`} className={styles['error']}>
-          <Icon name="warn" size={16} />
-          {error}
-        </span>
-      )}
-    </div>
+    </Labelled>
   )
 }

@@ -11,21 +11,16 @@ use llm::{
     tokens,
 };
 
-use super::{
-    Dialect, Turned, Visit, collect,
-    dialect::json,
-    lang,
-    openai::{face, name_run},
-    sse,
-    tell::Write,
-};
+use super::{Dialect, Turned, Visit, collect, dialect::json, lang, openai::face, sse, tell::Write};
 use crate::Gateway;
 
 const DIALECT: Dialect = Dialect::Anthropic;
 
 /// Answers a chat in Anthropic's Messages protocol, whole or as a stream.
 #[utoipa::path(post, path = "/v1/messages", operation_id = "create_message", tag = "anthropic",
-    request_body = serde_json::Value, security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
+    request_body = serde_json::Value,
+    params(("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free.")),
+    security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
     responses((status = 200, body = serde_json::Value), Refusals))]
 pub(super) async fn create_message(State(room): State<Gateway>, request: Request) -> Response {
     let lang = lang(request.headers());
@@ -35,7 +30,8 @@ pub(super) async fn create_message(State(room): State<Gateway>, request: Request
         let request = read_messages(&visit.body)?;
         let (model, streams) = (request.model.clone(), request.stream);
         let input = tokens::estimate_messages(&request.messages);
-        let id = visit.start(&room, Some(model.clone()), request).await?;
+        let begun = visit.start(&room, Some(model.clone()), request).await?;
+        let id = begun.id;
         let writer = MessageWriter::new(face(&room, "msg", id, model), input);
         let mut response = if streams {
             let aborts = visit.aborts();
@@ -52,7 +48,7 @@ pub(super) async fn create_message(State(room): State<Gateway>, request: Request
             let answer = collect(&room, &visit.caller, id).await?;
             json(StatusCode::OK, &writer.answer(&answer))
         };
-        name_run(&mut response, id);
+        begun.name(&mut response);
         Ok(response)
     };
     answered

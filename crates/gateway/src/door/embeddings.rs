@@ -6,8 +6,8 @@ use axum::{
 };
 use llm::openai::door::{read_embed, write_embed};
 
-use super::{Dialect, Turned, Visit, dialect::json, lang, openai::name_run};
-use crate::{AskVectors, Gateway, embed};
+use super::{Dialect, Turned, Visit, dialect::json, lang, openai::name_run, wants_no_trace};
+use crate::{AskVectors, CacheUse, Gateway, embed};
 
 const DIALECT: Dialect = Dialect::OpenAi;
 /// What vectors are counted in.
@@ -15,7 +15,9 @@ pub(super) const VECTORS: &str = "embedding_token";
 
 /// Places texts in the space of a model, in OpenAI's protocol; counted by the tokens that were read.
 #[utoipa::path(post, path = "/v1/embeddings", operation_id = "create_embedding", tag = "openai",
-    request_body = serde_json::Value, security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
+    request_body = serde_json::Value,
+    params(("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: texts whose vectors this tenant was given before are not sent and not paid. The answer says `hit`, `partial` or `miss`.")),
+    security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
     responses((status = 200, body = serde_json::Value), Refusals))]
 pub(super) async fn create_embedding(State(room): State<Gateway>, request: Request) -> Response {
     let lang = lang(request.headers());
@@ -27,11 +29,15 @@ pub(super) async fn create_embedding(State(room): State<Gateway>, request: Reque
             purpose: visit.purpose(VECTORS),
             model: Some(model.clone()),
             request: asked.request,
+            cache: CacheUse::of(&visit.headers)?.where_kept(!wants_no_trace(&visit.headers)),
         };
         let made = embed(&room, &visit.caller, ask).await?;
         let body = write_embed(&made.answer, &model, asked.encoding);
         let mut response = json(StatusCode::OK, &body);
         name_run(&mut response, made.id);
+        if let Some(cached) = made.cached {
+            cached.mark(response.headers_mut());
+        }
         Ok(response)
     };
     answered

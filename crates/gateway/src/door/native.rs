@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 
 use super::{collect, start, wants_no_trace};
 use crate::{
-    Ask, Error, Gateway, InferenceView, RunId, Terms, cancel,
+    Ask, CacheUse, Error, Gateway, InferenceView, RunId, Terms, cancel,
     repeat::Repeat,
     run::{self, InferenceResult, Quote, quote, result, view},
 };
@@ -227,6 +227,7 @@ impl NewInference {
                 tags,
                 deadline: self.deadline_seconds.map(Duration::from_secs),
                 max_cost: self.max_cost_nano_usd.map(NanoUsd),
+                cache: CacheUse::of(headers)?,
                 small_talk: Vec::new(),
             },
         })
@@ -239,7 +240,8 @@ const NAME: &str = "native";
 /// comes when the run has ended, or where it stands after n seconds, whichever is first; an `Idempotency-Key` names one run for
 /// a day, however often it is sent.
 #[utoipa::path(post, path = "/inference", operation_id = "start_inference", tag = "inference", request_body = NewInference,
-    params(("prefer" = Option<String>, Header, description = "`wait=n`: how many seconds to wait for the end, 60 at most.")),
+    params(("prefer" = Option<String>, Header, description = "`wait=n`: how many seconds to wait for the end, 60 at most."),
+           ("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free.")),
     security(("inference_token" = []), ("api_key" = []), ("access_token" = [])),
     responses((status = 200, description = "It has ended within the time that the caller would wait.", body = InferenceResult),
               (status = 202, description = "It is under way; `Location` says where to ask.", body = InferenceView), Refusals))]
@@ -253,7 +255,8 @@ pub(super) async fn start_inference(
         .map_err(|error| kernel::Fault::internal("a request can't be written down", error))?;
     let repeat = Repeat::of(&headers, &caller, "inference", &said)?;
     let ask = body.ask(&caller, &headers)?;
-    let id = start(&room, &caller, ask, repeat).await?;
+    let begun = start(&room, &caller, ask, repeat).await?;
+    let id = begun.id;
     let mut response = match wait_wanted(&headers) {
         None => accepted(view(&room, caller.principal, id).await?),
         Some(wait) => {
@@ -268,6 +271,7 @@ pub(super) async fn start_inference(
     if let Ok(value) = HeaderValue::from_str(&format!("/inference/{id}")) {
         response.headers_mut().insert(header::LOCATION, value);
     }
+    begun.name(&mut response);
     Ok(response)
 }
 

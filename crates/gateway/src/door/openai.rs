@@ -19,7 +19,9 @@ const DIALECT: Dialect = Dialect::OpenAi;
 
 /// Answers a chat in OpenAI's protocol, whole or as a stream.
 #[utoipa::path(post, path = "/v1/chat/completions", operation_id = "create_chat_completion", tag = "openai",
-    request_body = serde_json::Value, security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
+    request_body = serde_json::Value,
+    params(("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free.")),
+    security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
     responses((status = 200, body = serde_json::Value), Refusals))]
 pub(super) async fn create_chat_completion(
     State(room): State<Gateway>,
@@ -30,9 +32,10 @@ pub(super) async fn create_chat_completion(
         let visit = Visit::begin(&room, request, DIALECT).await?;
         let asked = read_chat(&visit.body)?;
         let (model, streams) = (asked.request.model.clone(), asked.request.stream);
-        let id = visit
+        let begun = visit
             .start(&room, Some(model.clone()), asked.request)
             .await?;
+        let id = begun.id;
         let writer = ChatWriter::new(face(&room, "chatcmpl", id, model), asked.include_usage);
         let mut response = if streams {
             let aborts = visit.aborts();
@@ -41,7 +44,7 @@ pub(super) async fn create_chat_completion(
             let answer = collect(&room, &visit.caller, id).await?;
             json(StatusCode::OK, &writer.answer(&answer))
         };
-        name_run(&mut response, id);
+        begun.name(&mut response);
         Ok(response)
     };
     answered

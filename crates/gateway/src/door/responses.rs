@@ -21,9 +21,7 @@ use tokio::time::timeout;
 use super::{
     Dialect, Turned, Visit, collect,
     dialect::{self, failure},
-    lang,
-    openai::name_run,
-    sse,
+    lang, sse,
     tell::{Write, so_far},
 };
 use crate::{Error, Gateway, RunId, State as RunState, cancel};
@@ -36,7 +34,9 @@ const STOP: Duration = Duration::from_secs(3);
 /// Answers in OpenAI's Responses protocol: whole, as a stream, or in the background. `previous_response_id` is refused; the
 /// conversation is sent whole.
 #[utoipa::path(post, path = "/v1/responses", operation_id = "create_response", tag = "openai",
-    request_body = serde_json::Value, security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
+    request_body = serde_json::Value,
+    params(("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free.")),
+    security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
     responses((status = 200, body = serde_json::Value), Refusals))]
 pub(super) async fn create_response(State(room): State<Gateway>, request: Request) -> Response {
     let lang = lang(request.headers());
@@ -44,9 +44,10 @@ pub(super) async fn create_response(State(room): State<Gateway>, request: Reques
         let visit = Visit::begin(&room, request, DIALECT).await?;
         let asked = read_response(&visit.body)?;
         let (model, streams) = (asked.request.model.clone(), asked.request.stream);
-        let id = visit
+        let begun = visit
             .start(&room, Some(model.clone()), asked.request)
             .await?;
+        let id = begun.id;
         let kept = keep(&room, &visit.caller, id, model, asked.card).await?;
         let in_background = kept.card.background;
         let mut response = if streams {
@@ -59,7 +60,7 @@ pub(super) async fn create_response(State(room): State<Gateway>, request: Reques
             }
             show(&room, &visit.caller, id, kept, lang).await?
         };
-        name_run(&mut response, id);
+        begun.name(&mut response);
         Ok(response)
     };
     answered

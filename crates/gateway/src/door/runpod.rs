@@ -218,9 +218,10 @@ async fn begin(
 ) -> Result<(Visit, RunId, Shape), Turned> {
     let visit = enter(room, request).await?;
     let job = read_job(&visit.body)?;
-    let id = visit
+    let begun = visit
         .start(room, Some(endpoint), job.request.clone())
         .await?;
+    let id = begun.id;
     let principal = visit.caller.principal;
     let now = room.cx.clock.now();
     let kept = store::NewJob {
@@ -299,7 +300,7 @@ async fn retry(room: &Gateway, visit: &Visit, id: RunId) -> Result<(), Turned> {
         model: Some(run.route),
         request,
         id: None,
-        terms: visit.terms(),
+        terms: visit.terms()?,
     };
     let admitted = admit(&mut tx, room, &visit.caller, ask).await?;
     store::again(&mut tx, id, admitted.id).await?;

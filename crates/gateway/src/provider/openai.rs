@@ -1,19 +1,24 @@
 use futures::stream;
-use llm::{ChatRequest, EmbedAnswer, EmbedInput, EmbedRequest, openai};
+use llm::{ChatRequest, EmbedAnswer, EmbedRequest, openai};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{ANSWER_LIMIT, Opened, Trouble, accepted, read, streamed};
-use crate::Target;
+use crate::{RunId, Target};
 
 /// Opens a chat at an OpenAI-compatible target.
 pub(super) async fn open(
     http: &reqwest::Client,
+    run: RunId,
     target: &Target,
     key: Option<&SecretString>,
     request: &ChatRequest,
 ) -> Result<Opened, Trouble> {
     let url = format!("{}/chat/completions", target.base_url.trim_end_matches('/'));
-    let mut call = http.post(url).json(&openai::encode(request));
+    let mut call = http
+        .post(url)
+        // what it writes down of this call can then be compared with the run
+        .header("x-client-request-id", run.to_string())
+        .json(&openai::encode(request));
     if let Some(key) = key {
         call = call.bearer_auth(key.expose_secret());
     }
@@ -46,10 +51,6 @@ pub(super) async fn embed(
     }
     let response = call.send().await.map_err(Trouble::Unreachable)?;
     let response = accepted(response, |body| openai::decode(body).err()).await?;
-    let inputs = match &request.input {
-        EmbedInput::Texts(texts) => texts.len(),
-        EmbedInput::Tokens(inputs) => inputs.len(),
-    };
     let body = read(response, ANSWER_LIMIT).await?;
-    Ok(openai::decode_embed(&body, inputs)?)
+    Ok(openai::decode_embed(&body, request.input.len())?)
 }

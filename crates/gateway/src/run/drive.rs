@@ -14,7 +14,8 @@ use super::{
     writer::Found,
 };
 use crate::{
-    Error, Gateway, LEASE,
+    Error, Gateway, LEASE, Target,
+    cache::{self, Again},
     provider::{Events, Meaning, Trouble},
     route::{AfterBreak, Price},
 };
@@ -52,6 +53,8 @@ pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
         takeovers: 0,
         broke: Vec::new(),
         called_tools: false,
+        finish: None,
+        answers: None,
     };
     let verdict = driver.generate().await;
     match driver.finish(verdict).await {
@@ -163,10 +166,17 @@ pub(super) struct Driver<'a> {
     pub(super) broke: Vec<String>,
     /// Whether the answer asks for tools: what broke off there can't be taken up.
     called_tools: bool,
+    /// Why the model says that it stopped.
+    finish: Option<llm::Finish>,
+    /// The target that answers.
+    answers: Option<Target>,
 }
 
 impl Driver<'_> {
     async fn generate(&mut self) -> Verdict {
+        if let Some(again) = &self.run.again {
+            return self.say_again(again);
+        }
         loop {
             let (upstream, target) = match self.open().await {
                 Ok(opened) => opened,
@@ -174,6 +184,7 @@ impl Driver<'_> {
             };
             self.model.clone_from(&target.model);
             self.price = target.price;
+            self.answers = Some(target.clone());
             if self.takeovers == 0 {
                 self.note(
                     EventKind::Started,
@@ -203,6 +214,38 @@ impl Driver<'_> {
                 return verdict;
             }
             self.takeovers += 1;
+        }
+    }
+
+    /// Says what was said before, which costs nothing.
+    fn say_again(&mut self, again: &Again) -> Verdict {
+        self.model.clone_from(&again.model);
+        self.usage = Some(llm::Usage::default());
+        let started = json!({ "run_id": self.run.id, "model": self.model, "cached": true });
+        self.note(EventKind::Started, started);
+        for said in &again.deltas {
+            let text = said.get("text").and_then(serde_json::Value::as_str);
+            self.output.push_str(text.unwrap_or_default());
+            self.note(EventKind::Delta, said.clone());
+        }
+        Verdict::Completed
+    }
+
+    /// Keeps the answer for those who ask the same, when that is wanted and it is whole and of one target.
+    async fn keep(&self, verdict: Verdict) {
+        let is_whole = verdict == Verdict::Completed
+            && matches!(
+                self.finish,
+                Some(llm::Finish::Stop | llm::Finish::ToolCalls)
+            )
+            && (self.called_tools || !self.output.is_empty());
+        if self.run.cache.writes
+            && is_whole
+            && self.takeovers == 0
+            && let Some(target) = &self.answers
+        {
+            let asked = (target, &self.run.request);
+            cache::keep(self.room, self.run.tenant, self.run.id, asked).await;
         }
     }
 
@@ -301,8 +344,12 @@ impl Driver<'_> {
                 None
             }
             // what ends as it should is told by its end
-            Some(Ok(StreamEvent::Finish(llm::Finish::Stop))) => None,
+            Some(Ok(StreamEvent::Finish(llm::Finish::Stop))) => {
+                self.finish = Some(llm::Finish::Stop);
+                None
+            }
             Some(Ok(StreamEvent::Finish(finish))) => {
+                self.finish = Some(finish);
                 self.seal();
                 self.note(EventKind::Delta, json!({ "text": "", "finish": finish }));
                 None
@@ -401,11 +448,14 @@ impl Driver<'_> {
             tokens_out: i64::try_from(usage.output).unwrap_or(i64::MAX),
             tokens_cached: i64::try_from(usage.cached).unwrap_or(i64::MAX),
             cost_nano_usd: self.price.of(usage).0,
+            is_cached: self.run.again.is_some(),
         };
         let give_up = Instant::now() + Duration::from_secs(30);
         loop {
             match self.try_finish(&ending).await {
                 Ok(last) => {
+                    // before anybody hears of the end, since whoever did may ask the same at once
+                    self.keep(verdict).await;
                     let events: Vec<Event> = self.pending.iter().cloned().chain(last).collect();
                     self.feed.publish(&events);
                     metrics::counter!("gateway_runs_ended_total", "state" => verdict.state().as_str()).increment(1);
@@ -510,7 +560,7 @@ fn last_event(ending: &Ending) -> Event {
 /// What a run's end says in its usage row.
 fn usage_of(ending: &Ending) -> Usage {
     Usage {
-        amount: i64::from(ending.verdict.is_charged(&ending.output)),
+        amount: i64::from(!ending.is_cached && ending.verdict.is_charged(&ending.output)),
         model: ending.model.clone(),
         tokens_in: ending.tokens_in,
         tokens_out: ending.tokens_out,
@@ -536,5 +586,6 @@ pub(super) fn lost(id: RunId, tenant: identity::TenantId, last_event: i32, model
         tokens_out: 0,
         tokens_cached: 0,
         cost_nano_usd: 0,
+        is_cached: false,
     }
 }

@@ -28,7 +28,7 @@ impl Driver<'_> {
     pub(super) async fn open(&mut self) -> Result<(Events, Target), Verdict> {
         let health = &self.room.node.health;
         let targets = &self.run.targets;
-        let seed = self.run.id.0.as_u64_pair().1 ^ u64::from(self.takeovers);
+        let seed = self.run.seed() ^ u64::from(self.takeovers);
         let is_well = |target: &Target| {
             let name = target.name();
             health.is_well(&name) && !self.broke.contains(&name)

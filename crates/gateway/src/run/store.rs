@@ -39,6 +39,8 @@ pub(super) struct Ending {
     pub(super) tokens_out: i64,
     pub(super) tokens_cached: i64,
     pub(super) cost_nano_usd: i64,
+    /// Given again, for nothing.
+    pub(super) is_cached: bool,
 }
 
 /// A run without a living node.
@@ -279,15 +281,17 @@ pub(super) async fn close_all(
     let costs: Vec<i64> = endings.iter().map(|ending| ending.cost_nano_usd).collect();
     let seqs: Vec<i32> = endings.iter().map(|ending| ending.seq).collect();
     let models: Vec<String> = endings.iter().map(|ending| ending.model.clone()).collect();
+    let again: Vec<bool> = endings.iter().map(|ending| ending.is_cached).collect();
     let cached: Vec<i64> = endings.iter().map(|ending| ending.tokens_cached).collect();
     sqlx::query_scalar!(
         r#"update gateway.run
            set state = e.state, reason = e.reason, output = e.output, tokens_in = e.tokens_in, tokens_out = e.tokens_out,
                cost_nano_usd = e.cost_nano_usd, tokens_cached = e.tokens_cached, last_event = e.seq, model = e.model, ended_at = $10,
+               is_cached = e.is_cached,
                started_at = case when e.seq > 1 then coalesce(started_at, $10) else started_at end
            from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::integer[],
-                    $9::text[], $11::bigint[])
-               as e (id, state, reason, output, tokens_in, tokens_out, cost_nano_usd, seq, model, tokens_cached)
+                    $9::text[], $11::bigint[], $12::boolean[])
+               as e (id, state, reason, output, tokens_in, tokens_out, cost_nano_usd, seq, model, tokens_cached, is_cached)
            where run.id = e.id and ended_at is null
            returning run.id as "id: RunId""#,
         &ids,
@@ -301,6 +305,7 @@ pub(super) async fn close_all(
         &models,
         now,
         &cached,
+        &again,
     )
     .fetch_all(conn)
     .await

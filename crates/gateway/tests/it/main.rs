@@ -5,17 +5,21 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod cached;
 mod credentials;
 mod endings;
 mod history;
 mod nodes;
+mod reconciled;
 mod streams;
 
 use std::{sync::Arc, time::Duration};
 
 use db::Ctx;
 use entitlement::{Catalogue, Entitlement, PlanFile};
-use gateway::{Error, Gateway, Patience, Price, Routes, RunId, RunView, StartRun, State, Target};
+use gateway::{
+    Error, Gateway, Patience, Price, Route, Routes, RunId, RunView, StartRun, State, Target, Use,
+};
 use identity::{Caller, Identity, InferenceCaller, RequestMeta};
 use kernel::NanoUsd;
 use llm::Message;
@@ -117,16 +121,15 @@ impl Bar {
 
     /// available, held, spent
     async fn stock(&self) -> [i64; 3] {
+        self.stock_of("misaki.chat").await
+    }
+
+    async fn stock_of(&self, unit: &str) -> [i64; 3] {
         let cx = &self.room.cx;
         let mut tx = cx.db.begin(self.caller.principal.scope()).await.unwrap();
-        let stock = ledger::stock(
-            &mut tx,
-            self.caller.principal.tenant,
-            "misaki.chat",
-            cx.clock.now(),
-        )
-        .await
-        .unwrap();
+        let stock = ledger::stock(&mut tx, self.caller.principal.tenant, unit, cx.clock.now())
+            .await
+            .unwrap();
         [stock.available, stock.held, stock.spent]
     }
 }
@@ -145,8 +148,8 @@ async fn node_of(cx: &Ctx, routes: Routes, vault: seal::Vault) -> Gateway {
         title = { ja = "ゲスト", en = "Guest" }
         price_yen = 0
         limits = { per_minute = 1000, concurrent = 100 }
-        grants = [{ unit = "misaki.chat", amount = 100, every = "day" }]
-        routes = { "misaki.chat" = "small" }"#,
+        grants = [{ unit = "misaki.chat", amount = 100, every = "day" }, { unit = "misaki.embedding_token", amount = 1000, every = "day" }]
+        routes = { "misaki.chat" = "small", "misaki.embedding_token" = "vectors" }"#,
     )
     .unwrap();
     let config = identity::Config {
@@ -173,6 +176,15 @@ async fn node_with(cx: &Ctx, model: &str, streams: bool) -> Gateway {
         weight: 1,
         ..Target::default()
     };
-    let routes = Routes::new([("small".to_owned(), vec![target])]);
+    let vectors = Route {
+        use_for: Use::Embedding,
+        targets: vec![Target {
+            model: "sandbox-embedding".to_owned(),
+            ..target.clone()
+        }],
+        ..Route::default()
+    };
+    let routes =
+        Routes::new([("small".to_owned(), vec![target])]).with([("vectors".to_owned(), vectors)]);
     node_of(cx, routes, seal::Vault::without_keys()).await
 }

@@ -3,7 +3,7 @@
 //! Source: <https://platform.openai.com/docs/api-reference/chat-streaming>.
 
 use crate::decoder::{Decoder, Meaning, Told};
-use crate::{CodecError, StreamEvent};
+use crate::{CodecError, Finish, StreamEvent};
 
 use super::{Choice, Wire, parse};
 
@@ -12,7 +12,9 @@ pub type StreamDecoder = Decoder<Chunks>;
 
 /// The meaning of chunks.
 #[derive(Debug, Default)]
-pub struct Chunks(());
+pub struct Chunks {
+    refused: bool,
+}
 
 impl Meaning for Chunks {
     fn take(&mut self, data: &str, told: &mut Told) -> Result<(), CodecError> {
@@ -30,14 +32,21 @@ impl Meaning for Chunks {
             if let Some(delta) = choice.delta {
                 let calls = delta.calls()?;
                 let text = delta.content.filter(|text| !text.is_empty());
-                let text = text.or(delta.refusal).unwrap_or_default();
+                let refusal = delta.refusal.filter(|text| !text.is_empty());
+                self.refused |= refusal.is_some();
+                let text = text.or(refusal).unwrap_or_default();
                 told.tell(StreamEvent::Text(text));
                 for call in calls {
                     told.tell(StreamEvent::Tool(call));
                 }
             }
             if let Some(finish) = finish {
-                told.tell(StreamEvent::Finish(finish));
+                let withheld = self.refused && finish == Finish::Stop;
+                told.tell(StreamEvent::Finish(if withheld {
+                    Finish::ContentFilter
+                } else {
+                    finish
+                }));
             }
         }
         if let Some(usage) = usage {

@@ -82,6 +82,25 @@ fn a_stream_of_tool_calls_is_read() {
 }
 
 #[test]
+fn a_model_of_openais_that_declines_has_not_answered() {
+    let whole = br#"{"choices":[{"message":{"content":null,"refusal":"I can't."},"finish_reason":"stop"}]}"#;
+    let answer = openai::decode(whole).unwrap();
+    assert_eq!(
+        (answer.text.as_str(), answer.finish),
+        ("I can't.", Finish::ContentFilter)
+    );
+    let stream: &[u8] = b"data: {\"choices\":[{\"delta\":{\"refusal\":\"I can't.\"}}]}\n\n\
+        data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    let (events, fault) = read_openai([stream]);
+    assert_eq!(fault, None);
+    let answer = gathered(&events);
+    assert_eq!(
+        (answer.text.as_str(), answer.finish),
+        ("I can't.", Finish::ContentFilter)
+    );
+}
+
+#[test]
 fn a_stream_of_anthropic_is_read_and_what_was_cached_counts_as_read() {
     let (events, fault) = read_anthropic([ANTHROPIC]);
     assert_eq!(fault, None);

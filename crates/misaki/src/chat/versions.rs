@@ -1,19 +1,15 @@
 //! Versions: an answer asked for anew, a question put differently, a message taken back.
 
-use chrono::{DateTime, Utc};
 use identity::{InferenceCaller, Principal};
 use kernel::Lang;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    ChatId, ChatView, MessageId, Row, Said, Speaker, answer, bar_hour, forget_runs, said, speaker,
+    ChatId, ChatView, MessageId, Row, Said, Speaker, answer, forget_runs, said, scene, speaker,
     store, view_of,
 };
-use crate::{
-    Error, Misaki, STOREFRONT, phrase,
-    phrasebook::{self, Published},
-};
+use crate::{Error, Misaki, STOREFRONT, phrasebook};
 
 /// What a new version of one of the user's messages follows.
 pub(super) async fn place_of(
@@ -60,15 +56,18 @@ pub(crate) async fn again(
         .await?
         .ok_or(Error::ChatNotFound)?;
     let phrases = phrasebook::current(&mut tx, room).await?;
-    let hit = safety(&phrases, &user, room.cx.clock.now(), key);
+    let hit = match phrases.matcher.find(&user.text) {
+        Some(found) if phrases.matcher.is_safety(&found) => {
+            let said = scene::Said {
+                recent: &[],
+                kept: 1,
+                seed: key,
+            };
+            scene::words(&mut tx, room, caller.principal, (&phrases, &found), said).await?
+        }
+        _ => None,
+    };
     answer(tx, room, caller, user, (lang, hit, named)).await
-}
-
-fn safety(phrases: &Published, user: &Row, now: DateTime<Utc>, key: &str) -> Option<phrase::Hit> {
-    phrases
-        .matcher
-        .match_phrase(&user.text, bar_hour(now), key)
-        .filter(|hit| phrases.matcher.is_safety(&hit.id))
 }
 
 /// Shows the branch of a version, as far as it was talked in last.

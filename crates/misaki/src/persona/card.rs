@@ -5,7 +5,7 @@ use kernel::{Lang, Text};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::phrase::{When, fold};
+use crate::phrase::{Visits, When, fold};
 
 /// The longest field of a card, and the longest card, in characters.
 const LONGEST_FIELD: usize = 8_000;
@@ -99,16 +99,6 @@ pub(crate) struct Greeting {
     pub(crate) when: When,
     pub(crate) visits: Visits,
     pub(crate) text: Text,
-}
-
-/// How often somebody was here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Visits {
-    Any,
-    First,
-    Again,
-    Regular,
 }
 
 /// A rule that a card breaks, with the pointer to the place.

@@ -7,15 +7,12 @@ use identity::Principal;
 use kernel::Lang;
 use serde::Serialize;
 
-use super::card::{Card, Visits};
+use super::card::Card;
 use crate::{
     Error, Misaki,
     chat::{self, bar_hour},
-    phrase::{When, fnv1a},
+    phrase::{REGULAR, Visits, When, fnv1a},
 };
-
-/// From so many talks on somebody is a regular.
-const REGULAR: i64 = 5;
 
 /// What she says first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -47,11 +44,7 @@ pub(super) async fn welcome(
 
 fn choose(card: &Card, (lang, who): (Lang, &str), talks: i64, now: DateTime<Utc>) -> Welcome {
     let when = When::of_hour(bar_hour(now));
-    let visits = match talks {
-        0 => Visits::First,
-        n if n < REGULAR => Visits::Again,
-        _ => Visits::Regular,
-    };
+    let visits = Visits::of_talks(talks);
     let ours = card.ours().greetings;
     let fits = ours.iter().filter(|greeting| {
         (greeting.when == When::Any || greeting.when == when)

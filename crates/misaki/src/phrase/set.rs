@@ -29,7 +29,7 @@ pub struct Phrase {
     /// Texts with one `{slot}`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub patterns: Vec<String>,
-    /// What may be answered; every hour of the day has at least one.
+    /// What may be answered; every hour of the day has at least one that is for everybody in every season.
     pub replies: Vec<Reply>,
     /// Offered as a button to a person who doesn't know what to say; the first of `match` is its label.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -48,8 +48,71 @@ pub struct Phrase {
 pub struct Reply {
     /// The time of day that it is for.
     pub when: When,
+    /// The season that it is for; any when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub season: Option<Season>,
+    /// How often somebody has been here; any when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visits: Option<Visits>,
+    /// The id of the plan that it is for; any when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
     /// What is said; `{slot}` stands for what the person filled in.
     pub text: String,
+}
+
+/// A season, as Japan counts them: spring begins in March.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Season {
+    /// March to May.
+    Spring,
+    /// June to August.
+    Summer,
+    /// September to November.
+    Autumn,
+    /// December to February.
+    Winter,
+}
+
+impl Season {
+    /// Tells the season of a month, from 1 to 12.
+    pub(crate) fn of_month(month: u32) -> Self {
+        match month {
+            3..=5 => Self::Spring,
+            6..=8 => Self::Summer,
+            9..=11 => Self::Autumn,
+            _ => Self::Winter,
+        }
+    }
+}
+
+/// From so many talks before this one on somebody is a regular.
+pub(crate) const REGULAR: i64 = 5;
+
+/// How often somebody was here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Visits {
+    /// However often.
+    Any,
+    /// Never before.
+    First,
+    /// A few times.
+    Again,
+    /// Often.
+    Regular,
+}
+
+impl Visits {
+    /// Tells it from the number of talks before this one.
+    pub(crate) const fn of_talks(talks: i64) -> Self {
+        match talks {
+            ..=0 => Self::First,
+            1..REGULAR => Self::Again,
+            _ => Self::Regular,
+        }
+    }
 }
 
 /// A time of day.
@@ -80,9 +143,43 @@ impl When {
     }
 }
 
+/// To whom an answer is given, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Scene<'a> {
+    /// The hour at the bar.
+    pub hour: u32,
+    /// The month at the bar, from 1 to 12.
+    pub month: u32,
+    /// How often the person was here.
+    pub visits: Visits,
+    /// The id of the person's plan.
+    pub plan: &'a str,
+    /// What Mama said of late in this talk; she does not repeat herself while there is anything else to say.
+    pub recent: &'a [String],
+    /// Chooses among replies, the same one for the same seed.
+    pub seed: &'a str,
+}
+
 impl Reply {
-    pub(super) fn fits(&self, band: When) -> bool {
-        self.when == When::Any || self.when == band
+    pub(super) fn fits(&self, scene: &Scene<'_>) -> bool {
+        let at_hour = self.when == When::Any || self.when == When::of_hour(scene.hour);
+        let in_season = self
+            .season
+            .is_none_or(|season| season == Season::of_month(scene.month));
+        let to_guest = self
+            .visits
+            .is_none_or(|visits| visits == Visits::Any || visits == scene.visits);
+        let in_plan = self.plan.as_deref().is_none_or(|plan| plan == scene.plan);
+        at_hour && in_season && to_guest && in_plan
+    }
+
+    /// Whether it is for everybody at this time of day, in every season.
+    fn is_for_all(&self, when: When) -> bool {
+        let is_any = self.visits.is_none_or(|visits| visits == Visits::Any);
+        (self.when == When::Any || self.when == when)
+            && self.season.is_none()
+            && is_any
+            && self.plan.is_none()
     }
 }
 
@@ -261,12 +358,11 @@ impl Phrase {
             }
         }
         for when in [When::Morning, When::Day, When::Evening, When::Night] {
-            let mut fits = self
+            let is_silent = self
                 .replies
                 .iter()
-                .filter(|reply| reply.fits(when))
-                .peekable();
-            if fits.peek().is_none() || fits.any(|reply| reply.text.trim().is_empty()) {
+                .any(|reply| reply.text.trim().is_empty());
+            if is_silent || !self.replies.iter().any(|reply| reply.is_for_all(when)) {
                 return Err(PhraseError::Reply {
                     id: self.id.clone(),
                     when,

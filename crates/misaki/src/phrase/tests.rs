@@ -5,7 +5,34 @@ struct Vector {
     text: String,
     hour: u32,
     seed: String,
+    #[serde(default = "november")]
+    month: u32,
+    #[serde(default = "again")]
+    visits: Visits,
+    #[serde(default)]
+    plan: String,
+    #[serde(default)]
+    recent: Vec<String>,
     expect: Option<Hit>,
+}
+
+fn november() -> u32 {
+    11
+}
+
+fn again() -> Visits {
+    Visits::Again
+}
+
+fn at(hour: u32, seed: &str) -> Scene<'_> {
+    Scene {
+        hour,
+        month: november(),
+        visits: again(),
+        plan: "",
+        recent: &[],
+        seed,
+    }
 }
 
 fn house() -> Matcher {
@@ -24,15 +51,16 @@ fn the_vectors_shared_with_the_browser_hold() {
         serde_json::from_str(include_str!("../../phrases/vectors.json")).unwrap();
     assert!(vectors.len() >= 80);
     let house = house();
-    for Vector {
-        text,
-        hour,
-        seed,
-        expect,
-    } in vectors
-    {
-        let hit = house.match_phrase(&text, hour, &seed);
-        assert_eq!(hit, expect, "{text:?} at {hour} with seed {seed:?}");
+    for vector in vectors {
+        let scene = Scene {
+            month: vector.month,
+            visits: vector.visits,
+            plan: &vector.plan,
+            recent: &vector.recent,
+            ..at(vector.hour, &vector.seed)
+        };
+        let hit = house.match_phrase(&vector.text, &scene);
+        assert_eq!(hit, vector.expect, "{:?} in {scene:?}", vector.text);
     }
 }
 
@@ -62,7 +90,7 @@ fn every_entry_of_the_house_is_answered_by_its_phrase_at_every_hour() {
     for phrase in &set.phrases {
         for entry in &phrase.matches {
             for hour in 0..24 {
-                let hit = house.match_phrase(entry, hour, "seed").unwrap();
+                let hit = house.match_phrase(entry, &at(hour, "seed")).unwrap();
                 assert_eq!(hit.id, phrase.id, "{entry}");
                 let rule = if phrase.safety {
                     Rule::Folded
@@ -83,7 +111,7 @@ fn a_safety_entry_is_heard_inside_any_text() {
     for phrase in set.phrases.iter().filter(|phrase| phrase.safety) {
         for entry in &phrase.matches {
             let text = format!("{long} {entry} {long}");
-            let hit = house.match_phrase(&text, 3, "seed").unwrap();
+            let hit = house.match_phrase(&text, &at(3, "seed")).unwrap();
             assert_eq!(hit.id, phrase.id, "{entry}");
         }
     }
@@ -93,10 +121,62 @@ fn a_safety_entry_is_heard_inside_any_text() {
 fn the_seed_chooses_among_all_replies() {
     let house = house();
     let replies: std::collections::HashSet<String> = (0..100)
-        .filter_map(|seed| house.match_phrase("ありがとう", 12, &seed.to_string()))
+        .filter_map(|seed| house.match_phrase("ありがとう", &at(12, &seed.to_string())))
         .map(|hit| hit.reply)
         .collect();
     assert_eq!(replies.len(), 3);
+}
+
+#[test]
+fn a_reply_is_for_a_season_for_visits_and_for_a_plan_and_is_not_said_twice_running() {
+    let replies = r#""replies":[{"when":"any","text":"はい"},
+        {"when":"any","season":"winter","text":"雪ね"},
+        {"when":"any","visits":"regular","text":"いつもの"},
+        {"when":"any","plan":"vip","text":"奥へどうぞ"}]"#;
+    let asked = Matcher::new(&set(&format!(r#"{{"id":"a","match":["x"],{replies}}}"#)).unwrap());
+    let all = |scene: Scene<'_>| {
+        let seeds = (0..60).map(|seed| seed.to_string());
+        let said = seeds.filter_map(|seed| {
+            asked.match_phrase(
+                "x",
+                &Scene {
+                    seed: &seed,
+                    ..scene
+                },
+            )
+        });
+        said.map(|hit| hit.reply)
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    let plain = at(12, "");
+    let of = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    assert_eq!(all(plain), of(&["はい"]));
+    assert_eq!(all(Scene { month: 1, ..plain }), of(&["はい", "雪ね"]));
+    let regular = Scene {
+        visits: Visits::Regular,
+        plan: "vip",
+        ..plain
+    };
+    assert_eq!(all(regular), of(&["いつもの", "はい", "奥へどうぞ"]));
+    let recent = ["はい".to_owned(), "いつもの".to_owned()];
+    assert_eq!(
+        all(Scene {
+            recent: &recent,
+            ..regular
+        }),
+        of(&["奥へどうぞ"])
+    );
+    assert_eq!(
+        all(Scene {
+            recent: &recent,
+            ..plain
+        }),
+        of(&["はい"]),
+        "there is nothing else to say"
+    );
+    let only =
+        r#"{"id":"a","match":["x"],"replies":[{"when":"any","season":"winter","text":"雪ね"}]}"#;
+    assert!(set(only).is_err(), "nothing to say in summer");
 }
 
 #[test]

@@ -5,9 +5,22 @@ use std::collections::HashSet;
 use kernel::Text;
 use serde::Serialize;
 
-use crate::phrase::{Phrase, Reply, When};
+use crate::phrase::{Phrase, Reply, Season, Visits, When};
 
 const HEAD: [&str; 4] = ["id", "field", "when", "text"];
+const SEASONS: [(&str, Season); 4] = [
+    ("spring", Season::Spring),
+    ("summer", Season::Summer),
+    ("autumn", Season::Autumn),
+    ("winter", Season::Winter),
+];
+const VISITS: [(&str, Visits); 3] = [
+    ("first", Visits::First),
+    ("again", Visits::Again),
+    ("regular", Visits::Regular),
+];
+/// Stands before a plan's id.
+const PLAN: &str = "plan:";
 const WHENS: [(&str, When); 5] = [
     ("any", When::Any),
     ("morning", When::Morning),
@@ -55,16 +68,59 @@ pub(super) fn write(phrases: &[Phrase]) -> String {
             }
         }
         for reply in &phrase.replies {
-            let when = WHENS.iter().find(|(_, when)| *when == reply.when);
-            line(
-                id,
-                "reply",
-                when.map_or("any", |(name, _)| *name),
-                &reply.text,
-            );
+            line(id, "reply", &when_of(reply), &reply.text);
         }
     }
     page
+}
+
+/// For when and whom a reply is, joined by plus signs.
+fn when_of(reply: &Reply) -> String {
+    let name = |found: Option<&'static str>| found.map(str::to_owned);
+    let whens = WHENS.iter().find(|(_, when)| *when == reply.when);
+    let seasons = SEASONS
+        .iter()
+        .find(|(_, season)| Some(*season) == reply.season);
+    let visits = VISITS
+        .iter()
+        .find(|(_, visits)| Some(*visits) == reply.visits);
+    let parts = [
+        name(whens.map(|(name, _)| *name)),
+        name(seasons.map(|(name, _)| *name)),
+        name(visits.map(|(name, _)| *name)),
+        reply.plan.as_ref().map(|plan| format!("{PLAN}{plan}")),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    parts.join("+")
+}
+
+/// Reads what [`when_of`] writes; none when a part is unknown or of a kind that was named before.
+fn reply_of(when: &str, text: String) -> Option<Reply> {
+    let mut time = None;
+    let mut reply = Reply {
+        when: When::Any,
+        season: None,
+        visits: None,
+        plan: None,
+        text,
+    };
+    for part in when.split('+').filter(|part| !part.is_empty()) {
+        let is_first = if let Some((_, when)) = WHENS.iter().find(|(name, _)| *name == part) {
+            time.replace(*when).is_none()
+        } else if let Some((_, season)) = SEASONS.iter().find(|(name, _)| *name == part) {
+            reply.season.replace(*season).is_none()
+        } else if let Some((_, visits)) = VISITS.iter().find(|(name, _)| *name == part) {
+            reply.visits.replace(*visits).is_none()
+        } else {
+            let plan = part.strip_prefix(PLAN).filter(|plan| !plan.is_empty())?;
+            reply.plan.replace(plan.to_owned()).is_none()
+        };
+        if !is_first {
+            return None;
+        }
+    }
+    reply.when = time.unwrap_or(When::Any);
+    Some(reply)
 }
 
 fn cell(text: &str) -> String {
@@ -129,18 +185,17 @@ pub(super) fn read(text: &str) -> (usize, Result<Vec<Phrase>, Vec<LineError>>) {
             );
             continue;
         }
-        let when = match (field.as_str(), when.as_str()) {
-            ("reply", "") => Some(When::Any),
-            ("reply", name) => WHENS.iter().find(|(known, _)| *known == name).map(|w| w.1),
-            (_, "") => Some(When::Any),
+        let reply = match (field.as_str(), when.as_str()) {
+            ("reply", when) => reply_of(when, text.clone()),
+            (_, "") => reply_of("", text.clone()),
             _ => None,
         };
-        let Some(when) = when else {
+        let Some(reply) = reply else {
             fail(
                 line,
                 "when",
-                "whenはreplyの行だけで、any・morning・day・evening・nightのどれかです。",
-                "Only a reply has a when: any, morning, day, evening or night.",
+                "whenはreplyの行だけで、時間帯(any・morning・day・evening・night)、季節(spring・summer・autumn・winter)、来店(first・again・regular)、plan:プランを+でつなぎます。",
+                "Only a reply has a when: a time of day (any, morning, day, evening, night), a season (spring, summer, autumn, winter), visits (first, again, regular) and plan:PLAN, joined by +.",
             );
             continue;
         };
@@ -156,7 +211,7 @@ pub(super) fn read(text: &str) -> (usize, Result<Vec<Phrase>, Vec<LineError>>) {
             "match" => phrase.matches.push(text),
             "pattern" => phrase.patterns.push(text),
             "unless" => phrase.unless.push(text),
-            "reply" => phrase.replies.push(Reply { when, text }),
+            "reply" => phrase.replies.push(reply),
             "chip" => phrase.chip = is_true(&text),
             "safety" => phrase.safety = is_true(&text),
             _ => fail(
@@ -239,6 +294,19 @@ fn records(text: &str) -> Vec<(usize, Vec<String>)> {
 mod tests {
     use super::*;
     use crate::phrase::{DEFAULT_JSON, PhraseSet};
+
+    #[test]
+    fn a_reply_says_when_and_to_whom_in_one_cell() {
+        let table =
+            |when: &str| format!("id,field,when,text\r\na,match,,x\r\na,reply,{when},hello\r\n");
+        let (_, phrases) = read(&table("plan:vip+winter+evening+regular"));
+        let reply = phrases.unwrap().remove(0).replies.remove(0);
+        assert_eq!(when_of(&reply), "evening+winter+regular+plan:vip");
+        for wrong in ["noon", "winter+summer", "plan:", "any+evening"] {
+            let errors = read(&table(wrong)).1.unwrap_err();
+            assert_eq!((errors[0].line, errors[0].code), (3, "when"), "{wrong}");
+        }
+    }
 
     #[test]
     fn the_phrases_of_the_house_go_out_and_come_back() {

@@ -11,8 +11,7 @@ use sqlx::PgConnection;
 use super::{FIRST, Published, current, near, store};
 use crate::{
     Error, Misaki,
-    chat::bar_hour,
-    phrase::{Matcher, Phrase, PhraseError, PhraseSet, Rule, fold},
+    phrase::{Matcher, Phrase, PhraseError, PhraseSet, Rule, Scene, fold},
 };
 
 /// The most phrases of a set, and the most texts of one.
@@ -289,21 +288,22 @@ pub(crate) struct Candidate {
 pub(super) async fn test(
     room: &Misaki,
     from: From,
-    (text, hour, seed): (&str, Option<u32>, &str),
+    text: &str,
+    scene: &Scene<'_>,
 ) -> Result<Trial, Error> {
     let phrases = phrases(room, from).await?;
-    let hour = hour.unwrap_or_else(|| bar_hour(room.cx.clock.now()));
     let set = PhraseSet {
         version: 1,
         phrases,
     };
     let matcher = Matcher::new(&set);
-    let hit = if let Some(hit) = matcher.match_phrase(text, hour, seed) {
-        Some(hit)
+    let found = if let Some(found) = matcher.find(text) {
+        Some(found)
     } else {
         let near = near::nearest(room, &set.phrases, text).await?;
-        near.and_then(|id| matcher.answer_by(&id, hour, seed))
+        near.and_then(|id| matcher.find_by(&id))
     };
+    let hit = found.and_then(|found| matcher.say(&found, scene));
     let candidates = candidates(&set.phrases, text);
     let hit = hit.map(|hit| TrialHit {
         entry: entry_of(&set.phrases, &hit.id, text),

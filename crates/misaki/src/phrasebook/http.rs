@@ -16,8 +16,9 @@ use super::{
 };
 use crate::{
     Error, Misaki,
+    chat::{bar_hour, bar_month},
     persona::ToVersion,
-    phrase::{Phrase, PhraseSet},
+    phrase::{Phrase, PhraseSet, Scene, Visits},
 };
 
 /// The largest table that is taken in, in bytes.
@@ -133,6 +134,13 @@ struct TryText {
     text: String,
     /// The hour at the bar; now unless said.
     hour: Option<u32>,
+    /// The month at the bar, from 1 to 12; now unless said.
+    month: Option<u32>,
+    /// How often the person was here; again unless said.
+    visits: Option<Visits>,
+    /// The id of the person's plan.
+    #[serde(default)]
+    plan: String,
     /// What chooses among replies.
     #[serde(default)]
     seed: String,
@@ -150,6 +158,13 @@ impl Check for TryText {
             "range",
             Text::new("0〜23で指定してください。", "Please use 0 to 23."),
         );
+        errors.require(
+            self.month.is_none_or(|month| (1..=12).contains(&month)),
+            "/month",
+            "range",
+            Text::new("1〜12で指定してください。", "Please use 1 to 12."),
+        );
+        errors.length(&self.plan, "/plan", 0, 60);
     }
 }
 
@@ -161,8 +176,18 @@ async fn test_phrases(
     _operator: Granted<may::HouseOperate>,
     ValidJson(body): ValidJson<TryText>,
 ) -> Result<Okay<Trial>, Error> {
-    let tried = (body.text.trim(), body.hour, body.seed.as_str());
-    Ok(Okay(desk::test(&room, body.from, tried).await?))
+    let now = room.cx.clock.now();
+    let scene = Scene {
+        hour: body.hour.unwrap_or_else(|| bar_hour(now)),
+        month: body.month.unwrap_or_else(|| bar_month(now)),
+        visits: body.visits.unwrap_or(Visits::Again),
+        plan: &body.plan,
+        recent: &[],
+        seed: &body.seed,
+    };
+    Ok(Okay(
+        desk::test(&room, body.from, body.text.trim(), &scene).await?,
+    ))
 }
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]

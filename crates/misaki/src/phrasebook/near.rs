@@ -45,7 +45,7 @@ pub(crate) async fn meant(room: &Misaki, text: &str) -> Result<Option<String>, E
         return Ok(None);
     }
     let published = super::in_force(room).await?;
-    if published.matcher.match_phrase(text, 0, "").is_some() {
+    if published.matcher.find(text).is_some() {
         return Ok(None);
     }
     let placed = if let Some(placed) = published.vectors.get() {

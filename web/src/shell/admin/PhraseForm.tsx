@@ -13,12 +13,16 @@ import { Form, type Run } from '../form'
 import styles from './phrases.module.css'
 
 const whens = ['any', 'morning', 'day', 'evening', 'night'] as const satisfies readonly When[]
+const seasons = ['spring', 'summer', 'autumn', 'winter'] as const
+const visits = ['first', 'again', 'regular'] as const
 
 const linesOf = (text: string): string[] =>
   text
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '')
+
+type Reply = Phrase['replies'][number]
 
 export interface Draft {
   id: string
@@ -42,6 +46,17 @@ export function draftOf(phrase: Phrase | null): Draft {
   }
 }
 
+function replyOf({ when, season, visits, plan, text }: Reply): Reply {
+  const id = plan?.trim()
+  return {
+    when,
+    ...(season ? { season } : {}),
+    ...(visits ? { visits } : {}),
+    ...(id ? { plan: id } : {}),
+    text: text.trim(),
+  }
+}
+
 // What is empty is left out, as in the published set.
 export function phraseOf(draft: Draft): Phrase {
   const match = linesOf(draft.match)
@@ -51,7 +66,7 @@ export function phraseOf(draft: Draft): Phrase {
     id: draft.id.trim(),
     ...(match.length > 0 ? { match } : {}),
     ...(patterns.length > 0 ? { patterns } : {}),
-    replies: draft.replies.map(({ when, text }) => ({ when, text: text.trim() })).filter(({ text }) => text !== ''),
+    replies: draft.replies.map(replyOf).filter(({ text }) => text !== ''),
     ...(draft.chip ? { chip: true } : {}),
     ...(draft.safety ? { safety: true } : {}),
     ...(unless.length > 0 ? { unless } : {}),
@@ -122,6 +137,37 @@ export function PhraseForm({ phrase, run, onClose }: Props) {
                       reply(at, { when: whens.find((when) => when === event.target.value) ?? 'any' })
                     }
                   />
+                  <details className={styles['only']}>
+                    <summary>{words.only(at + 1)}</summary>
+                    <Select
+                      label={words.season}
+                      options={[
+                        { value: '', text: words.always },
+                        ...seasons.map((value) => ({ value, text: words[value] })),
+                      ]}
+                      value={one.season ?? ''}
+                      onChange={(event) =>
+                        reply(at, { season: seasons.find((name) => name === event.target.value) ?? null })
+                      }
+                    />
+                    <Select
+                      label={words.visits}
+                      options={[
+                        { value: '', text: words.everybody },
+                        ...visits.map((value) => ({ value, text: words[value] })),
+                      ]}
+                      value={one.visits ?? ''}
+                      onChange={(event) =>
+                        reply(at, { visits: visits.find((name) => name === event.target.value) ?? null })
+                      }
+                    />
+                    <Field
+                      label={words.plan}
+                      hint={words.planHint}
+                      value={one.plan ?? ''}
+                      onChange={(event) => reply(at, { plan: event.target.value })}
+                    />
+                  </details>
                   <TextArea
                     label={words.reply(at + 1)}
                     rows={2}

@@ -346,3 +346,110 @@ describe('usage', () => {
     await waitFor(() => expect(months).toContain('2025-12'))
   })
 })
+
+describe('models', () => {
+  test('stand in one list with their prices, their health and the plans that lead there', async () => {
+    const model = {
+      name: 'gpt-4o-mini',
+      kind: 'chat',
+      price: { input_nano_usd: 150_000, cached_nano_usd: 75_000, output_nano_usd: 600_000 },
+      in_plan: false,
+      cheapest_plan: 'pro',
+      health: 'up',
+    }
+    openHouse('/admin/desk/models', {
+      ...desk,
+      'GET /genai/models': () => json({ items: [model] }),
+      'GET /status': () =>
+        json({ items: [{ model: 'misaki-small', health: 'down', success_rate_1h: 0.25, p50_ms: 840 }] }),
+      'GET /admin/plans': () =>
+        json({
+          items: [
+            {
+              storefront: 'misaki',
+              plan: 'free',
+              version: 1,
+              title: { ja: '無料', en: 'Free' },
+              price_yen: 0,
+              limits: {},
+              grants: [],
+              routes: { 'misaki.chat': 'misaki-small' },
+              stripe_price: null,
+              features: {},
+              created_at: at,
+              customers: 0,
+            },
+          ],
+        }),
+    })
+    const sold = (await screen.findByText('gpt-4o-mini')).closest('tr') as HTMLElement
+    expect(within(sold).getByText('$0.15')).toBeTruthy()
+    expect(within(sold).getByText('名指しは「genai/pro」から')).toBeTruthy()
+    const own = screen.getByText('misaki-small').closest('tr') as HTMLElement
+    expect(within(own).getByText('停止')).toBeTruthy()
+    expect(within(own).getByText('25 %')).toBeTruthy()
+    expect(within(own).getByRole('link').getAttribute('href')).toContain('plan=misaki%2Ffree')
+  })
+})
+
+describe('keys of providers', () => {
+  const held = {
+    id: 'prc_1',
+    provider: 'openai',
+    kind: 'openai',
+    base_url: 'https://api.openai.com',
+    region: '',
+    suffix: 'x7Kq',
+    weight: 3,
+    enabled: true,
+    created_at: at,
+    changed_at: at,
+    refused_at: at,
+    refused_status: 401,
+  }
+
+  test('are listed by their ends, switched off, and given another weight', async () => {
+    let now = held
+    const { bodies } = openHouse('/admin/desk/providers', {
+      ...desk,
+      'GET /admin/providers': () => json({ items: [now] }),
+      'PATCH /admin/providers/prc_1': async (request) => {
+        now = { ...now, ...((await request.json()) as object) }
+        return json(now)
+      },
+    })
+    await screen.findByText('…x7Kq')
+    expect(screen.getByText(/に断られました（401）/)).toBeTruthy()
+    press('openai …x7Kqを止める')
+    await screen.findByText('止めています')
+    press('openai …x7Kqの割合を変える')
+    const field = await screen.findByLabelText('割合')
+    fireEvent.change(field, { target: { value: '0' } })
+    press('保存する')
+    expect((await screen.findAllByText('1〜1000の数にしてください。')).length).toBeGreaterThan(0)
+    fireEvent.change(field, { target: { value: '１２' } })
+    press('保存する')
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+    expect(bodies['PATCH /admin/providers/prc_1']).toEqual([{ enabled: false }, { weight: 12 }])
+  })
+
+  test('a new one is sent once, with what was given, and its secret is nowhere afterwards', async () => {
+    const { bodies } = openHouse('/admin/desk/providers', {
+      ...desk,
+      'GET /admin/providers': () => json({ items: [] }),
+      'POST /admin/providers': () => json(held, 201),
+    })
+    await screen.findByText('登録した鍵はありません')
+    press('鍵を加える')
+    fireEvent.change(await screen.findByLabelText('プロバイダ'), { target: { value: 'openai' } })
+    fireEvent.change(screen.getByLabelText('鍵'), { target: { value: 'sk-very-secret-x7Kq' } })
+    press('鍵を加える')
+    await screen.findByText('登録した鍵はありません')
+    await waitFor(() =>
+      expect(bodies['POST /admin/providers']).toEqual([
+        { provider: 'openai', secret: 'sk-very-secret-x7Kq', weight: 1 },
+      ]),
+    )
+    await waitFor(() => expect(document.body.innerHTML).not.toContain('sk-very-secret'))
+  })
+})

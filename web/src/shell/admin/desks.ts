@@ -10,6 +10,8 @@ export const desks = [
   { id: 'events', to: '/admin/desk/events', icon: 'letter' },
   { id: 'jobs', to: '/admin/desk/jobs', icon: 'clock' },
   { id: 'routing', to: '/admin/desk/routing', icon: 'chart' },
+  { id: 'models', to: '/admin/desk/models', icon: 'device' },
+  { id: 'providers', to: '/admin/desk/providers', icon: 'key' },
   { id: 'phrases', to: '/admin/desk/phrases', icon: 'pen' },
   { id: 'persona', to: '/admin/desk/persona', icon: 'book' },
   { id: 'feedback', to: '/admin/desk/feedback', icon: 'thumbUp' },

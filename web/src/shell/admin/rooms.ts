@@ -1,10 +1,12 @@
 import { Console } from './Console'
 import { Events } from './Events'
 import { Jobs } from './Jobs'
+import { Models } from './Models'
 import { Overview } from './Overview'
 import { Persona } from './Persona'
 import { Phrases } from './Phrases'
 import { Plans } from './Plans'
+import { Providers } from './Providers'
 import { Routing } from './Routing'
 import { Subscriptions } from './Subscriptions'
 import { Tenant } from './Tenant'
@@ -17,10 +19,12 @@ export const rooms = {
   Console,
   Events,
   Jobs,
+  Models,
   Overview,
   Persona,
   Phrases,
   Plans,
+  Providers,
   Routing,
   Subscriptions,
   Tenant,

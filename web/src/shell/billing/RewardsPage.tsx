@@ -5,7 +5,7 @@ import { acceptReferral, makeReferralCode, type Points, type Referrals, redeemPo
 import type { Locale } from '../../api/types'
 import { count, day, yen } from '../../i18n/format'
 import { useLocale } from '../../i18n/locale'
-import { rewardWords } from '../../i18n/rewardWords'
+import { POINT_UNIT, rewardWords } from '../../i18n/rewardWords'
 import { useWords, wordsOf } from '../../i18n/text'
 import { amountOf, unitName } from '../../i18n/units'
 import { Badge } from '../../ui/Badge'
@@ -112,7 +112,8 @@ function ProgrammeCard({ programme }: { programme: Programme }) {
   })
   const { referrer, invited, code } = programme
   const reward = ({ unit, amount }: { unit: string; amount: number }) =>
-    `${unitName(unit, locale)} ${amountOf(unit, amount, locale)}`
+    // an amount of points says what it counts
+    unit === POINT_UNIT ? amountOf(unit, amount, locale) : `${unitName(unit, locale)} ${amountOf(unit, amount, locale)}`
   return (
     <section className={account['card']}>
       <h2>{programme.title[locale]}</h2>

@@ -31,7 +31,8 @@ const observe = [
   { id: 'catalog', to: '/genai/catalog', icon: 'auto' },
   { id: 'status', to: '/genai/status', icon: 'check' },
 ] as const
-// Pages of the account that belong to this work as well.
+// What is settled for this work, and pages of the account that belong to it as well.
+const retention = { id: 'retention', to: '/genai/settings/retention', icon: 'book' } as const
 const manage = [
   { id: 'keys', to: '/account/keys', icon: 'key' },
   { id: 'hooks', to: '/account/hooks', icon: 'letter' },
@@ -72,7 +73,8 @@ function Links({ me }: { me: Me | null | undefined }) {
   const words = useWords(genaiWords)
   const items = (list: readonly { id: keyof typeof words; to: string; icon: IconName }[]) =>
     list.map((item) => ({ ...item, text: String(words[item.id]) }))
-  const mine = me?.user ? manage.filter(({ id }) => mayOpen(me, id)) : []
+  const grown = me?.user && me.tenant.role !== 'child'
+  const mine = grown ? [retention, ...manage.filter(({ id }) => mayOpen(me, id))] : []
   return (
     <>
       <Group title={words.build} items={items(build)} />
@@ -91,7 +93,7 @@ function Bar({ me, path }: { me: Me | null | undefined; path: string }) {
   const form = useWords(formWords)
   const welcome = useWords(welcomeWords)
   const box = useRef<HTMLDialogElement>(null)
-  const here = [...build, ...observe].find(({ to }) => path === to || path.startsWith(`${to}/`))
+  const here = [...build, ...observe, retention].find(({ to }) => path === to || path.startsWith(`${to}/`))
   const close = () => box.current?.close()
   const chosen = (event: MouseEvent) => {
     if (event.target instanceof Element && event.target.closest('a')) close()

@@ -1,10 +1,9 @@
-import { act, configure, fireEvent, screen, waitFor, within } from '@testing-library/react'
+import { act, fireEvent, screen, waitFor, within } from '@testing-library/react'
 import { beforeEach, expect, test, vi } from 'vitest'
 import type { HistoryItem } from '../../api/genai'
 import { json, me, openHouse, prepareHouse, press, problem } from '../../shell/testHouse'
 import { figures, item, models, plan } from './fixtures'
 
-configure({ asyncUtilTimeout: 5000 })
 prepareHouse()
 
 // The house's line to a page that listens; a test speaks on it.
@@ -173,4 +172,49 @@ test('statistics show their totals, and the same in a table', async () => {
 test('a refusal is told in its own words', async () => {
   openHouse('/genai/requests/run_9', { ...signedIn, 'GET /history/run_9': () => problem(404, 'run_not_found') })
   await screen.findByText('run_not_foundです')
+})
+
+test('how long texts are kept is chosen for all, and for one key apart', async () => {
+  const key = { id: 'key_1', name: 'nightly', status: 'active' }
+  let rules = { tenant: { keep: 'always', days: null as number | null }, keys: [] as object[] }
+  const { bodies, calls } = openHouse('/genai/settings/retention', {
+    ...signedIn,
+    'GET /auth/me': () => json(me({ permissions: ['usage.read', 'tenant.manage', 'keys.manage'] })),
+    'GET /keys': () => json({ items: [key, { id: 'key_2', name: 'gone', status: 'revoked' }] }),
+    'GET /genai/retention': () => json(rules),
+    'PUT /genai/retention': async (request) => {
+      rules = { ...rules, tenant: { days: null, ...((await request.json()) as { keep: string }) } }
+      return json(rules)
+    },
+    'PUT /genai/retention/key_1': async (request) => {
+      rules = { ...rules, keys: [{ key: { id: 'key_1', name: 'nightly' }, days: null, ...(await request.json()) }] }
+      return json(rules)
+    },
+    'DELETE /genai/retention/key_1': () => {
+      rules = { ...rules, keys: [] }
+      return new Response(null, { status: 204 })
+    },
+  })
+  await screen.findByText('全体と同じ')
+  expect(screen.queryByText('gone')).toBeNull()
+  fireEvent.click(screen.getByRole('radio', { name: /日数を決める/ }))
+  fireEvent.change(screen.getByLabelText('日数'), { target: { value: '0' } })
+  press('保存する')
+  expect((await screen.findAllByText('1〜3650の日数を入れてください。')).length).toBeGreaterThan(0)
+  fireEvent.change(screen.getByLabelText('日数'), { target: { value: '９０' } })
+  press('保存する')
+  await screen.findByText('保存しました。')
+  press('「nightly」の残す長さを変える')
+  const dialog = await screen.findByRole('dialog')
+  fireEvent.click(within(dialog).getByRole('radio', { name: /残さない/ }))
+  fireEvent.click(within(dialog).getByRole('button', { name: '保存する' }))
+  press(
+    await waitFor(
+      () => screen.getByRole('button', { name: '「nightly」を全体に合わせる' }).getAttribute('aria-label') ?? '',
+    ),
+  )
+  await screen.findByText('全体と同じ')
+  expect(bodies['PUT /genai/retention']).toEqual([{ keep: 'days', days: 90 }])
+  expect(bodies['PUT /genai/retention/key_1']).toEqual([{ keep: 'none' }])
+  expect(calls).toContain('DELETE /genai/retention/key_1')
 })

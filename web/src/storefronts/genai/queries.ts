@@ -4,6 +4,7 @@ import {
   getHistory,
   getHistoryEntry,
   getModels,
+  getRetention,
   getStatistics,
   getStatus,
   type HistoryFilter,
@@ -12,6 +13,8 @@ import {
 import { entryKey, historyKey } from './live'
 
 export const modelsQuery = queryOptions({ queryKey: ['genai', 'models'], queryFn: getModels, staleTime: 60_000 })
+
+export const retentionQuery = queryOptions({ queryKey: ['genai', 'retention'], queryFn: getRetention })
 
 export const statusQuery = queryOptions({
   queryKey: ['genai', 'status'],

@@ -30,12 +30,11 @@ import { AssistantMessage, type MessageActs, UserBubble } from './MessageView'
 import message from './message.module.css'
 import { isSandbox } from './model'
 import { CannedAnnouncer, OutgoingView } from './OutgoingView'
-import { matchPhrase } from './phrases'
 import { useRoomState } from './room'
 import styles from './room.module.css'
 import { useLiveRun } from './runBoard'
 import { useShortcuts } from './shortcuts'
-import { barHour, useConversation, usePhrases } from './useConversation'
+import { isCanned, useConversation, usePhrases } from './useConversation'
 import { useFollowEnd } from './useFollowEnd'
 
 function Entrance({ onChip, busy, ready }: { onChip: (text: string) => void; busy: boolean; ready: boolean }) {
@@ -76,8 +75,7 @@ function NextCost({ draft }: { draft: string }) {
   const phrases = usePhrases()
   const text = draft.trim()
   if (text === '' || !phrases) return null
-  const canned = matchPhrase(phrases, text, { hour: barHour(new Date()), seed: '' })
-  return <span>{canned ? words.nextFree : words.nextOne}</span>
+  return <span>{isCanned(phrases, text) ? words.nextFree : words.nextOne}</span>
 }
 
 function Status({ model, draft, account }: { model: string | null; draft: string; account: boolean }) {

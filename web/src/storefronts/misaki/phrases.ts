@@ -9,9 +9,33 @@ export type When = 'any' | 'morning' | 'day' | 'evening' | 'night'
 
 export type PhraseRule = 'exact' | 'folded' | 'pattern'
 
+export type Season = 'spring' | 'summer' | 'autumn' | 'winter'
+
+export type Visits = 'any' | 'first' | 'again' | 'regular'
+
 export interface PhraseReply {
   when: When
+  /** Any when absent, as the two below. */
+  season?: Season
+  visits?: Visits
+  /** The id of a plan. */
+  plan?: string
   text: string
+}
+
+/** To whom an answer is given, and when. */
+export interface Scene {
+  /** The hour at the bar (0 to 23). */
+  hour: number
+  /** The month at the bar (1 to 12). */
+  month: number
+  visits: Visits
+  /** The id of the person's plan. */
+  plan: string
+  /** What Mama said of late in this talk; she does not repeat herself while there is anything else to say. */
+  recent: readonly string[]
+  /** Chooses among replies, the same one for the same seed. */
+  seed: string
 }
 
 export interface Phrase {
@@ -236,30 +260,39 @@ function bandOf(hour: number): When {
   return 'night'
 }
 
+function seasonOf(month: number): Season {
+  if (month >= 3 && month <= 5) return 'spring'
+  if (month >= 6 && month <= 8) return 'summer'
+  if (month >= 9 && month <= 11) return 'autumn'
+  return 'winter'
+}
+
 function fnv1a(text: string): number {
   let hash = 0x811c9dc5
   for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 0x01000193)
   return hash >>> 0
 }
 
-/**
- * Finds the phrase that answers a text.
- *
- * `hour` is the local hour (0 to 23); `seed` chooses among replies, the same one for the same seed.
- */
-export function matchPhrase(
-  set: PhraseSet,
-  text: string,
-  { hour, seed }: { hour: number; seed: string },
-): PhraseHit | null {
+function fits(reply: PhraseReply, scene: Scene): boolean {
+  return (
+    (reply.when === 'any' || reply.when === bandOf(scene.hour)) &&
+    (reply.season === undefined || reply.season === seasonOf(scene.month)) &&
+    (reply.visits === undefined || reply.visits === 'any' || reply.visits === scene.visits) &&
+    (reply.plan === undefined || reply.plan === scene.plan)
+  )
+}
+
+/** Finds the phrase that answers a text, and what it answers. */
+export function matchPhrase(set: PhraseSet, text: string, scene: Scene): PhraseHit | null {
   const compiled = compile(set)
   const hit = (phrase: Phrase, rule: PhraseRule, slot?: { name: string; value: string }): PhraseHit | null => {
-    const band = bandOf(hour)
-    const fits = phrase.replies.filter((reply) => reply.when === 'any' || reply.when === band)
-    const reply = fits[fnv1a(`${seed}:${phrase.id}`) % fits.length]
-    if (!reply) return null
-    const said = slot ? reply.text.split(`{${slot.name}}`).join(slot.value) : reply.text
-    return { id: phrase.id, rule, reply: said }
+    const said = phrase.replies
+      .filter((reply) => fits(reply, scene))
+      .map((reply) => (slot ? reply.text.split(`{${slot.name}}`).join(slot.value) : reply.text))
+    const fresh = said.filter((words) => !scene.recent.includes(words))
+    const among = fresh.length > 0 ? fresh : said
+    const reply = among[fnv1a(`${scene.seed}:${phrase.id}`) % among.length]
+    return reply === undefined ? null : { id: phrase.id, rule, reply }
   }
 
   const folded = fold(text)

@@ -7,7 +7,7 @@ import type { Chat, Message } from '../../api/types'
 import { newKey } from '../../api/uuid'
 import { currentLocale } from '../../i18n/locale'
 import { isUnfinished, recordEnd, recordReply } from './chatCache'
-import { matchPhrase, type PhraseHit, type PhraseSet } from './phrases'
+import { matchPhrase, type PhraseHit, type PhraseSet, type Scene } from './phrases'
 import { type Room, useRoomState } from './room'
 
 export interface Outgoing {
@@ -23,11 +23,40 @@ export interface Outgoing {
   error?: unknown
 }
 
+// So many of her last answers she does not say again, and from so many talks on somebody is a regular, as at the server.
+const RECENT = 6
+const REGULAR = 5
+
 // The bar keeps Tokyo's hours wherever the guest is, as the server does.
-export function barHour(now: Date): number {
-  return Number(
-    new Intl.DateTimeFormat('en-GB', { hour: '2-digit', hourCycle: 'h23', timeZone: 'Asia/Tokyo' }).format(now),
-  )
+function barTime(now: Date): { hour: number; month: number } {
+  const parts = new Intl.DateTimeFormat('en-GB', {
+    month: 'numeric',
+    hour: '2-digit',
+    hourCycle: 'h23',
+    timeZone: 'Asia/Tokyo',
+  }).formatToParts(now)
+  const part = (type: 'hour' | 'month') => Number(parts.find((one) => one.type === type)?.value)
+  return { hour: part('hour'), month: part('month') }
+}
+
+// What is known here of who is spoken to. Where the server knows better, its answer takes the place of ours.
+function sceneOf(client: QueryClient, chatId: string | null, messages: readonly Message[], seed: string): Scene {
+  const kept = client.getQueryData(chatsQuery.queryKey)?.pages.flatMap((page) => page.items) ?? []
+  const talks = kept.filter((chat) => chat.id !== chatId).length
+  const hers = messages.filter((message) => message.role === 'assistant').map((message) => message.text)
+  return {
+    ...barTime(new Date()),
+    visits: talks === 0 ? 'first' : talks < REGULAR ? 'again' : 'regular',
+    plan: client.getQueryData(planQuery.queryKey)?.plan.id ?? '',
+    recent: hers.slice(-RECENT),
+    seed,
+  }
+}
+
+/** Whether a text is answered by a phrase, and so costs nothing. */
+export function isCanned(phrases: PhraseSet, text: string): boolean {
+  const scene = { ...barTime(new Date()), visits: 'again', plan: '', recent: [], seed: '' } as const
+  return matchPhrase(phrases, text, scene) !== null
 }
 
 function isPhraseSet(value: unknown): value is PhraseSet {
@@ -150,7 +179,14 @@ export function useConversation({ chatId, enabled, onChatOpened }: Options): Con
   const send = (text: string, insteadOf: string | null = null): void => {
     const key = newKey()
     const now = new Date()
-    const canned = phrases ? matchPhrase(phrases, text, { hour: barHour(now), seed: key }) : null
+    const before =
+      insteadOf === null
+        ? messages
+        : messages.slice(
+            0,
+            messages.findIndex((message) => message.id === insteadOf),
+          )
+    const canned = phrases ? matchPhrase(phrases, text, sceneOf(client, chatId, before, key)) : null
     begin({ key, chatId, insteadOf, again: null, text, at: now.toISOString(), canned, state: 'sending' })
   }
 

@@ -1,0 +1,83 @@
+//! Who a canned phrase is said to, and when.
+
+use chrono::{DateTime, Datelike, Timelike, Utc};
+use entitlement::plan_of;
+use identity::Principal;
+use sqlx::PgConnection;
+
+use super::{MessageId, Speaker, speaker, store};
+use crate::{
+    Error, Misaki, STOREFRONT,
+    phrase::{self, Found, REGULAR, Scene, Visits},
+    phrasebook::Published,
+};
+
+/// So many of her last answers she does not say again.
+const RECENT: usize = 6;
+
+/// The hour at the bar: it keeps Tokyo's wherever the guest is.
+pub(crate) fn bar_hour(now: DateTime<Utc>) -> u32 {
+    now.with_timezone(&chrono_tz::Asia::Tokyo).hour()
+}
+
+/// The month at the bar, from 1 to 12.
+pub(crate) fn bar_month(now: DateTime<Utc>) -> u32 {
+    now.with_timezone(&chrono_tz::Asia::Tokyo).month()
+}
+
+/// What a phrase is chosen by beside the time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Said<'a> {
+    /// What she said of late, the newest last.
+    pub(crate) recent: &'a [String],
+    /// How many of the person's kept talks this one is: one, or none when it is not kept.
+    pub(crate) kept: i64,
+    pub(crate) seed: &'a str,
+}
+
+/// The words of the phrase that was found.
+pub(crate) async fn words(
+    conn: &mut PgConnection,
+    room: &Misaki,
+    caller: Principal,
+    (phrases, found): (&Published, &Found),
+    said: Said<'_>,
+) -> Result<Option<phrase::Hit>, Error> {
+    let now = room.cx.clock.now();
+    let talks = store::count(conn, caller.tenant, REGULAR + 1).await? - said.kept;
+    let catalogue = room.gateway.entitlement.catalogue.read().await;
+    let standing = plan_of(conn, &catalogue, caller, STOREFRONT, now)
+        .await
+        .map_err(gateway::Error::from)?;
+    let scene = Scene {
+        hour: bar_hour(now),
+        month: bar_month(now),
+        visits: Visits::of_talks(talks),
+        plan: &standing.plan.id,
+        recent: last(said.recent),
+        seed: said.seed,
+    };
+    Ok(phrases.matcher.say(found, &scene))
+}
+
+/// What she said of late on the branch that ends in a message.
+pub(super) async fn recent(
+    conn: &mut PgConnection,
+    end: Option<MessageId>,
+) -> Result<Vec<String>, Error> {
+    let Some(end) = end else {
+        return Ok(Vec::new());
+    };
+    let steps = i32::try_from(2 * RECENT).unwrap_or(i32::MAX);
+    let rows = store::branch(conn, end, steps).await?;
+    let hers = rows
+        .into_iter()
+        .filter(|row| speaker(row) == Speaker::Assistant);
+    Ok(hers.map(|row| row.text).collect())
+}
+
+fn last(texts: &[String]) -> &[String] {
+    texts
+        .get(texts.len().saturating_sub(RECENT)..)
+        .unwrap_or_default()
+}
