@@ -72,7 +72,8 @@ pub(crate) fn cost_of(storefront: &str) -> String {
 
 /// Whether the unit is a storefront's cost, in billionths of a US dollar, and nothing that is granted.
 pub(crate) fn is_cost(unit: &str) -> bool {
-    unit.ends_with(".cost")
+    unit.split_once('.')
+        .is_some_and(|(_, what)| what == "cost")
 }
 
 /// Whether a tenant has a limit of what its work at a storefront may cost in a month.
