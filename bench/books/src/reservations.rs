@@ -22,6 +22,7 @@ fn work(house: &House) -> Work<'static> {
         reference: "run_bench",
         lease_until: house.room.cx.clock.now() + chrono::Duration::minutes(1),
         daily_cap: None,
+        daily_cost: None,
     }
 }
 

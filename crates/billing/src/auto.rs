@@ -164,7 +164,7 @@ async fn place(
         version: topup.version_id,
         kind: "auto",
         wording: words::WORDING,
-        shown,
+        facts: shown,
         created_at: now,
         expires_at: order.expires_at,
     };

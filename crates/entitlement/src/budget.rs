@@ -72,8 +72,7 @@ pub(crate) fn cost_of(storefront: &str) -> String {
 
 /// Whether the unit is a storefront's cost, in billionths of a US dollar, and nothing that is granted.
 pub(crate) fn is_cost(unit: &str) -> bool {
-    unit.split_once('.')
-        .is_some_and(|(_, what)| what == "cost")
+    unit.split_once('.').is_some_and(|(_, what)| what == "cost")
 }
 
 /// Whether a tenant has a limit of what its work at a storefront may cost in a month.

@@ -137,42 +137,14 @@ impl From<Error> for Problem {
             .with_retry_after(retry_after_secs)
             .with_violated(KEY_DAY),
             Error::CostLimitReached { unit, limit, spent, most, retry_after_secs } => {
-                let [limit, spent, most] = [limit, spent, most].map(dollars);
-                Problem::new(
-                    402,
-                    "cost_limit_reached",
-                    Text::owned(
-                        format!(
-                            "ご自身で決めた今月の費用の上限（{limit}）を超えるおそれがあるため、止めました。今月の費用は{spent}、この依頼は最大{most}です。\
-                             「プランと使用量」で上限を上げると、すぐに使えます。"
-                        ),
-                        format!(
-                            "This might pass the limit of {limit} a month that you set: {spent} is spent, and this may cost up to {most}. \
-                             Raise the limit under Plan and usage to go on at once."
-                        ),
-                    ),
-                )
-                .with_retry_after(retry_after_secs)
-                .with_violated(&unit)
+                Problem::new(402, "cost_limit_reached", over_the_month([limit, spent, most]))
+                    .with_retry_after(retry_after_secs)
+                    .with_violated(&unit)
             }
             Error::KeyCostReached { limit, spent, most, retry_after_secs } => {
-                let [limit, spent, most] = [limit, spent, most].map(dollars);
-                Problem::new(
-                    429,
-                    "key_cost_reached",
-                    Text::owned(
-                        format!(
-                            "このキーの1日の費用の上限（{limit}）を超えるおそれがあります。今日の費用は{spent}、この依頼は最大{most}です。\
-                             日付が変わるか、キーの設定で上限を上げると使えます。"
-                        ),
-                        format!(
-                            "This might pass the key's limit of {limit} a day: {spent} is spent, and this may cost up to {most}. \
-                             It works again tomorrow, or once the key's limit is raised."
-                        ),
-                    ),
-                )
-                .with_retry_after(retry_after_secs)
-                .with_violated(KEY_DAY_COST)
+                Problem::new(429, "key_cost_reached", over_the_day([limit, spent, most]))
+                    .with_retry_after(retry_after_secs)
+                    .with_violated(KEY_DAY_COST)
             }
             Error::NoPlan => {
                 Problem::new(404, "no_plan", Text::new("このお店のプランがありません。", "This storefront has no plan for you."))
@@ -190,6 +162,36 @@ impl From<Error> for Problem {
             Error::Fault(fault) => fault.into(),
         }
     }
+}
+
+/// For amounts in nano-dollars: the limit, what is spent, the most that is asked for.
+fn over_the_month(amounts: [i64; 3]) -> Text {
+    let [limit, spent, most] = amounts.map(dollars);
+    Text::owned(
+        format!(
+            "ご自身で決めた今月の費用の上限（{limit}）を超えるおそれがあるため、止めました。今月の費用は{spent}、この依頼は最大{most}です。\
+             「プランと使用量」で上限を上げると、すぐに使えます。"
+        ),
+        format!(
+            "This might pass the limit of {limit} a month that you set: {spent} is spent, and this may cost up to {most}. \
+             Raise the limit under Plan and usage to go on at once."
+        ),
+    )
+}
+
+/// As [`over_the_month`], for a key's day.
+fn over_the_day(amounts: [i64; 3]) -> Text {
+    let [limit, spent, most] = amounts.map(dollars);
+    Text::owned(
+        format!(
+            "このキーの1日の費用の上限（{limit}）を超えるおそれがあります。今日の費用は{spent}、この依頼は最大{most}です。\
+             日付が変わるか、キーの設定で上限を上げると使えます。"
+        ),
+        format!(
+            "This might pass the key's limit of {limit} a day: {spent} is spent, and this may cost up to {most}. \
+             It works again tomorrow, or once the key's limit is raised."
+        ),
+    )
 }
 
 impl IntoResponse for Error {

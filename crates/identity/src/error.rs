@@ -76,6 +76,15 @@ impl From<seal::Error> for Error {
     }
 }
 
+const ENOUGH_TRIES: Text = Text::new(
+    "試した回数が多すぎます。しばらく待ってからもう一度お試しください。",
+    "Too many tries. Please wait a while and try again.",
+);
+const ENOUGH_GUESTS: Text = Text::new(
+    "ゲストとしての入店は、今日はここまでです。無料の会員登録をすると続けられます。",
+    "That is all for guests from here today. Sign up for free to go on.",
+);
+
 impl Error {
     const fn code(&self) -> (u16, &'static str) {
         match self {
@@ -132,14 +141,8 @@ impl Error {
                 "コードが違うか、もう使われています。新しいコードで試してください。",
                 "The code is not right or was used already. Please try a new one.",
             ),
-            Self::TooManyAttempts(_) => Text::new(
-                "試した回数が多すぎます。しばらく待ってからもう一度お試しください。",
-                "Too many tries. Please wait a while and try again.",
-            ),
-            Self::TooManyGuests(_) => Text::new(
-                "ゲストとしての入店は、今日はここまでです。無料の会員登録をすると続けられます。",
-                "That is all for guests from here today. Sign up for free to go on.",
-            ),
+            Self::TooManyAttempts(_) => ENOUGH_TRIES,
+            Self::TooManyGuests(_) => ENOUGH_GUESTS,
             Self::WeakPassword | Self::BadClient(_) => Text::new(
                 "入力に直すところがあります。",
                 "Some of the input needs another look.",

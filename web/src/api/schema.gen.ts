@@ -4268,7 +4268,7 @@ export interface components {
             name: string;
         };
         /** @description The rule of one key, which goes before its tenant's. */
-        KeyRule: components["schemas"]["Rule"] & {
+        KeyRule: components["schemas"]["RetentionRule"] & {
             key: components["schemas"]["KeyName"];
         };
         /** @enum {string} */
@@ -5792,7 +5792,16 @@ export interface components {
         /** @description The rules of a tenant. */
         Retention: {
             keys: components["schemas"]["KeyRule"][];
-            tenant: components["schemas"]["Rule"];
+            tenant: components["schemas"]["RetentionRule"];
+        };
+        /** @description A rule. */
+        RetentionRule: {
+            /**
+             * Format: int32
+             * @description With `days`, how many.
+             */
+            days: number | null;
+            keep: components["schemas"]["Keep"];
         };
         /** @description Units for one side of an invitation. */
         Reward: {

@@ -135,7 +135,7 @@ async fn order(room: &Billing, shop: &Shop, rule: &Rule) -> Result<bool, Error> 
         version: topup.version_id,
         kind: "topup",
         wording: topup::words::WORDING,
-        shown: shown(&order)?,
+        facts: shown(&order)?,
         created_at: now,
         expires_at: order.expires_at,
     };

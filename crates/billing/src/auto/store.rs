@@ -17,7 +17,7 @@ pub(super) struct Shown<'a> {
     pub(super) version: TopUpVersionId,
     pub(super) kind: &'a str,
     pub(super) wording: i32,
-    pub(super) shown: Value,
+    pub(super) facts: Value,
     pub(super) created_at: DateTime<Utc>,
     pub(super) expires_at: DateTime<Utc>,
 }
@@ -34,7 +34,7 @@ pub(super) async fn insert_shown(conn: &mut PgConnection, new: &Shown<'_>) -> sq
         new.version as TopUpVersionId,
         new.kind,
         new.wording,
-        new.shown,
+        new.facts,
         new.created_at,
         new.expires_at,
     )

@@ -11,14 +11,21 @@ async fn turn_on(shop: &Shop, cookies: &str, threshold: i64, monthly_yen: i64) -
         .ask(cookies, "POST", "/billing/auto-topup-orders", Some(wish))
         .await;
     assert_eq!(status, 201, "{order}");
-    assert_eq!(order["items"].as_array().unwrap().len(), 6);
-    let agreed = json!({ "order": order["id"] });
+    assert_eq!(
+        order
+            .pointer("/items")
+            .and_then(Value::as_array)
+            .unwrap()
+            .len(),
+        6
+    );
+    let agreed = json!({ "order": order.get("id") });
     shop.ask(cookies, "PUT", RULE, Some(agreed)).await
 }
 
 async fn rule(shop: &Shop, cookies: &str) -> Value {
     let (_, rules) = shop.ask(cookies, "GET", "/billing/auto-topups", None).await;
-    rules["items"][0].clone()
+    rules.pointer("/items/0").unwrap().clone()
 }
 
 /// The states of the automatic orders, by name: the clock stands still between some.

@@ -53,6 +53,7 @@ impl Keep {
 
 /// A rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = RetentionRule)]
 pub struct Rule {
     pub keep: Keep,
     /// With `days`, how many.
