@@ -113,7 +113,7 @@ function Wish({
     if (left !== null && most !== null) onWish({ topup, threshold: left, monthly_yen: most })
   }
   return (
-    <form onSubmit={submit} noValidate>
+    <form className={styles['fields']} onSubmit={submit} noValidate>
       <Select
         label={words.topup}
         value={topup}

@@ -15,6 +15,7 @@ import account from '../account/account.module.css'
 import { dollarText, nanoOf } from '../dollars'
 import { Summary } from '../form'
 import { useGuarded } from '../stepUp'
+import styles from './billing.module.css'
 import { budgetsQuery } from './queries'
 import { mayBuy } from './shops'
 
@@ -95,7 +96,7 @@ export function BudgetCard({ unit, me }: { unit: string; me: Me }) {
           </div>
         </>
       )}
-      <form onSubmit={submit} noValidate>
+      <form className={styles['fields']} onSubmit={submit} noValidate>
         <Field
           label={cost ? words.costMonthly : words.monthly}
           inputMode={cost ? 'decimal' : 'numeric'}
