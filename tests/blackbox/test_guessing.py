@@ -64,8 +64,8 @@ def body_for(path: str, email: str) -> dict:
     return {"email": email} if path == "/auth/password/forgot" else wrong
 
 
-# a refused sign-in is held back for a while, which many can wait for side by side; a password is hashed on one core
-LANES = {"/auth/login": 12, "/auth/register": 2}
+# a refused sign-in is held back for a while, which many can wait for side by side
+LANES = {"/auth/login": 12}
 
 
 def floors(house, path: str, known: list[str]) -> tuple[float, float, set[int]]:

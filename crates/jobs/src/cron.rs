@@ -1,6 +1,6 @@
 mod store;
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, SubsecRound, Utc};
 use croner::{Cron, errors::CronError, parser::CronParser};
 use db::Scope;
 use kernel::Fault;
@@ -50,15 +50,16 @@ impl Schedule {
         let next = self
             .cron
             .find_next_occurrence(&at.with_timezone(&self.zone), false);
-        next.ok().map(|tick| tick.to_utc())
+        next.ok().map(|tick| tick.to_utc().trunc_subsecs(0))
     }
 
-    /// The newest tick up to and with `at`.
+    /// The newest tick up to and with `at`. The library hands the fraction of a second of what it was asked on to the tick,
+    /// which would be a new tick at each look.
     fn before(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let last = self
             .cron
             .find_previous_occurrence(&at.with_timezone(&self.zone), true);
-        last.ok().map(|tick| tick.to_utc())
+        last.ok().map(|tick| tick.to_utc().trunc_subsecs(0))
     }
 }
 
@@ -232,6 +233,26 @@ mod tests {
             Some(at("2026-11-20T18:30:00Z"))
         );
         assert!(Schedule::read("61 3 * * *", chrono_tz::UTC).is_err());
+    }
+
+    #[test]
+    fn a_tick_is_the_same_at_whatever_part_of_a_second_it_is_looked_at() {
+        let nightly = Schedule::read("30 3 * * *", chrono_tz::Asia::Tokyo).unwrap();
+        let tick = at("2026-11-20T18:30:00Z");
+        for now in [
+            "2026-11-20T18:30:00Z",
+            "2026-11-20T18:30:00.2Z",
+            "2026-11-21T00:50:17.001Z",
+            "2026-11-21T00:50:17.999Z",
+        ] {
+            assert_eq!(nightly.before(at(now)), Some(tick), "{now}");
+            assert_eq!(
+                due(&nightly, CatchUp::RunOnce, tick, at(now)),
+                None,
+                "{now}"
+            );
+        }
+        assert_eq!(nightly.after(at("2026-11-20T18:29:59.5Z")), Some(tick));
     }
 
     #[test]

@@ -4,7 +4,7 @@ import { define, wordsOf } from './text'
 export const POINT_UNIT = 'house.point'
 
 export const rewardWords = define({
-  title: { ja: 'ポイントとお友だち紹介', en: 'Points and invitations to friends' },
+  title: { ja: 'ポイントとご紹介', en: 'Points and invitations' },
   lead: {
     ja: 'お支払いや口コミでポイントがたまり、チケットなどに交換できます。お友だちを招待すると、お礼をお届けします。',
     en: 'Payments and reviews earn points, which become tickets and more. Invite a friend, and we say thank you.',

@@ -30,8 +30,10 @@ impl FromStr for Storefront {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let is_name =
-            (1..=30).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase());
+        let is_name = (1..=50).contains(&text.len())
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
         is_name
             .then(|| Self(text.to_owned()))
             .ok_or(Error::NoAutoTopUp)

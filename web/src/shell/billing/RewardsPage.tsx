@@ -160,7 +160,7 @@ function AcceptCard({ known }: { known: string | undefined }) {
       {accept.isSuccess ? (
         <Notice tone="info" role="status" title={words.accepted} />
       ) : (
-        <form onSubmit={submit} noValidate>
+        <form className={styles['fields']} onSubmit={submit} noValidate>
           <Field
             label={words.enter}
             value={code}

@@ -282,15 +282,17 @@ export default function StandingPage() {
             <Fetched query={plan}>
               {(view) => (
                 <>
-                  {me && <PlanCard view={view} me={me} storefront={storefront} />}
                   <div className={account['column']}>
+                    {me && <PlanCard view={view} me={me} storefront={storefront} />}
                     <Quotas view={view} />
+                    <Rates storefront={storefront} />
+                  </div>
+                  <div className={account['column']}>
                     {me && view.quotas[0] && (
                       <BudgetCard key={view.quotas[0].unit} unit={view.quotas[0].unit} me={me} />
                     )}
                     {me && <BudgetCard key={`${storefront}.cost`} unit={`${storefront}.cost`} me={me} />}
                     {me && <AutoTopUpCard key={`auto-${storefront}`} storefront={storefront} me={me} />}
-                    <Rates storefront={storefront} />
                   </div>
                 </>
               )}
