@@ -96,6 +96,7 @@ def test_the_time_of_an_answer_does_not_tell_whether_an_address_has_an_account(h
         forget_tries(house)
         with_account, without, seen = floors(house, path, known)
         assert seen == {status}, seen
+        print(f"{path}: {with_account * 1000:.2f} ms with an account, {without * 1000:.2f} ms without")
         if abs(with_account - without) <= FLOOR:
             return
     assert judged and abs(with_account - without) <= FLOOR, f"{with_account * 1000:.2f} ms with an account, {without * 1000:.2f} ms without"

@@ -176,7 +176,7 @@ test('on a phone: subscribe, be declined, recover, upgrade, cancel, and see why 
     // an event of Stripe's brings them a moment later
     for (let looks = 0; looks < 100 && (await ask(page, '/me/points')).balance === 0; looks += 1) await page.waitForTimeout(500)
     await page.goto('/account/rewards')
-    await title(page, 'ポイントとお友だち紹介').waitFor()
+    await title(page, 'ポイントとご紹介').waitFor()
     const points = page.getByRole('heading', { name: 'いまのポイント' }).locator('..')
     await points.getByText(/^[1-9]\d*ポイント$/).waitFor()
     await page.getByText(/^あと\d+ポイント$/).first().waitFor()
