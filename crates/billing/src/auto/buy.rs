@@ -1,4 +1,5 @@
 use chrono::{DateTime, Duration, Utc};
+use entitlement::TopUp;
 use identity::{AuditAction, RequestMeta, TenantId};
 use kernel::Lang;
 use mail::{Letter, Template};
@@ -87,6 +88,13 @@ async fn is_short(
     Ok(left < rule.threshold)
 }
 
+/// Whether the top-up that somebody agreed to is what is sold now: neither withdrawn nor changed.
+async fn is_still_sold(room: &Billing, storefront: &str, topup: &TopUp) -> bool {
+    let catalogue = room.entitlement.catalogue.read().await;
+    let sold = catalogue.topup(storefront, &topup.id);
+    sold.is_some_and(|sold| sold.version_id == topup.version_id)
+}
+
 /// Opens an order if few units are left and the month's ceiling allows it. Whoever holds the one open order looks at the books
 /// again: the units of the order before are there when that is closed.
 async fn order(room: &Billing, shop: &Shop, rule: &Rule) -> Result<bool, Error> {
@@ -106,8 +114,7 @@ async fn order(room: &Billing, shop: &Shop, rule: &Rule) -> Result<bool, Error> 
     if spent + price > rule.monthly_yen {
         return Ok(false);
     }
-    let sold = topup::for_sale(room, &rule.storefront, &topup.id).await;
-    if sold.is_ok_and(|sold| sold.version_id != topup.version_id) {
+    if !is_still_sold(room, &rule.storefront, &topup).await {
         let mut tx = begin(room).await?;
         stop(
             &mut tx,
@@ -205,11 +212,7 @@ async fn pay(room: &Billing, shop: &Shop, order: &Open) -> Result<(), Error> {
     Ok(())
 }
 
-async fn ordered(
-    room: &Billing,
-    shop: &Shop,
-    order: &Open,
-) -> Result<Option<entitlement::TopUp>, Error> {
+async fn ordered(room: &Billing, shop: &Shop, order: &Open) -> Result<Option<TopUp>, Error> {
     let mut tx = begin(room).await?;
     let topup = topup::ordered(&mut tx, order.id, order.tenant, shop.livemode).await?;
     tx.commit().await?;

@@ -103,6 +103,29 @@ async fn many_that_cross_the_threshold_at_two_pools_are_one_order_and_the_ceilin
 }
 
 #[tokio::test]
+async fn what_is_sold_no_more_or_at_another_price_is_not_bought_by_itself() {
+    let dearer = PLANS.replacen("price_yen = 3000", "price_yen = 3500", 1);
+    let withdrawn = PLANS.replacen("stripe_price = \"price_five\"\n", "", 1);
+    for changed in [dearer, withdrawn] {
+        assert_ne!(changed, PLANS);
+        let test = testkit::context().await;
+        let house = house(&test.cx).await;
+        let (shop, cookies) = Shop::member(&house, false).await;
+        shop.buy().await;
+        shop.catch_up().await;
+        assert_eq!(turn_on(&shop, &cookies, 5, 30_000).await.0, 200);
+        entitlement::apply(&test.cx, &PlanFile::parse(&changed).unwrap())
+            .await
+            .unwrap();
+        *house.catalogue.write().await = Catalogue::load(&test.cx).await.unwrap();
+        assert_eq!(sweep(&shop).await, 0);
+        assert_eq!(orders(&test).await, Vec::<String>::new());
+        assert_eq!(rule(&shop, &cookies).await["stopped"], "not_sold");
+        assert_eq!(shop.stripe.count("charge"), 1, "the plan alone");
+    }
+}
+
+#[tokio::test]
 async fn a_payment_that_fails_ends_it_and_a_lost_answer_is_asked_for_again() {
     let test = testkit::context().await;
     let (shop, cookies) = Shop::member(&house(&test.cx).await, false).await;
