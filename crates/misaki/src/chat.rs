@@ -235,12 +235,12 @@ pub(crate) async fn say(
     let hit = match phrases.find(&saying.text, meant.as_deref()) {
         Some(found) => {
             let recent = scene::recent(&mut tx, parent).await?;
-            let said = scene::Said {
+            let choice = scene::Choice {
                 recent: &recent,
                 kept: 1,
                 seed: &saying.key,
             };
-            scene::words(&mut tx, room, caller.principal, (&phrases, &found), said).await?
+            scene::words(&mut tx, room, caller.principal, (&phrases, &found), choice).await?
         }
         None => None,
     };

@@ -58,12 +58,13 @@ pub(crate) async fn say(
             .iter()
             .filter(|(role, _)| *role == Role::Assistant);
         let recent: Vec<String> = hers.map(|(_, text)| text.clone()).collect();
-        let said = scene::Said {
+        let choice = scene::Choice {
             recent: &recent,
             kept: 0,
             seed: &passing.seed,
         };
-        let words = scene::words(&mut tx, room, caller.principal, (&phrases, &found), said).await?;
+        let words =
+            scene::words(&mut tx, room, caller.principal, (&phrases, &found), choice).await?;
         if let Some(hit) = words {
             return Ok(Reply::Canned(hit));
         }

@@ -27,7 +27,7 @@ pub(crate) fn bar_month(now: DateTime<Utc>) -> u32 {
 
 /// What a phrase is chosen by beside the time.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Said<'a> {
+pub(crate) struct Choice<'a> {
     /// What she said of late, the newest last.
     pub(crate) recent: &'a [String],
     /// How many of the person's kept talks this one is: one, or none when it is not kept.
@@ -41,10 +41,10 @@ pub(crate) async fn words(
     room: &Misaki,
     caller: Principal,
     (phrases, found): (&Published, &Found),
-    said: Said<'_>,
+    choice: Choice<'_>,
 ) -> Result<Option<phrase::Hit>, Error> {
     let now = room.cx.clock.now();
-    let talks = store::count(conn, caller.tenant, REGULAR + 1).await? - said.kept;
+    let talks = store::count(conn, caller.tenant, REGULAR + 1).await? - choice.kept;
     let catalogue = room.gateway.entitlement.catalogue.read().await;
     let standing = plan_of(conn, &catalogue, caller, STOREFRONT, now)
         .await
@@ -54,8 +54,8 @@ pub(crate) async fn words(
         month: bar_month(now),
         visits: Visits::of_talks(talks),
         plan: &standing.plan.id,
-        recent: last(said.recent),
-        seed: said.seed,
+        recent: last(choice.recent),
+        seed: choice.seed,
     };
     Ok(phrases.matcher.say(found, &scene))
 }

@@ -58,12 +58,12 @@ pub(crate) async fn again(
     let phrases = phrasebook::current(&mut tx, room).await?;
     let hit = match phrases.matcher.find(&user.text) {
         Some(found) if phrases.matcher.is_safety(&found) => {
-            let said = scene::Said {
+            let choice = scene::Choice {
                 recent: &[],
                 kept: 1,
                 seed: key,
             };
-            scene::words(&mut tx, room, caller.principal, (&phrases, &found), said).await?
+            scene::words(&mut tx, room, caller.principal, (&phrases, &found), choice).await?
         }
         _ => None,
     };
