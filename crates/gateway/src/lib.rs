@@ -8,6 +8,7 @@
 //! died, by any node's [`rescue`].
 
 mod aside;
+mod batch;
 mod breaker;
 mod cache;
 mod choose;
@@ -15,6 +16,7 @@ mod credential;
 mod door;
 mod embed;
 mod error;
+mod file;
 mod menu;
 mod models;
 mod provider;
@@ -29,10 +31,12 @@ use std::{sync::Arc, time::Duration};
 use db::Ctx;
 use entitlement::Entitlement;
 use identity::Identity;
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 pub use aside::{Aside, ask_aside, embed_aside, is_degraded, leads};
+pub use batch::RunBatch;
 pub use cache::{CacheUse, Cached, forget_cached};
 pub use credential::{
     CredentialChange, CredentialId, CredentialView, KeyHealth, NewCredential, Operator,
@@ -42,6 +46,7 @@ pub use credential::{
 pub use door::{TellJobsEnd, Teller, router};
 pub use embed::{AskVectors, EmbeddingId, Vectors, embed};
 pub use error::Error;
+pub use file::forget_files;
 pub use menu::{Offer, offers};
 pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider, site};
 pub use reconcile::{Counts, Difference, Export, ExportError, Line, Reconciled, reconcile};
@@ -87,6 +92,8 @@ struct Node {
     /// Given up: end what is under way.
     abandon: CancellationToken,
     patience: Patience,
+    /// The batches that this process may work on.
+    batches: Semaphore,
 }
 
 /// How long an upstream may keep us waiting.
@@ -133,6 +140,7 @@ impl Gateway {
             tasks: TaskTracker::new(),
             abandon: CancellationToken::new(),
             patience,
+            batches: Semaphore::new(batch::AT_ONCE),
         });
         Ok(Self {
             identity: entitlement.identity.clone(),
