@@ -140,7 +140,7 @@ impl Answer {
         let response = json!({
             "status_code": self.status.as_u16(), "request_id": self.request_id, "body": self.body,
         });
-        write(batch, line, custom_id, Some(response), self.error.as_ref())
+        write(batch, line, custom_id, Some(&response), self.error.as_ref())
     }
 }
 
@@ -159,7 +159,7 @@ fn write(
     batch: BatchId,
     line: i32,
     custom_id: Option<&str>,
-    response: Option<Value>,
+    response: Option<&Value>,
     error: Option<&(String, String)>,
 ) -> Vec<u8> {
     let error = error.map(|(code, message)| json!({ "code": code, "message": message }));
