@@ -176,9 +176,6 @@ test('from an account to a first request, and everything that is known of it', a
     const [answers] = await Promise.all([page.waitForEvent('download'), button(page, '「夜.jsonl」の結果を保存').click()])
     assert.match(answers.suggestedFilename(), /^batch_[0-9a-f]{32}_output\.jsonl$/)
     await good(page, 'batches')
-    await page.setViewportSize({ width: 360, height: 740 })
-    await good(page, 'batches-phone')
-    await page.setViewportSize({ width: 1280, height: 800 })
   })
 
   assert.deepEqual(complaints, [])
