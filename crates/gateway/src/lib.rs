@@ -8,6 +8,7 @@
 //! died, by any node's [`rescue`].
 
 mod aside;
+mod attempts;
 mod breaker;
 mod cache;
 mod choose;
