@@ -29,11 +29,7 @@ impl Driver<'_> {
         let health = &self.room.node.health;
         let targets = &self.run.targets;
         let seed = self.run.seed() ^ u64::from(self.takeovers);
-        let is_well = |target: &Target| {
-            let name = target.name();
-            health.is_well(&name) && !self.broke.contains(&name)
-        };
-        let order = choose::order(targets, is_well, seed);
+        let order = health.order(targets, &self.broke, seed);
         let mut verdict = Verdict::UpstreamUnavailable;
         let mut calls = 0;
         for (place, target) in order.iter().filter_map(|&at| targets.get(at)).enumerate() {
@@ -43,14 +39,21 @@ impl Driver<'_> {
             while calls < MOST_CALLS && health.admits(&name) {
                 calls += 1;
                 made += 1;
+                let underway = health.begin(target);
                 let key = choose::key(&target.keys, choose::throw(seed), &failed_keys);
                 let trouble = match self.call(target, key).await? {
                     Ok(events) => {
                         health.succeeded(&name);
+                        underway.answered();
+                        let events = underway.until_the_last(events);
                         return Ok((events, target.clone()));
                     }
                     Err(trouble) => trouble,
                 };
+                if !trouble.is_ours() {
+                    underway.failed();
+                }
+                drop(underway);
                 tracing::warn!(run = %self.run.id, provider = target.provider, model = target.model, error = %trouble, "upstream");
                 verdict = Verdict::of(trouble.meaning());
                 if trouble.is_ours() {
