@@ -1,10 +1,10 @@
 //! The calls that are made for one answer before its first word: target after target, each with another of its keys or
 //! once more after a wait, as [`choose`] rules and as [`Health`] allows.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
-    breaker::Health,
+    breaker::{Health, Underway},
     choose::{self, MOST_CALLS, Next},
     provider::Trouble,
     route::Target,
@@ -12,7 +12,7 @@ use crate::{
 
 /// Where such a search for an answer stands.
 pub(crate) struct Attempts<'a> {
-    health: &'a Health,
+    health: &'a Arc<Health>,
     targets: &'a [Target],
     /// Of targets that were not turned to yet, the next one last.
     left: Vec<usize>,
@@ -30,6 +30,7 @@ struct At<'a> {
     failed_keys: Vec<usize>,
     /// The key of the call under way.
     key: Option<usize>,
+    underway: Option<Underway>,
     is_passed_over: bool,
 }
 
@@ -46,16 +47,12 @@ pub(crate) enum Then {
 impl<'a> Attempts<'a> {
     /// `avoided` are the names of targets that are tried only after all others.
     pub(crate) fn new(
-        health: &'a Health,
+        health: &'a Arc<Health>,
         targets: &'a [Target],
         avoided: &[String],
         seed: u64,
     ) -> Self {
-        let is_well = |target: &Target| {
-            let name = target.name();
-            health.is_well(&name) && !avoided.contains(&name)
-        };
-        let mut left = choose::order(targets, is_well, seed);
+        let mut left = health.order(targets, avoided, seed);
         left.reverse();
         Self {
             health,
@@ -76,6 +73,7 @@ impl<'a> Attempts<'a> {
             calls: 0,
             failed_keys: Vec::new(),
             key: None,
+            underway: None,
             is_passed_over: false,
         });
         Some(target)
@@ -90,14 +88,18 @@ impl<'a> Attempts<'a> {
         }
         self.calls += 1;
         at.calls += 1;
+        at.underway = Some(self.health.begin(at.target));
         at.key = choose::key(&at.target.keys, choose::throw(self.seed), &at.failed_keys);
         Some(at.key)
     }
 
-    pub(crate) fn succeeded(&self) {
-        if let Some(at) = &self.at {
-            self.health.succeeded(&at.name);
-        }
+    /// The first word has come. What is returned is the call under way, until it is dropped.
+    pub(crate) fn succeeded(&mut self) -> Option<Underway> {
+        let at = self.at.as_mut()?;
+        self.health.succeeded(&at.name);
+        let underway = at.underway.take()?;
+        underway.answered();
+        Some(underway)
     }
 
     pub(crate) fn failed(&mut self, trouble: &Trouble) -> Then {
@@ -106,9 +108,13 @@ impl<'a> Attempts<'a> {
         let Some(at) = &mut self.at else {
             return Then::GoOn;
         };
+        let underway = at.underway.take();
         if trouble.is_ours() {
             self.health.succeeded(&at.name);
             return Then::GiveUp;
+        }
+        if let Some(underway) = underway {
+            underway.failed();
         }
         at.failed_keys.extend(at.key);
         if trouble.is_of_the_key() && at.failed_keys.len() < at.target.keys.len() {
@@ -150,7 +156,7 @@ mod tests {
 
     /// The model and the key of each call when all fail in the same way.
     fn calls(targets: &[Target], avoided: &[String], status: u16) -> Vec<(String, Option<usize>)> {
-        let health = Health::default();
+        let health = Arc::new(Health::default());
         let mut attempts = Attempts::new(&health, targets, avoided, 7);
         let mut made = Vec::new();
         while let Some(target) = attempts.turn() {

@@ -34,7 +34,10 @@ impl Driver<'_> {
             while let Some(key) = attempts.call() {
                 let trouble = match self.call(target, key).await? {
                     Ok(events) => {
-                        attempts.succeeded();
+                        let events = match attempts.succeeded() {
+                            Some(underway) => underway.until_the_last(events),
+                            None => events,
+                        };
                         return Ok((events, target.clone()));
                     }
                     Err(trouble) => trouble,
