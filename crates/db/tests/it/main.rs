@@ -133,7 +133,8 @@ async fn every_table_is_under_forced_row_level_security_and_every_view_asks_as_i
             "gateway.forget_tenant",
             "gateway.forget_texts",
             "identity.chain_audit",
-            "ledger.post_entries"
+            "ledger.post_entries",
+            "misaki.find"
         ],
         "each function with its owner's rights was reviewed"
     );
