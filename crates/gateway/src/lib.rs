@@ -15,6 +15,7 @@ mod credential;
 mod door;
 mod embed;
 mod error;
+mod guard;
 mod menu;
 mod models;
 mod provider;
@@ -42,6 +43,7 @@ pub use credential::{
 pub use door::{TellJobsEnd, Teller, router};
 pub use embed::{AskVectors, EmbeddingId, Vectors, embed};
 pub use error::Error;
+pub use guard::{Judge, Judgement, Refusal, Refused};
 pub use menu::{Offer, offers};
 pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider, site};
 pub use reconcile::{Counts, Difference, Export, ExportError, Line, Reconciled, reconcile};
@@ -49,7 +51,7 @@ pub use route::{AfterBreak, ApiKey, Kind, Price, Route, Routes, Target, Use};
 pub use run::{
     Admitted, Ask, InferenceStatus, InferenceView, RunError, RunId, RunView, StartRun, State,
     Terms, Tokens, ToolCallView, admit, begin, cancel, forget, forget_runs, get, history, launch,
-    outputs, recall, rescue, retention, statistics,
+    outputs, recall, refused_since, rescue, retention, statistics,
 };
 pub use traffic::{ModelHealth, Traffic, traffic};
 
