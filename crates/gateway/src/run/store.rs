@@ -46,6 +46,8 @@ pub(super) struct Ending {
     pub(super) was_shown: bool,
     /// Why what was shown is taken back.
     pub(super) refused_for: Option<&'static str>,
+    /// The key under which the cache keeps its answer.
+    pub(super) cached_as: Option<Vec<u8>>,
 }
 
 /// A run without a living node.
@@ -125,9 +127,7 @@ async fn insert_texts(conn: &mut PgConnection, runs: &[NewRun<'_>]) -> sqlx::Res
     sqlx::query!(
         "insert into gateway.run_text (run_id, tenant_id, request)
          select t.id, t.tenant, t.request from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::jsonb[]) as t (id, tenant, key, request)
-         where coalesce((select keep from gateway.retention r where r.tenant_id = t.tenant and r.key_id = t.key),
-                        (select keep from gateway.retention r where r.tenant_id = t.tenant and r.key_id is null), 'always')
-             not in ('none', 'metadata')",
+         where gateway.keeps_texts(t.tenant, t.key)",
         &ids,
         &tenants,
         &keys as &[Option<Uuid>],
