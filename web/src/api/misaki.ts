@@ -142,12 +142,7 @@ export function deletePhrase(revision: number, phrase: string): Promise<PhraseDe
   return unwrap(account.DELETE('/admin/misaki/phrases/{phrase}', { params: { path: { phrase }, query: { revision } } }))
 }
 
-export function tryPhrases(
-  text: string,
-  from: Stand,
-  hour: number | null,
-  as_answer: boolean,
-): Promise<PhraseTrial> {
+export function tryPhrases(text: string, from: Stand, hour: number | null, as_answer: boolean): Promise<PhraseTrial> {
   return unwrap(
     account.POST('/admin/misaki/phrases/test', {
       body: { text, from, as_answer, ...(hour === null ? {} : { hour }) },
