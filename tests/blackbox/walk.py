@@ -110,6 +110,7 @@ PUT    /api/misaki/age                           -     y     -     y      y     
 PUT    /api/misaki/messages/{message}/feedback   -     y     -     y      y     y      y        y      y
 DELETE /api/misaki/messages/{message}/feedback   -     y     -     y      y     y      y        y      y
 GET    /admin/misaki/feedback                    -     -     -     -      -     -      -        y      -
+GET    /admin/misaki/moderation                  -     -     -     -      -     -      -        y      -
 GET    /admin/misaki/phrases                     -     -     -     -      -     -      -        y      -
 PUT    /admin/misaki/phrases/{phrase}            -     -     -     -      -     -      -        y      -
 DELETE /admin/misaki/phrases/{phrase}            -     -     -     -      -     -      -        y      -

@@ -243,6 +243,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/misaki/moderation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many answers of models were refused in the last 30 days, and why. */
+        get: operations["get_moderation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/misaki/persona": {
         parameters: {
             query?: never;
@@ -3984,6 +4001,11 @@ export interface components {
          * @enum {string}
          */
         GroupKind: "family" | "school" | "team";
+        /**
+         * @description Why an answer may not be said.
+         * @enum {string}
+         */
+        Guarded: "minors" | "self_harm" | "house";
         /** @enum {string} */
         Happening: "asked" | "started" | "completed" | "failed" | "cancelled" | "text_deleted";
         /** @description A past run with all that is kept of it. */
@@ -4571,6 +4593,16 @@ export interface components {
             p50_ms: number | null;
             /** Format: double */
             success_rate_1h: number | null;
+        };
+        /** @description What became of answers that were looked through. */
+        Moderation: {
+            /** @description How many answers were refused, by the reason, the most first; their words are kept nowhere. */
+            refused: components["schemas"]["Refused"][];
+            /**
+             * Format: date-time
+             * @description From when on is counted.
+             */
+            since: string;
         };
         /** @description Something that happened to a run. */
         Moment: {
@@ -5383,6 +5415,7 @@ export interface components {
         Phrase: {
             /** @description Offered as a button to a person who doesn't know what to say; the first of `match` is its label. */
             chip?: boolean;
+            guards?: components["schemas"]["Guarded"] | null;
             /** @description Its name, for logs and for the choice of a reply. */
             id: string;
             /** @description Texts that it answers. */
@@ -5393,7 +5426,7 @@ export interface components {
             replies: components["schemas"]["Reply"][];
             /** @description Matches anywhere in a text, and before everything else. */
             safety?: boolean;
-            /** @description Words in which a safety entry means nothing. */
+            /** @description Words in which an entry of safety, or of what guards, means nothing. */
             unless?: string[];
         };
         /** @description What is being worked on. */
@@ -5871,6 +5904,12 @@ export interface components {
         };
         RefreshRequest: {
             refresh_token: string;
+        };
+        /** @description How often answers were refused for one reason. */
+        Refused: {
+            /** Format: int64 */
+            answers: number;
+            category: string;
         };
         Register: {
             display_name?: string | null;
@@ -6385,6 +6424,8 @@ export interface components {
          */
         Trigger: "sign_up" | "invoice";
         TryText: {
+            /** @description Whether it is tried as the answer of a model: what guards is looked for in it. */
+            as_answer?: boolean;
             from?: components["schemas"]["From"];
             /**
              * Format: int32
@@ -7133,6 +7174,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_ReportView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_moderation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Moderation"];
                 };
             };
             /** @description The request is refused; `code` says why. */
