@@ -554,6 +554,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/tenants/{tenant}/grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what operators gave a tenant beside its plan, the newest first, and what became of it. */
+        get: operations["list_one_off_grants"];
+        put?: never;
+        /** Gives a tenant units beside its plan. The same `Idempotency-Key` gives nothing more, however long after. */
+        post: operations["give_one_off_grant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/tenants/{tenant}/grants/{grant}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes back what nobody used of a grant. What is set aside for work at this moment may still be used; said again it changes
+         *     nothing.
+         */
+        post: operations["revoke_one_off_grant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/tenants/{tenant}/ledger": {
         parameters: {
             query?: never;
@@ -3951,6 +3989,7 @@ export interface components {
             at: string | null;
             given: boolean;
         };
+        GrantId: string;
         /** @description The sums of one group. */
         Group: components["schemas"]["Sums"] & {
             id: components["schemas"]["KeyId"] | null;
@@ -4673,6 +4712,20 @@ export interface components {
             locale?: components["schemas"]["Lang"];
             text: string;
         };
+        /** @description Units to give a tenant beside its plan. */
+        NewOneOffGrant: {
+            /** Format: int64 */
+            amount: number;
+            /**
+             * Format: date-time
+             * @description Within the next five years; without it they never expire.
+             */
+            expires_at?: string | null;
+            /** @description Why, in one line. The customer reads it. */
+            reason: string;
+            /** @description One of a plan or a top-up, such as `misaki.chat`. */
+            unit: string;
+        };
         NewPasskey: {
             ceremony: string;
             /** @description `RegistrationResponseJSON` of Web Authentication. */
@@ -4784,6 +4837,37 @@ export interface components {
          * @enum {string}
          */
         OffReason: "owner" | "failing" | "gone";
+        /** @description Units that an operator gave beside a plan, and what became of them. */
+        OneOffGrant: {
+            /** Format: int64 */
+            amount: number;
+            /** Format: date-time */
+            expires_at: string | null;
+            /** Format: date-time */
+            given_at: string;
+            /** @description An operator's id, or `operator` for the command line. */
+            given_by: string;
+            /**
+             * Format: int64
+             * @description Set aside for work under way.
+             */
+            held: number;
+            id: components["schemas"]["GrantId"];
+            /**
+             * Format: int64
+             * @description What nobody used or set aside yet.
+             */
+            left: number;
+            reason: string;
+            /** Format: date-time */
+            revoked_at: string | null;
+            revoked_by: string | null;
+            revoked_reason: string | null;
+            tenant: string;
+            unit: string;
+            /** Format: int64 */
+            used: number;
+        };
         /** @description What this issuer can do (OpenID Connect Discovery §3, RFC 8414 §2). */
         OpenIdConfiguration: {
             authorization_endpoint: string;
@@ -5111,6 +5195,41 @@ export interface components {
                  * Format: int64
                  * @description What it uses up.
                  */
+                used: number;
+            }[];
+            /** @description Pass it back as `cursor`; `null` on the last page. */
+            next_cursor: string | null;
+        };
+        /** @description One page of a list. There are no totals: they cost a scan and are stale when read. */
+        Page_OneOffGrant: {
+            items: {
+                /** Format: int64 */
+                amount: number;
+                /** Format: date-time */
+                expires_at: string | null;
+                /** Format: date-time */
+                given_at: string;
+                /** @description An operator's id, or `operator` for the command line. */
+                given_by: string;
+                /**
+                 * Format: int64
+                 * @description Set aside for work under way.
+                 */
+                held: number;
+                id: components["schemas"]["GrantId"];
+                /**
+                 * Format: int64
+                 * @description What nobody used or set aside yet.
+                 */
+                left: number;
+                reason: string;
+                /** Format: date-time */
+                revoked_at: string | null;
+                revoked_by: string | null;
+                revoked_reason: string | null;
+                tenant: string;
+                unit: string;
+                /** Format: int64 */
                 used: number;
             }[];
             /** @description Pass it back as `cursor`; `null` on the last page. */
@@ -5841,6 +5960,11 @@ export interface components {
              */
             days: number | null;
             keep: components["schemas"]["Keep"];
+        };
+        /** @description Why units are taken back. */
+        RevokedGrant: {
+            /** @description In one line. The customer reads it. */
+            reason: string;
         };
         /** @description Units for one side of an invitation. */
         Reward: {
@@ -8003,6 +8127,143 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_OperatorTenant"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_one_off_grants: {
+        parameters: {
+            query?: {
+                /** @description 1 to 100, 20 unless said. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                tenant: components["schemas"]["TenantId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_OneOffGrant"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    give_one_off_grant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                tenant: components["schemas"]["TenantId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewOneOffGrant"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneOffGrant"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_one_off_grant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                tenant: components["schemas"]["TenantId"];
+                grant: components["schemas"]["GrantId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevokedGrant"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneOffGrant"];
                 };
             };
             /** @description The request is refused; `code` says why. */
