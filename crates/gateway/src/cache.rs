@@ -5,12 +5,13 @@ mod store;
 mod vector;
 
 use axum::http::{HeaderMap, HeaderValue, header::HeaderName};
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use db::Scope;
 use identity::TenantId;
 use llm::ChatRequest;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
 
 use crate::{
     Error, Gateway, RunId, Target,
@@ -115,7 +116,10 @@ pub(crate) struct Again {
 
 /// Under which an answer is found again: who answers, and everything that was asked. Whether it is wanted piece by piece
 /// makes no other answer.
-fn key_of_answer(target: &Target, request: &ChatRequest) -> Result<Vec<u8>, serde_json::Error> {
+pub(crate) fn key_of_answer(
+    target: &Target,
+    request: &ChatRequest,
+) -> Result<Vec<u8>, serde_json::Error> {
     let request = ChatRequest {
         model: target.model.clone(),
         stream: false,
@@ -187,23 +191,16 @@ async fn try_find(
     Ok((!deltas.is_empty()).then_some(Again { model, deltas }))
 }
 
-/// Keeps a run's answer, where the rules of its key and tenant let texts stay. One that can't be kept is just not found.
+/// Keeps the answers of runs under their keys, where the rules of their API keys and tenants let texts stay.
 pub(crate) async fn keep(
-    room: &Gateway,
-    tenant: TenantId,
-    run: RunId,
-    (target, request): (&Target, &ChatRequest),
-) {
-    let kept = async {
-        let key = key_of_answer(target, request).map_err(unwritten)?;
-        let mut tx = room.cx.db.begin(scope(tenant)).await?;
-        store::keep_answer(&mut tx, tenant, &key, run, room.cx.clock.now()).await?;
-        tx.commit().await?;
-        Ok::<_, Error>(())
-    };
-    if let Err(error) = kept.await {
-        tracing::warn!(%run, %error, "an answer can't be kept in the cache");
+    conn: &mut PgConnection,
+    answers: &[(RunId, &[u8])],
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    if answers.is_empty() {
+        return Ok(());
     }
+    store::keep_answers(conn, answers, now).await
 }
 
 fn unwritten(error: serde_json::Error) -> Error {

@@ -8,6 +8,7 @@
 //! died, by any node's [`rescue`].
 
 mod aside;
+mod attempts;
 mod breaker;
 mod cache;
 mod choose;
@@ -17,6 +18,7 @@ mod embed;
 mod error;
 mod menu;
 mod models;
+mod pace;
 mod provider;
 mod reconcile;
 mod repeat;
@@ -45,7 +47,7 @@ pub use error::Error;
 pub use menu::{Offer, offers};
 pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider, site};
 pub use reconcile::{Counts, Difference, Export, ExportError, Line, Reconciled, reconcile};
-pub use route::{AfterBreak, ApiKey, Kind, Price, Route, Routes, Target, Use};
+pub use route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Routes, Target, Use};
 pub use run::{
     Admitted, Ask, InferenceStatus, InferenceView, RunError, RunId, RunView, StartRun, State,
     Terms, Tokens, ToolCallView, admit, begin, cancel, forget, forget_runs, get, history, launch,
@@ -82,7 +84,7 @@ pub struct Gateway {
 struct Node {
     id: Uuid,
     live: run::Live,
-    health: breaker::Health,
+    health: Arc<breaker::Health>,
     tasks: TaskTracker,
     /// Given up: end what is under way.
     abandon: CancellationToken,
@@ -129,7 +131,7 @@ impl Gateway {
         let node = Arc::new(Node {
             id: cx.ids.new_id(),
             live: run::Live::default(),
-            health: breaker::Health::default(),
+            health: Arc::default(),
             tasks: TaskTracker::new(),
             abandon: CancellationToken::new(),
             patience,

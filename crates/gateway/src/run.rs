@@ -30,7 +30,7 @@ use uuid::Uuid;
 use crate::{
     Error, Gateway, LEASE, Target,
     cache::{self, Again, CacheUse, Cached},
-    choose, menu,
+    menu,
     route::{AfterBreak, Use},
 };
 
@@ -465,8 +465,7 @@ impl Admitted {
     /// The target that would be asked now.
     fn first_choice(&self, room: &Gateway) -> Option<&Target> {
         let health = &room.node.health;
-        let is_well = |target: &Target| health.is_well(&target.name());
-        let order = choose::order(&self.targets, is_well, self.seed());
+        let order = health.order(&self.targets, &[], self.seed());
         self.targets.get(*order.first()?)
     }
 

@@ -95,7 +95,7 @@ pub(crate) async fn search(
     let mut tx = room
         .cx
         .db
-        .begin(db::Scope::House("search by letters"))
+        .read(db::Scope::House("search by letters"))
         .await?;
     let ids = store::candidates(&mut tx, caller.tenant, &grams, &terms, MOST).await?;
     tx.commit().await?;

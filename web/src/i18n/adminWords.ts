@@ -179,6 +179,8 @@ export const grantDeskWords = define({
 
 export const subscriptionDeskWords = define({
   lead: { ja: 'お支払いで続いている契約です。', en: 'What tenants pay for.' },
+  none: { ja: 'まだ契約はありません', en: 'No subscriptions yet' },
+  noneText: { ja: 'お申し込みがあると、ここに並びます。', en: 'They appear here when somebody subscribes.' },
   empty: { ja: 'あてはまる契約はありません', en: 'No subscription fits' },
   emptyText: { ja: '絞り込みをやめると、すべて見られます。', en: 'Clear the filters to see all.' },
   end: { ja: '今の期間の終わり', en: 'Period ends' },
@@ -203,6 +205,7 @@ export const eventDeskWords = define({
     ja: 'Stripeから届いた知らせ。止まったものは、ここでもう一度動かせます。',
     en: 'What Stripe told us. What got stuck can be done again here.',
   },
+  none: { ja: 'まだ何も届いていません', en: 'Nothing has come yet' },
   empty: { ja: 'あてはまる出来事はありません', en: 'No event fits' },
   emptyText: {
     ja: '届いていないはずのものがあれば、Stripeとつき合わせてください。',
@@ -238,8 +241,10 @@ export const jobDeskWords = define({
     ja: '裏で進む仕事。止まった仕事は、わけを見てから、やり直すか消してください。',
     en: 'Work behind the scenes. See why a job is dead, then retry or delete it.',
   },
+  none: { ja: '仕事はありません', en: 'No jobs' },
+  noneText: { ja: '列は空です。', en: 'The line is empty.' },
   empty: { ja: 'あてはまる仕事はありません', en: 'No job fits' },
-  emptyText: { ja: '列は空です。', en: 'The line is empty.' },
+  emptyText: { ja: '絞り込みをやめると、すべて見られます。', en: 'Clear the filters to see all.' },
   statistics: { ja: '種類ごとの数', en: 'By kind' },
   noStatistics: { ja: '待っている仕事はありません。', en: 'No job is waiting.' },
   list: { ja: '仕事の一覧', en: 'List of jobs' },

@@ -131,6 +131,7 @@ export const phraseDeskWords = define({
 })
 
 export const personaDeskWords = define({
+  publishedAt: { ja: '公開した日時', en: 'Published' },
   title: { ja: '人柄', en: 'Persona' },
   lead: {
     ja: 'みさきがどんな人か。キャラクターカードV3で持ち、どのモデルに替わっても変わりません。',
@@ -198,6 +199,7 @@ export const routingDeskWords = define({
     en: 'Which plan leads to which model, and how it is doing. Plans and models are changed in their files.',
   },
   list: { ja: 'プランとモデル', en: 'Plans and models' },
+  plan: { ja: 'プラン', en: 'Plan' },
   work: { ja: '仕事', en: 'Task' },
   model: { ja: 'モデル', en: 'Model' },
   health: { ja: '調子', en: 'Health' },

@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use identity::{Principal, TenantId};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::RunId;
 
@@ -24,25 +25,23 @@ pub(super) async fn answer(
     .await
 }
 
-/// Keeps an answer, unless the rule of its key or tenant wants none kept.
-pub(super) async fn keep_answer(
+/// Keeps answers, unless the rule of their key or tenant wants none kept.
+pub(super) async fn keep_answers(
     conn: &mut PgConnection,
-    tenant: TenantId,
-    key: &[u8],
-    run: RunId,
+    answers: &[(RunId, &[u8])],
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
+    let (runs, keys): (Vec<Uuid>, Vec<&[u8]>) =
+        answers.iter().map(|(run, key)| (run.0, *key)).unzip();
     sqlx::query!(
         "insert into gateway.cached_answer (tenant_id, key, run_id, created_at)
-         select run.tenant_id, $2, run.id, $4 from gateway.run
-         where run.id = $3 and run.tenant_id = $1 and is_stored and text_gone_at is null
-             and coalesce((select keep from gateway.retention r where r.tenant_id = run.tenant_id and r.key_id = run.key_id),
-                          (select keep from gateway.retention r where r.tenant_id = run.tenant_id and r.key_id is null), 'always')
-                 not in ('none', 'metadata')
+         select distinct on (run.tenant_id, a.key) run.tenant_id, a.key, run.id, $3
+         from unnest($1::uuid[], $2::bytea[]) as a (run_id, key) join gateway.run on run.id = a.run_id
+         where is_stored and text_gone_at is null and gateway.keeps_texts(run.tenant_id, run.key_id)
+         order by run.tenant_id, a.key, run.id
          on conflict (tenant_id, key) do update set run_id = excluded.run_id, created_at = excluded.created_at",
-        tenant as TenantId,
-        key,
-        run as RunId,
+        &runs,
+        &keys as &[&[u8]],
         now,
     )
     .execute(conn)
@@ -104,9 +103,7 @@ pub(super) async fn keep_vectors(
         "insert into gateway.cached_vector (tenant_id, key, vector, created_at)
          select distinct on (v.key) $1::uuid, v.key, v.vector, $4 from unnest($2::bytea[], $3::bytea[]) as v (key, vector)
          where octet_length(v.vector) between 4 and 65536
-             and coalesce((select keep from gateway.retention r where r.tenant_id = $1 and r.key_id = $5),
-                          (select keep from gateway.retention r where r.tenant_id = $1 and r.key_id is null), 'always')
-                 not in ('none', 'metadata')
+             and gateway.keeps_texts($1, $5)
          order by v.key
          on conflict (tenant_id, key) do update set created_at = excluded.created_at, vector = excluded.vector",
         caller.tenant.0,

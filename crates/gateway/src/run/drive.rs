@@ -231,22 +231,20 @@ impl Driver<'_> {
         Verdict::Completed
     }
 
-    /// Keeps the answer for those who ask the same, when that is wanted and it is whole and of one target.
-    async fn keep(&self, verdict: Verdict) {
+    /// Under what the answer is kept for those who ask the same, when that is wanted and it is whole and of one target.
+    fn cached_as(&self, verdict: Verdict) -> Option<Vec<u8>> {
         let is_whole = verdict == Verdict::Completed
             && matches!(
                 self.finish,
                 Some(llm::Finish::Stop | llm::Finish::ToolCalls)
             )
             && (self.called_tools || !self.output.is_empty());
-        if self.run.cache.writes
-            && is_whole
-            && self.takeovers == 0
-            && let Some(target) = &self.answers
-        {
-            let asked = (target, &self.run.request);
-            cache::keep(self.room, self.run.tenant, self.run.id, asked).await;
+        if !self.run.cache.writes || !is_whole || self.takeovers > 0 {
+            return None;
         }
+        let key = cache::key_of_answer(self.answers.as_ref()?, &self.run.request);
+        key.inspect_err(|error| tracing::warn!(run = %self.run.id, %error, "an answer can't be kept in the cache"))
+            .ok()
     }
 
     /// What is asked of the next target: the same as of the first, with what was said since.
@@ -449,13 +447,12 @@ impl Driver<'_> {
             tokens_cached: i64::try_from(usage.cached).unwrap_or(i64::MAX),
             cost_nano_usd: self.price.of(usage).0,
             is_cached: self.run.again.is_some(),
+            cached_as: self.cached_as(verdict),
         };
         let give_up = Instant::now() + Duration::from_secs(30);
         loop {
             match self.try_finish(&ending).await {
                 Ok(last) => {
-                    // before anybody hears of the end, since whoever did may ask the same at once
-                    self.keep(verdict).await;
                     let events: Vec<Event> = self.pending.iter().cloned().chain(last).collect();
                     self.feed.publish(&events);
                     metrics::counter!("gateway_runs_ended_total", "state" => verdict.state().as_str()).increment(1);
@@ -587,5 +584,6 @@ pub(super) fn lost(id: RunId, tenant: identity::TenantId, last_event: i32, model
         tokens_cached: 0,
         cost_nano_usd: 0,
         is_cached: false,
+        cached_as: None,
     }
 }

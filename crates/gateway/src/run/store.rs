@@ -41,6 +41,8 @@ pub(super) struct Ending {
     pub(super) cost_nano_usd: i64,
     /// Given again, for nothing.
     pub(super) is_cached: bool,
+    /// The key under which the cache keeps its answer.
+    pub(super) cached_as: Option<Vec<u8>>,
 }
 
 /// A run without a living node.
@@ -120,9 +122,7 @@ async fn insert_texts(conn: &mut PgConnection, runs: &[NewRun<'_>]) -> sqlx::Res
     sqlx::query!(
         "insert into gateway.run_text (run_id, tenant_id, request)
          select t.id, t.tenant, t.request from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::jsonb[]) as t (id, tenant, key, request)
-         where coalesce((select keep from gateway.retention r where r.tenant_id = t.tenant and r.key_id = t.key),
-                        (select keep from gateway.retention r where r.tenant_id = t.tenant and r.key_id is null), 'always')
-             not in ('none', 'metadata')",
+         where gateway.keeps_texts(t.tenant, t.key)",
         &ids,
         &tenants,
         &keys as &[Option<Uuid>],

@@ -18,7 +18,7 @@ use super::{
     store::{self, Ending, NewRun, Touch},
     told,
 };
-use crate::{Error, LEASE};
+use crate::{Error, LEASE, cache};
 
 /// The most that goes into one transaction.
 const LARGEST: usize = 128;
@@ -352,6 +352,12 @@ async fn step_all(room: &Entitlement, steps: &[Step]) -> Result<Vec<Found>, Erro
         Some(settle_all(&mut tx, room, &endings).await?)
     };
     ends.retain(|ending| ended.contains(&ending.id));
+    // with the end, since whoever hears of it may ask the same at once
+    let answers: Vec<(RunId, &[u8])> = ends
+        .iter()
+        .filter_map(|ending| Some((ending.id, ending.cached_as.as_deref()?)))
+        .collect();
+    cache::keep(&mut tx, &answers, now).await?;
     told::ended(&mut tx, cx, &ends).await?;
     tx.commit().await?;
     if let Some(settled) = settled {
