@@ -9,6 +9,7 @@
 
 mod aside;
 mod attempts;
+mod batch;
 mod breaker;
 mod cache;
 mod choose;
@@ -16,6 +17,7 @@ mod credential;
 mod door;
 mod embed;
 mod error;
+mod file;
 mod guard;
 mod menu;
 mod models;
@@ -32,10 +34,12 @@ use std::{sync::Arc, time::Duration};
 use db::Ctx;
 use entitlement::Entitlement;
 use identity::Identity;
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 pub use aside::{Aside, ask_aside, embed_aside, is_degraded, leads};
+pub use batch::RunBatch;
 pub use cache::{CacheUse, Cached, forget_cached};
 pub use credential::{
     CredentialChange, CredentialId, CredentialView, KeyHealth, NewCredential, Operator,
@@ -45,6 +49,7 @@ pub use credential::{
 pub use door::{TellJobsEnd, Teller, router};
 pub use embed::{AskVectors, EmbeddingId, Vectors, embed};
 pub use error::Error;
+pub use file::forget_files;
 pub use guard::{Judge, Judgement, Refusal, Refused};
 pub use menu::{Offer, offers};
 pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider, site};
@@ -91,6 +96,8 @@ struct Node {
     /// Given up: end what is under way.
     abandon: CancellationToken,
     patience: Patience,
+    /// The batches that this process may work on.
+    batches: Semaphore,
 }
 
 /// How long an upstream may keep us waiting.
@@ -137,6 +144,7 @@ impl Gateway {
             tasks: TaskTracker::new(),
             abandon: CancellationToken::new(),
             patience,
+            batches: Semaphore::new(batch::AT_ONCE),
         });
         Ok(Self {
             identity: entitlement.identity.clone(),

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::{Stream, StreamExt};
-use identity::InferenceCaller;
+use identity::{InferenceCaller, Principal};
 use llm::{ChatAnswer, Finish, StreamEvent, ToolDelta, Usage};
 use serde_json::Value;
 use tokio::time::timeout;
@@ -75,11 +75,11 @@ pub(crate) fn told(event: &Event) -> Option<Told> {
 /// Waits for the end of a run and gives its whole answer.
 pub(crate) async fn collect(
     room: &Gateway,
-    caller: &InferenceCaller,
+    caller: Principal,
     id: RunId,
 ) -> Result<ChatAnswer, Turned> {
     let mut answer = ChatAnswer::empty("");
-    let mut events = Box::pin(events(room.clone(), caller.principal, id, 0).await?);
+    let mut events = Box::pin(events(room.clone(), caller, id, 0).await?);
     while let Some(event) = events.next().await {
         match told(&event?) {
             Some(Told::Said(said)) => answer.take(&said),
@@ -106,10 +106,10 @@ fn end(answer: &mut ChatAnswer, usage: Usage) {
 /// A run and what it has said until now, without waiting.
 pub(crate) async fn so_far(
     room: &Gateway,
-    caller: &InferenceCaller,
+    caller: Principal,
     id: RunId,
 ) -> Result<(RunView, ChatAnswer), Error> {
-    let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
+    let mut tx = room.cx.db.begin(caller.scope()).await?;
     let (run, events) = snapshot(&mut tx, id, 0).await?;
     tx.commit().await?;
     let mut answer = ChatAnswer::empty("");
