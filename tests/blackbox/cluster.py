@@ -22,20 +22,25 @@ def programs() -> pathlib.Path:
 class Cluster:
     """One server on a unix socket. PostgreSQL refuses to be root, so as root it runs as `postgres`."""
 
-    def __init__(self, connections: int = 300):
+    def __init__(self, connections: int = 300, of: "Cluster | None" = None):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="noren-pg-"))
         self.root.chmod(0o755)
         self.data, self.socket = self.root / "pg", self.root / "sock"
         self.user = "postgres" if os.geteuid() == 0 else None
         self.options = f"-k {self.socket} -c listen_addresses= -c max_connections={connections} -c jit=off"
+        self.count = 0
         for folder in (self.data, self.socket):
             folder.mkdir(mode=0o700)
             if self.user:
                 account = pwd.getpwnam(self.user)
                 os.chown(folder, account.pw_uid, account.pw_gid)
+        if of:
+            # -R: it finds its primary by itself; the write-ahead log of meanwhile comes along
+            self._run("pg_basebackup", "-D", self.data, "-h", of.socket, "-U", "noren_owner", "-R", "-X", "stream", "-c", "fast", "--no-sync")
+            self.start()
+            return
         self._run("initdb", "-D", self.data, "-U", "noren_owner", "--locale=C.UTF-8", "--encoding=UTF8",
                   "--auth=trust", "--no-instructions", "--no-sync")
-        self.count = 0
         self.start()
 
     def _run(self, program: str, *args) -> None:
@@ -45,6 +50,10 @@ class Cluster:
             subprocess.run([programs() / program, *args], check=True, stdout=log, stderr=log, user=self.user,
                            group=pwd.getpwnam(self.user).pw_gid if self.user else None, cwd="/",
                            env={"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]})
+
+    def replica(self) -> "Cluster":
+        """Another server that follows this one."""
+        return Cluster(of=self)
 
     def start(self) -> None:
         """Starts the server and waits until it answers."""

@@ -14,6 +14,7 @@ from house import REPOSITORY, House
 from house import run as command
 from people import Person
 from shop import run_of
+from visitor import parse, text_of
 
 # Plans with room for many calls; the free one lacks what the paid one has.
 PLANS = """
@@ -305,23 +306,34 @@ def test_whoever_hangs_up_at_any_chunk_pays_what_was_produced_and_finds_the_whol
     path = "chat/completions" if door == "openai" else "messages"
     headers = {"x-api-key": secret, "anthropic-version": "2023-06-01"}
 
-    def hang_up_at(cut: int) -> str:
+    def words_of(data: str) -> str:
+        event = {} if data == "[DONE]" else json.loads(data)
+        return event["choices"][0]["delta"].get("content") or "" if event.get("choices") else event.get("delta", {}).get("text", "")
+
+    def hang_up_at(cut: int) -> tuple[str, str]:
+        """Hears so many chunks, hangs up, and reads what came after them at the house's own door."""
+        last, text, chunks = 0, "", 0
         with httpx.stream("POST", f"{shop.inference}/v1/{path}", json=body, headers=headers, timeout=30) as answer:
             assert answer.status_code == 200, answer.read()
-            for seen, line in enumerate(line for line in answer.iter_lines() if line.startswith("data:")):
-                if seen >= cut:
-                    break
-            return answer.headers["x-noren-run"]
+            id, lines = answer.headers["x-noren-run"], answer.iter_lines()
+            while chunks < cut and (line := next(lines, None)) is not None:
+                if line.startswith("id:"):
+                    number = int(line[3:])
+                elif line.startswith("data:") and (words := words_of(line[5:].strip())):
+                    last, text, chunks = number, text + words, chunks + 1
+        rest = httpx.get(f"{shop.inference}/inference/{id}/events", headers={"x-api-key": secret, "last-event-id": str(last)}, timeout=60)
+        return id, text + text_of(list(parse(iter(rest.text.split("\n")))))
 
     with concurrent.futures.ThreadPoolExecutor(21) as pool:
-        ids = list(pool.map(hang_up_at, range(41)))
+        ids, texts = zip(*pool.map(hang_up_at, range(41)))
     runs = [run_of(shop, secret, id) for id in ids]
     assert {found["state"] for found in runs} == {"completed"}
     assert len({(found["output"], found["tokens_in"], found["tokens_out"]) for found in runs}) == 1, "all paid the same whole"
+    assert set(texts) == {runs[0]["output"]} != {""}, "what was heard before and after the cut is the whole text"
     with psycopg.connect(shop.database) as database:
-        billed = database.execute("select distinct tokens_in, tokens_out, cost_nano_usd from entitlement.usage where ref = any(%s)",
-                                  [ids]).fetchall()
-    assert billed == [(runs[0]["tokens_in"], runs[0]["tokens_out"], runs[0]["cost_nano_usd"])]
+        billed = database.execute("select tokens_in, tokens_out, cost_nano_usd from entitlement.usage where ref = any(%s)",
+                                  [list(ids)]).fetchall()
+    assert billed == [(runs[0]["tokens_in"], runs[0]["tokens_out"], runs[0]["cost_nano_usd"])] * 41
 
 
 def test_who_asks_for_it_stops_the_run_by_hanging_up(shop, secret):

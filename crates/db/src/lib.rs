@@ -6,6 +6,7 @@
 mod constraint;
 mod migrate;
 mod pool;
+mod replica;
 mod scope;
 
 pub mod cluster;

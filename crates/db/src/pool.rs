@@ -8,6 +8,8 @@ use sqlx::{
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
 
+use crate::replica::Replica;
+
 /// The application's login role: no owner, no BYPASSRLS, and without a scope it sees nothing.
 const APP_ROLE: &str = "noren_app";
 
@@ -25,6 +27,7 @@ pub type Url = SecretString;
 pub struct Db {
     pub(crate) pool: PgPool,
     pub(crate) aside: PgPool,
+    pub(crate) replica: Option<Replica>,
 }
 
 /// The connections apart from the pool, opened when they are first needed.
@@ -62,7 +65,11 @@ impl Db {
             .connect_with(options)
             .await
             .map_err(ConnectError::Unreachable)?;
-        Ok(Self { pool, aside })
+        Ok(Self {
+            pool,
+            aside,
+            replica: None,
+        })
     }
 
     /// Whether a statement gets through right now.
@@ -86,6 +93,9 @@ impl Db {
     /// Waits until every borrowed connection is back, then closes them.
     pub async fn close(&self) {
         self.pool.close().await;
+        if let Some(replica) = &self.replica {
+            replica.close().await;
+        }
         // a listener may keep its connection for as long as the process lives
         let _ = tokio::time::timeout(Duration::from_secs(1), self.aside.close()).await;
     }
@@ -96,7 +106,7 @@ impl Db {
     }
 }
 
-fn pool_options(size: u32) -> PgPoolOptions {
+pub(crate) fn pool_options(size: u32) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(Duration::from_secs(5))

@@ -55,6 +55,19 @@ impl Db {
 
 /// Begins a transaction and takes the scope's role and claims for the rest of it, in one round trip.
 fn enter(scope: Scope, commit: Commit) -> AssertSqlSafe<String> {
+    let soon = match commit {
+        Commit::Durable => "",
+        Commit::Soon => "; set local synchronous_commit = off",
+    };
+    enter_by("begin", scope, soon)
+}
+
+/// As [`enter`], for a transaction that writes nothing.
+pub(crate) fn enter_reading(scope: Scope) -> AssertSqlSafe<String> {
+    enter_by("begin read only", scope, "")
+}
+
+fn enter_by(begin: &str, scope: Scope, then: &str) -> AssertSqlSafe<String> {
     let (role, claims) = match scope {
         Scope::Tenant { tenant, user } => (
             "authenticated",
@@ -68,12 +81,8 @@ fn enter(scope: Scope, commit: Commit) -> AssertSqlSafe<String> {
             )
         }
     };
-    let soon = match commit {
-        Commit::Durable => "",
-        Commit::Soon => "; set local synchronous_commit = off",
-    };
     // safe in quotes: the claims are words of ours and ids
     AssertSqlSafe(format!(
-        "begin; set local role {role}; set local request.jwt.claims = '{claims}'{soon}"
+        "{begin}; set local role {role}; set local request.jwt.claims = '{claims}'{then}"
     ))
 }

@@ -73,7 +73,7 @@ pub(crate) async fn list(
     block: Option<BlockId>,
     page: &PageRequest,
 ) -> Result<Page<UsageRow>, Error> {
-    let mut tx = room.cx.db.begin(caller.scope()).await?;
+    let mut tx = room.cx.db.read(caller.scope()).await?;
     let rows = store::list(&mut tx, caller.tenant, storefront, block, page).await?;
     tx.commit().await?;
     Ok(Page::from_rows(rows, page, |row| Cursor {
@@ -84,7 +84,7 @@ pub(crate) async fn list(
 
 /// All that the caller used, at every storefront, the oldest first, for their own reading.
 pub async fn export(room: &Entitlement, caller: Principal) -> Result<Vec<UsageRow>, Error> {
-    let mut tx = room.cx.db.begin(caller.scope()).await?;
+    let mut tx = room.cx.db.read(caller.scope()).await?;
     let rows = store::all(&mut tx, caller.tenant).await?;
     tx.commit().await?;
     Ok(rows)
@@ -155,7 +155,7 @@ pub async fn days(
     storefront: &str,
     first: NaiveDate,
 ) -> Result<UsageMonth, Error> {
-    let mut tx = room.cx.db.begin(caller.scope()).await?;
+    let mut tx = room.cx.db.read(caller.scope()).await?;
     let zone = grant::zone_of(&mut tx, caller.tenant).await?;
     let month = grant::month(first, zone)?;
     let rows = store::days(&mut tx, caller.tenant, storefront, zone.name(), month).await?;
@@ -241,7 +241,7 @@ pub(crate) async fn of_the_house(
 ) -> Result<Page<HouseUsage>, Error> {
     let month = grant::month(first, Tokyo)?;
     let scope = Scope::House("an operator reads what was used");
-    let mut tx = room.cx.db.begin(scope).await?;
+    let mut tx = room.cx.db.read(scope).await?;
     let mut items = store::of_the_house(&mut tx, month, limit + 1, after.as_ref()).await?;
     let ids: Vec<TenantId> = items.iter().map(|row| row.tenant_id).collect();
     let names = identity::tenant_names(&mut tx, &ids).await?;

@@ -1,12 +1,17 @@
-//! Whether a target is worth a call: what the last calls to it were like.
+//! Whether a target is worth a call, and how quick it is: what the last calls to it were like.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
     time::Duration,
 };
 
+use futures::Stream;
 use tokio::time::Instant;
+
+use crate::{choose, pace::Pace, provider::Events, route::Target};
 
 /// Failed runs in a row after which a target is left alone.
 const TOLERANCE: u32 = 8;
@@ -63,41 +68,124 @@ impl Breaker {
     }
 }
 
+#[derive(Debug, Default)]
+struct Known {
+    breaker: Breaker,
+    pace: Pace,
+}
+
 /// What this process knows of all targets.
 #[derive(Debug, Default)]
-pub(crate) struct Health(Mutex<HashMap<String, Breaker>>);
+pub(crate) struct Health(Mutex<HashMap<String, Known>>);
 
 impl Health {
     /// Whether a call may be made; what came of it is to be told with [`Health::succeeded`] or, once a run, [`Health::failed`].
     pub(crate) fn admits(&self, target: &str) -> bool {
-        self.with(target, |breaker| breaker.admits(Instant::now()))
+        self.with(target, |known| known.breaker.admits(Instant::now()))
+    }
+
+    /// The order in which targets are to be tried, where `broke` names those that failed this run already.
+    pub(crate) fn order(&self, targets: &[Target], broke: &[String], seed: u64) -> Vec<usize> {
+        let is_well = |target: &Target| {
+            let name = target.name();
+            self.is_well(&name) && !broke.contains(&name)
+        };
+        let now = Instant::now();
+        let load = |target: &Target| self.with(&target.name(), |known| known.pace.load(now));
+        let order = choose::order(targets, is_well, seed);
+        choose::quicker_of_two(order, targets, is_well, load)
+    }
+
+    /// A call has begun at the target; what comes of its first word is to be told.
+    pub(crate) fn begin(self: &Arc<Self>, target: &Target) -> Underway {
+        let name = target.name();
+        self.with(&name, |known| known.pace.began());
+        Underway {
+            health: Arc::clone(self),
+            name,
+            begun: Instant::now(),
+        }
     }
 
     /// Whether the target is thought to answer.
     pub(crate) fn is_well(&self, target: &str) -> bool {
-        self.with(target, |breaker| breaker.is_well(Instant::now()))
+        self.with(target, |known| known.breaker.is_well(Instant::now()))
     }
 
     pub(crate) fn succeeded(&self, target: &str) {
-        self.with(target, Breaker::succeeded);
+        self.with(target, |known| known.breaker.succeeded());
     }
 
     pub(crate) fn failed(&self, target: &str, asked_to_wait: Option<Duration>) {
         metrics::counter!("gateway_upstream_failures_total").increment(1);
-        self.with(target, |breaker| {
-            breaker.failed(Instant::now(), asked_to_wait);
+        self.with(target, |known| {
+            known.breaker.failed(Instant::now(), asked_to_wait);
         });
     }
 
-    fn with<T>(&self, target: &str, act: impl FnOnce(&mut Breaker) -> T) -> T {
+    fn with<T>(&self, target: &str, act: impl FnOnce(&mut Known) -> T) -> T {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         act(known.entry(target.to_owned()).or_default())
+    }
+}
+
+/// A call that its target is busy with until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Underway {
+    health: Arc<Health>,
+    name: String,
+    begun: Instant,
+}
+
+impl Underway {
+    /// The first word has come.
+    pub(crate) fn answered(&self) {
+        let now = Instant::now();
+        let first_word = now.saturating_duration_since(self.begun);
+        let target = self.name.rsplit_once('@');
+        let target = target.map_or("", |(target, _)| target).to_owned();
+        metrics::histogram!("gateway_first_word_seconds", "target" => target).record(first_word);
+        self.health
+            .with(&self.name, |known| known.pace.took(now, first_word));
+    }
+
+    /// Keeps the call under way for as long as there is somebody who hears it.
+    pub(crate) fn until_the_last(self, events: Events) -> Events {
+        Box::pin(Busy {
+            events,
+            _underway: self,
+        })
+    }
+
+    pub(crate) fn failed(&self) {
+        let now = Instant::now();
+        self.health.with(&self.name, |known| known.pace.failed(now));
+    }
+}
+
+struct Busy {
+    events: Events,
+    _underway: Underway,
+}
+
+impl Stream for Busy {
+    type Item = <Events as Stream>::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.events.as_mut().poll_next(cx)
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        self.health.with(&self.name, |known| known.pace.ended());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::route::Choice;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -119,6 +207,42 @@ mod tests {
         assert!(breaker.admits(back));
         breaker.succeeded();
         assert!(breaker.admits(back) && breaker.admits(back));
+    }
+
+    #[test]
+    fn calls_go_to_whoever_is_quicker_and_less_busy() {
+        let named = |model: &str| Target {
+            model: model.to_owned(),
+            weight: 1,
+            choice: Choice::Quick,
+            ..Target::default()
+        };
+        let targets = [named("one"), named("other")];
+        let health = Arc::new(Health::default());
+        let always = |first: usize| {
+            (0..100).all(|seed| health.order(&targets, &[], seed) == [first, 1 - first])
+        };
+        assert!(!always(0) && !always(1), "of strangers the lot decides");
+        let finding_out = health.begin(&targets[0]);
+        assert!(always(1), "one call finds out how quick a stranger is");
+        finding_out.answered();
+        health.begin(&targets[1]).failed();
+        assert!(always(0), "a failure is slower than an answer");
+        finding_out.failed();
+        let events = finding_out.until_the_last(Box::pin(futures::stream::pending()));
+        assert!(
+            always(1),
+            "of two that failed the one with nothing to do is asked"
+        );
+        drop(events);
+        health.begin(&targets[1]).failed();
+        assert!(always(0), "what failed longer ago is forgotten more");
+        let broke = [targets[0].name()];
+        let order = (0..100).map(|seed| health.order(&targets, &broke, seed));
+        assert!(
+            order.into_iter().all(|order| order == [1, 0]),
+            "what broke in this run comes last"
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     provider::Trouble,
-    route::{ApiKey, Target},
+    route::{ApiKey, Choice, Target},
 };
 
 /// The most calls that one run makes before its first word.
@@ -41,6 +41,27 @@ pub(crate) fn order(
         .collect();
     lots.sort_unstable();
     lots.into_iter().map(|(.., at)| at).collect()
+}
+
+/// Puts the quicker of the first two in front, where their model asks for that and they are equally well and of one rank
+/// (the power of two choices): the lot still decides which two, so that not all calls go to whoever was quickest last.
+pub(crate) fn quicker_of_two(
+    mut order: Vec<usize>,
+    targets: &[Target],
+    is_well: impl Fn(&Target) -> bool,
+    load: impl Fn(&Target) -> u64,
+) -> Vec<usize> {
+    let at = |place: usize| order.get(place).and_then(|&at| targets.get(at));
+    if let (Some(first), Some(second)) = (at(0), at(1))
+        && first.choice == Choice::Quick
+        && first.rank == second.rank
+        && second.weight > 0
+        && is_well(first) == is_well(second)
+        && load(second) < load(first)
+    {
+        order.swap(0, 1);
+    }
+    order
 }
 
 /// A waiting time thrown for a weight: the shortest of several falls to each with the chance of its weight. In integers,
@@ -141,6 +162,62 @@ mod tests {
         assert!((4_700..=5_300).contains(&count[2]), "{count:?}");
         assert!((2_200..=2_800).contains(&count[0]), "{count:?}");
         assert_eq!(firsts(&[target(0, 1), target(0, 0)], |_| true)[1], 0);
+    }
+
+    #[test]
+    fn of_two_that_the_lot_names_the_quicker_is_asked() {
+        let quick = |rank, weight| Target {
+            choice: Choice::Quick,
+            ..target(rank, weight)
+        };
+        let firsts = |targets: &[Target], loads: &[u64], is_well: &dyn Fn(&Target) -> bool| {
+            let mut count = vec![0; targets.len()];
+            for seed in 0..3_000 {
+                let load = |target: &Target| {
+                    let at = targets.iter().position(|other| std::ptr::eq(other, target));
+                    loads[at.unwrap()]
+                };
+                let order = order(targets, is_well, seed);
+                count[quicker_of_two(order, targets, is_well, load)[0]] += 1;
+            }
+            count
+        };
+        let well = |_: &Target| true;
+        let three = [quick(0, 1), quick(0, 1), quick(0, 1)];
+        let count = firsts(&three, &[10, 20, 30], &well);
+        assert_eq!(
+            count[2], 0,
+            "the slowest of three is never the quicker of two"
+        );
+        assert!((1_800..=2_200).contains(&count[0]), "{count:?}");
+        assert_eq!(firsts(&three[..2], &[20, 10], &well), [0, 3_000]);
+        assert_eq!(
+            firsts(&[quick(0, 1), quick(1, 1)], &[20, 10], &well)[0],
+            3_000,
+            "a rank is a rank"
+        );
+        assert_eq!(
+            firsts(&[quick(0, 1), quick(0, 0)], &[20, 10], &well)[0],
+            3_000,
+            "no weight, no calls"
+        );
+        let sick = [
+            quick(0, 1),
+            Target {
+                streams: true,
+                ..quick(0, 1)
+            },
+        ];
+        assert_eq!(
+            firsts(&sick, &[20, 10], &|target| !target.streams)[0],
+            3_000,
+            "the sick come last"
+        );
+        let by_weight = firsts(&[target(0, 1), target(0, 1)], &[20, 10], &well);
+        assert!(
+            by_weight[0] > 1_000,
+            "unless it is asked for, weights alone decide: {by_weight:?}"
+        );
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! died, by any node's [`rescue`].
 
 mod aside;
+mod attempts;
 mod batch;
 mod breaker;
 mod cache;
@@ -17,8 +18,10 @@ mod door;
 mod embed;
 mod error;
 mod file;
+mod guard;
 mod menu;
 mod models;
+mod pace;
 mod provider;
 mod reconcile;
 mod repeat;
@@ -47,14 +50,15 @@ pub use door::{TellJobsEnd, Teller, router};
 pub use embed::{AskVectors, EmbeddingId, Vectors, embed};
 pub use error::Error;
 pub use file::forget_files;
+pub use guard::{Judge, Judgement, Refusal, Refused};
 pub use menu::{Offer, offers};
 pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider, site};
 pub use reconcile::{Counts, Difference, Export, ExportError, Line, Reconciled, reconcile};
-pub use route::{AfterBreak, ApiKey, Kind, Price, Route, Routes, Target, Use};
+pub use route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Routes, Target, Use};
 pub use run::{
     Admitted, Ask, InferenceStatus, InferenceView, RunError, RunId, RunView, StartRun, State,
     Terms, Tokens, ToolCallView, admit, begin, cancel, forget, forget_runs, get, history, launch,
-    outputs, recall, rescue, retention, statistics,
+    outputs, recall, refused_since, rescue, retention, statistics,
 };
 pub use traffic::{ModelHealth, Traffic, traffic};
 
@@ -87,7 +91,7 @@ pub struct Gateway {
 struct Node {
     id: Uuid,
     live: run::Live,
-    health: breaker::Health,
+    health: Arc<breaker::Health>,
     tasks: TaskTracker,
     /// Given up: end what is under way.
     abandon: CancellationToken,
@@ -136,7 +140,7 @@ impl Gateway {
         let node = Arc::new(Node {
             id: cx.ids.new_id(),
             live: run::Live::default(),
-            health: breaker::Health::default(),
+            health: Arc::default(),
             tasks: TaskTracker::new(),
             abandon: CancellationToken::new(),
             patience,

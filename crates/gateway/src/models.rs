@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 
-use crate::route::{AfterBreak, ApiKey, Kind, Price, Route, Target, Use};
+use crate::route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Target, Use};
 
 /// The model file that is used unless the operator names another.
 pub const DEFAULT_MODELS: &str = include_str!("../../../plans/models.toml");
@@ -35,6 +35,8 @@ struct Entry {
     prices: Vec<DatedPrice>,
     #[serde(default)]
     after_break: AfterBreak,
+    #[serde(default)]
+    choose: Choice,
     #[serde(default)]
     targets: Vec<EntryTarget>,
     /// The name of another model, for which this is one more name.
@@ -151,6 +153,9 @@ impl ModelFile {
             {
                 return Err(wrong("a canary takes 0 to 100 percent"));
             }
+            if model.alias_of.is_some() && model.choose != Choice::default() {
+                return Err(wrong("another name chooses as its model does"));
+            }
             let negative = |price: &DatedPrice| {
                 let cached = price.cached.unwrap_or_default();
                 price.input.0 < 0 || price.output.0 < 0 || cached.0 < 0
@@ -251,6 +256,7 @@ impl Entry {
                 streams: provider.streams,
                 start: provider.start,
                 rank: target.rank,
+                choice: self.choose,
                 weight: target
                     .weight
                     .saturating_mul(share(provider, providers.get(&target.provider))),
@@ -328,6 +334,8 @@ fn mixed(older: Vec<Target>, newer: Vec<Target>, percent: u32) -> Vec<Target> {
             .map(|target| target.weight)
             .sum();
         targets.into_iter().map(move |mut target| {
+            // a share is a share, however quick the newer one is
+            target.choice = Choice::Weight;
             if target.rank == first {
                 target.weight = target.weight * percent * 1000 / whole.max(1);
             }
@@ -405,6 +413,23 @@ mod tests {
             shares("canary = { model = \"new\", percent = 0 }"),
             [old(3), old(1)]
         );
+    }
+
+    #[test]
+    fn the_quicker_is_chosen_where_the_file_says_so_and_no_canary_has_a_share() {
+        let text = OLD_AND_NEW.replacen("name = \"old\"", "name = \"old\"\nchoose = \"quick\"", 1);
+        let canary = "canary = { model = \"new\", percent = 20 }";
+        let text = format!(
+            "{text}\n[[model]]\nname = \"alias\"\nalias_of = \"old\"\n[[model]]\nname = \"mixed\"\nalias_of = \"old\"\n{canary}"
+        );
+        let file = ModelFile::parse(&text).unwrap();
+        let routes: BTreeMap<_, _> = file.routes(&providers(&["a", "b"])).into_iter().collect();
+        let chosen = |name: &str, choice| {
+            let targets = &routes[name].targets;
+            targets.iter().all(|target| target.choice == choice)
+        };
+        assert!(chosen("old", Choice::Quick) && chosen("alias", Choice::Quick));
+        assert!(chosen("new", Choice::Weight) && chosen("mixed", Choice::Weight));
     }
 
     #[test]

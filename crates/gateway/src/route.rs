@@ -35,6 +35,19 @@ pub struct Target {
     pub rank: u32,
     /// The share of calls among those of one rank; 0 only when nothing else is left.
     pub weight: u32,
+    /// How one of several of a rank is chosen.
+    pub choice: Choice,
+}
+
+/// How a target is chosen among those of equal rank and health.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Choice {
+    /// By weight alone.
+    #[default]
+    Weight,
+    /// Two by weight, and of these the one that is quicker just now.
+    Quick,
 }
 
 /// The protocol that a provider speaks.

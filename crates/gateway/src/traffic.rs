@@ -69,7 +69,7 @@ impl From<&Hour> for Traffic {
 /// When the database is away.
 pub async fn traffic(room: &Gateway) -> Result<BTreeMap<String, Traffic>, Error> {
     let now = room.cx.clock.now();
-    let mut tx = room.cx.db.begin(Scope::House("how models answer")).await?;
+    let mut tx = room.cx.db.read(Scope::House("how models answer")).await?;
     let hours = store::since(&mut tx, now - LOOK_BACK).await?;
     tx.commit().await?;
     Ok(hours

@@ -155,7 +155,7 @@ pub async fn verify(cx: &Ctx) -> Result<Vec<Break>, Fault> {
 
 /// The newest lines of the caller's tenant first.
 pub async fn list(cx: &Ctx, by: Principal, page: PageRequest) -> Result<Page<AuditLine>, Error> {
-    let mut tx = cx.db.begin(by.scope()).await?;
+    let mut tx = cx.db.read(by.scope()).await?;
     let before = page
         .after
         .and_then(|after| i64::try_from(after.id.as_u128()).ok());

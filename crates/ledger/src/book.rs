@@ -137,7 +137,7 @@ pub async fn balances(
 
 /// Every movement of the caller's own books, the oldest first, for their own reading.
 pub async fn export(room: &Ledger, caller: Principal) -> Result<Vec<Movement>, Error> {
-    let mut tx = room.cx.db.begin(caller.scope()).await?;
+    let mut tx = room.cx.db.read(caller.scope()).await?;
     let movements = store::all_movements(&mut tx, caller.tenant).await?;
     tx.commit().await?;
     Ok(movements)

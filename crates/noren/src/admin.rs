@@ -10,6 +10,7 @@ use entitlement::{Catalogue, Change, Direction, Entitlement, PlanChange, PlanFil
 use identity::{Identity, TenantId};
 use kernel::Clock;
 use seal::Vault;
+use secrecy::ExposeSecret;
 use settings::Settings;
 use tokio::sync::RwLock;
 
@@ -53,7 +54,15 @@ pub(crate) async fn connect(settings: &Settings, owner: &Url) -> Result<Db> {
         Some(url) => url.clone(),
         None => db::app_url(owner)?,
     };
-    Ok(Db::connect(&app, PoolSize(settings.database.connections)).await?)
+    let size = PoolSize(settings.database.connections);
+    let db = Db::connect(&app, size).await?;
+    let replica = &settings.database.read_url;
+    if replica.expose_secret().is_empty() {
+        return Ok(db);
+    }
+    db.with_replica(replica, &app, size)
+        .await
+        .context("the replica of READ_DATABASE_URL can't be used")
 }
 
 pub(crate) async fn context(settings: &Settings) -> Result<Ctx> {

@@ -107,6 +107,10 @@ impl Settings {
     fn describe_kept(&self) -> impl Iterator<Item = (String, String)> {
         [
             (
+                "database.read_url (READ_DATABASE_URL)",
+                masked(Some(&self.database.read_url)),
+            ),
+            (
                 "identity.unconfirmed_days",
                 self.identity.unconfirmed_days.to_string(),
             ),

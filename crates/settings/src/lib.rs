@@ -74,6 +74,8 @@ pub struct Database {
     /// `DATABASE_APP_URL`: the application role's, derived from the owner's unless given.
     #[serde(skip)]
     pub app_url: Option<SecretString>,
+    /// A replica that serves reads; `READ_DATABASE_URL` does as well. Empty: the primary serves them all.
+    pub read_url: SecretString,
     pub connections: u32,
 }
 
@@ -351,6 +353,9 @@ impl Settings {
         let mut settings: Self = builder.add_source(environment).build()?.try_deserialize()?;
         settings.database.url = secret("DATABASE_URL");
         settings.database.app_url = secret("DATABASE_APP_URL");
+        if let Some(url) = secret("READ_DATABASE_URL") {
+            settings.database.read_url = url;
+        }
         check_public_url("server.account_url", &settings.server.account_url)?;
         check_public_url("server.inference_url", &settings.server.inference_url)?;
         check_upstream_url("gateway.openai.base_url", &settings.gateway.openai.base_url)?;
@@ -562,6 +567,18 @@ mod tests {
                 line.0
             );
         }
+    }
+
+    #[test]
+    fn the_replicas_password_shows_nowhere() {
+        let settings =
+            load("[database]\nread_url = \"postgres://user:canary@copy.example/noren\"").unwrap();
+        let text = settings.describe();
+        assert!(
+            text.contains("database.read_url (READ_DATABASE_URL) = (set)"),
+            "{text}"
+        );
+        assert!(!format!("{text} {settings:?}").contains("canary"));
     }
 
     #[test]

@@ -132,8 +132,10 @@ async fn every_table_is_under_forced_row_level_security_and_every_view_asks_as_i
             "gateway.forget_runs",
             "gateway.forget_tenant",
             "gateway.forget_texts",
+            "gateway.withdraw",
             "identity.chain_audit",
-            "ledger.post_entries"
+            "ledger.post_entries",
+            "misaki.find"
         ],
         "each function with its owner's rights was reviewed"
     );
@@ -213,5 +215,44 @@ async fn only_what_says_so_commits_without_waiting_for_the_disk() {
             .unwrap();
         assert_eq!(found, "on", "the next borrower of the connection waits");
         next.commit().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_only_reads_can_not_write() {
+    let test = testkit::context().await;
+    let mut tx = test.cx.db.read(Scope::House("test")).await.unwrap();
+    let write = "insert into identity.tenant (id, kind, created_at) values (gen_random_uuid(), 'person', now())";
+    let refused = sqlx::query(write).execute(&mut *tx).await.unwrap_err();
+    assert_eq!(
+        refused.as_database_error().unwrap().code().unwrap(),
+        "25006"
+    );
+    drop(tx);
+    let mut next = test.cx.db.begin(Scope::House("test")).await.unwrap();
+    sqlx::query(write)
+        .execute(&mut *next)
+        .await
+        .expect("the next borrower of the connection may write");
+}
+
+#[tokio::test]
+async fn a_replica_that_is_away_or_none_is_no_reason_to_refuse_a_read() {
+    let test = testkit::context().await;
+    let app = db::app_url(test.database.owner_url()).unwrap();
+    let nowhere = secrecy::SecretString::from("postgres://127.0.0.1:1/noren");
+    // the primary itself replays nothing, so a position there would say nothing
+    for replica in [&nowhere, test.database.owner_url()] {
+        let node = test.another_node().await;
+        let db = node.with_replica(replica, &app, db::PoolSize(2)).await;
+        let db = db.unwrap();
+        for _ in 0..2 {
+            let mut tx = db.read(Scope::House("test")).await.unwrap();
+            let is_replica: bool = sqlx::query_scalar("select pg_is_in_recovery()")
+                .fetch_one(&mut *tx)
+                .await
+                .unwrap();
+            assert!(!is_replica);
+        }
     }
 }

@@ -144,7 +144,7 @@ pub async fn list(
     filter: &Filter,
     page: &PageRequest,
 ) -> Result<Page<HistoryItem>, Error> {
-    let mut tx = room.cx.db.begin(caller.scope()).await?;
+    let mut tx = room.cx.db.read(caller.scope()).await?;
     let rows = store::list(&mut tx, storefront, filter, page).await?;
     tx.commit().await?;
     let items = named(room, caller, rows).await?;
@@ -164,7 +164,7 @@ pub async fn find(
     storefront: &str,
     id: RunId,
 ) -> Result<HistoryDetail, Error> {
-    let mut tx = room.cx.db.begin(caller.scope()).await?;
+    let mut tx = room.cx.db.read(caller.scope()).await?;
     let filter = Filter {
         ids: Some(vec![id]),
         ..Filter::default()

@@ -152,7 +152,7 @@ pub async fn statistics(
     (from, to): (DateTime<Utc>, DateTime<Utc>),
     by: By,
 ) -> Result<Statistics, Error> {
-    let mut tx = room.cx.db.begin(caller.scope()).await?;
+    let mut tx = room.cx.db.read(caller.scope()).await?;
     let zone = identity::tenant_zone(&mut tx, caller.tenant)
         .await
         .map_err(entitlement::Error::from)?;
