@@ -1,13 +1,17 @@
 """What the tests share: one database server for all, one house a module."""
 
 import functools
+import json
 import ssl
 
+import httpx
 import pytest
+import stripe
 
 from cluster import Cluster
 from double import Upstream
 from house import House
+from people import Person
 from visitor import Visitor
 
 # each client of httpx reads every authority's certificate, 40 ms of a core, also where it only speaks plain HTTP to this machine
@@ -44,3 +48,13 @@ def upstream():
     made = Upstream()
     yield made
     made.close()
+
+
+@pytest.fixture
+def shop(house) -> stripe.StripeClient:
+    """Stripe's own library at the stand-in, whose books say where it is and what opens it."""
+    person = Person(house).join()
+    page = person.web.post("/billing/checkout-session", json={"storefront": "misaki", "plan": "paid"}).json()["url"]
+    kept = json.loads((house.data / "sandbox-stripe.json").read_text())
+    base = httpx.URL(page).copy_with(path="/")
+    return stripe.StripeClient(kept["key"], base_addresses={"api": str(base).rstrip("/")})

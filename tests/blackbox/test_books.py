@@ -103,6 +103,40 @@ def test_an_operator_sees_every_version_of_every_plan_and_who_is_on_it(house, pe
     assert [(line["actor"], line["target"]) for line in lines] == [("operator", "misaki/vip")]
 
 
+def test_an_operator_gives_units_beside_a_plan_and_takes_the_rest_back(house, operator):
+    person = Person(house).join()
+    person.plan()
+    before, grants = person.balances()["available"], f"/admin/tenants/{person.tenant}/grants"
+    wish = {"unit": UNIT, "amount": 7, "reason": "昨日の障害のお詫び"}
+    given, again = (operator.web.post(grants, json=wish, headers={"idempotency-key": "sorry-for-yesterday"}) for _ in range(2))
+    assert given.status_code == again.status_code == 201 and given.json() == again.json(), given.text
+    assert person.balances()["available"] == before + 7
+    [lot] = [lot for lot in person.page(f"/billing/ledger/{UNIT}/lots")["items"] if lot["reason"].startswith("operator")]
+    assert (lot["source"], lot["reason"], lot["reference"]) == ("free", f"operator/{operator.user}", "昨日の障害のお詫び")
+    for wrong, field in (({"amount": 0}, "/amount"), ({"amount": 10**9 + 1}, "/amount"), ({"unit": "misaki.sake"}, "/unit"),
+                         ({"reason": " "}, "/reason"), ({"expires_at": "2020-01-01T00:00:00Z"}, "/expires_at")):
+        refused = operator.web.post(grants, json=wish | wrong)
+        assert (refused.status_code, [one["pointer"] for one in refused.json()["errors"]]) == (422, [field]), refused.text
+    assert person.web.post(grants, json=wish).status_code == 403
+
+    at_the_terminal = ["grants", "give", person.tenant, UNIT, "3", "--reason", "お礼", "--key", "thanks"]
+    first, second = (run(*at_the_terminal, DATABASE_URL=house.database) for _ in range(2))
+    assert first.returncode == 0 and first.stdout == second.stdout, first.stderr
+    assert run("grants", "give", person.tenant, UNIT, "3", "--reason", "\n", DATABASE_URL=house.database).returncode != 0
+    grant = first.stdout.split()[0]
+    listed = [(one["id"], one["amount"], one["left"], one["given_by"]) for one in operator.page(grants)["items"]]
+    assert listed == [(grant, 3, 3, "operator"), (given.json()["id"], 7, 7, operator.user)]
+    taken = operator.web.post(f"{grants}/{grant}/revoke", json={"reason": "人違い"})
+    assert (taken.status_code, taken.json()["left"], taken.json()["revoked_by"]) == (200, 0, operator.user), taken.text
+    back = run("grants", "revoke", person.tenant, given.json()["id"], "--reason", "人違い", DATABASE_URL=house.database)
+    assert back.returncode == 0 and "0 left" in back.stdout, back.stderr
+    assert person.balances()["available"] == before
+    told = [(line["action"], line["actor"], line["before"]["available"], line["after"]["available"])
+            for line in person.page("/audit", limit=100)["items"] if line["action"].startswith("grant.")]
+    assert told == [("grant.revoke", "operator", before + 7, before), ("grant.revoke", operator.user, before + 10, before + 7),
+                    ("grant.give", "operator", before + 7, before + 10), ("grant.give", operator.user, before, before + 7)]
+
+
 def test_the_public_plans_carry_features_and_lines_for_a_comparison(house, person):
     for storefront, ids in {"webgpt": ["starter", "pro", "enterprise"], "genai": ["free", "pro", "enterprise"],
                             "narai": ["visitor", "light", "standard", "family"]}.items():

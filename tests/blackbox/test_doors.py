@@ -290,6 +290,37 @@ def test_the_web_app_is_served_for_its_own_addresses_and_only_to_browsers(house)
     is_problem(httpx.get(house.inference, headers={"accept": "text/html"}), 404)
 
 
+def page_of(house, path: str) -> str:
+    return httpx.get(house.account + path, headers={"accept": "text/html"}).text
+
+
+def test_public_pages_speak_for_themselves_without_scripts(house):
+    pages = re.findall(r"<loc>([^<]+)</loc>", httpx.get(f"{house.account}/sitemap.xml").text)
+    assert f"{house.account}/" in pages and f"{house.account}/genai" in pages
+    seen = set()
+    for address in pages:
+        for url, lang in ((address, "ja"), (f"{address}?lang=en", "en")):
+            answer = httpx.get(url, headers={"accept": "text/html"})
+            assert answer.status_code == 200 and f'<html lang="{lang}">' in answer.text, url
+            assert f'<link rel="canonical" href="{url}"' in answer.text and "noindex" not in answer.text, url
+            title, text = (re.search(pattern, answer.text)[1] for pattern in (r"<title>([^<]+)</title>", r'<meta name="description" content="([^"]+)"'))
+            assert text in re.search(r"<noscript>(.*?)</noscript>", answer.text, re.S)[1], "what it says, in words"
+            assert json.loads(re.search(r'<script type="application/ld\+json">(.*?)</script>', answer.text)[1])["url"] == url
+            seen.add(title)
+    assert len(seen) >= 2 * len(pages) - 3, "but for names that are the same in both languages, no title is said twice"
+    data = json.loads(re.search(r"<script type=\"application/ld\+json\">(.*?)</script>", page_of(house, "/plans/misaki"))[1])
+    sold = httpx.get(f"{house.account}/billing/plans", params={"storefront": "misaki"}).json()["items"]
+    assert sorted(offer["price"] for offer in data["offers"]) == sorted(str(plan["price_yen"]) for plan in sold)
+
+
+def test_what_is_not_for_everybody_is_found_by_nobody(house):
+    for path in ("/account", "/admin", "/misaki/chat/chat_" + "0" * 32, "/misaki/s/someone", "/nowhere", '/genai"><script>'):
+        page = page_of(house, path)
+        assert '<meta name="robots" content="noindex"' in page and "canonical" not in page and 'genai"><' not in page, path
+    robots = httpx.get(f"{house.account}/robots.txt").text
+    assert "Disallow: /account\n" in robots and f"Sitemap: {house.account}/sitemap.xml" in robots
+
+
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_health_readiness_and_metrics_are_there(house, listener):
     url = getattr(house, listener)

@@ -149,7 +149,7 @@ def side_by_side(ask, names) -> list:
 
 def about_somebody(operation: str) -> bool:
     names = operation.replace("{issuer}", "").replace("{token}", "").replace("{unit}", "").replace("{storefront}", "")
-    is_the_houses = operation.startswith(OPERATORS) or " /admin/misaki/" in operation
+    is_the_houses = operation.startswith(OPERATORS) or " /admin/misaki/" in operation or " /admin/tenants/" in operation
     return "{" in names and not is_the_houses or operation in BY_BODY
 
 

@@ -1,7 +1,5 @@
 """Units that are bought once: by the stand-in's pages, asked for by Stripe's own library too."""
 
-import json
-
 import httpx
 import pytest
 import stripe
@@ -47,16 +45,6 @@ def test_a_person_buys_a_hundred_more_beside_their_plan(house):
     assert [lot["left"] for lot in lots(person)] == [100, 100]
     receipts = person.page("/billing/receipts")["items"]
     assert [(one["total_yen"], one["plan_title"]["en"]) for one in receipts] == [(300, "100 messages")] * 2
-
-
-@pytest.fixture
-def shop(house) -> stripe.StripeClient:
-    """Stripe's own library at the stand-in, whose books say where it is and what opens it."""
-    person = Person(house).join()
-    page = person.web.post("/billing/checkout-session", json={"storefront": "misaki", "plan": "paid"}).json()["url"]
-    kept = json.loads((house.data / "sandbox-stripe.json").read_text())
-    base = httpx.URL(page).copy_with(path="/")
-    return stripe.StripeClient(kept["key"], base_addresses={"api": str(base).rstrip("/")})
 
 
 def test_stripes_own_library_sells_once_and_pays_back(shop):

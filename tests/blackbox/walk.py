@@ -46,6 +46,9 @@ GET    /admin/tenants                            -     -     -     -      -     
 GET    /admin/tenants/{tenant}/ledger            -     -     -     -      -     -      -        y      -
 GET    /admin/tenants/{tenant}/ledger/{unit}/lots   -     -     -     -      -     -      -        y      -
 GET    /admin/tenants/{tenant}/ledger/{unit}/movements   -     -     -     -      -     -      -        y      -
+GET    /admin/tenants/{tenant}/grants            -     -     -     -      -     -      -        y      -
+POST   /admin/tenants/{tenant}/grants            -     -     -     -      -     -      -        y      -
+POST   /admin/tenants/{tenant}/grants/{grant}/revoke   -     -     -     -      -     -      -        y      -
 POST   /billing/checkout-session                 -     -     -     -      y     y      y        y      -
 POST   /billing/portal-session                   -     -     -     -      y     y      y        y      -
 GET    /billing/subscriptions                    -     -     -     -      y     y      y        y      -
@@ -107,6 +110,7 @@ PUT    /api/misaki/age                           -     y     -     y      y     
 PUT    /api/misaki/messages/{message}/feedback   -     y     -     y      y     y      y        y      y
 DELETE /api/misaki/messages/{message}/feedback   -     y     -     y      y     y      y        y      y
 GET    /admin/misaki/feedback                    -     -     -     -      -     -      -        y      -
+GET    /admin/misaki/moderation                  -     -     -     -      -     -      -        y      -
 GET    /admin/misaki/phrases                     -     -     -     -      -     -      -        y      -
 PUT    /admin/misaki/phrases/{phrase}            -     -     -     -      -     -      -        y      -
 DELETE /admin/misaki/phrases/{phrase}            -     -     -     -      -     -      -        y      -
@@ -284,6 +288,7 @@ class Ids:
     subscription: str = field(default_factory=lambda: f"sub_{hexid()}")
     receipt: str = field(default_factory=lambda: f"rcp_{hexid()}")
     order: str = field(default_factory=lambda: f"ord_{hexid()}")
+    grant: str = field(default_factory=lambda: f"grt_{hexid()}")
     event: str = field(default_factory=lambda: f"evt_{hexid()}")
     hook: str = field(default_factory=lambda: f"hok_{hexid()}")
     delivery: str = field(default_factory=lambda: f"dlv_{hexid()}")
@@ -316,6 +321,8 @@ BODIES: dict[str, Callable[[Ids], dict]] = {
     "POST /billing/auto-topup-orders": lambda ids: {"storefront": "misaki", "topup": "nothing", "threshold": 1, "monthly_yen": 1},
     "PUT /billing/auto-topups/{storefront}": lambda ids: {"order": f"ord_{'0' * 32}"},
     "POST /billing/topup-orders": lambda ids: {"storefront": "misaki", "topup": "nothing"},
+    "POST /admin/tenants/{tenant}/grants": lambda ids: {"unit": ids.unit, "amount": 0, "reason": "nothing"},
+    "POST /admin/tenants/{tenant}/grants/{grant}/revoke": lambda ids: {"reason": "nothing"},
     "POST /points/redeem": lambda ids: {"exchange": "nothing"},
     "POST /referrals": lambda ids: {"programme": "nothing"},
     "POST /referrals/accept": lambda ids: {"code": "22222222"},

@@ -50,7 +50,11 @@ impl FieldErrors {
         );
     }
 
-    fn into_result<T>(self, value: T) -> Result<T, Problem> {
+    /// The value, unless an error was found.
+    ///
+    /// # Errors
+    /// 422 with every field that was found wrong.
+    pub fn into_result<T>(self, value: T) -> Result<T, Problem> {
         if self.0.is_empty() {
             Ok(value)
         } else {

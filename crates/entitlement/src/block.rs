@@ -181,10 +181,7 @@ pub(crate) async fn unsettled(
 }
 
 /// Compares every closed block with its usage rows and with its hold.
-///
-/// # Errors
-/// When the database is away.
-pub async fn verify(cx: &Ctx) -> Result<Vec<Drift>, Error> {
+pub(crate) async fn verify(cx: &Ctx) -> Result<Vec<Drift>, Error> {
     let mut tx = cx.db.begin(Scope::House("verification of blocks")).await?;
     let mut drifts = Vec::new();
     let mut after = uuid::Uuid::nil();

@@ -60,7 +60,7 @@ pub(crate) struct Left {
 }
 
 /// The storefront that a unit belongs to, by its name.
-fn storefront_of(unit: &str) -> &str {
+pub(crate) fn storefront_of(unit: &str) -> &str {
     unit.split_once('.')
         .map_or(unit, |(storefront, _)| storefront)
 }

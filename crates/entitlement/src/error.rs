@@ -61,6 +61,14 @@ pub enum Error {
     ReservationClosed,
     #[error("the tenant's leases change all the time")]
     LeasesUnsettled,
+    #[error("no such tenant")]
+    TenantNotFound,
+    #[error("no such grant")]
+    GrantNotFound,
+    #[error("the grant can't be: {}", wrong_in(.0))]
+    BadGrant(Box<Problem>),
+    #[error("the key was used for another grant")]
+    GrantMismatch,
     #[error(transparent)]
     Identity(#[from] identity::Error),
     #[error(transparent)]
@@ -158,10 +166,20 @@ impl From<Error> for Problem {
                 Text::new("ただいま混み合っています。すぐにもう一度お試しください。", "It is busy right now. Please try again at once."),
             )
             .with_retry_after(1),
+            Error::TenantNotFound | Error::GrantNotFound => Problem::not_found(),
+            Error::BadGrant(problem) => *problem,
+            Error::GrantMismatch => ledger::Error::TransferMismatch.into(),
             Error::Identity(error) => error.into(),
             Error::Fault(fault) => fault.into(),
         }
     }
+}
+
+/// What is wrong with which field, for the command line.
+fn wrong_in(problem: &Problem) -> String {
+    let wrong = problem.fields.iter();
+    let wrong = wrong.map(|one| format!("{} {}", one.pointer.trim_start_matches('/'), one.text.en));
+    wrong.collect::<Vec<_>>().join(" ")
 }
 
 /// For amounts in nano-dollars: the limit, what is spent, the most that is asked for.

@@ -10,6 +10,7 @@ mod error;
 mod grant;
 mod http;
 mod lease;
+mod one_off;
 mod plan;
 mod rate;
 mod reservation;
@@ -22,11 +23,11 @@ use db::{Commit, Ctx, Scope, Tx};
 use identity::Identity;
 use tokio::sync::RwLock;
 
-pub use block::verify;
 pub use budget::note_budgets;
 pub use error::Error;
 pub use grant::{available, running_month};
 pub use http::{inference_router, router};
+pub use one_off::{Giver, GrantId, GrantView, OneOff, give, grants_of, revoke, take_revoked};
 pub use plan::{
     Catalogue, Change, Customers, Direction, Earning, Every, Exchange, Feature, Following,
     Leftover, Migration, Occasion, POINT, PeriodicGrant, Plan, PlanChange, PlanFile, PlanFileError,
@@ -46,6 +47,16 @@ pub use usage::{
     Outcome, Usage, UsageDay, UsageMonth, UsageRow, UsageSums, days as usage_days,
     export as export_usage,
 };
+
+/// Compares what is kept of blocks and of operators' grants with the books.
+///
+/// # Errors
+/// When the database is away.
+pub async fn verify(cx: &Ctx) -> Result<Vec<ledger::Drift>, Error> {
+    let mut drifts = block::verify(cx).await?;
+    drifts.extend(one_off::verify(cx).await?);
+    Ok(drifts)
+}
 
 /// The plan file that is used unless the operator names another.
 pub const DEFAULT_PLANS: &str = include_str!("../../../plans/default.toml");

@@ -11,9 +11,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     CacheUse, Cached, Error, Gateway, LEASE, Target,
+    attempts::{Attempts, Then},
     cache::Known,
-    choose,
-    choose::{MOST_CALLS, Next},
     provider::{self, Trouble},
     route::{Kind, Use},
     run::{Verdict, Way, way},
@@ -209,13 +208,11 @@ async fn call(
     targets: &[Target],
     ask: &AskVectors,
 ) -> Result<(Made, Target), Verdict> {
-    let health = &room.node.health;
     let deadline = Instant::now() + room.node.patience.run;
     let seed = id.0.as_u64_pair().1;
-    let order = choose::order(targets, |target| health.is_well(&target.name()), seed);
+    let mut attempts = Attempts::new(&room.node.health, targets, &[], seed);
     let mut verdict = Verdict::UpstreamUnavailable;
-    let mut calls = 0;
-    for (place, target) in order.iter().filter_map(|&at| targets.get(at)).enumerate() {
+    while let Some(target) = attempts.turn() {
         let known = Known::of(room, caller, target, ask).await;
         let request = EmbedRequest {
             model: target.model.clone(),
@@ -230,16 +227,10 @@ async fn call(
             };
             return Ok((made, target.clone()));
         }
-        let name = target.name();
-        let mut failed_keys = Vec::new();
-        let mut made = 0;
-        while calls < MOST_CALLS && health.admits(&name) {
+        while let Some(key) = attempts.call() {
             if Instant::now() > deadline {
                 return Err(Verdict::Deadline);
             }
-            calls += 1;
-            made += 1;
-            let key = choose::key(&target.keys, choose::throw(seed), &failed_keys);
             let secret = key.and_then(|at| target.keys.get(at));
             let silence = target.start.unwrap_or(room.node.patience.silence);
             let answering = timeout(silence, provider::embed(room, target, secret, &request));
@@ -249,7 +240,7 @@ async fn call(
             };
             let trouble = match answered {
                 Ok(answer) => {
-                    health.succeeded(&name);
+                    drop(attempts.succeeded());
                     let sent = estimate(&request.input);
                     let (answer, cached) = known.complete(room, caller, answer).await;
                     let made = Made {
@@ -263,26 +254,10 @@ async fn call(
             };
             tracing::warn!(embedding = %id, provider = target.provider, model = target.model, error = %trouble, "upstream");
             verdict = Verdict::of(trouble.meaning());
-            if trouble.is_ours() {
-                health.succeeded(&name);
-                return Err(verdict);
-            }
-            failed_keys.extend(key);
-            if trouble.is_of_the_key() && failed_keys.len() < target.keys.len() {
-                continue;
-            }
-            let others = order
-                .iter()
-                .skip(place + 1)
-                .filter_map(|&at| targets.get(at))
-                .any(|other| health.is_well(&other.name()));
-            match choose::after(&trouble, made, others, seed) {
-                Next::Again(wait) if calls < MOST_CALLS => sleep(wait).await,
-                Next::Again(_) | Next::Another => {
-                    health.failed(&name, trouble.retry_after());
-                    break;
-                }
-                Next::GiveUp => return Err(verdict),
+            match attempts.failed(&trouble) {
+                Then::GoOn => {}
+                Then::Wait(wait) => sleep(wait).await,
+                Then::GiveUp => return Err(verdict),
             }
         }
     }

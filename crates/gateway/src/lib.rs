@@ -8,6 +8,7 @@
 //! died, by any node's [`rescue`].
 
 mod aside;
+mod attempts;
 mod breaker;
 mod cache;
 mod choose;
@@ -15,6 +16,7 @@ mod credential;
 mod door;
 mod embed;
 mod error;
+mod guard;
 mod menu;
 mod models;
 mod pace;
@@ -43,6 +45,7 @@ pub use credential::{
 pub use door::{TellJobsEnd, Teller, router};
 pub use embed::{AskVectors, EmbeddingId, Vectors, embed};
 pub use error::Error;
+pub use guard::{Judge, Judgement, Refusal, Refused};
 pub use menu::{Offer, offers};
 pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider, site};
 pub use reconcile::{Counts, Difference, Export, ExportError, Line, Reconciled, reconcile};
@@ -50,7 +53,7 @@ pub use route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Routes, Target, 
 pub use run::{
     Admitted, Ask, InferenceStatus, InferenceView, RunError, RunId, RunView, StartRun, State,
     Terms, Tokens, ToolCallView, admit, begin, cancel, forget, forget_runs, get, history, launch,
-    outputs, recall, rescue, retention, statistics,
+    outputs, recall, refused_since, rescue, retention, statistics,
 };
 pub use traffic::{ModelHealth, Traffic, traffic};
 

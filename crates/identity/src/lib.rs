@@ -262,7 +262,8 @@ impl Principal {
         }
     }
 
-    fn actor(&self) -> String {
+    /// How the audit log names it.
+    pub fn actor(&self) -> String {
         match (self.user, self.key) {
             (Some(user), _) => user.to_string(),
             (None, Some(key)) => key.to_string(),

@@ -26,8 +26,8 @@ pub use hold::{
 };
 pub use http::router;
 pub use lot::{
-    Grant, LotId, PeriodStock, RollOver, Source, Stock, expire_due, grant, is_granted,
-    period_stocks, reverse, roll_over, stock,
+    Grant, LotId, PeriodStock, RollOver, Source, Stock, Whereabouts, expire_due, grant, is_granted,
+    period_stocks, reverse, roll_over, stock, whereabouts,
 };
 pub use verify::{Drift, verify};
 

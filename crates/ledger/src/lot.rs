@@ -246,12 +246,12 @@ pub async fn reverse(
     kept: i64,
     reason: &str,
 ) -> Result<i64, Error> {
-    let Some(whole) = store::find(conn, lot).await? else {
+    let Some(whole) = find(conn, lot).await? else {
         return Err(Error::BadAmount);
     };
     account::store::lock(conn, whole.tenant, &whole.unit).await?;
     // asked again under the lock, which is what keeps the figures still
-    let Some(now) = store::find(conn, lot).await? else {
+    let Some(now) = find(conn, lot).await? else {
         return Err(Error::BadAmount);
     };
     let used = now.spent + now.held;
@@ -274,14 +274,31 @@ pub async fn reverse(
     Ok((used - kept).max(0))
 }
 
-/// Where a lot's units are.
-#[derive(Debug)]
-struct Whereabouts {
-    tenant: TenantId,
-    unit: String,
-    available: i64,
-    held: i64,
-    spent: i64,
+/// Where a lot's units are; what is nowhere of these expired or was taken back.
+#[derive(Clone, Debug)]
+pub struct Whereabouts {
+    pub id: LotId,
+    pub tenant: TenantId,
+    pub unit: String,
+    pub amount: i64,
+    pub available: i64,
+    pub held: i64,
+    pub spent: i64,
+}
+
+/// Where the units of these lots are, of those that there are.
+///
+/// # Errors
+/// When the database is away.
+pub async fn whereabouts(
+    conn: &mut PgConnection,
+    lots: &[LotId],
+) -> sqlx::Result<Vec<Whereabouts>> {
+    store::whereabouts(conn, lots).await
+}
+
+async fn find(conn: &mut PgConnection, lot: LotId) -> sqlx::Result<Option<Whereabouts>> {
+    Ok(whereabouts(conn, &[lot]).await?.pop())
 }
 
 /// Lots that can give, in the order in which they are used: priority, then what expires first, then the oldest.

@@ -8,7 +8,9 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use settings::{LogFormat, Settings};
 
-use crate::{admin, background, database, house, people, providers, run, seals, till, training};
+use crate::{
+    admin, background, database, grants, house, people, providers, run, seals, till, training,
+};
 
 /// Several subscription services behind one counter.
 #[derive(Debug, Parser)]
@@ -46,6 +48,9 @@ enum Command {
     /// Families, schools and teams.
     #[command(subcommand)]
     Tenants(people::TenantsCommand),
+    /// Units that tenants have beside their plans.
+    #[command(subcommand)]
+    Grants(grants::GrantsCommand),
     /// API keys.
     #[command(subcommand)]
     Keys(people::KeysCommand),
@@ -158,6 +163,7 @@ impl Cli {
             Command::Plans(command) => admin::plans(&settings, command).await,
             Command::Users(command) => people::users(&settings, command).await,
             Command::Tenants(command) => people::tenants(&settings, command).await,
+            Command::Grants(command) => grants::command(&settings, command).await,
             Command::Keys(command) => people::keys(&settings, command).await,
             Command::Clients(command) => people::clients(&settings, command).await,
             Command::Audit(command) => people::audit(&settings, command).await,

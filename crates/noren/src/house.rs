@@ -147,7 +147,10 @@ impl House {
     }
 
     /// What the account listener answers.
-    pub(crate) fn account(&self, front: Front) -> Router {
+    ///
+    /// # Errors
+    /// When its pages can't be made.
+    pub(crate) fn account(&self, front: Front) -> Result<Router> {
         let counter = Counter {
             identity: self.identity.clone(),
             front: front.clone(),
@@ -176,19 +179,20 @@ impl House {
                 .split_for_parts();
         idempotency::describe(&mut document);
         let own = origins(&self.urls.account);
+        let pages = web::pages(&self.urls, Arc::clone(&self.entitlement.catalogue))?;
         let routes = self
             .once(Door::Account, routes)
             .merge(front::document(&document))
             .merge(web::assets())
             .method_not_allowed_fallback({
-                let pages = web::pages(&self.urls.inference);
+                let pages = pages.clone();
                 move |request| web::other_method(pages, request)
             })
-            .fallback_service(web::pages(&self.urls.inference))
+            .fallback_service(pages)
             .layer(from_fn(move |request: Request, next: Next| {
                 api::refuse_foreign_origins(own.clone(), request, next)
             }));
-        api::wrap(routes, self.identity.cx.ids.clone())
+        Ok(api::wrap(routes, self.identity.cx.ids.clone()))
     }
 
     /// What the inference listener answers.

@@ -8,6 +8,7 @@ mod database;
 mod demo;
 mod farewell;
 mod front;
+mod grants;
 mod house;
 mod idempotency;
 mod limits;

@@ -90,7 +90,7 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
         let proxies = Proxies::new(settings.server.proxies()?);
         tasks.spawn(api::serve(
             account,
-            house.account(front.clone()),
+            house.account(front.clone())?,
             limits,
             proxies.clone(),
             stop.clone(),
@@ -173,7 +173,7 @@ pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result
         readiness: readiness.into(),
     };
     let app: Router = match args.only {
-        Listener::Account => house.account(front),
+        Listener::Account => house.account(front)?,
         Listener::Inference => house.inference(front),
     };
     tasks.spawn(follow_revocations(house.identity.clone(), stop.clone()));

@@ -59,6 +59,7 @@ async fn once(house: &House) {
     tell("budgets", noted);
     let ordered = billing::top_up_due(&house.billing, MOST).await;
     tell("automatic top-ups", ordered);
+    tell("taken back", entitlement::take_revoked(cx, MOST).await);
     tell("debts", billing::mend_debts(&house.billing, MOST).await);
     let settled = billing::settle_rewards(&house.billing, MOST).await;
     tell("rewards", settled);

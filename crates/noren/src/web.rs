@@ -1,3 +1,7 @@
+mod public;
+
+use std::sync::Arc;
+
 use axum::{
     Router,
     extract::Request,
@@ -5,11 +9,19 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::{MethodRouter, any},
 };
+use entitlement::Catalogue;
+use kernel::{Fault, Lang};
 use memory_serve::CacheControl;
+use tokio::sync::RwLock;
 use tower::ServiceExt;
 
-/// The page that starts the web app.
+use crate::house::PublicUrls;
+use public::Public;
+
+/// The page that starts the web app. What a path is about comes between its marks.
 const INDEX: &str = include_str!(env!("NOREN_WEB_INDEX"));
+const HEAD: [&str; 2] = ["<!--head-->", "<!--/head-->"];
+const BODY: [&str; 2] = ["<!--body-->", "<!--/body-->"];
 
 /// First parts of the paths that the web app knows. Every other path is answered 404, with the app's own page for it.
 const PAGES: [&str; 15] = [
@@ -67,34 +79,108 @@ fn is_page(path: &str) -> bool {
 }
 
 /// The web app's page for whoever asks for a page, and 404 for whoever doesn't.
-pub(crate) fn pages(inference_url: &str) -> MethodRouter {
+///
+/// # Errors
+/// When a template is broken.
+pub(crate) fn pages(
+    urls: &PublicUrls,
+    catalogue: Arc<RwLock<Catalogue>>,
+) -> anyhow::Result<MethodRouter> {
     let policy = format!(
-        "default-src 'self'; connect-src 'self' {inference_url}; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
-         script-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        "default-src 'self'; connect-src 'self' {}; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
+         script-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        urls.inference
     );
-    let policy =
-        HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'self'"));
-    any(move |request: Request| async move { page(&request, policy) })
+    let policy = HeaderValue::from_str(&policy)?;
+    let public = Arc::new(Public::new(urls.clone())?);
+    Ok(any(move |request: Request| async move {
+        let catalogue = catalogue.read().await;
+        page(&request, &public, &catalogue, policy)
+    }))
 }
 
-fn page(request: &Request, policy: HeaderValue) -> Response {
-    let wants_page = matches!(*request.method(), Method::GET | Method::HEAD)
-        && request
-            .headers()
-            .get(header::ACCEPT)
-            .and_then(|v| v.to_str().ok())
-            .is_some_and(|v| v.contains("text/html"));
+fn page(
+    request: &Request,
+    public: &Public,
+    catalogue: &Catalogue,
+    policy: HeaderValue,
+) -> Response {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let path = request.uri().path();
+    match path {
+        "/robots.txt" => return public.robots().into_response(),
+        "/sitemap.xml" => {
+            let kind = [(header::CONTENT_TYPE, "application/xml")];
+            return public
+                .sitemap()
+                .map_or_else(broken, |map| (kind, map).into_response());
+        }
+        _ => {}
+    }
+    let wants_page = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|v| v.contains("text/html"));
     if !wants_page {
         return StatusCode::NOT_FOUND.into_response();
     }
-    let status = if is_page(request.uri().path()) {
+    let status = if is_page(path) {
         StatusCode::OK
     } else {
         StatusCode::NOT_FOUND
     };
-    let mut response = (status, Html(INDEX)).into_response();
+    let lang = if request
+        .uri()
+        .query()
+        .is_some_and(|query| query.split('&').any(|part| part == "lang=en"))
+    {
+        Lang::En
+    } else {
+        Lang::Ja
+    };
+    let parts = match public.parts(path, lang, catalogue) {
+        Ok(parts) => parts,
+        Err(error) => return broken(error),
+    };
+    let html = between(INDEX, HEAD, &parts.head);
+    let html = between(&html, BODY, &parts.body);
+    let html = match lang {
+        Lang::Ja => html,
+        Lang::En => html.replacen("<html lang=\"ja\">", "<html lang=\"en\">", 1),
+    };
+    let mut response = (status, Html(html)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
+}
+
+fn broken(error: minijinja::Error) -> Response {
+    api::Problem::from(Fault::internal("a page can't be written", error)).into_response()
+}
+
+/// A page with something else between two marks, if it has them.
+fn between(page: &str, [from, to]: [&str; 2], text: &str) -> String {
+    page.split_once(from)
+        .and_then(|(before, rest)| Some((before, rest.split_once(to)?.1)))
+        .map_or_else(
+            || page.to_owned(),
+            |(before, after)| [before, text, after].concat(),
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_between_two_marks_is_replaced() {
+        let marks = ["<a>", "</a>"];
+        assert_eq!(between("1<a>2</a>3", marks, "-"), "1-3");
+        assert_eq!(between("1<a>2", marks, "-"), "1<a>2");
+        assert_eq!(between("123", marks, "-"), "123");
+    }
 }

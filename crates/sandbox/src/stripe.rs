@@ -23,7 +23,7 @@ mod shape;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use axum::Router;
@@ -72,7 +72,8 @@ struct Inner {
     faults: Mutex<faults::Faults>,
     /// Those who change something under a key stand in it.
     line: Mutex<()>,
-    http: Option<reqwest::Client>,
+    /// Made when the first event is sent: it reads every authority's certificate.
+    http: OnceLock<Option<reqwest::Client>>,
 }
 
 impl StripeDouble {
@@ -82,18 +83,22 @@ impl StripeDouble {
         books.stands_at = config.stands_at;
         books.base.clone_from(&config.base_url);
         books.key.clone_from(&config.secret_key);
-        let http = reqwest::Client::builder()
-            .timeout(std::time::Duration::from_secs(10))
-            .build()
-            .ok();
         Self(Arc::new(Inner {
             events: Mutex::new(config.events.clone()),
             faults: Mutex::default(),
             line: Mutex::default(),
             books: Mutex::new(books),
             config,
-            http,
+            http: OnceLock::new(),
         }))
+    }
+
+    fn client(&self) -> Option<&reqwest::Client> {
+        let client = self.0.http.get_or_init(|| {
+            let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(10));
+            client.build().ok()
+        });
+        client.as_ref()
     }
 
     /// What it answers.
@@ -106,8 +111,13 @@ impl StripeDouble {
 
     /// All events so far as they would be sent, the oldest first; in the shape before 2025-03-31 if so wished.
     pub fn events(&self, old: bool) -> Vec<String> {
+        self.events_after(0, old)
+    }
+
+    /// As [`Self::events`], without so many of the oldest.
+    pub fn events_after(&self, known: usize, old: bool) -> Vec<String> {
         let books = self.books();
-        let events = books.all("event");
+        let events = books.all("event").skip(known);
         events
             .map(|event| shape::event(event, old).to_string())
             .collect()

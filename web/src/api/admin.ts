@@ -18,6 +18,8 @@ export interface PlanHistory {
 export type TenantLine = Schemas['OperatorTenant']
 export type TenantBalance = Schemas['UnitBalance']
 export type TenantLot = Schemas['Lot']
+export type OneOffGrant = Schemas['OneOffGrant']
+export type NewOneOffGrant = Schemas['NewOneOffGrant']
 export type SubscriptionLine = Schemas['TenantSubscription']
 
 export const eventStates = ['queued', 'working', 'waiting', 'done', 'ignored', 'dead'] as const
@@ -90,6 +92,22 @@ export async function getTenantBalances(tenant: string): Promise<TenantBalance[]
 export function getTenantLots(tenant: string, unit: string, cursor: Cursor): Promise<Page<TenantLot>> {
   const params = { path: { tenant, unit }, query: paging(cursor, 20) }
   return unwrap(account.GET('/admin/tenants/{tenant}/ledger/{unit}/lots', { params }))
+}
+
+export function getGrants(tenant: string, cursor: Cursor): Promise<Page<OneOffGrant>> {
+  const params = { path: { tenant }, query: paging(cursor, 20) }
+  return unwrap(account.GET('/admin/tenants/{tenant}/grants', { params }))
+}
+
+/** The same key gives nothing more, however often it is sent. */
+export function giveUnits(tenant: string, key: string, body: NewOneOffGrant): Promise<OneOffGrant> {
+  const params = { path: { tenant }, header: { 'Idempotency-Key': key } }
+  return unwrap(account.POST('/admin/tenants/{tenant}/grants', { params, body }))
+}
+
+export function takeUnitsBack(tenant: string, grant: string, reason: string): Promise<OneOffGrant> {
+  const params = { path: { tenant, grant } }
+  return unwrap(account.POST('/admin/tenants/{tenant}/grants/{grant}/revoke', { params, body: { reason } }))
 }
 
 export interface SubscriptionFilters {

@@ -7,6 +7,11 @@ import type { Locale, PassingAnswer, PlanView, paths, Run, SendReply } from './t
 
 const RENEW_BEFORE_MS = 30_000
 
+// Where the inference listener is, as the house tells everybody who loads its page.
+export function inferenceUrl(): string {
+  return document.querySelector<HTMLMetaElement>('meta[name="noren-inference"]')?.content ?? location.origin
+}
+
 export interface AccessKeeper {
   access: (fresh: boolean) => Promise<Access>
   remember: (plan: PlanView) => void

@@ -243,6 +243,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/misaki/moderation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many answers of models were refused in the last 30 days, and why. */
+        get: operations["get_moderation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/misaki/persona": {
         parameters: {
             query?: never;
@@ -531,6 +548,44 @@ export interface paths {
         get: operations["operator_tenants"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/tenants/{tenant}/grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what operators gave a tenant beside its plan, the newest first, and what became of it. */
+        get: operations["list_one_off_grants"];
+        put?: never;
+        /** Gives a tenant units beside its plan. The same `Idempotency-Key` gives nothing more, however long after. */
+        post: operations["give_one_off_grant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/tenants/{tenant}/grants/{grant}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes back what nobody used of a grant. What is set aside for work at this moment may still be used; said again it changes
+         *     nothing.
+         */
+        post: operations["revoke_one_off_grant"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3934,6 +3989,7 @@ export interface components {
             at: string | null;
             given: boolean;
         };
+        GrantId: string;
         /** @description The sums of one group. */
         Group: components["schemas"]["Sums"] & {
             id: components["schemas"]["KeyId"] | null;
@@ -3945,6 +4001,11 @@ export interface components {
          * @enum {string}
          */
         GroupKind: "family" | "school" | "team";
+        /**
+         * @description Why an answer may not be said.
+         * @enum {string}
+         */
+        Guarded: "minors" | "self_harm" | "house";
         /** @enum {string} */
         Happening: "asked" | "started" | "completed" | "failed" | "cancelled" | "text_deleted";
         /** @description A past run with all that is kept of it. */
@@ -4533,6 +4594,16 @@ export interface components {
             /** Format: double */
             success_rate_1h: number | null;
         };
+        /** @description What became of answers that were looked through. */
+        Moderation: {
+            /** @description How many answers were refused, by the reason, the most first; their words are kept nowhere. */
+            refused: components["schemas"]["Refused"][];
+            /**
+             * Format: date-time
+             * @description From when on is counted.
+             */
+            since: string;
+        };
         /** @description Something that happened to a run. */
         Moment: {
             /** Format: date-time */
@@ -4640,6 +4711,20 @@ export interface components {
             instead_of?: components["schemas"]["MessageId"] | null;
             locale?: components["schemas"]["Lang"];
             text: string;
+        };
+        /** @description Units to give a tenant beside its plan. */
+        NewOneOffGrant: {
+            /** Format: int64 */
+            amount: number;
+            /**
+             * Format: date-time
+             * @description Within the next five years; without it they never expire.
+             */
+            expires_at?: string | null;
+            /** @description Why, in one line. The customer reads it. */
+            reason: string;
+            /** @description One of a plan or a top-up, such as `misaki.chat`. */
+            unit: string;
         };
         NewPasskey: {
             ceremony: string;
@@ -4752,6 +4837,37 @@ export interface components {
          * @enum {string}
          */
         OffReason: "owner" | "failing" | "gone";
+        /** @description Units that an operator gave beside a plan, and what became of them. */
+        OneOffGrant: {
+            /** Format: int64 */
+            amount: number;
+            /** Format: date-time */
+            expires_at: string | null;
+            /** Format: date-time */
+            given_at: string;
+            /** @description An operator's id, or `operator` for the command line. */
+            given_by: string;
+            /**
+             * Format: int64
+             * @description Set aside for work under way.
+             */
+            held: number;
+            id: components["schemas"]["GrantId"];
+            /**
+             * Format: int64
+             * @description What nobody used or set aside yet.
+             */
+            left: number;
+            reason: string;
+            /** Format: date-time */
+            revoked_at: string | null;
+            revoked_by: string | null;
+            revoked_reason: string | null;
+            tenant: string;
+            unit: string;
+            /** Format: int64 */
+            used: number;
+        };
         /** @description What this issuer can do (OpenID Connect Discovery §3, RFC 8414 §2). */
         OpenIdConfiguration: {
             authorization_endpoint: string;
@@ -5085,6 +5201,41 @@ export interface components {
             next_cursor: string | null;
         };
         /** @description One page of a list. There are no totals: they cost a scan and are stale when read. */
+        Page_OneOffGrant: {
+            items: {
+                /** Format: int64 */
+                amount: number;
+                /** Format: date-time */
+                expires_at: string | null;
+                /** Format: date-time */
+                given_at: string;
+                /** @description An operator's id, or `operator` for the command line. */
+                given_by: string;
+                /**
+                 * Format: int64
+                 * @description Set aside for work under way.
+                 */
+                held: number;
+                id: components["schemas"]["GrantId"];
+                /**
+                 * Format: int64
+                 * @description What nobody used or set aside yet.
+                 */
+                left: number;
+                reason: string;
+                /** Format: date-time */
+                revoked_at: string | null;
+                revoked_by: string | null;
+                revoked_reason: string | null;
+                tenant: string;
+                unit: string;
+                /** Format: int64 */
+                used: number;
+            }[];
+            /** @description Pass it back as `cursor`; `null` on the last page. */
+            next_cursor: string | null;
+        };
+        /** @description One page of a list. There are no totals: they cost a scan and are stale when read. */
         Page_OperatorTenant: {
             items: (components["schemas"]["TenantRow"] & {
                 /** @description By storefront; one that is not named is on the plan of whoever pays nothing. */
@@ -5264,6 +5415,7 @@ export interface components {
         Phrase: {
             /** @description Offered as a button to a person who doesn't know what to say; the first of `match` is its label. */
             chip?: boolean;
+            guards?: components["schemas"]["Guarded"] | null;
             /** @description Its name, for logs and for the choice of a reply. */
             id: string;
             /** @description Texts that it answers. */
@@ -5274,7 +5426,7 @@ export interface components {
             replies: components["schemas"]["Reply"][];
             /** @description Matches anywhere in a text, and before everything else. */
             safety?: boolean;
-            /** @description Words in which a safety entry means nothing. */
+            /** @description Words in which an entry of safety, or of what guards, means nothing. */
             unless?: string[];
         };
         /** @description What is being worked on. */
@@ -5753,6 +5905,12 @@ export interface components {
         RefreshRequest: {
             refresh_token: string;
         };
+        /** @description How often answers were refused for one reason. */
+        Refused: {
+            /** Format: int64 */
+            answers: number;
+            category: string;
+        };
         Register: {
             display_name?: string | null;
             email: string;
@@ -5802,6 +5960,11 @@ export interface components {
              */
             days: number | null;
             keep: components["schemas"]["Keep"];
+        };
+        /** @description Why units are taken back. */
+        RevokedGrant: {
+            /** @description In one line. The customer reads it. */
+            reason: string;
         };
         /** @description Units for one side of an invitation. */
         Reward: {
@@ -6261,6 +6424,8 @@ export interface components {
          */
         Trigger: "sign_up" | "invoice";
         TryText: {
+            /** @description Whether it is tried as the answer of a model: what guards is looked for in it. */
+            as_answer?: boolean;
             from?: components["schemas"]["From"];
             /**
              * Format: int32
@@ -7009,6 +7174,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_ReportView"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_moderation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Moderation"];
                 };
             };
             /** @description The request is refused; `code` says why. */
@@ -7925,6 +8127,143 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_OperatorTenant"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_one_off_grants: {
+        parameters: {
+            query?: {
+                /** @description 1 to 100, 20 unless said. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                tenant: components["schemas"]["TenantId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_OneOffGrant"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    give_one_off_grant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                tenant: components["schemas"]["TenantId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewOneOffGrant"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneOffGrant"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_one_off_grant: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                tenant: components["schemas"]["TenantId"];
+                grant: components["schemas"]["GrantId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevokedGrant"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OneOffGrant"];
                 };
             };
             /** @description The request is refused; `code` says why. */

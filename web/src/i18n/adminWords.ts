@@ -135,8 +135,52 @@ export const tenantDeskWords = define({
   forever: { ja: '期限なし', en: 'no end' },
 })
 
+export const grantDeskWords = define({
+  title: { ja: 'プランとは別に渡した分', en: 'Given beside the plan' },
+  lead: {
+    ja: '誰が、なぜ渡したかは帳簿と記録に残り、わけはお客さまにも見えます。',
+    en: 'The books and the log keep who gave it and why. The customer reads the reason.',
+  },
+  give: { ja: '渡す', en: 'Give units' },
+  unit: { ja: '数えるもの', en: 'Unit' },
+  amount: { ja: '数', en: 'Amount' },
+  amountHint: { ja: '1〜10億', en: '1 to 1,000,000,000' },
+  badAmount: { ja: '1〜10億の数を入れてください', en: 'Enter a number from 1 to 1,000,000,000' },
+  until: { ja: '使える最後の日', en: 'Last day' },
+  untilHint: { ja: '空のままなら、期限はありません。', en: 'Leave it empty for no end.' },
+  badUntil: { ja: '今日から5年以内の日を選んでください', en: 'Choose a day within the next five years' },
+  reason: { ja: 'わけ', en: 'Reason' },
+  reasonHint: {
+    ja: 'お客さまが読みます。名前などは書かないでください。',
+    en: 'The customer reads it. Please write no names.',
+  },
+  needReason: { ja: 'わけを書いてください', en: 'Say why' },
+  empty: { ja: '渡したものはありません。', en: 'Nothing was given.' },
+  given: { ja: '渡した数', en: 'Given' },
+  left: { ja: '残り', en: 'Left' },
+  used: { ja: '使った', en: 'Used' },
+  by: { ja: (who: string) => `${who}が渡しました`, en: (who: string) => `given by ${who}` },
+  ends: { ja: (at: string) => `${at}まで`, en: (at: string) => `until ${at}` },
+  forever: { ja: '期限なし', en: 'no end' },
+  takeBack: { ja: '残りを取り消す', en: 'Take the rest back' },
+  takeBackOf: {
+    ja: (amount: string, unit: string) => `${unit} ${amount} の残りを取り消す`,
+    en: (amount: string, unit: string) => `Take back the rest of ${amount} ${unit}`,
+  },
+  takeBackText: {
+    ja: 'まだ使われていない分だけがなくなります。進んでいる仕事の分は、そのまま使えます。',
+    en: 'Only what nobody used is taken. Work under way keeps what it has.',
+  },
+  takenBack: {
+    ja: (who: string, why: string) => `${who}が取り消しました：${why}`,
+    en: (who: string, why: string) => `taken back by ${who}: ${why}`,
+  },
+})
+
 export const subscriptionDeskWords = define({
   lead: { ja: 'お支払いで続いている契約です。', en: 'What tenants pay for.' },
+  none: { ja: 'まだ契約はありません', en: 'No subscriptions yet' },
+  noneText: { ja: 'お申し込みがあると、ここに並びます。', en: 'They appear here when somebody subscribes.' },
   empty: { ja: 'あてはまる契約はありません', en: 'No subscription fits' },
   emptyText: { ja: '絞り込みをやめると、すべて見られます。', en: 'Clear the filters to see all.' },
   end: { ja: '今の期間の終わり', en: 'Period ends' },
@@ -161,6 +205,7 @@ export const eventDeskWords = define({
     ja: 'Stripeから届いた知らせ。止まったものは、ここでもう一度動かせます。',
     en: 'What Stripe told us. What got stuck can be done again here.',
   },
+  none: { ja: 'まだ何も届いていません', en: 'Nothing has come yet' },
   empty: { ja: 'あてはまる出来事はありません', en: 'No event fits' },
   emptyText: {
     ja: '届いていないはずのものがあれば、Stripeとつき合わせてください。',
@@ -196,8 +241,10 @@ export const jobDeskWords = define({
     ja: '裏で進む仕事。止まった仕事は、わけを見てから、やり直すか消してください。',
     en: 'Work behind the scenes. See why a job is dead, then retry or delete it.',
   },
+  none: { ja: '仕事はありません', en: 'No jobs' },
+  noneText: { ja: '列は空です。', en: 'The line is empty.' },
   empty: { ja: 'あてはまる仕事はありません', en: 'No job fits' },
-  emptyText: { ja: '列は空です。', en: 'The line is empty.' },
+  emptyText: { ja: '絞り込みをやめると、すべて見られます。', en: 'Clear the filters to see all.' },
   statistics: { ja: '種類ごとの数', en: 'By kind' },
   noStatistics: { ja: '待っている仕事はありません。', en: 'No job is waiting.' },
   list: { ja: '仕事の一覧', en: 'List of jobs' },

@@ -8,8 +8,14 @@ function isLocale(value: unknown): value is Locale {
   return value === 'ja' || value === 'en'
 }
 
+// What the address asks for, as search engines lead to it.
+function asked(): Locale | null {
+  const lang = new URLSearchParams(location.search).get('lang')
+  return isLocale(lang) ? lang : null
+}
+
 // Japanese first: a browser in another language still meets the house in Japanese until someone chooses.
-const store = createStore<Locale>(kept(KEY, isLocale) ?? 'ja')
+const store = createStore<Locale>(asked() ?? kept(KEY, isLocale) ?? 'ja')
 
 export function currentLocale(): Locale {
   return store.get()
@@ -17,7 +23,7 @@ export function currentLocale(): Locale {
 
 // Whether someone chose on this device; until then an account's own language may decide.
 export function localeChosen(): boolean {
-  return kept(KEY, isLocale) !== null
+  return (asked() ?? kept(KEY, isLocale)) !== null
 }
 
 export function chooseLocale(locale: Locale): void {

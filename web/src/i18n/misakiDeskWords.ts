@@ -62,6 +62,26 @@ export const phraseDeskWords = define({
     ja: '助けの言葉（どこに出てきても、何より先に答える）',
     en: 'Help words (found anywhere, before all else)',
   },
+  guards: { ja: '何に使うか', en: 'What it is for' },
+  guardsNone: { ja: 'お客さまの言葉に答える', en: 'Answers what guests say' },
+  guardsHint: {
+    ja: '見張りにすると、モデルの返事の中を探し、あればその返事を止めてここのお返事に替えます。',
+    en: 'A guard is looked for in the answers of models; an answer that has it is replaced by a reply of this phrase.',
+  },
+  minors: { ja: '見張り：未成年の性的な内容', en: 'Guard: minors in sexual contexts' },
+  self_harm: { ja: '見張り：自分を傷つけることのすすめ', en: 'Guard: encouragement to hurt oneself' },
+  house: { ja: '見張り：店で言わない言葉', en: 'Guard: what this house does not say' },
+  guardMark: { ja: '見張り', en: 'guard' },
+  refused: { ja: '替えられた返事（30日間）', en: 'Answers replaced (30 days)' },
+  refusedNone: { ja: '替えられた返事はありません。', en: 'No answer was replaced.' },
+  refusedText: {
+    ja: '数だけを残し、替えられた言葉はどこにも残しません。',
+    en: 'Only the number is kept; the words that were replaced are kept nowhere.',
+  },
+  category: { ja: '理由', en: 'Reason' },
+  answers: { ja: '返事', en: 'Answers' },
+  asAnswer: { ja: 'モデルの返事として試す', en: 'Try it as a model’s answer' },
+  fine: { ja: '見張りに当たりません。そのまま出ます。', en: 'No guard is hit: it would be said as it is.' },
   safetyMark: { ja: '助け', en: 'help' },
   add: { ja: '新しい定型文', en: 'New phrase' },
   edit: { ja: '直す', en: 'Edit' },
@@ -131,6 +151,7 @@ export const phraseDeskWords = define({
 })
 
 export const personaDeskWords = define({
+  publishedAt: { ja: '公開した日時', en: 'Published' },
   title: { ja: '人柄', en: 'Persona' },
   lead: {
     ja: 'みさきがどんな人か。キャラクターカードV3で持ち、どのモデルに替わっても変わりません。',
@@ -198,6 +219,7 @@ export const routingDeskWords = define({
     en: 'Which plan leads to which model, and how it is doing. Plans and models are changed in their files.',
   },
   list: { ja: 'プランとモデル', en: 'Plans and models' },
+  plan: { ja: 'プラン', en: 'Plan' },
   work: { ja: '仕事', en: 'Task' },
   model: { ja: 'モデル', en: 'Model' },
   health: { ja: '調子', en: 'Health' },

@@ -74,6 +74,7 @@ export const rewardWords = define({
   lot_exchange: { ja: 'ポイントとの交換', en: 'In exchange for points' },
   lot_referrer: { ja: 'ご紹介のお礼', en: 'For an invitation' },
   lot_rolled: { ja: '前の期間からの繰り越し', en: 'Rolled over from the period before' },
+  lot_operator: { ja: 'お店からの贈り物', en: 'Given by the house' },
   lot_invited: { ja: '招待のお礼', en: 'For being invited' },
 })
 
@@ -82,6 +83,7 @@ export function rewardTitle(reason: string, locale: Locale): string {
   const words = wordsOf(rewardWords, locale)
   const [kind, what] = reason.split('/')
   if (kind === 'roll-over') return words.lot_rolled
+  if (kind === 'operator') return words.lot_operator
   if (kind === 'referral') return what === 'referrer' ? words.lot_referrer : words.lot_invited
   if (kind !== 'points') return reason
   if (what === 'invoice') return words.lot_invoice

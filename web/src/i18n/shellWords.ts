@@ -33,7 +33,7 @@ export const shellWords = define({
 export const welcomeWords = define({
   title: { ja: 'のれんをくぐれば、すぐに使えます。', en: 'Step through the curtain. It simply works.' },
   lead: {
-    ja: '四つのお店が、ひとつの帳場でつながっています。アカウントも、お支払いも、使った分の記録もひとつ。鍵の登録はいりません。まずは、のぞいてみてください。',
+    ja: '四つのお店が、ひとつの帳場でつながっています。アカウントも、お支払いも、使った分の記録もひとつ。APIキーの登録はいりません。まずは中をご覧ください。',
     en: 'Four shops share one counter: one account, one bill, one record of what you used. No key to set up first. Have a look around.',
   },
   shops: { ja: 'お店', en: 'Shops' },

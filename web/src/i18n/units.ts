@@ -3,14 +3,15 @@ import { unitWords } from './billingWords'
 import { count } from './format'
 import { wordsOf } from './text'
 
-type Kind = 'chat' | 'request' | 'ticket' | 'embedding' | 'token' | 'point'
+type Kind = 'chat' | 'request' | 'ticket' | 'training' | 'embedding' | 'token' | 'point'
 
 // What is counted is named by the second half of its unit, such as `misaki.chat`; the shop is the first half.
 function kindOf(unit: string): Kind | null {
   // What the inference API counts is not part of a talk.
   if (unit === 'genai.chat') return 'request'
   const name = unit.slice(unit.indexOf('.') + 1)
-  if (/embed/.test(name)) return 'embedding'
+  // A site's bot is trained with them; elsewhere they are what the API counts.
+  if (/embed/.test(name)) return unit.startsWith('webgpt.') ? 'training' : 'embedding'
   if (/token/.test(name)) return 'token'
   if (/ticket/.test(name)) return 'ticket'
   if (name === 'point') return 'point'
@@ -34,6 +35,7 @@ export function amountOf(unit: string, amount: number, locale: Locale): string {
       return words.times(shown)
     case 'ticket':
       return words.sheets(shown)
+    case 'training':
     case 'embedding':
     case 'token':
       return words.tokens(shown)

@@ -1,10 +1,11 @@
 import type { ComponentProps } from 'react'
+import { cx } from './css'
 import { Labelled, type Labels } from './Labelled'
 
-export function TextArea({ label, hint, error, ...area }: Omit<ComponentProps<'textarea'>, 'id'> & Labels) {
+export function TextArea({ label, hint, error, className, ...area }: Omit<ComponentProps<'textarea'>, 'id'> & Labels) {
   return (
     <Labelled label={label} {...(hint ? { hint } : {})} error={error}>
-      {(control) => <textarea {...control} {...area} />}
+      {(control) => <textarea {...control} {...area} className={cx(control.className, className)} />}
     </Labelled>
   )
 }

@@ -113,29 +113,54 @@ struct Shop {
 }
 
 async fn stand_in(now: DateTime<Utc>) -> (StripeDouble, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
-    let stripe = StripeDouble::open(sandbox::StripeConfig {
-        prices: [
-            ("price_light", 2980, false),
-            ("price_family", 5980, false),
-            ("price_five", 3000, true),
-        ]
-        .map(|(id, amount, once)| StripePrice {
-            id: id.to_owned(),
-            amount,
-            title: id.to_owned(),
-            once,
-        })
-        .to_vec(),
-        base_url: base.clone(),
-        secret_key: KEY.to_owned(),
-        stands_at: Some(now.timestamp()),
-        ..sandbox::StripeConfig::default()
-    });
-    let router = stripe.router();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    (stripe, base)
+    let counter = Counter::open().await;
+    let stripe = counter.next(now).await;
+    (stripe, counter.base)
+}
+
+/// An address at which one stand-in answers after another.
+struct Counter {
+    base: String,
+    routes: Arc<RwLock<Router>>,
+}
+
+impl Counter {
+    async fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let routes = Arc::new(RwLock::new(Router::new()));
+        let current = Arc::clone(&routes);
+        let router = Router::new().fallback(async move |request: Request<Body>| {
+            let routes = current.read().await.clone();
+            routes.oneshot(request).await
+        });
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { base, routes }
+    }
+
+    /// A new stand-in, which knows nothing of the one before.
+    async fn next(&self, now: DateTime<Utc>) -> StripeDouble {
+        let stripe = StripeDouble::open(sandbox::StripeConfig {
+            prices: [
+                ("price_light", 2980, false),
+                ("price_family", 5980, false),
+                ("price_five", 3000, true),
+            ]
+            .map(|(id, amount, once)| StripePrice {
+                id: id.to_owned(),
+                amount,
+                title: id.to_owned(),
+                once,
+            })
+            .to_vec(),
+            base_url: self.base.clone(),
+            secret_key: KEY.to_owned(),
+            stands_at: Some(now.timestamp()),
+            ..sandbox::StripeConfig::default()
+        });
+        *self.routes.write().await = stripe.router();
+        stripe
+    }
 }
 
 async fn house(cx: &Ctx) -> Entitlement {
@@ -174,6 +199,13 @@ fn open(house: &Entitlement, api_url: &str, version: &str) -> Billing {
     Billing::open(house.clone(), config).unwrap()
 }
 
+/// The room and its routes.
+fn opened(house: &Entitlement, api_url: &str, version: &str) -> (Billing, Router) {
+    let room = open(house, api_url, version);
+    let (router, _) = billing::router().with_state(room.clone()).split_for_parts();
+    (room, router)
+}
+
 const NEW: &str = "2026-10-28.endive";
 const OLD: &str = "2024-06-20";
 
@@ -185,10 +217,14 @@ impl Shop {
     /// A new tenant with a stand-in of its own.
     async fn of(house: &Entitlement, version: &str) -> Self {
         let (stripe, base) = stand_in(house.cx.clock.now()).await;
-        let room = open(house, &base, version);
+        let (room, router) = opened(house, &base, version);
+        Self::at(room, router, stripe).await
+    }
+
+    /// A new tenant at a room that is open already.
+    async fn at(room: Billing, router: Router, stripe: StripeDouble) -> Self {
         let meta = RequestMeta::of_the_house("req_test");
         let guest = identity::guest(&room.identity, &meta).await.unwrap();
-        let (router, _) = billing::router().with_state(room.clone()).split_for_parts();
         Self {
             room,
             router,

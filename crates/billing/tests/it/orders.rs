@@ -4,7 +4,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 
-const ROUNDS: u64 = 200;
+const ROUNDS: u64 = 500;
 /// So many go on beside each other, each in a database of its own: whoever finds an event works on it.
 const LANES: u64 = 4;
 
@@ -61,6 +61,7 @@ async fn ledger_sums(test: &TestCtx, shop: &Shop) -> Vec<(String, i64)> {
 
 /// A month and a half in which everything happens, with events coming in between as `dice` says.
 async fn live(shop: &Shop, dice: &mut Dice) {
+    let mut told = Told::default();
     shop.buy().await;
     for step in 0..6 {
         match step {
@@ -72,37 +73,44 @@ async fn live(shop: &Shop, dice: &mut Dice) {
             _ => shop.stripe.dispute_newest("warning_needs_response"),
         }
         if dice.roll(2) == 0 {
-            let some: Vec<String> = mixed(shop, dice).into_iter().take(6).collect();
+            let mut some = told.mixed(shop, dice);
+            some.truncate(6);
             bring(shop, some).await;
         }
     }
-    let all = mixed(shop, dice);
+    let all = told.mixed(shop, dice);
     bring(shop, all).await;
     shop.work().await;
 }
 
-/// Every event one to five times, in both shapes, in any order.
-fn mixed(shop: &Shop, dice: &mut Dice) -> Vec<String> {
-    let (new, old) = (shop.stripe.events(false), shop.stripe.events(true));
-    let mut all = Vec::new();
-    for (new, old) in new.into_iter().zip(old) {
-        for _ in 0..=dice.roll(5) {
-            all.push(if dice.roll(2) == 0 {
-                new.clone()
-            } else {
-                old.clone()
-            });
+/// What happened so far, as it is told in each shape.
+#[derive(Default)]
+struct Told([Vec<Arc<str>>; 2]);
+
+impl Told {
+    /// Every event one to five times, in both shapes, in any order.
+    fn mixed(&mut self, shop: &Shop, dice: &mut Dice) -> Vec<Arc<str>> {
+        for (known, old) in self.0.iter_mut().zip([false, true]) {
+            let more = shop.stripe.events_after(known.len(), old);
+            known.extend(more.into_iter().map(Arc::from));
         }
+        let [new, old] = &self.0;
+        let mut all = Vec::new();
+        for (new, old) in new.iter().zip(old) {
+            for _ in 0..=dice.roll(5) {
+                all.push(Arc::clone(if dice.roll(2) == 0 { new } else { old }));
+            }
+        }
+        for place in (1..all.len()).rev() {
+            let other = usize::try_from(dice.roll(u64::try_from(place + 1).unwrap())).unwrap();
+            all.swap(place, other);
+        }
+        all
     }
-    for place in (1..all.len()).rev() {
-        let other = usize::try_from(dice.roll(u64::try_from(place + 1).unwrap())).unwrap();
-        all.swap(place, other);
-    }
-    all
 }
 
 /// Eight senders at once, and two nodes that work meanwhile.
-async fn bring(shop: &Shop, events: Vec<String>) {
+async fn bring(shop: &Shop, events: Vec<Arc<str>>) {
     let senders = Arc::new(Semaphore::new(8));
     let brought = events.iter().map(|event| {
         let senders = Arc::clone(&senders);
@@ -115,18 +123,23 @@ async fn bring(shop: &Shop, events: Vec<String>) {
     tokio::join!(sending, shop.work(), shop.work());
 }
 
-/// Plays every round of a lane, and returns what there was at the end of each.
+/// Plays every round of a lane, and returns what there was at the end of each. Each has a tenant and a stand-in of its own;
+/// the room is the lane's, since making its client and its routes takes longer than a round.
 async fn play(lane: u64) -> Vec<(u64, String)> {
     let test = testkit::context().await;
     let house = house(&test.cx).await;
+    let counter = Counter::open().await;
+    let rooms = [NEW, OLD].map(|version| opened(&house, &counter.base, version));
     let mut ends = Vec::new();
     for round in (1..=ROUNDS).filter(|round| round % LANES == lane) {
-        let version = if (round / LANES).is_multiple_of(2) {
-            NEW
+        let [new, old] = &rooms;
+        let (room, router) = if (round / LANES).is_multiple_of(2) {
+            new
         } else {
-            OLD
+            old
         };
-        let shop = Shop::of(&house, version).await;
+        let stripe = counter.next(house.cx.clock.now()).await;
+        let shop = Shop::at(room.clone(), router.clone(), stripe).await;
         live(&shop, &mut Dice(round.wrapping_mul(0x9e37_79b9_7f4a_7c15))).await;
         ends.push((round, state(&test, &shop).await));
     }

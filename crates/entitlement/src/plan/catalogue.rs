@@ -2,7 +2,7 @@ use api::{SuggestedTopUp, Suggestion};
 use db::{Ctx, Scope};
 use kernel::Yen;
 
-use super::{Audience, Plan, Rewards, StoredPlan, Terms, TopUp, rewards, store, topup};
+use super::{Audience, POINT, Plan, Rewards, StoredPlan, Terms, TopUp, rewards, store, topup};
 use crate::Error;
 
 /// The newest version of every plan, in memory.
@@ -69,6 +69,21 @@ impl Catalogue {
     /// The newest version of every top-up, cheapest first.
     pub fn topups(&self) -> impl Iterator<Item = &TopUp> {
         self.topups.iter()
+    }
+
+    /// Every unit that there is to have: of plans, top-ups, and points and what they become.
+    pub(crate) fn units(&self) -> Vec<&str> {
+        let plans = self.plans.iter().flat_map(|plan| &plan.terms.grants);
+        let exchange = self.rewards.exchange.iter();
+        let mut units: Vec<&str> = plans
+            .map(|grant| grant.unit.as_str())
+            .chain(self.topups.iter().map(|topup| topup.terms.unit.as_str()))
+            .chain(exchange.map(|one| one.unit.as_str()))
+            .chain((!self.rewards.earn.is_empty()).then_some(POINT))
+            .collect();
+        units.sort_unstable();
+        units.dedup();
+        units
     }
 
     /// The newest version of a top-up.

@@ -7,6 +7,7 @@
 
 mod budgets;
 mod leases;
+mod one_off;
 mod plans;
 mod reservations;
 

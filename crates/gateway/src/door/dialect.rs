@@ -232,7 +232,7 @@ pub(crate) fn failure(reason: &str) -> Problem {
             "The server that was at it has stopped. Please try again.",
         )
         .with_retry_after(1),
-        "stopped" => problem(
+        "stopped" | "moderated" => problem(
             409,
             "run_stopped",
             "この返事は取り消されました。",

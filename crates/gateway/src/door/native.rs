@@ -229,6 +229,7 @@ impl NewInference {
                 max_cost: self.max_cost_nano_usd.map(NanoUsd),
                 cache: CacheUse::of(headers)?,
                 small_talk: Vec::new(),
+                judge: None,
             },
         })
     }

@@ -277,7 +277,7 @@ async fn news(
         .filter_map(|event| match told(event)? {
             Told::Said(said) => Some(said),
             Told::Ended(usage) | Told::Stopped(usage) => Some(StreamEvent::Usage(usage)),
-            Told::Failed(_) => None,
+            Told::Withdrawn | Told::Failed(_) => None,
         })
         .collect();
     Ok(write_stream(job_state(&run), &said, shape))

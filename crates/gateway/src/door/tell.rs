@@ -24,6 +24,8 @@ const PING: Duration = Duration::from_secs(15);
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Told {
     Said(StreamEvent),
+    /// What was said so far is taken back.
+    Withdrawn,
     /// It ended well.
     Ended(Usage),
     /// It was stopped with what it had said.
@@ -37,6 +39,7 @@ pub(crate) fn told(event: &Event) -> Option<Told> {
     let data = &event.data;
     match event.kind {
         EventKind::Started | EventKind::Aside => None,
+        EventKind::Withdrawn => Some(Told::Withdrawn),
         EventKind::Delta => {
             if let Some(tool) = data.get("tool") {
                 let piece: ToolDelta = serde_json::from_value(tool.clone()).ok()?;
@@ -80,6 +83,7 @@ pub(crate) async fn collect(
     while let Some(event) = events.next().await {
         match told(&event?) {
             Some(Told::Said(said)) => answer.take(&said),
+            Some(Told::Withdrawn) => answer = ChatAnswer::empty(""),
             Some(Told::Ended(usage) | Told::Stopped(usage)) => {
                 end(&mut answer, usage);
                 return Ok(answer);
@@ -112,6 +116,7 @@ pub(crate) async fn so_far(
     for event in &events {
         match told(event) {
             Some(Told::Said(said)) => answer.take(&said),
+            Some(Told::Withdrawn) => answer = ChatAnswer::empty(""),
             Some(Told::Ended(usage) | Told::Stopped(usage)) => end(&mut answer, usage),
             Some(Told::Failed(_)) | None => {}
         }
@@ -166,7 +171,8 @@ pub(crate) async fn sse(
                 None => (0, write.failed(failure("").into()), true),
                 Some(Err(error)) => (0, write.failed(error.into()), true),
                 Some(Ok(event)) => match told(&event) {
-                    None => continue,
+                    // no dialect can take a word back; a storefront whose words are judged is read by its own events
+                    None | Some(Told::Withdrawn) => continue,
                     Some(Told::Said(said)) => (event.seq, write.said(&said), false),
                     Some(Told::Ended(usage)) => {
                         let usage = write.said(&StreamEvent::Usage(usage));

@@ -10,7 +10,7 @@ use super::{
     drive::{Driver, Kept, Verdict, heartbeat},
 };
 use crate::{
-    choose::{self, MOST_CALLS, Next},
+    attempts::{Attempts, Then},
     provider::{self, Events, Trouble},
     route::Target,
 };
@@ -26,56 +26,28 @@ impl Driver<'_> {
     /// Opens a target of the route and waits for its first word. Nothing of it has been shown yet, so as long as calls
     /// are left, another may be tried.
     pub(super) async fn open(&mut self) -> Result<(Events, Target), Verdict> {
-        let health = &self.room.node.health;
-        let targets = &self.run.targets;
-        let seed = self.run.seed() ^ u64::from(self.takeovers);
-        let order = health.order(targets, &self.broke, seed);
+        let (room, run) = (self.room, self.run);
+        let seed = run.seed() ^ u64::from(self.takeovers);
+        let mut attempts = Attempts::new(&room.node.health, &run.targets, &self.broke, seed);
         let mut verdict = Verdict::UpstreamUnavailable;
-        let mut calls = 0;
-        for (place, target) in order.iter().filter_map(|&at| targets.get(at)).enumerate() {
-            let name = target.name();
-            let mut failed_keys = Vec::new();
-            let mut made = 0;
-            while calls < MOST_CALLS && health.admits(&name) {
-                calls += 1;
-                made += 1;
-                let underway = health.begin(target);
-                let key = choose::key(&target.keys, choose::throw(seed), &failed_keys);
+        while let Some(target) = attempts.turn() {
+            while let Some(key) = attempts.call() {
                 let trouble = match self.call(target, key).await? {
                     Ok(events) => {
-                        health.succeeded(&name);
-                        underway.answered();
-                        let events = underway.until_the_last(events);
+                        let events = match attempts.succeeded() {
+                            Some(underway) => underway.until_the_last(events),
+                            None => events,
+                        };
                         return Ok((events, target.clone()));
                     }
                     Err(trouble) => trouble,
                 };
-                if !trouble.is_ours() {
-                    underway.failed();
-                }
-                drop(underway);
-                tracing::warn!(run = %self.run.id, provider = target.provider, model = target.model, error = %trouble, "upstream");
+                tracing::warn!(run = %run.id, provider = target.provider, model = target.model, error = %trouble, "upstream");
                 verdict = Verdict::of(trouble.meaning());
-                if trouble.is_ours() {
-                    health.succeeded(&name);
-                    return Err(verdict);
-                }
-                failed_keys.extend(key);
-                if trouble.is_of_the_key() && failed_keys.len() < target.keys.len() {
-                    continue;
-                }
-                let others = order
-                    .iter()
-                    .skip(place + 1)
-                    .filter_map(|&at| targets.get(at))
-                    .any(|other| health.is_well(&other.name()));
-                match choose::after(&trouble, made, others, seed) {
-                    Next::Again(wait) if calls < MOST_CALLS => self.pause(wait).await?,
-                    Next::Again(_) | Next::Another => {
-                        health.failed(&name, trouble.retry_after());
-                        break;
-                    }
-                    Next::GiveUp => return Err(verdict),
+                match attempts.failed(&trouble) {
+                    Then::GoOn => {}
+                    Then::Wait(wait) => self.pause(wait).await?,
+                    Then::GiveUp => return Err(verdict),
                 }
             }
         }

@@ -190,12 +190,17 @@ pub(super) async fn period_stocks(
     .await
 }
 
-pub(super) async fn find(conn: &mut PgConnection, id: LotId) -> sqlx::Result<Option<Whereabouts>> {
+pub(super) async fn whereabouts(
+    conn: &mut PgConnection,
+    lots: &[LotId],
+) -> sqlx::Result<Vec<Whereabouts>> {
+    let ids: Vec<Uuid> = lots.iter().map(|lot| lot.0).collect();
     sqlx::query_as!(
         Whereabouts,
-        r#"select tenant_id as "tenant: TenantId", unit, available, held, spent from ledger.lot where id = $1"#,
-        id as LotId,
+        r#"select id as "id: LotId", tenant_id as "tenant: TenantId", unit, amount, available, held, spent
+           from ledger.lot where id = any($1)"#,
+        &ids,
     )
-    .fetch_optional(conn)
+    .fetch_all(conn)
     .await
 }

@@ -75,7 +75,9 @@ impl Books {
 
     /// Writes them down where they are to be kept; a stand-in that can't goes on without.
     pub(super) fn keep(&self) {
-        if let (Some(file), Ok(text)) = (&self.file, serde_json::to_vec(self)) {
+        if let Some(file) = &self.file
+            && let Ok(text) = serde_json::to_vec(self)
+        {
             let _ = std::fs::write(file, text);
         }
     }

@@ -33,7 +33,10 @@ pub(super) fn send(double: &StripeDouble, events: Vec<Value>) {
         .lock()
         .map(|to| to.clone())
         .unwrap_or_default();
-    let (Some((url, secret)), Some(http)) = (to, &double.0.http) else {
+    let Some((url, secret)) = to.filter(|_| !events.is_empty()) else {
+        return;
+    };
+    let Some(http) = double.client() else {
         return;
     };
     let faults = double.faults().delivery;

@@ -639,7 +639,12 @@ fn fits(kind: &str, object: &Value) -> bool {
     own == kind.trim_end_matches('s') || (kind == "sessions" && own == "checkout.session")
 }
 
+/// Whether a list is to hold an object; subscriptions that are over are only shown to whoever asks for their status.
 fn wanted(object: &Value, query: &Form) -> bool {
+    let is_over = text(object, "object") == "subscription" && text(object, "status") == "canceled";
+    if is_over && !query.contains_key("status") {
+        return false;
+    }
     query.iter().all(|(name, value)| match name.as_str() {
         "customer" | "payment_intent" | "charge" | "type" => text(object, name) == *value,
         "subscription" => invoice_subscription(object) == *value,

@@ -134,7 +134,7 @@ export function Events() {
             )
           }
           empty={
-            <Empty title={words.empty} text={words.emptyText}>
+            <Empty title={state ? words.empty : words.none} text={words.emptyText}>
               {state && <Link to="/admin/desk/events">{admin.clear}</Link>}
             </Empty>
           }

@@ -147,9 +147,13 @@ function List() {
           )
         }
         empty={
-          <Empty title={words.empty} text={words.emptyText}>
-            {(search.state || search.kind) && <Link to="/admin/desk/jobs">{admin.clear}</Link>}
-          </Empty>
+          search.state || search.kind ? (
+            <Empty title={words.empty} text={words.emptyText}>
+              <Link to="/admin/desk/jobs">{admin.clear}</Link>
+            </Empty>
+          ) : (
+            <Empty title={words.none} text={words.noneText} />
+          )
         }
       />
       {removing && (

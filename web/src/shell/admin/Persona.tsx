@@ -181,7 +181,7 @@ function Versions({ items, now }: { items: readonly PersonaVersion[]; now: numbe
     { id: 'name', head: words.name, cell: ({ name }) => name },
     {
       id: 'at',
-      head: words.publish,
+      head: words.publishedAt,
       cell: ({ published_at }) =>
         published_at && <time dateTime={published_at}>{dayAndTime(published_at, locale)}</time>,
     },

@@ -34,7 +34,7 @@ function Matrix({ plans, status }: { plans: readonly PlanHistory[]; status: read
   const columns: Column<Line>[] = [
     {
       id: 'plan',
-      head: words.list,
+      head: words.plan,
       cell: ({ plan }) => (
         <span className={styles['two']}>
           <b>{plan.versions[0]?.title[locale] ?? plan.id}</b>

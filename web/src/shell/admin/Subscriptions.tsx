@@ -73,9 +73,13 @@ export function Subscriptions() {
           columns={columns}
           keyOf={({ id }) => id}
           empty={
-            <Empty title={words.empty} text={words.emptyText}>
-              {(search.storefront || search.status) && <Link to="/admin/desk/subscriptions">{admin.clear}</Link>}
-            </Empty>
+            search.storefront || search.status ? (
+              <Empty title={words.empty} text={words.emptyText}>
+                <Link to="/admin/desk/subscriptions">{admin.clear}</Link>
+              </Empty>
+            ) : (
+              <Empty title={words.none} text={words.noneText} />
+            )
           }
         />
       </section>

@@ -8,6 +8,7 @@ import { useWords } from '../../i18n/text'
 import account from '../account/account.module.css'
 import { Fetched, Page } from '../account/parts'
 import styles from './admin.module.css'
+import { Grants } from './Grants'
 import { type Column, Id, named, Pieces, Table, usePieces } from './parts'
 
 function Balances({ items }: { items: readonly TenantBalance[] }) {
@@ -104,6 +105,7 @@ export function Tenant() {
               <h2>{words.ledger}</h2>
               <Balances items={balances} />
             </section>
+            <Grants tenant={tenant} held={balances.map(({ unit }) => unit)} />
             {balances.map(({ unit }) => (
               <Lots key={unit} tenant={tenant} unit={unit} />
             ))}

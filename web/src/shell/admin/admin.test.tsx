@@ -1,7 +1,8 @@
 import { fireEvent, screen, waitFor, within } from '@testing-library/react'
 import { describe, expect, test, vi } from 'vitest'
-import type { Cron, HouseUsage, Job, JobStatistics, StripeEvent, TenantLine } from '../../api/admin'
+import type { Cron, HouseUsage, Job, JobStatistics, OneOffGrant, StripeEvent, TenantLine } from '../../api/admin'
 import { at, json, me, openHouse, prepareHouse, press, problem } from '../testHouse'
+import { amountOf, endOfDay } from './grantRules'
 
 prepareHouse()
 
@@ -152,6 +153,7 @@ describe('tenants', () => {
           ? page([{ ...tenant, id: 'tnt_10', name: '', email: 'b@example.jp' }])
           : page([tenant], 'more')
       },
+      'GET /admin/tenants/tnt_9/grants': () => page([]),
       'GET /admin/tenants/tnt_9/ledger': () =>
         json({ items: [{ unit: 'misaki.chat', available: 900, held: 1, used: 99, expired: 0 }] }),
       'GET /admin/tenants/tnt_9/ledger/misaki.chat/lots': () =>
@@ -185,6 +187,72 @@ describe('tenants', () => {
     expect(await screen.findByText('900（1,000のうち）')).toBeTruthy()
     expect(screen.getByText('買った分')).toBeTruthy()
     expect(screen.getByText('期限なし')).toBeTruthy()
+  })
+})
+
+describe('units beside a plan', () => {
+  test('are given with a reason, and what is left is taken back', async () => {
+    const sent: unknown[] = []
+    const grant: OneOffGrant = {
+      id: 'grt_1',
+      tenant: 'tnt_9',
+      unit: 'misaki.chat',
+      amount: 1000,
+      left: 900,
+      held: 0,
+      used: 100,
+      reason: 'お詫び',
+      given_by: 'usr_1',
+      given_at: at,
+      expires_at: null,
+      revoked_at: null,
+      revoked_by: null,
+      revoked_reason: null,
+    }
+    let given: OneOffGrant[] = []
+    openHouse('/admin/desk/tenants/tnt_9', {
+      ...desk,
+      'GET /admin/tenants': () => page([tenant]),
+      'GET /admin/plans': () => json({ items: [] }),
+      'GET /admin/tenants/tnt_9/ledger': () =>
+        json({ items: [{ unit: 'misaki.chat', available: 0, held: 0, used: 0, expired: 0 }] }),
+      'GET /admin/tenants/tnt_9/ledger/misaki.chat/lots': () => page([]),
+      'GET /admin/tenants/tnt_9/grants': () => page(given),
+      'POST /admin/tenants/tnt_9/grants': async (request) => {
+        sent.push(await request.json(), request.headers.get('idempotency-key')?.length)
+        given = [grant]
+        return json(grant, 201)
+      },
+      'POST /admin/tenants/tnt_9/grants/grt_1/revoke': async (request) => {
+        sent.push(await request.json())
+        given = [{ ...grant, left: 0, revoked_at: at, revoked_by: 'usr_1', revoked_reason: '人違い' }]
+        return json(given[0])
+      },
+    })
+    await screen.findByText('渡したものはありません。')
+    press('渡す')
+    press('渡す')
+    expect((await screen.findAllByText('わけを書いてください')).length).toBeGreaterThan(0)
+    expect(sent).toEqual([])
+    fireEvent.change(screen.getByLabelText('数'), { target: { value: '１,０００' } })
+    fireEvent.change(screen.getByLabelText('わけ'), { target: { value: ' お詫び ' } })
+    press('渡す')
+    expect(await screen.findByText('usr_1が渡しました', { exact: false })).toBeTruthy()
+    expect(sent).toEqual([{ unit: 'misaki.chat', amount: 1000, reason: 'お詫び' }, 36])
+    press('misaki.chat 1,000 の残りを取り消す')
+    const dialog = within(await screen.findByRole('dialog'))
+    fireEvent.change(dialog.getByLabelText('わけ'), { target: { value: '人違い' } })
+    fireEvent.click(dialog.getByRole('button', { name: '残りを取り消す' }))
+    expect(await screen.findByText('usr_1が取り消しました：人違い')).toBeTruthy()
+    expect(sent.at(-1)).toEqual({ reason: '人違い' })
+    expect(screen.queryByRole('button', { name: 'misaki.chat 1,000 の残りを取り消す' })).toBeNull()
+  })
+
+  test('are a whole number, and end with a day that there is', () => {
+    expect(['１,０００', '1000000000'].map(amountOf)).toEqual([1000, 1_000_000_000])
+    expect(['', '0', '-1', '1.5', '1000000001'].map(amountOf)).toEqual(Array(5).fill(Number.NaN))
+    expect(endOfDay('2027-01-31')).toBe(new Date(2027, 0, 31, 23, 59, 59).toISOString())
+    expect(endOfDay('soon')).toBeNull()
   })
 })
 

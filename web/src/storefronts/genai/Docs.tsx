@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
+import { inferenceUrl } from '../../api/inference'
 import { genaiPlanQuery, meQuery } from '../../api/queries'
 import { docsWords } from '../../i18n/genaiDocsWords'
 import { genaiWords } from '../../i18n/genaiWords'
@@ -100,11 +101,10 @@ function Pairs({ heads, rows }: { heads: [string, string]; rows: readonly (reado
   )
 }
 
-// Until somebody is signed in the house does not say where its inference listener is; the sample then names a variable.
 function useBase(): string {
   const { data: me } = useQuery(meQuery)
   const plan = useQuery({ ...genaiPlanQuery, enabled: Boolean(me?.user), retry: false })
-  return plan.data?.inference.url ?? 'https://inference.example.com'
+  return plan.data?.inference.url ?? inferenceUrl()
 }
 
 export function Docs() {

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import type { PlanOffer } from '../../api/billing'
+import { inferenceUrl } from '../../api/inference'
 import { meQuery } from '../../api/queries'
 import { count, yen } from '../../i18n/format'
 import { genaiLandingWords, genaiWords } from '../../i18n/genaiWords'
@@ -95,9 +96,9 @@ export default function GenaiPage() {
           <h2>{words.firstCall}</h2>
           <Snippets
             call={{
-              url: 'https://inference.example.com',
+              url: inferenceUrl(),
               key: null,
-              ask: { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Hello' }], max_tokens: 100 },
+              ask: { messages: [{ role: 'user', content: 'Hello' }], max_tokens: 100 },
             }}
             note={words.firstCallText}
           />

@@ -15,7 +15,8 @@ export interface Call {
   url: string
   // Without a key the program takes it from its environment.
   key: string | null
-  ask: Ask
+  // Without a model the plan's own is asked.
+  ask: Omit<Ask, 'model'> & Partial<Pick<Ask, 'model'>>
 }
 
 export const KEY_VARIABLE = 'NOREN_API_KEY'
