@@ -35,8 +35,9 @@ class Cluster:
                 account = pwd.getpwnam(self.user)
                 os.chown(folder, account.pw_uid, account.pw_gid)
         if of:
-            # -R: it finds its primary by itself; the write-ahead log of meanwhile comes along
-            self._run("pg_basebackup", "-D", self.data, "-h", of.socket, "-U", "noren_owner", "-R", "-X", "stream", "-c", "fast", "--no-sync")
+            # -R: it finds its primary by itself; with a slot the primary keeps what a stopped replica has not read yet
+            self._run("pg_basebackup", "-D", self.data, "-h", of.socket, "-U", "noren_owner", "-R", "-X", "stream", "-C", "-S",
+                      self.root.name.replace("-", "_").lower(), "-c", "fast", "--no-sync")
             self.start()
             return
         self._run("initdb", "-D", self.data, "-U", "noren_owner", "--locale=C.UTF-8", "--encoding=UTF8",
