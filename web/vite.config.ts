@@ -61,6 +61,7 @@ export default defineConfig({
         bypass: ({ method }) => (method === 'GET' ? '/index.html' : undefined),
       },
       '/inference': { target: inference, changeOrigin: true },
+      '/v1': { target: inference, changeOrigin: true },
     },
   },
   build: {

@@ -78,6 +78,27 @@ def test_a_question_streams_to_its_end_and_is_counted_once(guest):
     assert [(m["role"], m["text"]) for m in chat["messages"]] == [("user", FREE_QUESTION), ("assistant", run["output"])]
 
 
+def test_an_answer_that_may_not_be_said_is_taken_back(guest):
+    # the stand-in model says again what it was asked
+    word = "確実に死ねる"
+    sent = guest.start(f"{word}という題の歌を知っているかしら")
+    read = guest.events(sent["run_id"])
+    assert word not in text_of(read), "it never came out"
+    names = [event.name for event in read]
+    assert names[-3:] == ["withdrawn", "delta", "ended"] and read[-3].data == {"category": "self_harm"}
+    assert (read[-1].data["state"], read[-1].data["reason"]) == ("cancelled", "moderated")
+    instead = read[-2].data["text"]
+    assert "0120-279-338" in instead
+    again = guest.events(sent["run_id"])
+    assert [event.id for event in again] == list(range(1, len(again) + 1))
+    assert text_of(again) == instead == guest.run(sent["run_id"])["output"], "what was shown before is kept nowhere"
+    [_, answer] = guest.page(f"/api/misaki/chats/{sent['chat_id']}")["messages"]
+    assert (answer["text"], answer["run"]["reason"]) == (instead, "moderated")
+    [usage] = guest.usage()
+    assert usage["outcome"] == "cancelled"
+    check_books(guest)
+
+
 def test_an_answer_is_in_the_language_of_the_question(guest):
     sent = guest.start("Would you listen to a story about my long day?")
     assert text_of(guest.events(sent["run_id"])).isascii() or "story" in text_of(guest.events(sent["run_id"]))

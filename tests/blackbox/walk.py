@@ -110,6 +110,7 @@ PUT    /api/misaki/age                           -     y     -     y      y     
 PUT    /api/misaki/messages/{message}/feedback   -     y     -     y      y     y      y        y      y
 DELETE /api/misaki/messages/{message}/feedback   -     y     -     y      y     y      y        y      y
 GET    /admin/misaki/feedback                    -     -     -     -      -     -      -        y      -
+GET    /admin/misaki/moderation                  -     -     -     -      -     -      -        y      -
 GET    /admin/misaki/phrases                     -     -     -     -      -     -      -        y      -
 PUT    /admin/misaki/phrases/{phrase}            -     -     -     -      -     -      -        y      -
 DELETE /admin/misaki/phrases/{phrase}            -     -     -     -      -     -      -        y      -
@@ -143,6 +144,15 @@ POST   /v1/responses                             -     y     -     y      y     
 GET    /v1/responses/{response}                  -     y     -     y      y     y      y        y      y
 DELETE /v1/responses/{response}                  -     y     -     y      y     y      y        y      y
 POST   /v1/responses/{response}/cancel           -     y     -     y      y     y      y        y      y
+POST   /v1/files                                 -     -     -     y      y     y      y        y      y
+GET    /v1/files                                 -     -     -     y      y     y      y        y      y
+GET    /v1/files/{file}                          -     -     -     y      y     y      y        y      y
+DELETE /v1/files/{file}                          -     -     -     y      y     y      y        y      y
+GET    /v1/files/{file}/content                  -     -     -     y      y     y      y        y      y
+POST   /v1/batches                               -     -     -     y      y     y      y        y      y
+GET    /v1/batches                               -     -     -     y      y     y      y        y      y
+GET    /v1/batches/{batch}                       -     -     -     y      y     y      y        y      y
+POST   /v1/batches/{batch}/cancel                -     -     -     y      y     y      y        y      y
 GET    /v2/{endpoint}/stream/{job}               -     y     -     y      y     y      y        y      y
 POST   /v2/{endpoint}/retry/{job}                -     y     -     y      y     y      y        y      y
 GET    /v2/{endpoint}/health                     -     y     -     y      y     y      y        y      y
@@ -299,6 +309,8 @@ class Ids:
     model: str = "nobody"
     response: str = field(default_factory=lambda: f"resp_{hexid()}")
     endpoint: str = "nobody"
+    file: str = field(default_factory=lambda: f"file_{hexid()}")
+    batch: str = field(default_factory=lambda: f"batch_{hexid()}")
     token: str = field(default_factory=lambda: hexid() + hexid())
 
 
@@ -335,6 +347,7 @@ BODIES: dict[str, Callable[[Ids], dict]] = {
     "POST /v1/chat/completions": lambda ids: {"model": "misaki-small", "messages": [{"role": "user", "content": "こんばんは"}]},
     "POST /v1/embeddings": lambda ids: {"model": "nothing", "input": "こんばんは"},
     "POST /v1/responses": lambda ids: {"model": "misaki-small", "input": "こんばんは"},
+    "POST /v1/batches": lambda ids: {"input_file_id": ids.file, "endpoint": "/v1/chat/completions", "completion_window": "24h"},
     "POST /v2/{endpoint}/run": lambda ids: {"input": {"text": "こんばんは"}},
     "POST /v2/{endpoint}/runsync": lambda ids: {"input": {"text": "こんばんは"}},
     "POST /v1/messages": lambda ids: {"model": "misaki-small", "max_tokens": 50, "messages": [{"role": "user", "content": "こんばんは"}]},
@@ -403,7 +416,7 @@ NO_BODY = {
     "POST /billing/portal-session", "POST /auth/guest", "POST /auth/logout", "POST /auth/email/resend", "POST /auth/sessions/revoke-others", "POST /auth/factors/totp",
     "POST /hooks/{hook}/test", "POST /hooks/deliveries/{delivery}/replay", "POST /admin/jobs/{job}/retry",
     "POST /auth/factors/recovery-codes", "POST /auth/factors/passkeys/options", "POST /inference/{run}/cancel", "POST /v2/{endpoint}/cancel/{job}",
-    "POST /v2/{endpoint}/retry/{job}", "POST /v1/responses/{response}/cancel",
+    "POST /v2/{endpoint}/retry/{job}", "POST /v1/responses/{response}/cancel", "POST /v1/batches/{batch}/cancel", "POST /v1/files",
     "POST /family/children/{user}/enter", "POST /account/deletion", "POST /oauth/token", "POST /oauth/revoke", "POST /oauth/userinfo", "POST /mail/unsubscribe/{token}",
 }
 FORMS: dict[str, Callable[[Ids], dict]] = {

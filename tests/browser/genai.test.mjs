@@ -162,6 +162,25 @@ test('from an account to a first request, and everything that is known of it', a
     assert.match(download.suggestedFilename(), /^noren-genai-.*\.csv$/)
   })
 
+  await context.test('a file of requests is answered, and the answers are fetched', async () => {
+    const { items: models } = await ask(page, '/genai/models')
+    const model = models.find(({ kind, in_plan }) => kind === 'chat' && in_plan)
+    const request = { model: model.name, messages: [{ role: 'user', content: 'こんばんは' }], max_tokens: 16 }
+    const line = (name) => JSON.stringify({ custom_id: name, method: 'POST', url: '/v1/chat/completions', body: request })
+    await page.goto('/genai/batches')
+    await page
+      .getByLabel('JSONLファイル')
+      .setInputFiles({ name: '夜.jsonl', mimeType: 'application/jsonl', buffer: Buffer.from(`${line('a')}\n{oops\n`) })
+    await button(page, '実行する').click()
+    await page.getByText('2行のうち2行が終了、エラー1').waitFor({ timeout: 60_000 })
+    const [answers] = await Promise.all([page.waitForEvent('download'), button(page, '「夜.jsonl」の結果を保存').click()])
+    assert.match(answers.suggestedFilename(), /^batch_[0-9a-f]{32}_output\.jsonl$/)
+    await good(page, 'batches')
+    await page.setViewportSize({ width: 360, height: 740 })
+    await good(page, 'batches-phone')
+    await page.setViewportSize({ width: 1280, height: 800 })
+  })
+
   assert.deepEqual(complaints, [])
   await browser.close()
 })

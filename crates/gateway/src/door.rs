@@ -28,10 +28,13 @@ use crate::{
     repeat::{Known, Repeat},
 };
 
-pub(crate) use dialect::{Dialect, Turned, failure};
+pub(crate) use dialect::{Dialect, Turned, failure, json};
+pub(crate) use embeddings::VECTORS;
+pub(crate) use openai::face;
+pub(crate) use responses::kept_body;
 pub(crate) use runpod::tell_ends;
 pub use runpod::{TellJobsEnd, Teller};
-pub(crate) use tell::{Told, collect, sse, told};
+pub(crate) use tell::{Told, collect, so_far, sse, told};
 
 /// The largest body of a door, in bytes: pictures travel inside.
 const BODY_LIMIT: usize = 20 * 1024 * 1024;
@@ -56,6 +59,21 @@ pub fn router() -> OpenApiRouter<Gateway> {
         .routes(routes!(responses::create_response))
         .routes(routes!(responses::get_response, responses::delete_response))
         .routes(routes!(responses::cancel_response))
+        .routes(routes!(
+            crate::file::http::create_file,
+            crate::file::http::list_files
+        ))
+        .routes(routes!(
+            crate::file::http::get_file,
+            crate::file::http::delete_file
+        ))
+        .routes(routes!(crate::file::http::get_file_content))
+        .routes(routes!(
+            crate::batch::http::create_batch,
+            crate::batch::http::list_batches
+        ))
+        .routes(routes!(crate::batch::http::get_batch))
+        .routes(routes!(crate::batch::http::cancel_batch))
         .routes(routes!(anthropic::create_message))
         .routes(routes!(anthropic::count_message_tokens))
         .routes(routes!(runpod::run_job))
@@ -134,10 +152,7 @@ impl Visit {
         model: Option<String>,
         request: ChatRequest,
     ) -> Result<Begun, Turned> {
-        if request.max_tokens.is_some_and(|most| most > MOST_TOKENS) {
-            let message = format!("The most tokens of one answer are {MOST_TOKENS}.");
-            return Err(Refusal::at("/max_tokens", message).into());
-        }
+        check_length(&request)?;
         let door = self.dialect.name();
         let repeat = Repeat::of(&self.headers, &self.caller, door, &self.body)?;
         let ask = Ask {
@@ -160,6 +175,15 @@ impl Visit {
             ..Terms::default()
         })
     }
+}
+
+/// Refuses a request for a longer answer than any door gives.
+pub(crate) fn check_length(request: &ChatRequest) -> Result<(), Refusal> {
+    if request.max_tokens.is_some_and(|most| most > MOST_TOKENS) {
+        let message = format!("The most tokens of one answer are {MOST_TOKENS}.");
+        return Err(Refusal::at("/max_tokens", message));
+    }
+    Ok(())
 }
 
 /// A run that was started, or found.
@@ -215,6 +239,8 @@ async fn set_off(room: &Gateway, mut admitted: Admitted) -> Begun {
 /// Removes what the doors keep of a tenant that goes, in the caller's transaction.
 pub(crate) async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
     responses::forget(conn, tenant).await?;
+    crate::batch::forget(conn, tenant).await?;
+    crate::file::forget(conn, tenant).await?;
     runpod::forget(conn, tenant).await
 }
 

@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use entitlement::{Outcome, Reservation, TRIES, Usage, Work, admit, record, settle};
+use futures::{FutureExt, future::BoxFuture};
 use identity::InferenceCaller;
 use kernel::Fault;
 use llm::{EmbedAnswer, EmbedInput, EmbedRequest, tokens};
+use sqlx::PgConnection;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
@@ -59,13 +61,54 @@ pub async fn embed(
     caller: &InferenceCaller,
     ask: AskVectors,
 ) -> Result<Vectors, Error> {
-    let work = make(room.clone(), caller.clone(), ask);
+    let note = Noted::new(room.cx.ids.new_id(), |_, _| async { Ok(()) }.boxed());
+    embed_noted(room, caller, ask, note).await
+}
+
+type Write = dyn for<'a> Fn(&'a mut PgConnection, &'a EmbedAnswer) -> BoxFuture<'a, sqlx::Result<()>>
+    + Send
+    + Sync;
+
+/// What vectors are called, and what else is written in the transaction of their bill.
+pub(crate) struct Noted {
+    id: EmbeddingId,
+    write: Box<Write>,
+}
+
+impl Noted {
+    pub(crate) fn new(
+        id: EmbeddingId,
+        write: impl for<'a> Fn(&'a mut PgConnection, &'a EmbedAnswer) -> BoxFuture<'a, sqlx::Result<()>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self {
+            id,
+            write: Box::new(write),
+        }
+    }
+}
+
+/// As [`embed`], with something that is written in the transaction of the bill.
+pub(crate) async fn embed_noted(
+    room: &Gateway,
+    caller: &InferenceCaller,
+    ask: AskVectors,
+    note: Noted,
+) -> Result<Vectors, Error> {
+    let work = make(room.clone(), caller.clone(), ask, note);
     let made = room.node.tasks.spawn(work).await;
     made.map_err(|error| Fault::internal("vectors were not made", error))?
 }
 
-async fn make(room: Gateway, caller: InferenceCaller, ask: AskVectors) -> Result<Vectors, Error> {
-    let id: EmbeddingId = room.cx.ids.new_id();
+async fn make(
+    room: Gateway,
+    caller: InferenceCaller,
+    ask: AskVectors,
+    note: Noted,
+) -> Result<Vectors, Error> {
+    let id = note.id;
     let estimate = estimate(&ask.request.input);
     let aside = set_aside(estimate);
     let (kept, targets) = begin(&room, &caller, &ask, id, aside).await?;
@@ -82,7 +125,7 @@ async fn make(room: Gateway, caller: InferenceCaller, ask: AskVectors) -> Result
                 cost_nano_usd: 0,
                 outcome: Outcome::Failed,
             };
-            end(&room, &caller, &kept, &nothing).await?;
+            end(&room, &caller, &kept, &nothing, None).await?;
             return Err(Error::Upstream(verdict.reason().unwrap_or_default()));
         }
     };
@@ -107,7 +150,7 @@ async fn make(room: Gateway, caller: InferenceCaller, ask: AskVectors) -> Result
         cost_nano_usd,
         outcome: Outcome::Completed,
     };
-    end(&room, &caller, &kept, &used).await?;
+    end(&room, &caller, &kept, &used, Some((&note, &answer))).await?;
     Ok(Vectors {
         id,
         answer,
@@ -270,10 +313,11 @@ async fn end(
     caller: &InferenceCaller,
     kept: &Reservation,
     used: &Usage,
+    made: Option<(&Noted, &EmbedAnswer)>,
 ) -> Result<(), Error> {
     let give_up = Instant::now() + PATIENCE;
     loop {
-        match try_end(room, caller, kept, used).await {
+        match try_end(room, caller, kept, used, made).await {
             // it lapsed while we were away, or the commit was made without our hearing of it
             Ok(()) | Err(Error::Entitlement(entitlement::Error::ReservationClosed)) => {
                 return Ok(());
@@ -292,9 +336,13 @@ async fn try_end(
     caller: &InferenceCaller,
     kept: &Reservation,
     used: &Usage,
+    made: Option<(&Noted, &EmbedAnswer)>,
 ) -> Result<(), Error> {
     let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
     let settled = settle(&mut tx, &room.entitlement, kept.id, used).await?;
+    if let Some((note, answer)) = made {
+        (note.write)(&mut tx, answer).await?;
+    }
     tx.commit().await?;
     settled.done();
     Ok(())

@@ -9,6 +9,7 @@
 
 mod aside;
 mod attempts;
+mod batch;
 mod breaker;
 mod cache;
 mod choose;
@@ -16,6 +17,8 @@ mod credential;
 mod door;
 mod embed;
 mod error;
+mod file;
+mod guard;
 mod menu;
 mod models;
 mod pace;
@@ -31,10 +34,12 @@ use std::{sync::Arc, time::Duration};
 use db::Ctx;
 use entitlement::Entitlement;
 use identity::Identity;
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 pub use aside::{Aside, ask_aside, embed_aside, is_degraded, leads};
+pub use batch::RunBatch;
 pub use cache::{CacheUse, Cached, forget_cached};
 pub use credential::{
     CredentialChange, CredentialId, CredentialView, KeyHealth, NewCredential, Operator,
@@ -44,6 +49,8 @@ pub use credential::{
 pub use door::{TellJobsEnd, Teller, router};
 pub use embed::{AskVectors, EmbeddingId, Vectors, embed};
 pub use error::Error;
+pub use file::forget_files;
+pub use guard::{Judge, Judgement, Refusal, Refused};
 pub use menu::{Offer, offers};
 pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider, site};
 pub use reconcile::{Counts, Difference, Export, ExportError, Line, Reconciled, reconcile};
@@ -51,7 +58,7 @@ pub use route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Routes, Target, 
 pub use run::{
     Admitted, Ask, InferenceStatus, InferenceView, RunError, RunId, RunView, StartRun, State,
     Terms, Tokens, ToolCallView, admit, begin, cancel, forget, forget_runs, get, history, launch,
-    outputs, recall, rescue, retention, statistics,
+    outputs, recall, refused_since, rescue, retention, statistics,
 };
 pub use traffic::{ModelHealth, Traffic, traffic};
 
@@ -89,6 +96,8 @@ struct Node {
     /// Given up: end what is under way.
     abandon: CancellationToken,
     patience: Patience,
+    /// The batches that this process may work on.
+    batches: Semaphore,
 }
 
 /// How long an upstream may keep us waiting.
@@ -135,6 +144,7 @@ impl Gateway {
             tasks: TaskTracker::new(),
             abandon: CancellationToken::new(),
             patience,
+            batches: Semaphore::new(batch::AT_ONCE),
         });
         Ok(Self {
             identity: entitlement.identity.clone(),

@@ -15,7 +15,7 @@ mod told;
 mod view;
 mod writer;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use entitlement::{Plan, Reservation, ReservationId, TRIES, Work, record};
@@ -30,6 +30,7 @@ use uuid::Uuid;
 use crate::{
     Error, Gateway, LEASE, Target,
     cache::{self, Again, CacheUse, Cached},
+    guard::{Judge, Refused},
     menu,
     route::{AfterBreak, Use},
 };
@@ -94,6 +95,8 @@ pub struct Terms {
     pub cache: CacheUse,
     /// What is said while a model keeps the person waiting, line by line.
     pub small_talk: Vec<Text>,
+    /// Looks at the answer before anybody sees it; nobody does where there is none.
+    pub judge: Option<Arc<dyn Judge>>,
 }
 
 impl Default for Terms {
@@ -107,6 +110,7 @@ impl Default for Terms {
             max_cost: None,
             cache: CacheUse::default(),
             small_talk: Vec::new(),
+            judge: None,
         }
     }
 }
@@ -175,7 +179,7 @@ impl State {
 pub struct RunView {
     pub id: RunId,
     pub state: State,
-    /// Why it ended other than completed: stopped, upstream_failed, upstream_busy, upstream_refused,
+    /// Why it ended other than completed: stopped, moderated, upstream_failed, upstream_busy, upstream_refused,
     /// upstream_denied, upstream_unavailable, upstream_stalled, upstream_garbled, node_lost or deadline.
     #[schema(required)]
     pub reason: Option<String>,
@@ -209,6 +213,7 @@ pub struct Admitted {
     after_break: AfterBreak,
     deadline: Option<Duration>,
     small_talk: Vec<Text>,
+    judge: Option<Arc<dyn Judge>>,
     cache: CacheUse,
     /// The answer, where it was given before.
     again: Option<Again>,
@@ -286,6 +291,7 @@ pub async fn admit(
         after_break,
         deadline: start.terms.deadline,
         small_talk: start.terms.small_talk,
+        judge: start.terms.judge,
         cache: start.terms.cache.where_kept(start.terms.is_stored),
         again: None,
     })
@@ -355,6 +361,7 @@ pub async fn begin(
                 after_break,
                 deadline: start.terms.deadline,
                 small_talk: start.terms.small_talk,
+                judge: start.terms.judge,
                 cache: start.terms.cache.where_kept(start.terms.is_stored),
                 again: None,
             };
@@ -515,6 +522,15 @@ pub async fn cancel(room: &Gateway, caller: Principal, id: RunId) -> Result<RunV
 pub async fn outputs(conn: &mut PgConnection, ids: &[RunId]) -> sqlx::Result<Vec<RunView>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     store::find_all(conn, &ids).await
+}
+
+/// How many answers of a storefront were refused since, by the reason, the most first; in the house's scope.
+pub async fn refused_since(
+    conn: &mut PgConnection,
+    storefront: &str,
+    since: DateTime<Utc>,
+) -> sqlx::Result<Vec<Refused>> {
+    store::refused_since(conn, storefront, since).await
 }
 
 /// Removes what these runs have said, those that have ended; that they ran, and what they cost, stays.

@@ -218,6 +218,18 @@ pub(crate) fn issuer_of(token: &str) -> Option<String> {
     Some(claims.iss)
 }
 
+/// As [`standing`], in a transaction of its own.
+pub(crate) async fn standing_of(
+    cx: &Ctx,
+    tenant: TenantId,
+    user: UserId,
+) -> Result<Option<Standing>, Error> {
+    let mut tx = cx.db.begin(Scope::House("whose work")).await?;
+    let found = standing(&mut tx, tenant, user).await?;
+    tx.commit().await?;
+    Ok(found)
+}
+
 /// What a user is in a tenant; none when they are no member, or one of the two is gone.
 pub(crate) async fn standing(
     conn: &mut PgConnection,

@@ -167,6 +167,14 @@ async fn look_up(room: &Identity, hash: cache::Hash) -> Result<Option<Arc<Facts>
     Ok(found)
 }
 
+/// What a key may do now, whoever holds its secret; none when it is over.
+pub(crate) async fn facts_of(room: &Identity, id: KeyId) -> Result<Option<Facts>, Error> {
+    let mut tx = room.cx.db.begin(Scope::House("what a key may do")).await?;
+    let found = store::facts(&mut tx, id, room.cx.clock.now()).await?;
+    tx.commit().await?;
+    Ok(found)
+}
+
 /// An empty list means nowhere; a request whose origin is not known comes from nowhere on a list.
 fn comes_from(ranges: Option<&[IpNet]>, address: Option<IpAddr>) -> bool {
     let Some(ranges) = ranges else { return true };

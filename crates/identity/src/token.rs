@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     Caller, Error, FamilyId, Identity, KeyId, Permission, Principal, SessionId, TenantId, UserId,
-    Via, access, caller::Credential, key, oidc, request, revocation, secret,
+    Via, access, caller::Credential, key, oidc, permission, request, revocation, secret,
 };
 
 const ISSUER: &str = "noren";
@@ -214,6 +214,40 @@ impl InferenceCaller {
         }
     }
 
+    /// The caller of work that goes on long after its request: what its key is limited to, or whether the person may still
+    /// use models, is read anew.
+    ///
+    /// # Errors
+    /// `Unauthenticated` and `Forbidden` as for a request that came now.
+    pub async fn again(
+        room: &Identity,
+        principal: Principal,
+        storefront: &str,
+    ) -> Result<Self, Error> {
+        if let Some(id) = principal.key {
+            let facts = key::facts_of(room, id).await?;
+            let facts = facts.filter(|facts| facts.tenant == principal.tenant);
+            let facts = facts.ok_or(Error::Unauthenticated)?;
+            return Ok(Self {
+                principal,
+                storefront: storefront.to_owned(),
+                ..Self::with_key(&facts)?
+            });
+        }
+        let user = principal.user.ok_or(Error::Unauthenticated)?;
+        let standing = access::standing_of(&room.cx, principal.tenant, user).await?;
+        let standing = standing.ok_or(Error::Unauthenticated)?;
+        if !permission::allows(standing.role, Permission::InferenceUse) {
+            return Err(Error::Forbidden);
+        }
+        Ok(Self {
+            principal,
+            storefront: storefront.to_owned(),
+            key: None,
+            subject: Uuid::nil(),
+        })
+    }
+
     /// Refuses once what the caller came with was taken back; for what goes on long after its request was let in.
     pub async fn still_in(&self, room: &Identity) -> Result<(), Error> {
         if !revocation::is_revoked(room, self.subject).await? {
@@ -253,6 +287,10 @@ impl InferenceCaller {
 
     async fn of_key(room: &Identity, secret: &str, parts: &Parts) -> Result<Self, Error> {
         let facts = key::facts(room, secret, request::address(&parts.extensions)).await?;
+        Self::with_key(&facts)
+    }
+
+    fn with_key(facts: &key::Facts) -> Result<Self, Error> {
         if !facts.scopes.contains(&Permission::InferenceUse) {
             return Err(Error::Forbidden);
         }

@@ -332,6 +332,7 @@ async fn ask(
         max_tokens: None,
     });
     start.terms.small_talk = persona::small_talk();
+    start.terms.judge = Some(phrasebook::judge(conn, room, &user.key.to_string()).await?);
     Ok(admit(conn, &room.gateway, caller, start).await?)
 }
 

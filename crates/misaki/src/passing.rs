@@ -82,6 +82,7 @@ pub(crate) async fn say(
         max_tokens: None,
     });
     start.terms.small_talk = persona::small_talk();
+    start.terms.judge = Some(phrasebook::judge(&mut tx, room, &passing.seed).await?);
     let admitted = admit(&mut tx, &room.gateway, caller, start).await?;
     let run = admitted.id;
     let job = ForgetPassing {

@@ -14,8 +14,12 @@
 //! 3. **pattern**: the folded text is a pattern's literal text around one slot. The slot keeps its own spelling.
 //!
 //! Rules 1 to 3 are tried on texts of up to 200 characters. What folding means is told at [`fold()`].
+//!
+//! A phrase that `guards` answers nobody: it is looked for in the answers of models, by the server alone, and an answer that
+//! has it ends with a reply of the phrase.
 
 mod fold;
+mod guard;
 mod set;
 
 use std::collections::HashMap;
@@ -24,13 +28,18 @@ use serde::{Deserialize, Serialize};
 
 pub use fold::fold;
 pub(crate) use set::REGULAR;
-pub use set::{Phrase, PhraseError, PhraseSet, Reply, Scene, Season, Visits, When};
+pub use set::{Guarded, Phrase, PhraseError, PhraseSet, Reply, Scene, Season, Visits, When};
+
+use gateway::{Judgement, Refusal};
 
 use fold::{Folded, is_sentence_mark, strip_slot, trim, words};
+use guard::{Guards, Seen};
 use set::Pattern;
 
 /// The phrases of the house.
 pub const DEFAULT_JSON: &str = include_str!("../phrases/default.json");
+/// What answers of models are looked through for.
+pub(crate) const GUARDS_JSON: &str = include_str!("../phrases/guards.json");
 
 /// The longest text that is looked up, in characters; a longer one is a message for the model.
 const LONGEST_TEXT: usize = 200;
@@ -71,6 +80,16 @@ pub struct Found {
     slot: Option<(String, String)>,
 }
 
+impl Found {
+    const fn guarding(phrase: usize) -> Self {
+        Self {
+            phrase,
+            rule: Rule::Folded,
+            slot: None,
+        }
+    }
+}
+
 /// A phrase set made ready to be asked.
 #[derive(Debug, Clone)]
 pub struct Matcher {
@@ -79,6 +98,7 @@ pub struct Matcher {
     exact: HashMap<String, usize>,
     folded: HashMap<String, usize>,
     patterns: Vec<(usize, Pattern)>,
+    guards: Guards,
 }
 
 #[derive(Debug, Clone)]
@@ -98,8 +118,13 @@ impl Matcher {
             exact: HashMap::new(),
             folded: HashMap::new(),
             patterns: Vec::new(),
+            guards: Guards::default(),
         };
         for (index, phrase) in set.phrases.iter().enumerate() {
+            if phrase.guards.is_some() {
+                matcher.guards.add(index, phrase);
+                continue;
+            }
             if phrase.safety {
                 let (ascii, other): (Vec<_>, Vec<_>) =
                     phrase.matches.iter().partition(|entry| entry.is_ascii());
@@ -170,6 +195,34 @@ impl Matcher {
             rule: Rule::Semantic,
             slot: None,
         })
+    }
+
+    /// Judges an answer that grows; see [`gateway::Judge`].
+    pub(crate) fn judge(
+        &self,
+        (shown, held): (&str, &str),
+        is_whole: bool,
+        scene: &Scene<'_>,
+    ) -> Judgement {
+        let place = match self.guards.look(shown, held, is_whole) {
+            Seen::Fine(bytes) => return Judgement::Show(bytes),
+            Seen::Hit(place) => place,
+        };
+        let guards = self.phrases.get(place).and_then(|phrase| phrase.guards);
+        Judgement::Refuse(Refusal {
+            category: guards.map_or("house", Guarded::name),
+            instead: self
+                .say(&Found::guarding(place), scene)
+                .map_or_else(String::new, |hit| hit.reply),
+        })
+    }
+
+    /// The phrase that an answer may not have in it, with what is said instead.
+    pub(crate) fn guard_of(&self, answer: &str, scene: &Scene<'_>) -> Option<Hit> {
+        match self.guards.look("", answer, true) {
+            Seen::Fine(_) => None,
+            Seen::Hit(place) => self.say(&Found::guarding(place), scene),
+        }
     }
 
     /// Whether a phrase is one that comes before everything else.

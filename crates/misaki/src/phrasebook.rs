@@ -9,13 +9,16 @@ mod store;
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use chrono::{DateTime, Utc};
 use db::Scope;
+use gateway::{Judge, Judgement, Refused};
 use kernel::Fault;
 use sqlx::PgConnection;
 
 use crate::{
-    Error, Misaki,
-    phrase::{self, Matcher, Phrase, PhraseSet},
+    Error, Misaki, STOREFRONT,
+    chat::{bar_hour, bar_month},
+    phrase::{self, Matcher, Phrase, PhraseSet, Scene, Visits},
 };
 
 /// The number of the set that comes with the program.
@@ -34,14 +37,21 @@ pub(crate) struct Published {
 }
 
 impl Published {
-    fn of(version: i32, set: PhraseSet, json: String) -> Self {
-        Self {
+    fn of(version: i32, set: PhraseSet) -> Result<Self, Fault> {
+        // what answers may not say is nobody's to read
+        let answers = |phrase: &&Phrase| phrase.guards.is_none();
+        let json = serde_json::to_string(&PhraseSet {
+            version: set.version,
+            phrases: set.phrases.iter().filter(answers).cloned().collect(),
+        })
+        .map_err(|error| Fault::internal("phrases can't be written", error))?;
+        Ok(Self {
             version,
             matcher: Matcher::new(&set),
             phrases: set.phrases,
             json,
             vectors: OnceLock::new(),
-        }
+        })
     }
 
     /// The phrase that answers a text: by its letters, else the one that means the same.
@@ -51,10 +61,78 @@ impl Published {
     }
 
     fn first() -> Result<Self, Fault> {
-        let set = PhraseSet::parse(phrase::DEFAULT_JSON)
-            .map_err(|error| Fault::internal("the phrases of the house are broken", error))?;
-        Ok(Self::of(FIRST, set, phrase::DEFAULT_JSON.to_owned()))
+        let mut set = parsed(phrase::DEFAULT_JSON)?;
+        set.phrases.extend(parsed(phrase::GUARDS_JSON)?.phrases);
+        Self::of(FIRST, set)
     }
+}
+
+fn parsed(json: &str) -> Result<PhraseSet, Fault> {
+    PhraseSet::parse(json)
+        .map_err(|error| Fault::internal("the phrases of the house are broken", error))
+}
+
+/// Adds what guards in the house and is not there: the operator edits it and can't do without, and sets that were published
+/// before there were any have them too.
+fn with_guards(mut phrases: Vec<Phrase>) -> Result<Vec<Phrase>, Fault> {
+    for guard in parsed(phrase::GUARDS_JSON)?.phrases {
+        if !phrases
+            .iter()
+            .any(|phrase| phrase.id == guard.id && phrase.guards.is_some())
+        {
+            phrases.retain(|phrase| phrase.id != guard.id);
+            phrases.push(guard);
+        }
+    }
+    Ok(phrases)
+}
+
+/// Looks through an answer for what the published set lets nobody say.
+#[derive(Debug)]
+struct Listening {
+    published: Arc<Published>,
+    hour: u32,
+    month: u32,
+    seed: String,
+}
+
+impl Judge for Listening {
+    fn judge(&self, shown: &str, held: &str, is_whole: bool) -> Judgement {
+        let scene = Scene {
+            hour: self.hour,
+            month: self.month,
+            visits: Visits::Again,
+            plan: "",
+            recent: &[],
+            seed: &self.seed,
+        };
+        self.published
+            .matcher
+            .judge((shown, held), is_whole, &scene)
+    }
+}
+
+/// Who looks at an answer while it is given; the same seed has the same words said in its place.
+pub(crate) async fn judge(
+    conn: &mut PgConnection,
+    room: &Misaki,
+    seed: &str,
+) -> Result<Arc<dyn Judge>, Error> {
+    let now = room.cx.clock.now();
+    Ok(Arc::new(Listening {
+        published: current(conn, room).await?,
+        hour: bar_hour(now),
+        month: bar_month(now),
+        seed: seed.to_owned(),
+    }))
+}
+
+/// How many answers were refused since, by the reason.
+async fn refused_since(room: &Misaki, since: DateTime<Utc>) -> Result<Vec<Refused>, Error> {
+    let mut tx = room.cx.db.begin(Scope::House("refused answers")).await?;
+    let refused = gateway::refused_since(&mut tx, STOREFRONT, since).await?;
+    tx.commit().await?;
+    Ok(refused)
 }
 
 /// The set in force as this process knows it.
@@ -94,9 +172,7 @@ pub(crate) async fn current(
         version: 1,
         phrases,
     };
-    let json = serde_json::to_string(&set)
-        .map_err(|error| Fault::internal("phrases can't be written", error))?;
-    let published = Arc::new(Published::of(newest, set, json));
+    let published = Arc::new(Published::of(newest, set)?);
     room.phrases.set(Arc::clone(&published));
     Ok(published)
 }
@@ -114,7 +190,6 @@ async fn version(conn: &mut PgConnection, version: i32) -> Result<Vec<Phrase>, E
     if version == FIRST {
         return Ok(Published::first()?.phrases);
     }
-    store::find(conn, version)
-        .await?
-        .ok_or(Error::PhrasesVersionNotFound)
+    let stored = store::find(conn, version).await?;
+    Ok(with_guards(stored.ok_or(Error::PhrasesVersionNotFound)?)?)
 }

@@ -88,6 +88,7 @@ pub(crate) fn open(rooms: Rooms<'_>, kept: Kept) -> Result<Jobs> {
             &Reseal {},
         )?
         .job::<gateway::TellJobsEnd>(&teller)
+        .job::<gateway::RunBatch>(gateway)
         .job::<VerifyBooks>(ledger)
         .job::<ReconcileStripe>(billing)
         .cron(

@@ -74,6 +74,7 @@ async fn once(house: &House) {
     tell("texts", forgotten);
     let forgotten = gateway::forget_cached(&house.gateway, MOST).await;
     tell("cache", forgotten);
+    tell("files", gateway::forget_files(&house.gateway, MOST).await);
     tell("leavers", farewell::see_off(house, MOST).await);
 }
 

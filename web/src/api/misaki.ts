@@ -142,10 +142,16 @@ export function deletePhrase(revision: number, phrase: string): Promise<PhraseDe
   return unwrap(account.DELETE('/admin/misaki/phrases/{phrase}', { params: { path: { phrase }, query: { revision } } }))
 }
 
-export function tryPhrases(text: string, from: Stand, hour: number | null): Promise<PhraseTrial> {
+export function tryPhrases(text: string, from: Stand, hour: number | null, as_answer: boolean): Promise<PhraseTrial> {
   return unwrap(
-    account.POST('/admin/misaki/phrases/test', { body: { text, from, ...(hour === null ? {} : { hour }) } }),
+    account.POST('/admin/misaki/phrases/test', {
+      body: { text, from, as_answer, ...(hour === null ? {} : { hour }) },
+    }),
   )
+}
+
+export function getModeration(): Promise<Schemas['Moderation']> {
+  return unwrap(account.GET('/admin/misaki/moderation'))
 }
 
 export function putPhrasesCsv(revision: number, check: boolean, csv: Blob): Promise<CsvOutcome> {

@@ -54,7 +54,8 @@ export function waitOrWake(ms: number, signal: AbortSignal | undefined): Promise
 }
 
 function toRunEvent(id: number, event: string, data: string): RunEvent | null {
-  if (event !== 'started' && event !== 'aside' && event !== 'delta' && event !== 'ended') return null
+  if (event !== 'started' && event !== 'aside' && event !== 'delta' && event !== 'withdrawn' && event !== 'ended')
+    return null
   return { id, event, data: JSON.parse(data) } as RunEvent
 }
 

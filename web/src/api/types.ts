@@ -79,4 +79,6 @@ export type RunEvent =
   | { id: number; event: 'started'; data: { run_id: string; model: string } }
   | { id: number; event: 'aside'; data: { text: Bilingual } }
   | { id: number; event: 'delta'; data: { text: string } }
+  // What was said so far is taken back; what follows takes its place.
+  | { id: number; event: 'withdrawn'; data: { category: string } }
   | { id: number; event: 'ended'; data: EndedData }

@@ -11,6 +11,7 @@ export const genaiWords = define({
   quickstart: { ja: 'はじめる', en: 'Quickstart' },
   playground: { ja: 'プレイグラウンド', en: 'Playground' },
   requests: { ja: 'リクエスト', en: 'Requests' },
+  batches: { ja: 'バッチ', en: 'Batches' },
   statistics: { ja: '統計', en: 'Statistics' },
   catalog: { ja: 'モデルと料金', en: 'Models and prices' },
   status: { ja: '稼働状況', en: 'Status' },

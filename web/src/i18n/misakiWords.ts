@@ -71,6 +71,10 @@ export const misakiWords = define({
     en: 'The answer goes on over there. Reconnect to read on.',
   },
   reconnect: { ja: 'つなぎ直す', en: 'Reconnect' },
+  moderated: {
+    ja: 'AIの返事にふさわしくない言葉があったので、別の言葉に替えました',
+    en: 'The AI’s answer had words that don’t belong here; these stand in its place',
+  },
   stopped: { ja: 'ここで止めました', en: 'Stopped here' },
   failed: { ja: 'お返事の途中でつまずきました。', en: 'The answer did not come through.' },
   why_upstream_failed: {

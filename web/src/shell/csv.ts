@@ -13,7 +13,8 @@ export function toCsv(head: readonly string[], rows: readonly (readonly (string 
 }
 
 export function saveAs(name: string, text: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type: 'text/csv;charset=utf-8' }))
+  const type = name.endsWith('.csv') ? 'text/csv' : 'application/jsonl'
+  const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }))
   const link = document.createElement('a')
   link.href = url
   link.download = name

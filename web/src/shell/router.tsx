@@ -414,6 +414,12 @@ const genaiRequestRoute = createRoute({
   component: lazyRouteComponent(genaiRooms, 'Request'),
 })
 
+const genaiBatchesRoute = createRoute({
+  getParentRoute: () => genaiConsoleRoute,
+  path: '/batches',
+  component: lazyRouteComponent(genaiRooms, 'Batches'),
+})
+
 const genaiStatisticsRoute = createRoute({
   getParentRoute: () => genaiConsoleRoute,
   path: '/statistics',
@@ -554,6 +560,7 @@ const routeTree = rootRoute.addChildren([
         genaiStatisticsRoute,
         genaiCatalogRoute,
         genaiStatusRoute,
+        genaiBatchesRoute,
         genaiRetentionRoute,
         genaiDocsRoute,
       ]),

@@ -72,7 +72,8 @@ export function openHouse(path: string, routes: Record<string, Handler>) {
     const call = `${request.method} ${new URL(request.url).pathname}`
     calls.push(call)
     if (request.method !== 'GET') {
-      const text = await request.clone().text()
+      const isForm = request.headers.get('content-type')?.startsWith('multipart/')
+      const text = isForm ? '' : await request.clone().text()
       bodies[call] = [...(bodies[call] ?? []), text === '' ? null : JSON.parse(text)]
     }
     return all[call]?.(request) ?? problem(404, 'not_found')

@@ -45,7 +45,7 @@ pub(super) async fn create_message(State(room): State<Gateway>, request: Request
             )
             .await?
         } else {
-            let answer = collect(&room, &visit.caller, id).await?;
+            let answer = collect(&room, visit.caller.principal, id).await?;
             json(StatusCode::OK, &writer.answer(&answer))
         };
         begun.name(&mut response);

@@ -36,6 +36,12 @@ impl Dialect {
         }
     }
 
+    /// As a status and a body, where a refusal is no response.
+    pub(crate) fn said(self, turned: Turned, lang: Lang) -> (StatusCode, Value) {
+        let turned = turned.in_words(lang);
+        (turned.status, self.write(&turned.refusal))
+    }
+
     /// Refuses in this dialect.
     pub(crate) fn refuse(self, turned: Turned, lang: Lang) -> Response {
         let Turned {
@@ -232,7 +238,7 @@ pub(crate) fn failure(reason: &str) -> Problem {
             "The server that was at it has stopped. Please try again.",
         )
         .with_retry_after(1),
-        "stopped" => problem(
+        "stopped" | "moderated" => problem(
             409,
             "run_stopped",
             "この返事は取り消されました。",

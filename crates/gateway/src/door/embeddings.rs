@@ -11,7 +11,7 @@ use crate::{AskVectors, CacheUse, Gateway, embed};
 
 const DIALECT: Dialect = Dialect::OpenAi;
 /// What vectors are counted in.
-pub(super) const VECTORS: &str = "embedding_token";
+pub(crate) const VECTORS: &str = "embedding_token";
 
 /// Places texts in the space of a model, in OpenAI's protocol; counted by the tokens that were read.
 #[utoipa::path(post, path = "/v1/embeddings", operation_id = "create_embedding", tag = "openai",

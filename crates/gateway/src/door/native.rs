@@ -229,6 +229,7 @@ impl NewInference {
                 max_cost: self.max_cost_nano_usd.map(NanoUsd),
                 cache: CacheUse::of(headers)?,
                 small_talk: Vec::new(),
+                judge: None,
             },
         })
     }
@@ -261,7 +262,7 @@ pub(super) async fn start_inference(
         None => accepted(view(&room, caller.principal, id).await?),
         Some(wait) => {
             // whatever the end is, the run tells it below
-            let _ = tokio::time::timeout(wait, collect(&room, &caller, id)).await;
+            let _ = tokio::time::timeout(wait, collect(&room, caller.principal, id)).await;
             match result(&room, caller.principal, id).await {
                 Ok(found) => shown(found),
                 Err(error) => error.into_response(),

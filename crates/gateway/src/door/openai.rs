@@ -41,7 +41,7 @@ pub(super) async fn create_chat_completion(
             let aborts = visit.aborts();
             sse(&room, visit.caller, id, 0, aborts, Chat { writer, lang }).await?
         } else {
-            let answer = collect(&room, &visit.caller, id).await?;
+            let answer = collect(&room, visit.caller.principal, id).await?;
             json(StatusCode::OK, &writer.answer(&answer))
         };
         begun.name(&mut response);
@@ -139,7 +139,7 @@ async fn cards(room: &Gateway, request: Request) -> Result<Vec<ModelCard>, Turne
 }
 
 /// How an answer introduces itself: the run's own id behind the dialect's prefix.
-pub(super) fn face(room: &Gateway, prefix: &str, id: RunId, model: String) -> Face {
+pub(crate) fn face(room: &Gateway, prefix: &str, id: RunId, model: String) -> Face {
     Face {
         id: format!("{prefix}-{}", id.0.simple()),
         model,

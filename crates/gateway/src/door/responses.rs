@@ -8,7 +8,7 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use identity::{InferenceCaller, TenantId};
+use identity::{InferenceCaller, Principal, TenantId};
 use kernel::Lang;
 use llm::{
     Face, Refusal, StreamEvent, Usage,
@@ -48,7 +48,7 @@ pub(super) async fn create_response(State(room): State<Gateway>, request: Reques
             .start(&room, Some(model.clone()), asked.request)
             .await?;
         let id = begun.id;
-        let kept = keep(&room, &visit.caller, id, model, asked.card).await?;
+        let kept = keep(&room, visit.caller.principal, id, model, asked.card).await?;
         let in_background = kept.card.background;
         let mut response = if streams {
             let aborts = visit.aborts() && !in_background;
@@ -56,7 +56,7 @@ pub(super) async fn create_response(State(room): State<Gateway>, request: Reques
             sse(&room, visit.caller, id, 0, aborts, write).await?
         } else {
             if !in_background {
-                collect(&room, &visit.caller, id).await?;
+                collect(&room, visit.caller.principal, id).await?;
             }
             show(&room, &visit.caller, id, kept, lang).await?
         };
@@ -153,7 +153,7 @@ pub(crate) async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::R
 /// Asks a run to stop and gives it a moment to end.
 async fn stop(room: &Gateway, caller: &InferenceCaller, id: RunId) -> Result<(), Turned> {
     cancel(room, caller.principal, id).await?;
-    let _ = timeout(STOP, collect(room, caller, id)).await;
+    let _ = timeout(STOP, collect(room, caller.principal, id)).await;
     Ok(())
 }
 
@@ -193,7 +193,7 @@ impl Wish {
 /// Keeps what is to be repeated, unless the caller wants nothing kept.
 async fn keep(
     room: &Gateway,
-    caller: &InferenceCaller,
+    caller: Principal,
     id: RunId,
     model: String,
     card: ResponseCard,
@@ -206,8 +206,8 @@ async fn keep(
     if !kept.card.store {
         return Ok(kept);
     }
-    let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
-    store::insert(&mut tx, caller.principal.tenant, id, &kept).await?;
+    let mut tx = room.cx.db.begin(caller.scope()).await?;
+    store::insert(&mut tx, caller.tenant, id, &kept).await?;
     // the same request again is told what the first was
     let first = store::find(&mut tx, id).await?;
     tx.commit().await?;
@@ -243,6 +243,18 @@ fn writer(id: RunId, kept: Kept) -> ResponseWriter {
     ResponseWriter::new(face, kept.card.0)
 }
 
+/// Keeps a response that was made without a visit, and writes it as it stands.
+pub(crate) async fn kept_body(
+    room: &Gateway,
+    caller: Principal,
+    id: RunId,
+    (model, card): (String, ResponseCard),
+    lang: Lang,
+) -> Result<Value, Turned> {
+    let kept = keep(room, caller, id, model, card).await?;
+    body(room, caller, id, kept, lang).await
+}
+
 /// Writes a response as it stands.
 async fn show(
     room: &Gateway,
@@ -251,6 +263,17 @@ async fn show(
     kept: Kept,
     lang: Lang,
 ) -> Result<Response, Turned> {
+    let body = body(room, caller.principal, id, kept, lang).await?;
+    Ok(dialect::json(StatusCode::OK, &body))
+}
+
+async fn body(
+    room: &Gateway,
+    caller: Principal,
+    id: RunId,
+    kept: Kept,
+    lang: Lang,
+) -> Result<Value, Turned> {
     let (run, said) = so_far(room, caller, id).await?;
     let state = match run.state {
         RunState::Queued => ResponseState::Queued,
@@ -264,8 +287,7 @@ async fn show(
         .as_deref()
         .filter(|_| run.state == RunState::Failed);
     let error = reason.map(|reason| Turned::from(failure(reason)).into_refusal(lang));
-    let body: Value = writer(id, kept).body(state, Some(&said), error.as_ref());
-    Ok(dialect::json(StatusCode::OK, &body))
+    Ok(writer(id, kept).body(state, Some(&said), error.as_ref()))
 }
 
 struct Responses {

@@ -72,7 +72,7 @@ pub(super) async fn run_job_and_wait(
         let (visit, id, shape) = begin(&room, endpoint, request).await?;
         // whatever the end is, the run tells it below
         let run = current(&room, &visit.caller, id).await?;
-        let _ = timeout(wait, collect(&room, &visit.caller, run)).await;
+        let _ = timeout(wait, collect(&room, visit.caller.principal, run)).await;
         show(&room, &visit.caller, id, shape).await
     };
     answer(waited.await, lang)
@@ -192,7 +192,11 @@ pub(super) async fn cancel_job(
         let run = current(&room, &visit.caller, id).await?;
         cancel(&room, visit.caller.principal, run).await?;
         // it stops within a moment; what it is by then is told
-        let _ = timeout(Duration::from_secs(2), collect(&room, &visit.caller, run)).await;
+        let _ = timeout(
+            Duration::from_secs(2),
+            collect(&room, visit.caller.principal, run),
+        )
+        .await;
         show(&room, &visit.caller, id, shape).await
     };
     answer(cancelled.await, lang)
@@ -277,7 +281,7 @@ async fn news(
         .filter_map(|event| match told(event)? {
             Told::Said(said) => Some(said),
             Told::Ended(usage) | Told::Stopped(usage) => Some(StreamEvent::Usage(usage)),
-            Told::Failed(_) => None,
+            Told::Withdrawn | Told::Failed(_) => None,
         })
         .collect();
     Ok(write_stream(job_state(&run), &said, shape))

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::{Stream, StreamExt};
-use identity::InferenceCaller;
+use identity::{InferenceCaller, Principal};
 use llm::{ChatAnswer, Finish, StreamEvent, ToolDelta, Usage};
 use serde_json::Value;
 use tokio::time::timeout;
@@ -24,6 +24,8 @@ const PING: Duration = Duration::from_secs(15);
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Told {
     Said(StreamEvent),
+    /// What was said so far is taken back.
+    Withdrawn,
     /// It ended well.
     Ended(Usage),
     /// It was stopped with what it had said.
@@ -37,6 +39,7 @@ pub(crate) fn told(event: &Event) -> Option<Told> {
     let data = &event.data;
     match event.kind {
         EventKind::Started | EventKind::Aside => None,
+        EventKind::Withdrawn => Some(Told::Withdrawn),
         EventKind::Delta => {
             if let Some(tool) = data.get("tool") {
                 let piece: ToolDelta = serde_json::from_value(tool.clone()).ok()?;
@@ -72,14 +75,15 @@ pub(crate) fn told(event: &Event) -> Option<Told> {
 /// Waits for the end of a run and gives its whole answer.
 pub(crate) async fn collect(
     room: &Gateway,
-    caller: &InferenceCaller,
+    caller: Principal,
     id: RunId,
 ) -> Result<ChatAnswer, Turned> {
     let mut answer = ChatAnswer::empty("");
-    let mut events = Box::pin(events(room.clone(), caller.principal, id, 0).await?);
+    let mut events = Box::pin(events(room.clone(), caller, id, 0).await?);
     while let Some(event) = events.next().await {
         match told(&event?) {
             Some(Told::Said(said)) => answer.take(&said),
+            Some(Told::Withdrawn) => answer = ChatAnswer::empty(""),
             Some(Told::Ended(usage) | Told::Stopped(usage)) => {
                 end(&mut answer, usage);
                 return Ok(answer);
@@ -102,16 +106,17 @@ fn end(answer: &mut ChatAnswer, usage: Usage) {
 /// A run and what it has said until now, without waiting.
 pub(crate) async fn so_far(
     room: &Gateway,
-    caller: &InferenceCaller,
+    caller: Principal,
     id: RunId,
 ) -> Result<(RunView, ChatAnswer), Error> {
-    let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
+    let mut tx = room.cx.db.begin(caller.scope()).await?;
     let (run, events) = snapshot(&mut tx, id, 0).await?;
     tx.commit().await?;
     let mut answer = ChatAnswer::empty("");
     for event in &events {
         match told(event) {
             Some(Told::Said(said)) => answer.take(&said),
+            Some(Told::Withdrawn) => answer = ChatAnswer::empty(""),
             Some(Told::Ended(usage) | Told::Stopped(usage)) => end(&mut answer, usage),
             Some(Told::Failed(_)) | None => {}
         }
@@ -166,7 +171,8 @@ pub(crate) async fn sse(
                 None => (0, write.failed(failure("").into()), true),
                 Some(Err(error)) => (0, write.failed(error.into()), true),
                 Some(Ok(event)) => match told(&event) {
-                    None => continue,
+                    // no dialect can take a word back; a storefront whose words are judged is read by its own events
+                    None | Some(Told::Withdrawn) => continue,
                     Some(Told::Said(said)) => (event.seq, write.said(&said), false),
                     Some(Told::Ended(usage)) => {
                         let usage = write.said(&StreamEvent::Usage(usage));

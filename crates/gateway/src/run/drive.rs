@@ -16,6 +16,7 @@ use super::{
 use crate::{
     Error, Gateway, LEASE, Target,
     cache::{self, Again},
+    guard::{Guard, Refusal},
     provider::{Events, Meaning, Trouble},
     route::{AfterBreak, Price},
 };
@@ -55,6 +56,8 @@ pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
         called_tools: false,
         finish: None,
         answers: None,
+        guard: run.judge.clone().map(Guard::new),
+        refused: None,
     };
     let verdict = driver.generate().await;
     match driver.finish(verdict).await {
@@ -71,6 +74,8 @@ pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
 pub(crate) enum Verdict {
     Completed,
     Stopped,
+    /// The storefront's rules let the answer not be said.
+    Moderated,
     UpstreamFailed,
     UpstreamBusy,
     UpstreamRefused,
@@ -89,7 +94,7 @@ impl Verdict {
     pub(super) const fn state(self) -> State {
         match self {
             Self::Completed => State::Completed,
-            Self::Stopped => State::Cancelled,
+            Self::Stopped | Self::Moderated => State::Cancelled,
             _ => State::Failed,
         }
     }
@@ -98,6 +103,7 @@ impl Verdict {
         match self {
             Self::Completed | Self::Fenced => None,
             Self::Stopped => Some("stopped"),
+            Self::Moderated => Some("moderated"),
             Self::UpstreamFailed => Some("upstream_failed"),
             Self::UpstreamBusy => Some("upstream_busy"),
             Self::UpstreamRefused => Some("upstream_refused"),
@@ -133,10 +139,10 @@ impl Verdict {
     }
 
     /// Whether the unit is kept: for an answer, and for one that was stopped after it had begun. A failure is free.
-    pub(super) fn is_charged(self, output: &str) -> bool {
+    pub(super) const fn is_charged(self, was_shown: bool) -> bool {
         match self {
             Self::Completed => true,
-            Self::Stopped => !output.is_empty(),
+            Self::Stopped | Self::Moderated => was_shown,
             _ => false,
         }
     }
@@ -170,6 +176,10 @@ pub(super) struct Driver<'a> {
     finish: Option<llm::Finish>,
     /// The target that answers.
     answers: Option<Target>,
+    /// Looks at the text before it becomes an event.
+    guard: Option<Guard>,
+    /// Why the answer is not said, and the tokens of it that nobody saw.
+    refused: Option<(Refusal, u64)>,
 }
 
 impl Driver<'_> {
@@ -192,7 +202,10 @@ impl Driver<'_> {
                 );
             }
             let (before, said) = (self.usage.take(), self.output.len());
-            let verdict = self.relay(upstream).await;
+            let verdict = match self.relay(upstream).await {
+                Verdict::Fenced => Verdict::Fenced,
+                verdict => self.look(true).unwrap_or(verdict),
+            };
             self.seal();
             if verdict.is_the_upstreams() {
                 self.room.node.health.failed(&target.name(), None);
@@ -289,6 +302,9 @@ impl Driver<'_> {
                     return verdict;
                 }
             }
+            if let Some(verdict) = self.look(false) {
+                return verdict;
+            }
             if self.has_news() {
                 match self.write().await {
                     Ok(Kept::Go) => beat.reset(),
@@ -328,7 +344,11 @@ impl Driver<'_> {
         match next {
             Some(Ok(StreamEvent::Text(text))) => {
                 // Postgres can't store NUL, and nobody can read it
-                self.batch.push_str(&text.replace('\0', ""));
+                let text = text.replace('\0', "");
+                match &mut self.guard {
+                    Some(guard) => guard.take(&text),
+                    None => self.batch.push_str(&text),
+                }
                 None
             }
             Some(Ok(StreamEvent::Usage(usage))) => {
@@ -348,6 +368,9 @@ impl Driver<'_> {
             }
             Some(Ok(StreamEvent::Finish(finish))) => {
                 self.finish = Some(finish);
+                if let Some(verdict) = self.look(true) {
+                    return Some(verdict);
+                }
                 self.seal();
                 self.note(EventKind::Delta, json!({ "text": "", "finish": finish }));
                 None
@@ -358,6 +381,37 @@ impl Driver<'_> {
                 Some(Verdict::of(error.meaning()))
             }
         }
+    }
+
+    /// Lets through what may be shown of what is held back; says how the run ends if it may not be said.
+    fn look(&mut self, is_whole: bool) -> Option<Verdict> {
+        match self.guard.as_mut()?.pass(is_whole) {
+            Ok(text) => {
+                self.batch.push_str(&text);
+                None
+            }
+            Err(refused) => {
+                self.refused = Some(refused);
+                Some(Verdict::Moderated)
+            }
+        }
+    }
+
+    /// Takes back what was shown, and says the words that take its place.
+    fn withdraw(&mut self) -> Option<&'static str> {
+        let (refusal, _) = self.refused.take()?;
+        tracing::info!(run = %self.run.id, category = refusal.category, "an answer was refused");
+        metrics::counter!("gateway_answers_refused_total", "category" => refusal.category)
+            .increment(1);
+        self.pending.iter_mut().for_each(Event::empty);
+        self.feed.withdraw();
+        self.output.clone_from(&refusal.instead);
+        self.note(
+            EventKind::Withdrawn,
+            json!({ "category": refusal.category }),
+        );
+        self.note(EventKind::Delta, json!({ "text": refusal.instead }));
+        Some(refusal.category)
     }
 
     /// Numbers an event that is to become durable.
@@ -426,15 +480,18 @@ impl Driver<'_> {
             return Ok(());
         }
         self.seal();
+        let unseen = self.refused.as_ref().map_or(0, |(_, tokens)| *tokens);
         let usage = self.usage.unwrap_or_else(|| llm::Usage {
-            input: if self.output.is_empty() {
+            input: if self.output.is_empty() && unseen == 0 {
                 0
             } else {
                 tokens::estimate_messages(&self.run.request.messages)
             },
-            output: tokens::estimate(&self.output),
+            output: tokens::estimate(&self.output) + unseen,
             cached: 0,
         });
+        let was_shown = !self.output.is_empty();
+        let refused_for = self.withdraw();
         let ending = Ending {
             id: self.run.id,
             tenant: self.run.tenant,
@@ -447,6 +504,8 @@ impl Driver<'_> {
             tokens_cached: i64::try_from(usage.cached).unwrap_or(i64::MAX),
             cost_nano_usd: self.price.of(usage).0,
             is_cached: self.run.again.is_some(),
+            was_shown,
+            refused_for,
             cached_as: self.cached_as(verdict),
         };
         let give_up = Instant::now() + Duration::from_secs(30);
@@ -557,7 +616,7 @@ fn last_event(ending: &Ending) -> Event {
 /// What a run's end says in its usage row.
 fn usage_of(ending: &Ending) -> Usage {
     Usage {
-        amount: i64::from(!ending.is_cached && ending.verdict.is_charged(&ending.output)),
+        amount: i64::from(!ending.is_cached && ending.verdict.is_charged(ending.was_shown)),
         model: ending.model.clone(),
         tokens_in: ending.tokens_in,
         tokens_out: ending.tokens_out,
@@ -584,6 +643,8 @@ pub(super) fn lost(id: RunId, tenant: identity::TenantId, last_event: i32, model
         tokens_cached: 0,
         cost_nano_usd: 0,
         is_cached: false,
+        was_shown: last_event > 0,
+        refused_for: None,
         cached_as: None,
     }
 }

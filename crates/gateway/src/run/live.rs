@@ -69,6 +69,12 @@ impl Feed {
         self.newest.send_replace(last.seq);
     }
 
+    /// Takes the words out of what was shown.
+    pub(crate) fn withdraw(&self) {
+        let mut events = self.events.write().unwrap_or_else(PoisonError::into_inner);
+        events.iter_mut().for_each(Event::empty);
+    }
+
     /// The events after number `after`.
     pub(crate) fn after(&self, after: i32) -> Vec<Event> {
         let events = self.events.read().unwrap_or_else(PoisonError::into_inner);

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::Stream;
 use identity::Principal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 
 use super::{RunId, RunView, live::Feed, store};
@@ -19,12 +19,23 @@ pub(crate) struct Event {
     pub(crate) data: Value,
 }
 
+impl Event {
+    /// Takes the words out, if it has any.
+    pub(crate) fn empty(&mut self) {
+        if self.kind == EventKind::Delta {
+            self.data = json!({ "text": "" });
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
     Started,
     /// Small talk while a model warms up; no part of the answer.
     Aside,
     Delta,
+    /// What was said so far is taken back; what follows takes its place.
+    Withdrawn,
     Ended,
 }
 
@@ -34,6 +45,7 @@ impl EventKind {
             Self::Started => "started",
             Self::Aside => "aside",
             Self::Delta => "delta",
+            Self::Withdrawn => "withdrawn",
             Self::Ended => "ended",
         }
     }
@@ -42,6 +54,7 @@ impl EventKind {
         match text {
             "started" => Self::Started,
             "aside" => Self::Aside,
+            "withdrawn" => Self::Withdrawn,
             "ended" => Self::Ended,
             _ => Self::Delta,
         }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     Event, EventKind, Remote, RunId, RunView, State, drive::Verdict, note::Note, view::Row,
 };
+use crate::guard::Refused;
 
 #[derive(Debug)]
 pub(super) struct NewRun<'a> {
@@ -41,6 +42,10 @@ pub(super) struct Ending {
     pub(super) cost_nano_usd: i64,
     /// Given again, for nothing.
     pub(super) is_cached: bool,
+    /// Whether anybody has seen something of it.
+    pub(super) was_shown: bool,
+    /// Why what was shown is taken back.
+    pub(super) refused_for: Option<&'static str>,
     /// The key under which the cache keeps its answer.
     pub(super) cached_as: Option<Vec<u8>>,
 }
@@ -306,6 +311,31 @@ pub(super) async fn close_all(
         now,
         &cached,
         &again,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Takes the words out of what a run has told.
+pub(super) async fn withdraw(conn: &mut PgConnection, id: RunId, why: &str) -> sqlx::Result<()> {
+    sqlx::query!("select gateway.withdraw($1, $2)", id as RunId, why)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+pub(super) async fn refused_since(
+    conn: &mut PgConnection,
+    storefront: &str,
+    since: DateTime<Utc>,
+) -> sqlx::Result<Vec<Refused>> {
+    sqlx::query_as!(
+        Refused,
+        r#"select refused_for as "category!", count(*) as "answers!" from gateway.run
+           where refused_for is not null and ended_at >= $2 and storefront = $1
+           group by refused_for order by 2 desc, 1"#,
+        storefront,
+        since,
     )
     .fetch_all(conn)
     .await

@@ -267,8 +267,10 @@ fn answer(events: &[Event]) -> ChatAnswer {
     // what ends as it should has no event of its own
     answer.finish = Finish::Stop;
     for event in events {
-        if let Some(Told::Said(said)) = told(event) {
-            answer.take(&said);
+        match told(event) {
+            Some(Told::Said(said)) => answer.take(&said),
+            Some(Told::Withdrawn) => answer.text.clear(),
+            _ => {}
         }
     }
     answer

@@ -335,6 +335,12 @@ async fn step_all(room: &Entitlement, steps: &[Step]) -> Result<Vec<Found>, Erro
                 .map(move |event| (step.id, step.tenant, event))
         })
         .collect();
+    // before the words that take their place
+    for ending in ends.iter().filter(|ending| ended.contains(&ending.id)) {
+        if let Some(why) = ending.refused_for {
+            store::withdraw(&mut tx, ending.id, why).await?;
+        }
+    }
     store::insert_all_events(&mut tx, &written).await?;
     let endings: Vec<(ReservationId, Usage)> = steps
         .iter()

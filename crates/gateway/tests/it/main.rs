@@ -5,6 +5,7 @@
     reason = "a test fails by panicking, its helpers too"
 )]
 
+mod batched;
 mod cached;
 mod credentials;
 mod endings;
@@ -149,7 +150,17 @@ async fn node_of(cx: &Ctx, routes: Routes, vault: seal::Vault) -> Gateway {
         price_yen = 0
         limits = { per_minute = 1000, concurrent = 100 }
         grants = [{ unit = "misaki.chat", amount = 100, every = "day" }, { unit = "misaki.embedding_token", amount = 1000, every = "day" }]
-        routes = { "misaki.chat" = "small", "misaki.embedding_token" = "vectors" }"#,
+        routes = { "misaki.chat" = "small", "misaki.embedding_token" = "vectors" }
+
+        [[plan]]
+        storefront = "genai"
+        id = "free"
+        default_for = "user"
+        title = { ja = "無料", en = "Free" }
+        price_yen = 0
+        limits = { per_minute = 1000, concurrent = 100 }
+        grants = [{ unit = "genai.chat", amount = 100, every = "day" }, { unit = "genai.embedding_token", amount = 1000, every = "day" }]
+        routes = { "genai.chat" = "small", "genai.embedding_token" = "vectors" }"#,
     )
     .unwrap();
     let config = identity::Config {

@@ -86,6 +86,34 @@ pub(super) async fn find_by_secret(
     .await
 }
 
+pub(super) async fn facts(
+    conn: &mut PgConnection,
+    id: KeyId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<Facts>> {
+    sqlx::query!(
+        r#"select k.id as "id: KeyId", k.tenant_id as "tenant: TenantId", k.storefront, k.scopes, k.models, k.ip_ranges,
+               k.daily_cap, k.daily_cost_nano_usd, k.expires_at
+           from identity.api_key k join identity.tenant t on t.id = k.tenant_id
+           where k.id = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > $2) and t.deleted_at is null"#,
+        id as KeyId,
+        now,
+    )
+    .map(|row| Facts {
+        id: row.id,
+        tenant: row.tenant,
+        storefront: row.storefront,
+        scopes: permissions(&row.scopes),
+        models: row.models,
+        ip_ranges: row.ip_ranges.map(|ranges| networks(&ranges)),
+        daily_cap: row.daily_cap,
+        daily_cost_nano_usd: row.daily_cost_nano_usd,
+        expires_at: row.expires_at,
+    })
+    .fetch_optional(conn)
+    .await
+}
+
 pub(super) async fn is_live(
     conn: &mut PgConnection,
     id: KeyId,

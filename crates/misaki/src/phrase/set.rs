@@ -37,9 +37,42 @@ pub struct Phrase {
     /// Matches anywhere in a text, and before everything else.
     #[serde(default, skip_serializing_if = "is_false")]
     pub safety: bool,
-    /// Words in which a safety entry means nothing.
+    /// Looked for in the answers of models instead of what people say; an answer that has it ends with a reply of this phrase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guards: Option<Guarded>,
+    /// Words in which an entry of safety, or of what guards, means nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unless: Vec<String>,
+}
+
+/// Why an answer may not be said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Guarded {
+    /// Minors in sexual contexts.
+    Minors,
+    /// Encouragement to hurt oneself.
+    SelfHarm,
+    /// What the house does not want said.
+    House,
+}
+
+impl Guarded {
+    /// As it is written in files, records and counts.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Minors => "minors",
+            Self::SelfHarm => "self_harm",
+            Self::House => "house",
+        }
+    }
+
+    /// Reads the name.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        [Self::Minors, Self::SelfHarm, Self::House]
+            .into_iter()
+            .find(|one| one.name() == name)
+    }
 }
 
 /// One possible answer.
@@ -285,6 +318,10 @@ impl PhraseSet {
                 return Err(PhraseError::Id(phrase.id.clone()));
             }
             phrase.check()?;
+            // what is looked for in answers takes nothing from what answers people
+            if phrase.guards.is_some() {
+                continue;
+            }
             for entry in &phrase.matches {
                 let text = fold(entry);
                 let first = *claims.entry(text.clone()).or_insert(&phrase.id);
@@ -313,6 +350,39 @@ impl PhraseSet {
 }
 
 impl Phrase {
+    /// What must be true of a phrase that guards, beside its entries.
+    fn check_guard(&self) -> Result<(), PhraseError> {
+        let entry_error = |entry: &str| PhraseError::Entry {
+            id: self.id.clone(),
+            entry: entry.to_owned(),
+        };
+        if self.safety || self.chip {
+            return Err(entry_error(&self.id));
+        }
+        let is_short = |text: &str| fold(text).chars().count() < 2;
+        for text in &self.unless {
+            if is_short(text) {
+                return Err(entry_error(text));
+            }
+        }
+        for text in &self.patterns {
+            Pattern::read(&self.id, text)?;
+            if Pattern::sides(text).is_none_or(|(a, b)| is_short(a) || is_short(b)) {
+                return Err(entry_error(text));
+            }
+        }
+        for reply in &self.replies {
+            if reply.text.contains(['{', '}']) {
+                return Err(PhraseError::Slot {
+                    id: self.id.clone(),
+                    text: reply.text.clone(),
+                    reason: "a slot that nothing fills",
+                });
+            }
+        }
+        self.check_replies()
+    }
+
     fn check(&self) -> Result<(), PhraseError> {
         let entry_error = |entry: &str| PhraseError::Entry {
             id: self.id.clone(),
@@ -328,9 +398,13 @@ impl Phrase {
         }
         for entry in &self.matches {
             let silent = self.safety && entry.is_ascii() && words(entry).trim().is_empty();
-            if fold(entry).is_empty() || silent {
+            let everywhere = self.guards.is_some() && fold(entry).chars().count() < 2;
+            if fold(entry).is_empty() || silent || everywhere {
                 return Err(entry_error(entry));
             }
+        }
+        if self.guards.is_some() {
+            return self.check_guard();
         }
         for text in &self.unless {
             if fold(text).is_empty() || !self.safety {
@@ -357,6 +431,11 @@ impl Phrase {
                 return Err(slot_error(&reply.text, "a slot that nothing fills"));
             }
         }
+        self.check_replies()
+    }
+
+    /// Whether there is something to say at each time of day.
+    fn check_replies(&self) -> Result<(), PhraseError> {
         for when in [When::Morning, When::Day, When::Evening, When::Night] {
             let is_silent = self
                 .replies
@@ -405,6 +484,12 @@ impl Pattern {
             return Err(error("nothing around the slot"));
         }
         Ok(pattern)
+    }
+
+    /// What stands on both sides of the slot, as it is written.
+    pub(super) fn sides(text: &str) -> Option<(&str, &str)> {
+        let (before, rest) = text.split_once('{')?;
+        Some((before, rest.split_once('}')?.1))
     }
 
     /// Writes what the pattern claims, in a form that no folded text has.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use kernel::Text;
 use serde::Serialize;
 
-use crate::phrase::{Phrase, Reply, Season, Visits, When};
+use crate::phrase::{Guarded, Phrase, Reply, Season, Visits, When};
 
 const HEAD: [&str; 4] = ["id", "field", "when", "text"];
 const SEASONS: [(&str, Season); 4] = [
@@ -56,6 +56,9 @@ pub(super) fn write(phrases: &[Phrase]) -> String {
             if is {
                 line(id, field, "", "true");
             }
+        }
+        if let Some(guards) = phrase.guards {
+            line(id, "guards", "", guards.name());
         }
         let lists = [
             ("match", &phrase.matches),
@@ -214,11 +217,14 @@ pub(super) fn read(text: &str) -> (usize, Result<Vec<Phrase>, Vec<LineError>>) {
             "reply" => phrase.replies.push(reply),
             "chip" => phrase.chip = is_true(&text),
             "safety" => phrase.safety = is_true(&text),
+            "guards" if Guarded::parse(text.trim()).is_some() => {
+                phrase.guards = Guarded::parse(text.trim());
+            }
             _ => fail(
                 line,
                 "field",
-                "fieldは match・pattern・reply・unless・chip・safety のどれかです。",
-                "A field is match, pattern, reply, unless, chip or safety.",
+                "fieldは match・pattern・reply・unless・chip・safety・guards（minors・self_harm・house）のどれかです。",
+                "A field is match, pattern, reply, unless, chip, safety or guards (minors, self_harm, house).",
             ),
         }
     }
@@ -249,6 +255,7 @@ fn empty(id: &str) -> Phrase {
         replies: Vec::new(),
         chip: false,
         safety: false,
+        guards: None,
         unless: Vec::new(),
     }
 }

@@ -58,7 +58,10 @@ struct Draft {
 
 async fn draft(conn: &mut PgConnection, published: &Published) -> Result<Draft, Error> {
     Ok(match store::draft(conn).await? {
-        Some((revision, phrases)) => Draft { revision, phrases },
+        Some((revision, phrases)) => Draft {
+            revision,
+            phrases: super::with_guards(phrases)?,
+        },
         None => Draft {
             revision: 0,
             phrases: published.phrases.clone(),
@@ -288,7 +291,7 @@ pub(crate) struct Candidate {
 pub(super) async fn test(
     room: &Misaki,
     from: From,
-    text: &str,
+    (text, is_answer): (&str, bool),
     scene: &Scene<'_>,
 ) -> Result<Trial, Error> {
     let phrases = phrases(room, from).await?;
@@ -297,6 +300,16 @@ pub(super) async fn test(
         phrases,
     };
     let matcher = Matcher::new(&set);
+    if is_answer {
+        let hit = matcher.guard_of(text, scene).map(|hit| TrialHit {
+            entry: None,
+            id: hit.id,
+            rule: hit.rule,
+            reply: hit.reply,
+        });
+        let candidates = Vec::new();
+        return Ok(Trial { hit, candidates });
+    }
     let found = if let Some(found) = matcher.find(text) {
         Some(found)
     } else {
@@ -338,6 +351,7 @@ fn nearest_entry<'a>(phrase: &'a Phrase, text: &str) -> Option<(&'a str, f64)> {
 fn candidates(phrases: &[Phrase], text: &str) -> Vec<Candidate> {
     let mut near: Vec<Candidate> = phrases
         .iter()
+        .filter(|phrase| phrase.guards.is_none())
         .filter_map(|phrase| {
             let (entry, score) = nearest_entry(phrase, text)?;
             (score > 0.0).then(|| Candidate {

@@ -4,6 +4,8 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use chrono::{DateTime, Duration, Utc};
+use gateway::Refused;
 use identity::{Granted, RequestMeta, may};
 use kernel::Text;
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,7 @@ pub(crate) fn router() -> OpenApiRouter<Misaki> {
         .routes(routes!(publish_phrases))
         .routes(routes!(list_phrase_versions))
         .routes(routes!(roll_back_phrases))
+        .routes(routes!(get_moderation))
 }
 
 /// The canned phrases in force, so that a browser can answer by itself.
@@ -63,6 +66,27 @@ async fn get_phrases(State(room): State<Misaki>, headers: HeaderMap) -> Result<R
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     Ok(response)
+}
+
+/// What became of answers that were looked through.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct Moderation {
+    /// From when on is counted.
+    since: DateTime<Utc>,
+    /// How many answers were refused, by the reason, the most first; their words are kept nowhere.
+    refused: Vec<Refused>,
+}
+
+/// How many answers of models were refused in the last 30 days, and why.
+#[utoipa::path(get, path = "/admin/misaki/moderation", operation_id = "get_moderation", tag = "admin",
+    security(("session" = []), ("access_token" = [])), responses((status = 200, body = Moderation), Refusals))]
+async fn get_moderation(
+    State(room): State<Misaki>,
+    _operator: Granted<may::HouseOperate>,
+) -> Result<Okay<Moderation>, Error> {
+    let since = room.cx.clock.now() - Duration::days(30);
+    let refused = super::refused_since(&room, since).await?;
+    Ok(Okay(Moderation { since, refused }))
 }
 
 /// The phrases that are being worked on.
@@ -146,6 +170,9 @@ struct TryText {
     seed: String,
     #[serde(default)]
     from: From,
+    /// Whether it is tried as the answer of a model: what guards is looked for in it.
+    #[serde(default)]
+    as_answer: bool,
 }
 
 impl Check for TryText {
@@ -186,7 +213,7 @@ async fn test_phrases(
         seed: &body.seed,
     };
     Ok(Okay(
-        desk::test(&room, body.from, body.text.trim(), &scene).await?,
+        desk::test(&room, body.from, (body.text.trim(), body.as_answer), &scene).await?,
     ))
 }
 

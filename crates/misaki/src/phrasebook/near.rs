@@ -93,7 +93,7 @@ async fn ask(room: &Misaki, text: &str) -> Vec<f32> {
 fn entries(phrases: &[Phrase]) -> impl Iterator<Item = (&str, &str)> {
     phrases
         .iter()
-        .filter(|phrase| !phrase.safety)
+        .filter(|phrase| !phrase.safety && phrase.guards.is_none())
         .flat_map(|phrase| {
             let id = phrase.id.as_str();
             phrase.matches.iter().map(move |entry| (id, entry.as_str()))

@@ -46,22 +46,17 @@ pub(super) async fn take_in(
     .map(drop)
 }
 
-/// Messages of the tenant that have the letters, newest first. In the house's scope: the tenant is named here.
-pub(super) async fn candidates(
+/// The newest messages of the transaction's tenant with all terms in them.
+pub(super) async fn find(
     conn: &mut PgConnection,
-    tenant: TenantId,
-    grams: &[i32],
     terms: &[String],
-    most: i64,
+    grams: &[i32],
+    most: i32,
 ) -> sqlx::Result<Vec<MessageId>> {
     sqlx::query_scalar!(
-        r#"select message_id as "id: MessageId" from misaki.found
-           where tenant_id = $1 and grams @> $2
-             and not exists (select from unnest($3::text[]) term where strpos(folded, term) = 0)
-           order by at desc, message_id desc limit $4"#,
-        tenant as TenantId,
-        grams,
+        r#"select id as "id!: MessageId" from unnest(misaki.find($1, $2, $3)) id"#,
         terms,
+        grams,
         most,
     )
     .fetch_all(conn)

@@ -1,7 +1,7 @@
 //! Whether a model answers as she would: questions with rules that a machine can judge. It keeps out a model that has lost
 //! its language, its manners or the persona; it does not say that an answer is good.
 
-use gateway::ask_aside;
+use gateway::{Judgement, ask_aside};
 use identity::TenantId;
 use kernel::{Fault, Lang};
 use llm::Role;
@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::{
     Error, Misaki,
     persona::{self, Turn},
+    phrasebook,
 };
 
 /// The questions that come with the program.
@@ -95,6 +96,7 @@ pub async fn evaluate(room: &Misaki, route: &str, set: &EvaluationSet) -> Result
         .begin(db::Scope::House("a model is tried"))
         .await?;
     let (_, card) = persona::current(&mut tx, room).await?;
+    let guard = phrasebook::judge(&mut tx, room, "").await?;
     tx.commit().await?;
     let mut verdicts = Vec::with_capacity(set.cases.len());
     let mut cost_nano_usd: i64 = 0;
@@ -113,7 +115,11 @@ pub async fn evaluate(room: &Misaki, route: &str, set: &EvaluationSet) -> Result
         let broken = match ask_aside(&room.gateway, TenantId(Uuid::nil()), route, asked).await {
             Ok(answer) => {
                 cost_nano_usd = cost_nano_usd.saturating_add(answer.cost.0);
-                judge(case, &answer.text)
+                let mut broken = judge(case, &answer.text);
+                if let Judgement::Refuse(refusal) = guard.judge("", &answer.text, true) {
+                    broken.push(format!("may not be said: {}", refusal.category));
+                }
+                broken
             }
             Err(error) => vec![error.to_string()],
         };

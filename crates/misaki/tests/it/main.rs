@@ -7,6 +7,7 @@
 
 mod carried;
 mod house;
+mod moderated;
 mod phrases;
 mod remembered;
 mod talks;

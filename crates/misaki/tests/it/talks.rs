@@ -15,6 +15,13 @@ fn texts(chat: &Value) -> Vec<&str> {
         .collect()
 }
 
+fn encoded(query: &str) -> String {
+    query.bytes().fold(String::new(), |mut query, byte| {
+        write!(query, "%{byte:02X}").unwrap();
+        query
+    })
+}
+
 fn path(chat: &Value) -> String {
     format!("/api/misaki/chats/{}", chat.as_str().unwrap())
 }
@@ -201,18 +208,8 @@ async fn search_finds_one_letter_in_questions_answers_and_titles_and_never_anoth
     let (_, first) = bar.say(None, "飼っている猫がビールをこぼした", "k1").await;
     let answer = bar.ended(&first).await.output;
     let find = async |cookie: &str, query: &str| {
-        let query = query.bytes().fold(String::new(), |mut query, byte| {
-            write!(query, "%{byte:02X}").unwrap();
-            query
-        });
-        bar.call_as(
-            cookie,
-            "GET",
-            &format!("/api/misaki/search?q={query}"),
-            None,
-        )
-        .await
-        .1
+        let path = format!("/api/misaki/search?q={}", encoded(query));
+        bar.call_as(cookie, "GET", &path, None).await.1
     };
     for (query, hit) in [
         ("猫", "猫"),
@@ -283,4 +280,48 @@ async fn a_talk_in_passing_leaves_nothing() {
     assert_eq!(bar.ended(&answer).await.output, "");
     assert_eq!(bar.count("gateway.run_event").await, 0);
     assert_eq!(bar.count("entitlement.usage").await, 1, "the books keep it");
+}
+
+#[tokio::test]
+async fn what_is_common_and_what_was_said_long_ago_are_both_found_newest_first() {
+    let bar = Bar::open().await;
+    bar.say(None, "こんばんは", "k1").await;
+    let mut owner = bar.test.database.owner().await;
+    sqlx::query(
+        "insert into misaki.message (id, tenant_id, chat_id, seq, role, text, request_key, created_at)
+         select gen_random_uuid(), tenant_id, id, 100 + n, 'user',
+             case when n <= 50 then '蛍の夜 ' else '雨の夜 ' end || n, gen_random_uuid(), '2026-11-01'::timestamptz + n * interval '1 minute'
+         from misaki.chat, generate_series(1, 500) n",
+    )
+    .execute(&mut owner)
+    .await
+    .unwrap();
+    let hits = async |bar: &Bar, query: &str| {
+        let path = format!("/api/misaki/search?q={}", encoded(query));
+        let (status, found) = bar.call("GET", &path, None).await;
+        assert_eq!(status, 200, "{found}");
+        let messages = found["messages"].as_array().unwrap().clone();
+        messages
+            .iter()
+            .map(|message| message["after"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let newest = |from: i32, words: &str| -> Vec<String> {
+        (0..40).map(|n| format!("{words} {}", from - n)).collect()
+    };
+    assert_eq!(hits(&bar, "雨").await, newest(500, "の夜"));
+    assert_eq!(hits(&bar, "の夜").await, newest(500, ""));
+    assert_eq!(
+        hits(&bar, "蛍").await,
+        newest(50, "の夜"),
+        "beyond what is walked back to"
+    );
+    assert_eq!(hits(&bar, "蛍の夜 7").await.len(), 5, "7, 17, 27, 37, 47");
+    assert_eq!(hits(&bar, "雨夜").await.len(), 0, "all letters, apart");
+
+    let (_, cookie) = new_guest(&bar.room).await;
+    let (_, others) = bar
+        .call_as(&cookie, "GET", "/api/misaki/search?q=%E3%81%AE", None)
+        .await;
+    assert_eq!(others["messages"], json!([]));
 }

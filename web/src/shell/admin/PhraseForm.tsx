@@ -16,6 +16,8 @@ const whens = ['any', 'morning', 'day', 'evening', 'night'] as const satisfies r
 const seasons = ['spring', 'summer', 'autumn', 'winter'] as const
 const visits = ['first', 'again', 'regular'] as const
 
+const guards = ['minors', 'self_harm', 'house'] as const
+
 const linesOf = (text: string): string[] =>
   text
     .split('\n')
@@ -32,6 +34,7 @@ export interface Draft {
   replies: Phrase['replies']
   chip: boolean
   safety: boolean
+  guards: Phrase['guards']
 }
 
 export function draftOf(phrase: Phrase | null): Draft {
@@ -43,6 +46,7 @@ export function draftOf(phrase: Phrase | null): Draft {
     replies: phrase?.replies ?? [{ when: 'any', text: '' }],
     chip: phrase?.chip ?? false,
     safety: phrase?.safety ?? false,
+    guards: phrase?.guards ?? null,
   }
 }
 
@@ -67,8 +71,9 @@ export function phraseOf(draft: Draft): Phrase {
     ...(match.length > 0 ? { match } : {}),
     ...(patterns.length > 0 ? { patterns } : {}),
     replies: draft.replies.map(replyOf).filter(({ text }) => text !== ''),
-    ...(draft.chip ? { chip: true } : {}),
-    ...(draft.safety ? { safety: true } : {}),
+    ...(draft.chip && !draft.guards ? { chip: true } : {}),
+    ...(draft.safety && !draft.guards ? { safety: true } : {}),
+    ...(draft.guards ? { guards: draft.guards } : {}),
     ...(unless.length > 0 ? { unless } : {}),
   }
 }
@@ -193,13 +198,23 @@ export function PhraseForm({ phrase, run, onClose }: Props) {
                 {words.addReply}
               </Button>
             </fieldset>
+            <Select
+              label={words.guards}
+              hint={words.guardsHint}
+              options={[
+                { value: '', text: words.guardsNone },
+                ...guards.map((value) => ({ value, text: words[value] })),
+              ]}
+              value={draft.guards ?? ''}
+              onChange={(event) => put({ guards: guards.find((name) => name === event.target.value) ?? null })}
+            />
             <Check checked={draft.chip} onChange={(event) => put({ chip: event.target.checked })}>
               {words.chip}
             </Check>
             <Check checked={draft.safety} onChange={(event) => put({ safety: event.target.checked })}>
               {words.safety}
             </Check>
-            {draft.safety && (
+            {(draft.safety || draft.guards) && (
               <TextArea
                 label={words.unless}
                 hint={words.matchHint}

@@ -4,6 +4,7 @@ import { type Stand, tryPhrases } from '../../api/misaki'
 import { phraseDeskWords } from '../../i18n/misakiDeskWords'
 import { useWords } from '../../i18n/text'
 import { Button } from '../../ui/Button'
+import { Check } from '../../ui/Check'
 import { Field } from '../../ui/Field'
 import { Select } from '../../ui/Select'
 import account from '../account/account.module.css'
@@ -17,7 +18,13 @@ export function PhraseTrial() {
   const [text, setText] = useState('')
   const [from, setFrom] = useState<Stand>('draft')
   const [hour, setHour] = useState('')
-  const trial = useMutation({ mutationFn: () => tryPhrases(text.trim(), from, hour === '' ? null : Number(hour)) })
+  const [asAnswer, setAsAnswer] = useState(false)
+  const trial = useMutation({
+    mutationFn: async () => ({
+      asAnswer,
+      found: await tryPhrases(text.trim(), from, hour === '' ? null : Number(hour), asAnswer),
+    }),
+  })
   const submit = (event: FormEvent) => {
     event.preventDefault()
     if (text.trim() !== '') trial.mutate()
@@ -28,7 +35,7 @@ export function PhraseTrial() {
     pattern: words.rule_pattern,
     semantic: words.rule_semantic,
   }
-  const found = trial.data
+  const found = trial.data?.found
   const hours = Array.from({ length: 24 }, (_, value) => ({ value: String(value), text: words.hourOf(value) }))
   return (
     <section className={account['card']}>
@@ -56,6 +63,9 @@ export function PhraseTrial() {
           options={[{ value: '', text: words.now }, ...hours]}
           onChange={(event) => setHour(event.target.value)}
         />
+        <Check checked={asAnswer} onChange={(event) => setAsAnswer(event.target.checked)}>
+          {words.asAnswer}
+        </Check>
         <Button type="submit" disabled={trial.isPending || text.trim() === ''}>
           {words.run}
         </Button>
@@ -70,7 +80,7 @@ export function PhraseTrial() {
             <p className={styles['answer']}>{found.hit.reply}</p>
           </>
         )}
-        {found && !found.hit && <p>{words.miss}</p>}
+        {found && !found.hit && <p>{trial.data?.asAnswer ? words.fine : words.miss}</p>}
       </div>
       {found && found.candidates.length > 0 && (
         <Table

@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import {
   deletePhrase,
+  getModeration,
   type Phrase,
   type PhraseDesk,
   type PhraseVersion,
@@ -25,7 +26,7 @@ import styles from './admin.module.css'
 import { PhraseForm } from './PhraseForm'
 import { PhraseSheet } from './PhraseSheet'
 import { PhraseTrial } from './PhraseTrial'
-import { type Column, Empty, Id, Table } from './parts'
+import { type Column, Empty, Id, named, Table } from './parts'
 import { fits, phraseDeskQuery, useDesk, versionsQuery } from './phraseDesk'
 
 const MOST_SHOWN = 100
@@ -55,10 +56,11 @@ function List({ desk }: { desk: PhraseDesk }) {
     {
       id: 'id',
       head: words.id,
-      cell: ({ id, chip, safety }) => (
+      cell: ({ id, chip, safety, guards }) => (
         <span className={styles['badges']}>
           <Id>{id}</Id>
           {safety && <Badge tone="warn">{words.safetyMark}</Badge>}
+          {guards && <Badge tone="warn">{words.guardMark}</Badge>}
           {chip && <Badge>{words.chipMark}</Badge>}
         </span>
       ),
@@ -171,6 +173,37 @@ function Publish({ desk }: { desk: PhraseDesk }) {
   )
 }
 
+// How often the guards were hit.
+function Refused() {
+  const words = useWords(phraseDeskWords)
+  const locale = useLocale()
+  const moderation = useQuery({ queryKey: ['admin', 'moderation'], queryFn: getModeration })
+  const names = { minors: words.minors, self_harm: words.self_harm, house: words.house }
+  return (
+    <section className={account['card']}>
+      <h2>{words.refused}</h2>
+      <p>{words.refusedText}</p>
+      <Fetched query={moderation}>
+        {({ refused }) =>
+          refused.length === 0 ? (
+            <p>{words.refusedNone}</p>
+          ) : (
+            <Table
+              label={words.refused}
+              columns={[
+                { id: 'category', head: words.category, cell: ({ category }) => named(names, category) },
+                { id: 'answers', head: words.answers, figure: true, cell: ({ answers }) => count(answers, locale) },
+              ]}
+              rows={refused}
+              keyOf={({ category }) => category}
+            />
+          )
+        }
+      </Fetched>
+    </section>
+  )
+}
+
 function Versions({ items, now }: { items: readonly PhraseVersion[]; now: number }) {
   const words = useWords(phraseDeskWords)
   const locale = useLocale()
@@ -238,6 +271,7 @@ export function Phrases() {
             </p>
             <PhraseTrial />
             <List desk={now} />
+            <Refused />
             <PhraseSheet desk={now} />
             <Publish desk={now} />
             <Fetched query={versions}>{(items) => <Versions items={items} now={now.version} />}</Fetched>

@@ -27,6 +27,7 @@ const build = [
 ] as const
 const observe = [
   { id: 'requests', to: '/genai/requests', icon: 'menu' },
+  { id: 'batches', to: '/genai/batches', icon: 'book' },
   { id: 'statistics', to: '/genai/statistics', icon: 'chart' },
   { id: 'catalog', to: '/genai/catalog', icon: 'auto' },
   { id: 'status', to: '/genai/status', icon: 'check' },

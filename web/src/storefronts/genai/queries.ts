@@ -1,4 +1,5 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
+import { getBatches } from '../../api/batches'
 import {
   type Grouping,
   getHistory,
@@ -15,6 +16,18 @@ import { entryKey, historyKey } from './live'
 export const modelsQuery = queryOptions({ queryKey: ['genai', 'models'], queryFn: getModels, staleTime: 60_000 })
 
 export const retentionQuery = queryOptions({ queryKey: ['genai', 'retention'], queryFn: getRetention })
+
+// As long as something goes on, the list is looked at again and again.
+export const batchesQuery = infiniteQueryOptions({
+  queryKey: ['genai', 'batches'],
+  queryFn: ({ pageParam }) => getBatches(pageParam),
+  initialPageParam: null as string | null,
+  getNextPageParam: (page) => (page.has_more ? page.last_id : null),
+  refetchInterval: ({ state }) => {
+    const open = ['validating', 'in_progress', 'finalizing', 'cancelling']
+    return state.data?.pages.some(({ data }) => data.some(({ status }) => open.includes(status))) ? 2_000 : false
+  },
+})
 
 export const statusQuery = queryOptions({
   queryKey: ['genai', 'status'],

@@ -1,3 +1,4 @@
+import { Batches } from './Batches'
 import { Catalog } from './Catalog'
 import { Console } from './Console'
 import { Docs } from './Docs'
@@ -11,6 +12,7 @@ import { StatusBoard } from './StatusBoard'
 
 // All pages of the console in one piece; the public landing page does not load it.
 export const rooms = {
+  Batches,
   Catalog,
   Console,
   Docs,

@@ -280,7 +280,8 @@ export const AssistantMessage = memo(function AssistantMessage({ message, acts, 
   // What was cut short keeps its open emphasis for ever, so it is healed like what still grows.
   const partial = message.run !== null && message.run.state !== 'completed'
   // The stream rebuilds from the first word; until it has caught up, what was durable stays on screen.
-  const text = live && growing && live.text.length >= message.text.length ? live.text : message.text
+  const caughtUp = live !== null && (live.withdrawn || live.text.length >= message.text.length)
+  const text = live && growing && caughtUp ? live.text : message.text
   const model = live?.model ?? message.run?.model ?? null
   const runId = message.run?.id
   return (
@@ -312,7 +313,9 @@ export const AssistantMessage = memo(function AssistantMessage({ message, acts, 
             <p>{words.lostText}</p>
           </Notice>
         )}
-        {message.run?.state === 'cancelled' && <p className={styles['note']}>{words.stopped}</p>}
+        {message.run?.state === 'cancelled' && (
+          <p className={styles['note']}>{message.run.reason === 'moderated' ? words.moderated : words.stopped}</p>
+        )}
         {message.run?.state === 'failed' && <FailedRun reason={message.run.reason} onAgain={onAgain} />}
         {!growing && (text !== '' || message.versions.length > 1) && (
           <footer className={styles['meta']}>

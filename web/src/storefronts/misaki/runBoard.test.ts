@@ -58,6 +58,19 @@ describe('the board of running answers', () => {
     expect(board.get('run_1')).toBeNull()
   })
 
+  test('drops what is taken back, and shows what takes its place', async () => {
+    const line = hand()
+    const board = createRunBoard(access, line.read)
+    const onEnd = vi.fn<(end: RunEnd) => void>()
+    void board.follow('run_1', onEnd)
+    await line.give({ id: 1, event: 'delta', data: { text: 'あら、それは' } })
+    await line.give({ id: 2, event: 'withdrawn', data: { category: 'house' } })
+    expect(board.get('run_1')).toMatchObject({ text: '', withdrawn: true })
+    await line.give({ id: 3, event: 'delta', data: { text: 'よしましょう' } })
+    await line.give(ended)
+    expect(onEnd.mock.calls[0]?.[0].text).toBe('よしましょう')
+  })
+
   test('says when the line is lost, and takes it up again', async () => {
     const line = hand()
     const board = createRunBoard(access, line.read)

@@ -8,6 +8,8 @@ export interface LiveRun {
   started: boolean
   // What she says while a model warms up; it is no part of the answer.
   aside: Bilingual | null
+  // What was durable before is not to be shown any more.
+  withdrawn: boolean
   line: 'open' | 'waiting' | 'lost'
   stopping: boolean
 }
@@ -21,7 +23,15 @@ export interface RunEnd {
 
 type Reader = (options: RunStreamOptions) => AsyncIterable<RunEvent>
 
-const fresh: LiveRun = { text: '', model: null, started: false, aside: null, line: 'open', stopping: false }
+const fresh: LiveRun = {
+  text: '',
+  model: null,
+  started: false,
+  aside: null,
+  withdrawn: false,
+  line: 'open',
+  stopping: false,
+}
 
 // Thirty redraws a second are plenty for reading.
 const REDRAW_MS = 33
@@ -69,6 +79,9 @@ export function createRunBoard(access: (fresh: boolean) => Promise<Access>, read
           change(runId, { model, started: true })
         } else if (event.event === 'aside') {
           change(runId, { aside: event.data.text })
+        } else if (event.event === 'withdrawn') {
+          text = ''
+          change(runId, { text, withdrawn: true })
         } else if (event.event === 'delta') {
           text += event.data.text
           change(runId, { text, started: true }, true)

@@ -1,0 +1,209 @@
+use chrono::{DateTime, Utc};
+use identity::TenantId;
+use sqlx::PgConnection;
+
+use super::{FileCard, FileId};
+
+/// Begins a file that is to arrive; false when the tenant has as many as it may.
+pub(super) async fn insert(
+    conn: &mut PgConnection,
+    (id, tenant): (FileId, TenantId),
+    (now, abandoned): (DateTime<Utc>, DateTime<Utc>),
+    most: i64,
+) -> sqlx::Result<bool> {
+    let inserted = sqlx::query!(
+        "insert into gateway.file (id, tenant_id, purpose, filename, created_at, expires_at)
+         select $1, $2, 'batch', '', $3, $4
+         where (select count(*) from gateway.file where tenant_id = $2 and purpose = 'batch') < $5",
+        id as FileId,
+        tenant as TenantId,
+        now,
+        abandoned,
+        most,
+    )
+    .execute(conn)
+    .await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+pub(crate) async fn insert_lines(
+    conn: &mut PgConnection,
+    (id, tenant): (FileId, TenantId),
+    numbers: &[i32],
+    lines: &[Vec<u8>],
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into gateway.file_line (file_id, tenant_id, line, data)
+         select $1, $2, line, data from unnest($3::integer[], $4::bytea[]) as l (line, data)",
+        id as FileId,
+        tenant as TenantId,
+        numbers,
+        lines,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Shows a file that has arrived whole.
+pub(super) async fn finish(
+    conn: &mut PgConnection,
+    card: &FileCard,
+    lines: i32,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update gateway.file set filename = $2, bytes = $3, lines = $4, expires_at = $5, is_whole = true where id = $1",
+        card.id as FileId,
+        card.filename,
+        card.bytes,
+        lines,
+        card.expires_at,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// Adds lines to a file that a batch leaves, which begins with its first.
+pub(crate) async fn append(
+    conn: &mut PgConnection,
+    (id, tenant): (FileId, TenantId),
+    filename: &str,
+    (now, expires_at): (DateTime<Utc>, DateTime<Utc>),
+    (numbers, lines): (&[i32], &[Vec<u8>]),
+) -> sqlx::Result<()> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let bytes: usize = lines.iter().map(Vec::len).sum();
+    sqlx::query!(
+        "insert into gateway.file as f (id, tenant_id, purpose, filename, bytes, lines, is_whole, created_at, expires_at)
+         values ($1, $2, 'batch_output', $3, $4, $5, false, $6, $7)
+         on conflict (id) do update
+         set bytes = f.bytes + excluded.bytes, lines = f.lines + excluded.lines, expires_at = excluded.expires_at",
+        id as FileId,
+        tenant as TenantId,
+        filename,
+        i64::try_from(bytes).unwrap_or(i64::MAX),
+        i32::try_from(lines.len()).unwrap_or(i32::MAX),
+        now,
+        expires_at,
+    )
+    .execute(&mut *conn)
+    .await?;
+    insert_lines(conn, (id, tenant), numbers, lines).await
+}
+
+/// Shows the files that a batch has left.
+pub(crate) async fn show(
+    conn: &mut PgConnection,
+    files: [FileId; 2],
+    expires_at: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    let [output, error] = files;
+    sqlx::query!(
+        "update gateway.file set is_whole = true, expires_at = $3 where id in ($1, $2)",
+        output as FileId,
+        error as FileId,
+        expires_at,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+pub(super) async fn find(conn: &mut PgConnection, id: FileId) -> sqlx::Result<Option<FileCard>> {
+    sqlx::query_as!(
+        FileCard,
+        r#"select id as "id: FileId", purpose, filename, bytes, created_at, expires_at
+           from gateway.file where id = $1 and is_whole"#,
+        id as FileId,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// What is to be listed.
+#[derive(Debug, Default)]
+pub(super) struct Wish {
+    pub(super) purpose: Option<String>,
+    pub(super) after: Option<FileId>,
+    pub(super) ascending: bool,
+    pub(super) most: i64,
+}
+
+pub(super) async fn list(conn: &mut PgConnection, wish: &Wish) -> sqlx::Result<Vec<FileCard>> {
+    sqlx::query_as!(
+        FileCard,
+        r#"select id as "id: FileId", purpose, filename, bytes, created_at, expires_at
+           from gateway.file
+           where is_whole and ($1::text is null or purpose = $1)
+             and ($2::uuid is null or case when $3 then id > $2 else id < $2 end)
+           order by case when $3 then id end, id desc limit $4"#,
+        wish.purpose,
+        wish.after as Option<FileId>,
+        wish.ascending,
+        wish.most,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Some lines behind line `after`: those that begin within a megabyte.
+pub(crate) async fn lines(
+    conn: &mut PgConnection,
+    id: FileId,
+    after: i32,
+) -> sqlx::Result<Vec<(i32, Vec<u8>)>> {
+    sqlx::query!(
+        "select line, data from (
+             select line, data, sum(octet_length(data)) over (order by line) - octet_length(data) as before
+             from (select line, data from gateway.file_line where file_id = $1 and line > $2 order by line limit 500) l
+         ) b where before < 1048576 order by line",
+        id as FileId,
+        after,
+    )
+    .map(|row| (row.line, row.data))
+    .fetch_all(conn)
+    .await
+}
+
+/// Removes a file unless a batch that is under way reads it; false when there is none to be removed.
+pub(super) async fn delete(conn: &mut PgConnection, id: FileId) -> sqlx::Result<bool> {
+    let deleted = sqlx::query!(
+        "delete from gateway.file f where id = $1
+         and not exists (select from gateway.batch b where b.input_file = f.id and b.ended_at is null)",
+        id as FileId,
+    )
+    .execute(conn)
+    .await?;
+    Ok(deleted.rows_affected() == 1)
+}
+
+pub(super) async fn delete_due(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    most: i64,
+) -> sqlx::Result<u64> {
+    let deleted = sqlx::query!(
+        "delete from gateway.file where id in (
+             select id from gateway.file f where expires_at <= $1
+               and not exists (select from gateway.batch b where b.input_file = f.id and b.ended_at is null)
+             limit $2 for update skip locked)",
+        now,
+        most,
+    )
+    .execute(conn)
+    .await?;
+    Ok(deleted.rows_affected())
+}
+
+pub(super) async fn delete_all(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "delete from gateway.file where tenant_id = $1",
+        tenant as TenantId
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
