@@ -130,11 +130,11 @@ impl Counter {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let routes = Arc::new(RwLock::new(Router::new()));
         let current = Arc::clone(&routes);
-        let router = Router::new().fallback(async move |request: Request<Body>| {
+        let front = Router::new().fallback(async move |request: Request<Body>| {
             let routes = current.read().await.clone();
             routes.oneshot(request).await
         });
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        tokio::spawn(async move { axum::serve(listener, front).await });
         Self { base, routes }
     }
 
