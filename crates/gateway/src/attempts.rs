@@ -34,6 +34,13 @@ struct At<'a> {
     is_passed_over: bool,
 }
 
+/// A call that is to be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call {
+    /// The place of the key to use, where the target has any.
+    pub(crate) key: Option<usize>,
+}
+
 /// What follows from a failed call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Then {
@@ -79,9 +86,8 @@ impl<'a> Attempts<'a> {
         Some(target)
     }
 
-    /// Whether another call is to be made to this target, with the place of the key to use, if it has any. What comes of
-    /// it is to be told.
-    pub(crate) fn call(&mut self) -> Option<Option<usize>> {
+    /// The next call to this target, if another is to be made. What comes of it is to be told.
+    pub(crate) fn call(&mut self) -> Option<Call> {
         let at = self.at.as_mut()?;
         if at.is_passed_over || self.calls >= MOST_CALLS || !self.health.admits(&at.name) {
             return None;
@@ -90,7 +96,7 @@ impl<'a> Attempts<'a> {
         at.calls += 1;
         at.underway = Some(self.health.begin(at.target));
         at.key = choose::key(&at.target.keys, choose::throw(self.seed), &at.failed_keys);
-        Some(at.key)
+        Some(Call { key: at.key })
     }
 
     /// The first word has come. What is returned is the call under way, until it is dropped.
@@ -160,8 +166,8 @@ mod tests {
         let mut attempts = Attempts::new(&health, targets, avoided, 7);
         let mut made = Vec::new();
         while let Some(target) = attempts.turn() {
-            while let Some(key) = attempts.call() {
-                made.push((target.model.clone(), key));
+            while let Some(call) = attempts.call() {
+                made.push((target.model.clone(), call.key));
                 if attempts.failed(&refused(status)) == Then::GiveUp {
                     return made;
                 }

@@ -270,11 +270,11 @@ async fn call(
             };
             return Ok((made, target.clone()));
         }
-        while let Some(key) = attempts.call() {
+        while let Some(call) = attempts.call() {
             if Instant::now() > deadline {
                 return Err(Verdict::Deadline);
             }
-            let secret = key.and_then(|at| target.keys.get(at));
+            let secret = call.key.and_then(|at| target.keys.get(at));
             let silence = target.start.unwrap_or(room.node.patience.silence);
             let answering = timeout(silence, provider::embed(room, target, secret, &request));
             let answered = tokio::select! {

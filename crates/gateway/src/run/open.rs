@@ -31,8 +31,8 @@ impl Driver<'_> {
         let mut attempts = Attempts::new(&room.node.health, &run.targets, &self.broke, seed);
         let mut verdict = Verdict::UpstreamUnavailable;
         while let Some(target) = attempts.turn() {
-            while let Some(key) = attempts.call() {
-                let trouble = match self.call(target, key).await? {
+            while let Some(call) = attempts.call() {
+                let trouble = match self.call(target, call.key).await? {
                     Ok(events) => {
                         let events = match attempts.succeeded() {
                             Some(underway) => underway.until_the_last(events),

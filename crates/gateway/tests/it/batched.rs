@@ -99,7 +99,10 @@ impl Shop {
         let (status, said) = self.call(&self.bar.room, "POST", "/v1/files", body).await;
         assert_eq!(status, 200, "{}", String::from_utf8_lossy(&said));
         let file: Value = serde_json::from_slice(&said).unwrap();
-        file["id"].as_str().unwrap().to_owned()
+        file.pointer("/id")
+            .and_then(Value::as_str)
+            .unwrap()
+            .to_owned()
     }
 
     /// The path of a new batch of these lines.
@@ -109,7 +112,10 @@ impl Shop {
         let wish =
             json!({ "input_file_id": file, "endpoint": endpoint, "completion_window": "24h" });
         let batch = self.ask("POST", "/v1/batches", &wish).await;
-        format!("/v1/batches/{}", batch["id"].as_str().unwrap())
+        format!(
+            "/v1/batches/{}",
+            batch.pointer("/id").and_then(Value::as_str).unwrap()
+        )
     }
 
     async fn results(&self, batch: &Value, which: &str) -> Vec<Value> {

@@ -258,14 +258,11 @@ impl Public {
 
     /// RFC 9309.
     pub(super) fn robots(&self) -> String {
-        let private: String = PRIVATE
-            .iter()
-            .map(|first| format!("Disallow: /{first}\n"))
-            .collect();
-        format!(
-            "User-agent: *\n{private}Sitemap: {}\n",
-            self.address("/sitemap.xml", Lang::Ja)
-        )
+        let mut lines = vec!["User-agent: *".to_owned()];
+        lines.extend(PRIVATE.map(|first| format!("Disallow: /{first}")));
+        let map = self.address("/sitemap.xml", Lang::Ja);
+        lines.push(format!("Sitemap: {map}\n"));
+        lines.join("\n")
     }
 
     fn address(&self, path: &str, lang: Lang) -> String {
