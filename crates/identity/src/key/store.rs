@@ -58,11 +58,40 @@ pub(super) async fn insert_secret(
     .map(drop)
 }
 
+struct FactsRow {
+    id: KeyId,
+    tenant: TenantId,
+    storefront: String,
+    scopes: Vec<String>,
+    models: Option<Vec<String>>,
+    ip_ranges: Option<Vec<String>>,
+    daily_cap: Option<i64>,
+    daily_cost_nano_usd: Option<i64>,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+impl FactsRow {
+    fn read(self) -> Facts {
+        Facts {
+            id: self.id,
+            tenant: self.tenant,
+            storefront: self.storefront,
+            scopes: permissions(&self.scopes),
+            models: self.models,
+            ip_ranges: self.ip_ranges.map(|ranges| networks(&ranges)),
+            daily_cap: self.daily_cap,
+            daily_cost_nano_usd: self.daily_cost_nano_usd,
+            expires_at: self.expires_at,
+        }
+    }
+}
+
 pub(super) async fn find_by_secret(
     conn: &mut PgConnection,
     hash: &[u8],
 ) -> sqlx::Result<Option<Facts>> {
-    sqlx::query!(
+    Ok(sqlx::query_as!(
+        FactsRow,
         r#"select k.id as "id: KeyId", k.tenant_id as "tenant: TenantId", k.storefront, k.scopes, k.models, k.ip_ranges,
                k.daily_cap, k.daily_cost_nano_usd, least(k.expires_at, s.expires_at) as expires_at
            from identity.api_key_secret s
@@ -71,19 +100,9 @@ pub(super) async fn find_by_secret(
            where s.hash = $1 and k.revoked_at is null and t.deleted_at is null"#,
         hash,
     )
-    .map(|row| Facts {
-        id: row.id,
-        tenant: row.tenant,
-        storefront: row.storefront,
-        scopes: permissions(&row.scopes),
-        models: row.models,
-        ip_ranges: row.ip_ranges.map(|ranges| networks(&ranges)),
-        daily_cap: row.daily_cap,
-        daily_cost_nano_usd: row.daily_cost_nano_usd,
-        expires_at: row.expires_at,
-    })
     .fetch_optional(conn)
-    .await
+    .await?
+    .map(FactsRow::read))
 }
 
 pub(super) async fn facts(
@@ -91,7 +110,8 @@ pub(super) async fn facts(
     id: KeyId,
     now: DateTime<Utc>,
 ) -> sqlx::Result<Option<Facts>> {
-    sqlx::query!(
+    Ok(sqlx::query_as!(
+        FactsRow,
         r#"select k.id as "id: KeyId", k.tenant_id as "tenant: TenantId", k.storefront, k.scopes, k.models, k.ip_ranges,
                k.daily_cap, k.daily_cost_nano_usd, k.expires_at
            from identity.api_key k join identity.tenant t on t.id = k.tenant_id
@@ -99,19 +119,9 @@ pub(super) async fn facts(
         id as KeyId,
         now,
     )
-    .map(|row| Facts {
-        id: row.id,
-        tenant: row.tenant,
-        storefront: row.storefront,
-        scopes: permissions(&row.scopes),
-        models: row.models,
-        ip_ranges: row.ip_ranges.map(|ranges| networks(&ranges)),
-        daily_cap: row.daily_cap,
-        daily_cost_nano_usd: row.daily_cost_nano_usd,
-        expires_at: row.expires_at,
-    })
     .fetch_optional(conn)
-    .await
+    .await?
+    .map(FactsRow::read))
 }
 
 pub(super) async fn is_live(
