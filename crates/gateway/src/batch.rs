@@ -4,9 +4,11 @@
 //! What becomes of a line is written by compare-and-set in the transaction of what it changes, so a line is answered once
 //! however many processes work on its batch, and a process that dies leaves nothing that another can't go on with.
 
+mod end;
 pub(crate) mod http;
 mod line;
 mod store;
+mod validate;
 mod work;
 
 use std::time::Duration;

@@ -57,9 +57,7 @@ pub(crate) async fn create_batch(State(room): State<Gateway>, request: Request) 
         let batch = begin(&room, &visit.caller, &visit.body).await?;
         Ok(answer(StatusCode::OK, &shown(&batch)))
     };
-    created
-        .await
-        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+    DIALECT.answer(created.await, lang)
 }
 
 /// Lists the batches of the caller's tenant, the newest first.
@@ -81,9 +79,7 @@ pub(crate) async fn list_batches(State(room): State<Gateway>, request: Request) 
         let views: Vec<Value> = batches.iter().map(shown).collect();
         Ok(answer(StatusCode::OK, &page(views, &ids, most)))
     };
-    listed
-        .await
-        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+    DIALECT.answer(listed.await, lang)
 }
 
 /// Shows how far a batch is.
@@ -105,9 +101,7 @@ pub(crate) async fn get_batch(
         let batch = batch.ok_or_else(not_found)?;
         Ok(answer(StatusCode::OK, &shown(&batch)))
     };
-    found
-        .await
-        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+    DIALECT.answer(found.await, lang)
 }
 
 /// Calls off what has not begun; what is done stays, and what is under way is heard out. One that has ended stays as it is.
@@ -133,9 +127,7 @@ pub(crate) async fn cancel_batch(
         tx.commit().await?;
         Ok(answer(StatusCode::OK, &shown(&batch)))
     };
-    cancelled
-        .await
-        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+    DIALECT.answer(cancelled.await, lang)
 }
 
 async fn begin(room: &Gateway, caller: &InferenceCaller, body: &[u8]) -> Result<Batch, Turned> {

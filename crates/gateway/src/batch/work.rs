@@ -7,18 +7,19 @@ use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered}
 use identity::{InferenceCaller, Principal, TenantId};
 use kernel::{Fault, Lang};
 use llm::{
-    ChatAnswer, EmbedAnswer, Refusal,
+    ChatAnswer, EmbedAnswer,
     openai::door::{ChatWriter, EmbedAsk, write_embed},
 };
 use serde_json::{Value, json};
-use sqlx::PgConnection;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
     Batch, BatchId, Endpoint, Status,
+    end::{Ended, end, ended},
     line::{Answer, Asked, Line, unasked},
     store::{self, Open},
+    validate::validate,
 };
 use crate::{
     Ask, AskVectors, CacheUse, Error, Gateway, RunId, State, Terms, admit,
@@ -76,14 +77,6 @@ impl Rest {
             ),
         }
     }
-}
-
-/// A line on its way to its end.
-struct Ended {
-    line: i32,
-    run: Option<Uuid>,
-    is_answer: bool,
-    text: Vec<u8>,
 }
 
 /// What became of an attempt to begin a line.
@@ -170,103 +163,6 @@ pub(super) async fn advance(
         return Ok(Some(wait));
     }
     turn.finish(rest).await
-}
-
-/// Looks at every line once: what can't be read, or has another's name, ends here.
-async fn validate(
-    room: &Gateway,
-    scope: Scope,
-    batch: &Batch,
-    endpoint: Endpoint,
-) -> Result<(), Error> {
-    let mut tx = room.cx.db.begin(scope).await?;
-    let mut last = store::newest_line(&mut tx, batch.id).await?;
-    tx.commit().await?;
-    loop {
-        let mut tx = room.cx.db.begin(scope).await?;
-        match store::lock(&mut tx, batch.id).await? {
-            Some(Status::Validating | Status::Cancelling) => {}
-            _ => return Ok(()),
-        }
-        let lines = file::store::lines(&mut tx, batch.input_file, last).await?;
-        let Some((newest, _)) = lines.last() else {
-            store::start(&mut tx, batch.id, room.cx.clock.now()).await?;
-            tx.commit().await?;
-            return Ok(());
-        };
-        last = *newest;
-        let read: Vec<(i32, Line)> = lines
-            .iter()
-            .filter(|(_, data)| !data.trim_ascii().is_empty())
-            .map(|(number, data)| (*number, Line::read(data, endpoint)))
-            .collect();
-        let numbers: Vec<i32> = read.iter().map(|(number, _)| *number).collect();
-        let names: Vec<Option<String>> = read
-            .iter()
-            .map(|(_, line)| line.custom_id.clone())
-            .collect();
-        let of = (batch.id, batch.tenant);
-        let own = store::insert_lines(&mut tx, of, &numbers, &names).await?;
-        let mut ended = Vec::new();
-        for (number, line) in read {
-            let refusal = if own.contains(&number) {
-                line.asked.err()
-            } else {
-                let message = "Another line of this file has the same custom_id.";
-                Some(Refusal::at("/custom_id", message).coded("duplicate_custom_id"))
-            };
-            if let Some(refusal) = refusal {
-                let answer = Answer::refused(refusal.into(), None);
-                ended.push(Ended {
-                    line: number,
-                    run: None,
-                    is_answer: false,
-                    text: answer.write(batch.id, number, line.custom_id.as_deref()),
-                });
-            }
-        }
-        end(&mut tx, room, batch, ended, (0, 0)).await?;
-        tx.commit().await?;
-    }
-}
-
-/// Writes how lines end, once each.
-async fn end(
-    conn: &mut PgConnection,
-    room: &Gateway,
-    batch: &Batch,
-    lines: Vec<Ended>,
-    tokens: (i64, i64),
-) -> sqlx::Result<usize> {
-    if lines.is_empty() {
-        return Ok(0);
-    }
-    let numbers: Vec<i32> = lines.iter().map(|line| line.line).collect();
-    let runs: Vec<Option<Uuid>> = lines.iter().map(|line| line.run).collect();
-    let ended = store::end_lines(conn, batch.id, &numbers, &runs).await?;
-    let ours = lines.into_iter().filter(|line| ended.contains(&line.line));
-    let (answers, errors): (Vec<Ended>, Vec<Ended>) = ours.partition(|line| line.is_answer);
-    let counts = (answers.len(), errors.len());
-    let now = room.cx.clock.now();
-    // until the batch ends and shows them
-    let times = (
-        now,
-        batch.expires_at + chrono::Duration::seconds(batch.keep_seconds.into()),
-    );
-    for (id, what, lines) in [
-        (batch.output_file, "output", answers),
-        (batch.error_file, "error", errors),
-    ] {
-        let name = format!("{}_{what}.jsonl", batch.id);
-        let numbers: Vec<i32> = lines.iter().map(|line| line.line).collect();
-        let texts: Vec<Vec<u8>> = lines.into_iter().map(|line| line.text).collect();
-        let of = (id, batch.tenant);
-        file::store::append(conn, of, &name, times, (&numbers, &texts)).await?;
-    }
-    if counts != (0, 0) {
-        store::count(conn, batch.id, counts, tokens).await?;
-    }
-    Ok(counts.0 + counts.1)
 }
 
 /// One process's work on a batch for a while.
@@ -593,16 +489,6 @@ impl<'a> Turn<'a> {
             tx.commit().await?;
         }
     }
-}
-
-fn ended(batch: &Batch, line: &Open, run: Option<Uuid>, answer: &Answer) -> (Ended, (i64, i64)) {
-    let ended = Ended {
-        line: line.line,
-        run,
-        is_answer: answer.error.is_none(),
-        text: answer.write(batch.id, line.line, line.custom_id.as_deref()),
-    };
-    (ended, (answer.tokens_in, answer.tokens_out))
 }
 
 fn trouble((code, message): (&str, &str)) -> Value {

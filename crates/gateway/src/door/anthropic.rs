@@ -51,9 +51,7 @@ pub(super) async fn create_message(State(room): State<Gateway>, request: Request
         begun.name(&mut response);
         Ok(response)
     };
-    answered
-        .await
-        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+    DIALECT.answer(answered.await, lang)
 }
 
 /// Estimates what a chat would count as input; free, and no model is asked.
@@ -72,9 +70,7 @@ pub(super) async fn count_message_tokens(
         let count = tokens::estimate_messages(&request.messages);
         Ok(json(StatusCode::OK, &write_count(count)))
     };
-    counted
-        .await
-        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+    DIALECT.answer(counted.await, lang)
 }
 
 /// The protocol asks for its version with every request.

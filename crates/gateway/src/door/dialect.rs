@@ -42,6 +42,11 @@ impl Dialect {
         (turned.status, self.write(&turned.refusal))
     }
 
+    /// What came of the work, or its refusal in this dialect.
+    pub(crate) fn answer(self, done: Result<Response, Turned>, lang: Lang) -> Response {
+        done.unwrap_or_else(|turned| self.refuse(turned, lang))
+    }
+
     /// Refuses in this dialect.
     pub(crate) fn refuse(self, turned: Turned, lang: Lang) -> Response {
         let Turned {

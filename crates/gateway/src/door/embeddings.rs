@@ -6,7 +6,7 @@ use axum::{
 };
 use llm::openai::door::{read_embed, write_embed};
 
-use super::{Dialect, Turned, Visit, dialect::json, lang, openai::name_run, wants_no_trace};
+use super::{Dialect, Visit, dialect::json, lang, openai::name_run, wants_no_trace};
 use crate::{AskVectors, CacheUse, Gateway, embed};
 
 const DIALECT: Dialect = Dialect::OpenAi;
@@ -40,7 +40,5 @@ pub(super) async fn create_embedding(State(room): State<Gateway>, request: Reque
         }
         Ok(response)
     };
-    answered
-        .await
-        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+    DIALECT.answer(answered.await, lang)
 }

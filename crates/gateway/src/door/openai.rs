@@ -47,9 +47,7 @@ pub(super) async fn create_chat_completion(
         begun.name(&mut response);
         Ok(response)
     };
-    answered
-        .await
-        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+    DIALECT.answer(answered.await, lang)
 }
 
 struct Chat {

@@ -63,9 +63,7 @@ pub(super) async fn create_response(State(room): State<Gateway>, request: Reques
         begun.name(&mut response);
         Ok(response)
     };
-    answered
-        .await
-        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+    DIALECT.answer(answered.await, lang)
 }
 
 /// Shows a response that was kept, as it stands; with `?stream=true` as the events after number `starting_after`.
@@ -90,9 +88,7 @@ pub(super) async fn get_response(
         write.after = wish.after;
         sse(&room, visit.caller, id, 0, false, write).await
     };
-    shown
-        .await
-        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+    DIALECT.answer(shown.await, lang)
 }
 
 /// Stops a response that is made in the background; one that has ended stays as it is.
@@ -115,9 +111,7 @@ pub(super) async fn cancel_response(
         stop(&room, &visit.caller, id).await?;
         show(&room, &visit.caller, id, kept, lang).await
     };
-    cancelled
-        .await
-        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+    DIALECT.answer(cancelled.await, lang)
 }
 
 /// Deletes a response and what was said in it; what it cost stays. One under way is stopped.
@@ -140,9 +134,7 @@ pub(super) async fn delete_response(
         let body = json!({"id": response, "object": "response", "deleted": true});
         Ok(dialect::json(StatusCode::OK, &body))
     };
-    deleted
-        .await
-        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+    DIALECT.answer(deleted.await, lang)
 }
 
 /// Removes what is kept of a tenant that goes, in the caller's transaction.

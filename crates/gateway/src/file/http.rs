@@ -36,9 +36,7 @@ pub(crate) async fn create_file(State(room): State<Gateway>, request: Request) -
         let card = receive(&room, caller.principal, boundary, body).await?;
         Ok(answer(StatusCode::OK, &shown(&card)))
     };
-    taken
-        .await
-        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+    DIALECT.answer(taken.await, lang)
 }
 
 /// Lists the files of the caller's tenant, the newest first.
@@ -70,9 +68,7 @@ pub(crate) async fn list_files(State(room): State<Gateway>, request: Request) ->
         let views: Vec<Value> = cards.iter().map(shown).collect();
         Ok(answer(StatusCode::OK, &page(views, &ids, most)))
     };
-    listed
-        .await
-        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+    DIALECT.answer(listed.await, lang)
 }
 
 /// Shows a file without what is in it.
@@ -89,9 +85,7 @@ pub(crate) async fn get_file(
         let (_, card) = named(&room, request, &file).await?;
         Ok(answer(StatusCode::OK, &shown(&card)))
     };
-    found
-        .await
-        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+    DIALECT.answer(found.await, lang)
 }
 
 /// Gives what is in a file, line by line.
@@ -121,9 +115,7 @@ pub(crate) async fn get_file_content(
         );
         Ok(response)
     };
-    found
-        .await
-        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+    DIALECT.answer(found.await, lang)
 }
 
 /// Deletes a file; not while a batch reads it.
@@ -150,9 +142,7 @@ pub(crate) async fn delete_file(
         let body = json!({ "id": file, "object": "file", "deleted": true });
         Ok(answer(StatusCode::OK, &body))
     };
-    deleted
-        .await
-        .unwrap_or_else(|turned: Turned| DIALECT.refuse(turned, lang))
+    DIALECT.answer(deleted.await, lang)
 }
 
 /// Who asks.

@@ -32,7 +32,7 @@ const fn page(
     }
 }
 
-static PAGES: [Page; 13] = [
+static PUBLIC: [Page; 13] = [
     page(
         "/",
         ("暖簾 Noren", "Noren"),
@@ -202,8 +202,8 @@ impl Public {
         lang: Lang,
         catalogue: &Catalogue,
     ) -> Result<Parts, minijinja::Error> {
-        let known = PAGES.iter().find(|page| page.path == path);
-        let shown = known.unwrap_or(&PAGES[0]);
+        let known = PUBLIC.iter().find(|page| page.path == path);
+        let shown = known.unwrap_or(&PUBLIC[0]);
         let say = |text: &Text| text.get(lang).to_owned();
         let plans = known
             .and_then(|page| page.sells)
@@ -215,7 +215,7 @@ impl Public {
             format!("{} | {}", shown.title.get(lang), HOUSE.get(lang))
         };
         let data = known.map(|page| written(&self.data(page, &plans, lang)));
-        let links: Vec<minijinja::Value> = PAGES
+        let links: Vec<minijinja::Value> = PUBLIC
             .iter()
             .filter(|page| page.path != path)
             .map(|page| context! { url => self.address(page.path, lang), title => page.title.get(lang) })
@@ -245,7 +245,7 @@ impl Public {
     }
 
     pub(super) fn sitemap(&self) -> Result<String, minijinja::Error> {
-        let pages: Vec<_> = PAGES
+        let pages: Vec<_> = PUBLIC
             .iter()
             .map(|page| {
                 context! { ja => self.address(page.path, Lang::Ja), en => self.address(page.path, Lang::En) }
