@@ -12,9 +12,10 @@ use sqlx::PgConnection;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
-    CacheUse, Cached, Error, Gateway, LEASE, Target,
+    CacheUse, Cached, Error, Gateway, LEASE, Priority, Target,
     attempts::{Attempts, Then},
     cache::Known,
+    places::Guest,
     provider::{self, Trouble},
     route::{Kind, Use},
     run::{Verdict, Way, way},
@@ -27,6 +28,8 @@ kernel::id!(
 
 /// How long the books are waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long vectors wait in line: what was set aside for them lapses.
+const LINE: Duration = Duration::from_secs(5);
 
 /// What a door asks for.
 #[derive(Clone, Debug)]
@@ -38,6 +41,7 @@ pub struct AskVectors {
     pub request: EmbedRequest,
     /// Whether vectors that were made before will do, and these may be given again.
     pub cache: CacheUse,
+    pub priority: Priority,
 }
 
 /// Vectors that are paid for.
@@ -253,7 +257,9 @@ async fn call(
 ) -> Result<(Made, Target), Verdict> {
     let deadline = Instant::now() + room.node.patience.run;
     let seed = id.0.as_u64_pair().1;
-    let mut attempts = Attempts::new(&room.node.health, targets, &[], seed);
+    let mut attempts = Attempts::new(&room.node.health, targets, &[], seed, |target| {
+        room.node.places.is_full(target)
+    });
     let mut verdict = Verdict::UpstreamUnavailable;
     while let Some(target) = attempts.turn() {
         let known = Known::of(room, caller, target, ask).await;
@@ -270,6 +276,16 @@ async fn call(
             };
             return Ok((made, target.clone()));
         }
+        let guest = Guest {
+            run: id.0,
+            tenant: caller.principal.tenant,
+            priority: ask.priority,
+        };
+        let within = room.node.patience.line.min(LINE);
+        let Ok(_place) = room.node.places.take(target, guest, within).await else {
+            verdict = Verdict::LineFull;
+            continue;
+        };
         while let Some(call) = attempts.call() {
             if Instant::now() > deadline {
                 return Err(Verdict::Deadline);

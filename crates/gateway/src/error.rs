@@ -22,6 +22,8 @@ pub enum Error {
     ModelNotForThis(String),
     #[error("what is wanted of the cache can't be read")]
     CacheUseInvalid,
+    #[error("the priority can't be read")]
+    PriorityInvalid,
     #[error("the Idempotency-Key can't be used")]
     RepeatKeyInvalid,
     #[error("the Idempotency-Key came with another body before")]
@@ -113,6 +115,14 @@ fn of_header(error: &Error) -> Problem {
                 "Please use on, read, write or off as X-Noren-Cache; `; max-age=SECONDS` may follow.",
             ),
         ),
+        Error::PriorityInvalid => Problem::new(
+            422,
+            "priority_invalid",
+            Text::new(
+                "X-Noren-Priorityはnormalかlowのどちらかにしてください。",
+                "Please use normal or low as X-Noren-Priority.",
+            ),
+        ),
         Error::RepeatKeyReused => Problem::new(
             422,
             "idempotency_key_reused",
@@ -189,9 +199,10 @@ impl From<Error> for Problem {
                     format!("The model {model} is not made for this."),
                 ),
             ),
-            Error::CacheUseInvalid | Error::RepeatKeyInvalid | Error::RepeatKeyReused => {
-                of_header(&error)
-            }
+            Error::CacheUseInvalid
+            | Error::PriorityInvalid
+            | Error::RepeatKeyInvalid
+            | Error::RepeatKeyReused => of_header(&error),
             Error::CostAboveLimit { bound, most } => cost_above_limit(bound.0, most.0),
             Error::BadRequest(refusal) => bad_request(refusal),
             Error::RunFailed(reason) => crate::door::failure(&reason),

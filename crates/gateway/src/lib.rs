@@ -22,6 +22,7 @@ mod guard;
 mod menu;
 mod models;
 mod pace;
+mod places;
 mod provider;
 mod reconcile;
 mod repeat;
@@ -53,6 +54,7 @@ pub use file::forget_files;
 pub use guard::{Judge, Judgement, Refusal, Refused};
 pub use menu::{Offer, offers};
 pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider, site};
+pub use places::{Priority, Room};
 pub use reconcile::{Counts, Difference, Export, ExportError, Line, Reconciled, reconcile};
 pub use route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Routes, Target, Use};
 pub use run::{
@@ -92,6 +94,7 @@ struct Node {
     id: Uuid,
     live: run::Live,
     health: Arc<breaker::Health>,
+    places: Arc<places::Places>,
     tasks: TaskTracker,
     /// Given up: end what is under way.
     abandon: CancellationToken,
@@ -109,6 +112,8 @@ pub struct Patience {
     pub silence: Duration,
     /// For the whole run.
     pub run: Duration,
+    /// In line for a place.
+    pub line: Duration,
 }
 
 impl Default for Patience {
@@ -117,6 +122,7 @@ impl Default for Patience {
             connect: Duration::from_secs(5),
             silence: Duration::from_secs(30),
             run: Duration::from_mins(10),
+            line: Duration::from_secs(30),
         }
     }
 }
@@ -141,6 +147,7 @@ impl Gateway {
             id: cx.ids.new_id(),
             live: run::Live::default(),
             health: Arc::default(),
+            places: Arc::default(),
             tasks: TaskTracker::new(),
             abandon: CancellationToken::new(),
             patience,

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 
-use crate::route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Target, Use};
+use crate::{
+    places::Room,
+    route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Target, Use},
+};
 
 /// The model file that is used unless the operator names another.
 pub const DEFAULT_MODELS: &str = include_str!("../../../plans/models.toml");
@@ -63,6 +66,18 @@ struct EntryTarget {
     rank: u32,
     #[serde(default = "one")]
     weight: u32,
+    /// How many it takes at once.
+    concurrent: Option<u32>,
+    /// How many may wait for one of these places.
+    waiting: Option<u32>,
+}
+
+impl EntryTarget {
+    fn room(&self) -> Option<Room> {
+        let places = self.concurrent?;
+        let line = self.waiting;
+        Some(Room { places, line })
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -156,6 +171,9 @@ impl ModelFile {
             if model.alias_of.is_some() && model.choose != Choice::default() {
                 return Err(wrong("another name chooses as its model does"));
             }
+            if let Some(wrong_room) = file.wrong_room(model) {
+                return Err(wrong(wrong_room));
+            }
             let negative = |price: &DatedPrice| {
                 let cached = price.cached.unwrap_or_default();
                 price.input.0 < 0 || price.output.0 < 0 || cached.0 < 0
@@ -165,6 +183,28 @@ impl ModelFile {
             }
         }
         Ok(file)
+    }
+
+    /// One provider's model has its places once, whoever asks for it by which name.
+    fn wrong_room(&self, model: &Entry) -> Option<&'static str> {
+        let all = || self.model.iter().flat_map(|other| &other.targets);
+        model.targets.iter().find_map(|target| {
+            let is_same = |other: &&EntryTarget| {
+                (&other.provider, &other.model) == (&target.provider, &target.model)
+            };
+            if target.concurrent == Some(0) {
+                Some("a target that takes calls takes at least one at once")
+            } else if target.waiting.is_some() && target.concurrent.is_none() {
+                Some("nobody waits where `concurrent` does not bound the places")
+            } else if all()
+                .filter(is_same)
+                .any(|other| other.room() != target.room())
+            {
+                Some("another model says otherwise how many this target takes at once")
+            } else {
+                None
+            }
+        })
     }
 
     fn plain(&self, name: &str) -> bool {
@@ -257,6 +297,7 @@ impl Entry {
                 start: provider.start,
                 rank: target.rank,
                 choice: self.choose,
+                room: target.room(),
                 weight: target
                     .weight
                     .saturating_mul(share(provider, providers.get(&target.provider))),

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use crate::{
     credential::{Credential, CredentialId, KeyHealth},
     models::{ModelFile, Provider},
+    places::Room,
 };
 
 /// One provider's copy of a model: where it is, what it is called there, what it costs.
@@ -37,6 +38,8 @@ pub struct Target {
     pub weight: u32,
     /// How one of several of a rank is chosen.
     pub choice: Choice,
+    /// How many it takes at once; as many as come unless said.
+    pub room: Option<Room>,
 }
 
 /// How a target is chosen among those of equal rank and health.

@@ -32,6 +32,7 @@ use crate::{
     cache::{self, Again, CacheUse, Cached},
     guard::{Judge, Refused},
     menu,
+    places::Priority,
     route::{AfterBreak, Use},
 };
 
@@ -97,6 +98,8 @@ pub struct Terms {
     pub small_talk: Vec<Text>,
     /// Looks at the answer before anybody sees it; nobody does where there is none.
     pub judge: Option<Arc<dyn Judge>>,
+    /// Who goes first where a target takes only so many at once.
+    pub priority: Priority,
 }
 
 impl Default for Terms {
@@ -111,6 +114,7 @@ impl Default for Terms {
             cache: CacheUse::default(),
             small_talk: Vec::new(),
             judge: None,
+            priority: Priority::default(),
         }
     }
 }
@@ -138,6 +142,7 @@ impl From<StartRun> for Ask {
             id: None,
             terms: Terms {
                 door: "storefront",
+                priority: Priority::Live,
                 ..Terms::default()
             },
         }
@@ -180,7 +185,7 @@ pub struct RunView {
     pub id: RunId,
     pub state: State,
     /// Why it ended other than completed: stopped, moderated, upstream_failed, upstream_busy, upstream_refused,
-    /// upstream_denied, upstream_unavailable, upstream_stalled, upstream_garbled, node_lost or deadline.
+    /// upstream_denied, upstream_unavailable, line_full, upstream_stalled, upstream_garbled, node_lost or deadline.
     #[schema(required)]
     pub reason: Option<String>,
     pub model: String,
@@ -214,6 +219,7 @@ pub struct Admitted {
     deadline: Option<Duration>,
     small_talk: Vec<Text>,
     judge: Option<Arc<dyn Judge>>,
+    priority: Priority,
     cache: CacheUse,
     /// The answer, where it was given before.
     again: Option<Again>,
@@ -292,6 +298,7 @@ pub async fn admit(
         deadline: start.terms.deadline,
         small_talk: start.terms.small_talk,
         judge: start.terms.judge,
+        priority: start.terms.priority,
         cache: start.terms.cache.where_kept(start.terms.is_stored),
         again: None,
     })
@@ -362,6 +369,7 @@ pub async fn begin(
                 deadline: start.terms.deadline,
                 small_talk: start.terms.small_talk,
                 judge: start.terms.judge,
+                priority: start.terms.priority,
                 cache: start.terms.cache.where_kept(start.terms.is_stored),
                 again: None,
             };
@@ -472,7 +480,7 @@ impl Admitted {
     /// The target that would be asked now.
     fn first_choice(&self, room: &Gateway) -> Option<&Target> {
         let health = &room.node.health;
-        let order = health.order(&self.targets, &[], self.seed());
+        let order = health.order(&self.targets, &[], self.seed(), |_| false);
         self.targets.get(*order.first()?)
     }
 

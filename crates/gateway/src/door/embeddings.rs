@@ -6,7 +6,7 @@ use axum::{
 };
 use llm::openai::door::{read_embed, write_embed};
 
-use super::{Dialect, Visit, dialect::json, lang, openai::name_run, wants_no_trace};
+use super::{Dialect, Visit, dialect::json, lang, openai::name_run, priority, wants_no_trace};
 use crate::{AskVectors, CacheUse, Gateway, embed};
 
 const DIALECT: Dialect = Dialect::OpenAi;
@@ -30,6 +30,7 @@ pub(super) async fn create_embedding(State(room): State<Gateway>, request: Reque
             model: Some(model.clone()),
             request: asked.request,
             cache: CacheUse::of(&visit.headers)?.where_kept(!wants_no_trace(&visit.headers)),
+            priority: priority(&visit.headers, None)?,
         };
         let made = embed(&room, &visit.caller, ask).await?;
         let body = write_embed(&made.answer, &model, asked.encoding);

@@ -18,9 +18,9 @@ use llm::{ChatRequest, openai::door::read_chat};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{collect, start, wants_no_trace};
+use super::{collect, priority, start, wants_no_trace};
 use crate::{
-    Ask, CacheUse, Error, Gateway, InferenceView, RunId, Terms, cancel,
+    Ask, CacheUse, Error, Gateway, InferenceView, Priority, RunId, Terms, cancel,
     repeat::Repeat,
     run::{self, InferenceResult, Quote, quote, result, view},
 };
@@ -77,9 +77,27 @@ pub(super) struct NewInference {
     max_cost_nano_usd: Option<i64>,
     /// `false`: what is asked is not kept, and what is answered only for a minute after the end.
     store: Option<bool>,
+    /// `low`: others may go first where a model takes only so many at once. As the header `X-Noren-Priority`.
+    priority: Option<AskedPriority>,
     /// Words by which the caller sorts its usage.
     #[schema(max_items = 10)]
     tags: Option<Vec<String>>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum AskedPriority {
+    Normal,
+    Low,
+}
+
+impl From<AskedPriority> for Priority {
+    fn from(asked: AskedPriority) -> Self {
+        match asked {
+            AskedPriority::Normal => Self::Normal,
+            AskedPriority::Low => Self::Low,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize, Serialize, utoipa::ToSchema)]
@@ -230,6 +248,7 @@ impl NewInference {
                 cache: CacheUse::of(headers)?,
                 small_talk: Vec::new(),
                 judge: None,
+                priority: priority(headers, self.priority.map(Priority::from))?,
             },
         })
     }

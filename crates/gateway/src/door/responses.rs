@@ -41,9 +41,10 @@ const STOP: Duration = Duration::from_secs(3);
 pub(super) async fn create_response(State(room): State<Gateway>, request: Request) -> Response {
     let lang = lang(request.headers());
     let answered = async {
-        let visit = Visit::begin(&room, request, DIALECT).await?;
+        let mut visit = Visit::begin(&room, request, DIALECT).await?;
         let asked = read_response(&visit.body)?;
         let (model, streams) = (asked.request.model.clone(), asked.request.stream);
+        visit.may_wait = asked.may_wait;
         let begun = visit
             .start(&room, Some(model.clone()), asked.request)
             .await?;

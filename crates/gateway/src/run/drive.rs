@@ -82,6 +82,8 @@ pub(crate) enum Verdict {
     UpstreamDenied,
     /// Every target was left alone, since none answered of late.
     UpstreamUnavailable,
+    /// Too many wait for every target already, or it took too long.
+    LineFull,
     UpstreamStalled,
     UpstreamGarbled,
     Deadline,
@@ -109,6 +111,7 @@ impl Verdict {
             Self::UpstreamRefused => Some("upstream_refused"),
             Self::UpstreamDenied => Some("upstream_denied"),
             Self::UpstreamUnavailable => Some("upstream_unavailable"),
+            Self::LineFull => Some("line_full"),
             Self::UpstreamStalled => Some("upstream_stalled"),
             Self::UpstreamGarbled => Some("upstream_garbled"),
             Self::Deadline => Some("deadline"),

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     attempts::{Attempts, Then},
+    places::{Guest, NoPlace, Place, Priority},
     provider::{self, Events, Trouble},
     route::Target,
 };
@@ -28,14 +29,24 @@ impl Driver<'_> {
     pub(super) async fn open(&mut self) -> Result<(Events, Target), Verdict> {
         let (room, run) = (self.room, self.run);
         let seed = run.seed() ^ u64::from(self.takeovers);
-        let mut attempts = Attempts::new(&room.node.health, &run.targets, &self.broke, seed);
+        let mut attempts = Attempts::new(
+            &room.node.health,
+            &run.targets,
+            &self.broke,
+            seed,
+            |target| room.node.places.is_full(target),
+        );
         let mut verdict = Verdict::UpstreamUnavailable;
         while let Some(target) = attempts.turn() {
+            let Ok(mut place) = self.place(target).await? else {
+                verdict = Verdict::LineFull;
+                continue;
+            };
             while let Some(call) = attempts.call() {
                 let trouble = match self.call(target, call.key).await? {
                     Ok(events) => {
                         let events = match attempts.succeeded() {
-                            Some(underway) => underway.until_the_last(events),
+                            Some(underway) => underway.until_the_last(events, place.take()),
                             None => events,
                         };
                         return Ok((events, target.clone()));
@@ -52,6 +63,25 @@ impl Driver<'_> {
             }
         }
         Err(verdict)
+    }
+
+    /// Waits for a place at a target that has so many of them; what may wait waits as long as it may run.
+    async fn place(&mut self, target: &Target) -> Result<Result<Option<Place>, NoPlace>, Verdict> {
+        if target.room.is_none() {
+            return Ok(Ok(None));
+        }
+        let (node, run) = (&self.room.node, self.run);
+        let within = match run.priority {
+            Priority::Low => node.patience.run,
+            Priority::Live | Priority::Normal => node.patience.line,
+        };
+        let guest = Guest {
+            run: run.id.0,
+            tenant: run.tenant,
+            priority: run.priority,
+        };
+        self.while_alive(node.places.take(target, guest, within))
+            .await
     }
 
     /// Makes one call and waits for its first event; an error outside means that the run is to end.

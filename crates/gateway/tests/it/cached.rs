@@ -81,6 +81,7 @@ impl Bar {
                 dimensions,
             },
             cache: CacheUse::ON,
+            priority: gateway::Priority::Normal,
         };
         gateway::embed(&self.room, &self.caller, ask).await.unwrap()
     }
