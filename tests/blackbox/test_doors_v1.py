@@ -462,6 +462,31 @@ def test_who_finds_no_place_waits_in_line_and_whom_the_line_has_no_room_for_is_t
     assert flexible.choices[0].message.content
 
 
+def test_a_request_goes_only_where_it_says_in_each_doors_words(shop, secret, gpt, claude):
+    there, elsewhere = {"x-noren-providers": "sandbox, openai"}, {"x-noren-providers": "bedrock"}
+    answered = gpt.chat.completions.with_raw_response.create(model="small", messages=ask("Tell me about rain"), extra_headers=there)
+    assert run_of(shop, secret, answered.headers["x-noren-run"])["state"] == "completed"
+    before = rows(shop)
+    for headers, code in ((elsewhere, "data_policy_unmet"), ({"x-noren-regions": "eu"}, "data_policy_unmet"), ({"x-noren-regions": ","}, "data_policy_invalid")):
+        with pytest.raises(openai.BadRequestError) as refused:
+            gpt.chat.completions.create(model="small", messages=ask("Tell me about rain"), extra_headers=headers)
+        assert refused.value.code == code
+        native = httpx.post(f"{shop.inference}/inference", json={"prompt": "Tell me about rain"}, headers=headers | {"x-api-key": secret})
+        assert (native.status_code, native.json()["code"]) == (422, code)
+    with pytest.raises(anthropic.BadRequestError) as refused:
+        claude.messages.create(model="small", max_tokens=100, messages=ask("Tell me about rain"), extra_headers=elsewhere)
+    assert "allow" in refused.value.message
+    with pytest.raises(openai.BadRequestError) as refused:
+        gpt.responses.create(model="small", input="Tell me about rain", extra_headers=elsewhere)
+    assert refused.value.code == "data_policy_unmet"
+    job = httpx.post(f"{shop.inference}/v2/small/run", json={"input": {"text": "rain"}}, headers=elsewhere | {"authorization": f"Bearer {secret}"})
+    assert (job.status_code, job.json()["code"]) == (400, "data_policy_unmet")
+    with pytest.raises(openai.BadRequestError) as refused:
+        gpt.batches.create(input_file_id="file_1", endpoint="/v1/chat/completions", completion_window="24h", extra_headers=elsewhere)
+    assert refused.value.code == "data_policy_unsupported"
+    assert rows(shop) == before
+
+
 # last, since it leaves its target resting
 def test_in_a_full_outage_hardly_a_call_goes_up(gpt):
     codes = []

@@ -24,8 +24,8 @@ use sqlx::PgConnection;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    Admitted, Ask, CacheUse, Cached, Error, Gateway, Priority, RunId, Terms, admit, begin, launch,
-    recall,
+    Admitted, Ask, CacheUse, Cached, DataPolicy, Error, Gateway, Priority, RunId, Terms, admit,
+    begin, launch, recall,
     repeat::{Known, Repeat},
 };
 
@@ -176,6 +176,7 @@ impl Visit {
             is_shown: true,
             is_stored: !wants_no_trace(&self.headers),
             cache: CacheUse::of(&self.headers)?,
+            policy: DataPolicy::of(&self.headers)?,
             priority: priority(&self.headers, self.may_wait.then_some(Priority::Low))?,
             ..Terms::default()
         })

@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
-    CacheUse, Cached, Error, Gateway, LEASE, Priority, Target,
+    CacheUse, Cached, DataPolicy, Error, Gateway, LEASE, Priority, Target,
     attempts::{Attempts, Then},
     cache::Known,
     places::Guest,
@@ -42,6 +42,7 @@ pub struct AskVectors {
     /// Whether vectors that were made before will do, and these may be given again.
     pub cache: CacheUse,
     pub priority: Priority,
+    pub policy: DataPolicy,
 }
 
 /// Vectors that are paid for.
@@ -202,6 +203,7 @@ async fn begin(
         purpose: &ask.purpose,
         model: ask.model.as_deref(),
         use_for: Use::Embedding,
+        policy: &ask.policy,
     };
     for _ in 0..TRIES {
         let work = Work {

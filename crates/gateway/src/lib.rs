@@ -23,6 +23,7 @@ mod menu;
 mod models;
 mod pace;
 mod places;
+mod policy;
 mod provider;
 mod reconcile;
 mod repeat;
@@ -55,6 +56,7 @@ pub use guard::{Judge, Judgement, Refusal, Refused};
 pub use menu::{Offer, offers};
 pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider, site};
 pub use places::{Priority, Room};
+pub use policy::DataPolicy;
 pub use reconcile::{Counts, Difference, Export, ExportError, Line, Reconciled, reconcile};
 pub use route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Routes, Target, Use};
 pub use run::{

@@ -33,6 +33,7 @@ use crate::{
     guard::{Judge, Refused},
     menu,
     places::Priority,
+    policy::DataPolicy,
     route::{AfterBreak, Use},
 };
 
@@ -100,6 +101,8 @@ pub struct Terms {
     pub judge: Option<Arc<dyn Judge>>,
     /// Who goes first where a target takes only so many at once.
     pub priority: Priority,
+    /// Which providers may hear of it, and where.
+    pub policy: DataPolicy,
 }
 
 impl Default for Terms {
@@ -115,6 +118,7 @@ impl Default for Terms {
             small_talk: Vec::new(),
             judge: None,
             priority: Priority::default(),
+            policy: DataPolicy::default(),
         }
     }
 }
@@ -125,6 +129,7 @@ impl Ask {
             purpose: &self.purpose,
             model: self.model.as_deref(),
             use_for: Use::Chat,
+            policy: &self.terms.policy,
         }
     }
 }
@@ -425,9 +430,10 @@ pub(crate) struct Way<'a> {
     pub(crate) purpose: &'a str,
     pub(crate) model: Option<&'a str>,
     pub(crate) use_for: Use,
+    pub(crate) policy: &'a DataPolicy,
 }
 
-/// Where the plan leads for what is asked, if the caller's key may go there.
+/// Where the plan leads for what is asked, if the caller's key may go there and the caller allows it.
 pub(crate) async fn way(
     room: &Gateway,
     caller: &InferenceCaller,
@@ -450,10 +456,11 @@ pub(crate) async fn way(
     {
         return Err(Error::ModelNotForThis(route));
     }
-    let targets = room.routes.targets(&route, room.cx.clock.now());
+    let mut targets = room.routes.targets(&route, room.cx.clock.now());
     if targets.is_empty() {
         return Err(Error::ModelNotConfigured(route));
     }
+    ask.policy.keep(&mut targets)?;
     Ok((route, targets))
 }
 

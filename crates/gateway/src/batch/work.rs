@@ -22,7 +22,7 @@ use super::{
     validate::validate,
 };
 use crate::{
-    Ask, AskVectors, CacheUse, Error, Gateway, Priority, RunId, State, Terms, admit,
+    Ask, AskVectors, CacheUse, DataPolicy, Error, Gateway, Priority, RunId, State, Terms, admit,
     door::{Turned, VECTORS, collect, face, kept_body, so_far},
     embed::{EmbeddingId, Noted, embed_noted},
     file, get, launch,
@@ -395,6 +395,7 @@ impl<'a> Turn<'a> {
             request: ask.request,
             cache: CacheUse::default(),
             priority: Priority::Low,
+            policy: DataPolicy::default(),
         };
         let note = {
             let (room, batch, line) = (room.clone(), self.batch.clone(), line.clone());

@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 
 use super::{collect, priority, start, wants_no_trace};
 use crate::{
-    Ask, CacheUse, Error, Gateway, InferenceView, Priority, RunId, Terms, cancel,
+    Ask, CacheUse, DataPolicy, Error, Gateway, InferenceView, Priority, RunId, Terms, cancel,
     repeat::Repeat,
     run::{self, InferenceResult, Quote, quote, result, view},
 };
@@ -248,6 +248,7 @@ impl NewInference {
                 cache: CacheUse::of(headers)?,
                 small_talk: Vec::new(),
                 judge: None,
+                policy: DataPolicy::of(headers)?,
                 priority: priority(headers, self.priority.map(Priority::from))?,
             },
         })
@@ -261,6 +262,9 @@ const NAME: &str = "native";
 /// a day, however often it is sent.
 #[utoipa::path(post, path = "/inference", operation_id = "start_inference", tag = "inference", request_body = NewInference,
     params(("prefer" = Option<String>, Header, description = "`wait=n`: how many seconds to wait for the end, 60 at most."),
+           ("x-noren-priority" = Option<String>, Header, description = "`low`: others may go first where a model takes only so many at once."),
+           ("x-noren-providers" = Option<String>, Header, description = "Names of providers with commas between: no other is asked."),
+           ("x-noren-regions" = Option<String>, Header, description = "Regions with commas between, such as `ap-northeast-1` or `eu`: what is nowhere else is asked, and a provider that says no region is not."),
            ("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free.")),
     security(("inference_token" = []), ("api_key" = []), ("access_token" = [])),
     responses((status = 200, description = "It has ended within the time that the caller would wait.", body = InferenceResult),

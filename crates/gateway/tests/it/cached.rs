@@ -82,6 +82,7 @@ impl Bar {
             },
             cache: CacheUse::ON,
             priority: gateway::Priority::Normal,
+            policy: gateway::DataPolicy::default(),
         };
         gateway::embed(&self.room, &self.caller, ask).await.unwrap()
     }

@@ -1,7 +1,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use axum::{Json, Router, body::Body, extract::State as Shared, http::Request, routing::post};
-use gateway::{Ask, Room, Terms};
+use gateway::{Ask, DataPolicy, Room, Terms};
 use llm::ChatRequest;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -90,8 +90,8 @@ async fn with_targets(bar: &Bar, targets: Vec<Target>) -> Gateway {
     node_of(&bar.room.cx, routes, seal::Vault::without_keys()).await
 }
 
-async fn ask(room: &Gateway, caller: &InferenceCaller, text: &str) -> RunId {
-    let ask = Ask {
+fn wish(text: &str, terms: Terms) -> Ask {
+    Ask {
         purpose: "misaki.chat".to_owned(),
         model: None,
         request: ChatRequest {
@@ -99,11 +99,20 @@ async fn ask(room: &Gateway, caller: &InferenceCaller, text: &str) -> RunId {
             ..ChatRequest::default()
         },
         id: None,
-        terms: Terms::default(),
-    };
-    let (admitted, view) = gateway::begin(room, caller, ask).await.unwrap();
+        terms,
+    }
+}
+
+async fn ask(room: &Gateway, caller: &InferenceCaller, text: &str) -> RunId {
+    start(room, caller, wish(text, Terms::default()))
+        .await
+        .unwrap()
+}
+
+async fn start(room: &Gateway, caller: &InferenceCaller, ask: Ask) -> Result<RunId, Error> {
+    let (admitted, view) = gateway::begin(room, caller, ask).await?;
     gateway::launch(room, admitted);
-    view.id
+    Ok(view.id)
 }
 
 async fn another_guest(bar: &Bar) -> (Caller, InferenceCaller) {
@@ -175,12 +184,8 @@ async fn a_noisy_tenant_delays_a_quiet_ones_first_run_by_one_and_who_is_stopped_
             "noisy 0", "noisy 1", "quiet", "noisy 3", "noisy 4", "noisy 5"
         ]
     );
-    assert_eq!(
-        bar.stock().await,
-        [95, 0, 5],
-        "who only waited pays nothing"
-    );
     room.drain(Duration::from_secs(30)).await;
+    assert_eq!(bar.stock().await, [95, 0, 5], "who only waited pays nothing");
 }
 
 #[tokio::test]
@@ -205,10 +210,51 @@ async fn where_the_line_is_full_the_next_target_is_asked_and_then_nobody() {
         assert_eq!((run.state, run.model.as_str()), (State::Completed, model));
     }
     assert_eq!(slow.asked(), ["first", "second"]);
-    assert_eq!(
-        bar.stock().await,
-        [98, 0, 2],
-        "who was turned away pays nothing"
-    );
     room.drain(Duration::from_secs(30)).await;
+    assert_eq!(bar.stock().await, [98, 0, 2], "who was turned away pays nothing");
+}
+
+#[tokio::test]
+async fn only_what_a_request_allows_is_asked_and_where_nothing_is_left_nothing_is_reserved() {
+    let bar = Bar::open().await;
+    let (slow, url) = Slow::open().await;
+    slow.may_answer.add_permits(10);
+    let at = |provider: &str, region: &str, rank| Target {
+        provider: provider.to_owned(),
+        region: region.to_owned(),
+        ..target(&url, None, rank)
+    };
+    let targets = vec![at("near", "ap-northeast-1", 0), at("far", "us-east-1", 1)];
+    let room = with_targets(&bar, targets).await;
+    let limited = |providers: &[&str], regions: &[&str]| {
+        let list = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            (!names.is_empty()).then_some(names)
+        };
+        let terms = Terms {
+            policy: DataPolicy {
+                providers: list(providers),
+                regions: list(regions),
+            },
+            ..Terms::default()
+        };
+        wish("hello", terms)
+    };
+    for refused in [limited(&["other"], &[]), limited(&["near"], &["us"])] {
+        let refused = start(&room, &bar.caller, refused).await;
+        assert!(matches!(refused, Err(Error::DataPolicyUnmet)));
+    }
+    assert_eq!(slow.asked().len(), 0);
+    for (allowed, model) in [
+        (limited(&[], &["us"]), "m1"),
+        (limited(&["far", "near"], &[]), "m0"),
+    ] {
+        let id = start(&room, &bar.caller, allowed).await.unwrap();
+        let view = async || gateway::get(&room, bar.caller.principal, id).await.unwrap();
+        until(async || view().await.state.is_ended()).await;
+        let run = view().await;
+        assert_eq!((run.state, run.model.as_str()), (State::Completed, model));
+    }
+    room.drain(Duration::from_secs(30)).await;
+    assert_eq!(bar.stock().await, [98, 0, 2], "what was refused took nothing");
 }
