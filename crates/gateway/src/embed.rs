@@ -9,6 +9,7 @@ use identity::InferenceCaller;
 use kernel::Fault;
 use llm::{EmbedAnswer, EmbedInput, EmbedRequest, tokens};
 use sqlx::PgConnection;
+use telemetry::trace;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
     provider::{self, Trouble},
     route::{Kind, Use},
     run::{Verdict, Way, way},
+    traced,
 };
 
 kernel::id!(
@@ -103,6 +105,7 @@ pub(crate) async fn embed_noted(
     note: Noted,
 ) -> Result<Vectors, Error> {
     let work = make(room.clone(), caller.clone(), ask, note);
+    let work = trace::current().around(work);
     let made = room.node.tasks.spawn(work).await;
     made.map_err(|error| Fault::internal("vectors were not made", error))?
 }
@@ -258,6 +261,7 @@ async fn call(
     ask: &AskVectors,
 ) -> Result<(Made, Target), Verdict> {
     let deadline = Instant::now() + room.node.patience.run;
+    let within = &trace::current();
     let seed = id.0.as_u64_pair().1;
     let mut attempts = Attempts::new(&room.node.health, targets, &[], seed, |target| {
         room.node.places.is_full(target)
@@ -283,8 +287,8 @@ async fn call(
             tenant: caller.principal.tenant,
             priority: ask.priority,
         };
-        let within = room.node.patience.line.min(LINE);
-        let Ok(_place) = room.node.places.take(target, guest, within).await else {
+        let patience = room.node.patience.line.min(LINE);
+        let Ok(_place) = room.node.places.take(target, guest, patience).await else {
             verdict = Verdict::LineFull;
             continue;
         };
@@ -294,7 +298,9 @@ async fn call(
             }
             let secret = call.key.and_then(|at| target.keys.get(at));
             let silence = target.start.unwrap_or(room.node.patience.silence);
-            let answering = timeout(silence, provider::embed(room, target, secret, &request));
+            let span = traced::of_call(within, target, Use::Embedding);
+            let asking = provider::embed(room, target, secret, &request);
+            let answering = timeout(silence, span.clone().around(asking));
             let answered = tokio::select! {
                 answered = answering => answered.unwrap_or(Err(Trouble::Silent)),
                 () = room.node.abandon.cancelled() => return Err(Verdict::NodeLost),
@@ -302,6 +308,8 @@ async fn call(
             let trouble = match answered {
                 Ok(answer) => {
                     drop(attempts.succeeded());
+                    traced::used(&span, &target.model, answer.usage);
+                    span.end();
                     let sent = estimate(&request.input);
                     let (answer, cached) = known.complete(room, caller, answer).await;
                     let made = Made {
@@ -315,6 +323,7 @@ async fn call(
             };
             tracing::warn!(embedding = %id, provider = target.provider, model = target.model, error = %trouble, "upstream");
             verdict = Verdict::of(trouble.meaning());
+            traced::ended(&span, verdict);
             match attempts.failed(&trouble) {
                 Then::GoOn => {}
                 Then::Wait(wait) => sleep(wait).await,

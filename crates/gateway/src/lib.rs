@@ -29,6 +29,7 @@ mod reconcile;
 mod repeat;
 mod route;
 mod run;
+mod traced;
 mod traffic;
 
 use std::{sync::Arc, time::Duration};

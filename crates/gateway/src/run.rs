@@ -25,6 +25,7 @@ use llm::{ChatRequest, Message};
 use note::Note;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
+use telemetry::trace::Span;
 use uuid::Uuid;
 
 use crate::{
@@ -35,6 +36,7 @@ use crate::{
     places::Priority,
     policy::DataPolicy,
     route::{AfterBreak, Use},
+    traced,
 };
 
 pub(crate) use drive::Verdict;
@@ -228,6 +230,7 @@ pub struct Admitted {
     cache: CacheUse,
     /// The answer, where it was given before.
     again: Option<Again>,
+    span: Span,
 }
 
 /// Admits a run in the caller's transaction: reservation and row commit together with whatever the caller writes, or not
@@ -291,6 +294,7 @@ pub async fn admit(
     };
     store::insert_all(conn, &[row]).await?;
     let request = request(first, start.request);
+    let span = traced::of_run(id, &request);
     let after_break = room.routes.after_break(&route);
     Ok(Admitted {
         id,
@@ -306,6 +310,7 @@ pub async fn admit(
         priority: start.terms.priority,
         cache: start.terms.cache.where_kept(start.terms.is_stored),
         again: None,
+        span,
     })
 }
 
@@ -361,6 +366,7 @@ pub async fn begin(
         };
         if let Some(kept) = room.writer.begin(run, admission).await? {
             let request = request(first, start.request);
+            let span = traced::of_run(id, &request);
             let view = fresh(id, &route, &request.model, now);
             let after_break = room.routes.after_break(&route);
             let admitted = Admitted {
@@ -377,6 +383,7 @@ pub async fn begin(
                 priority: start.terms.priority,
                 cache: start.terms.cache.where_kept(start.terms.is_stored),
                 again: None,
+                span,
             };
             return Ok((admitted, view));
         }

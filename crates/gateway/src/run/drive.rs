@@ -4,6 +4,7 @@ use entitlement::{Outcome, Settled, Usage, settle};
 use futures::{FutureExt, StreamExt};
 use llm::{StreamEvent, tokens};
 use serde_json::json;
+use telemetry::trace::Span;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 
 use super::{
@@ -19,6 +20,7 @@ use crate::{
     guard::{Guard, Refusal},
     provider::{Events, Meaning, Trouble},
     route::{AfterBreak, Price},
+    traced,
 };
 
 /// How often a silent run says that it is alive and looks whether it is to stop.
@@ -40,6 +42,7 @@ pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
                 .deadline
                 .unwrap_or(Duration::MAX)
                 .min(room.node.patience.run),
+        span: run.span.clone(),
         room: &room,
         run: &run,
         feed: &feed,
@@ -60,7 +63,9 @@ pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
         refused: None,
     };
     let verdict = driver.generate().await;
-    match driver.finish(verdict).await {
+    let finished = driver.finish(verdict).await;
+    traced::ended(&driver.span, verdict);
+    match finished {
         Ok(()) => {}
         Err(error) => {
             tracing::error!(run = %id, %error, "a run could not be ended; it will be rescued");
@@ -152,6 +157,7 @@ impl Verdict {
 }
 
 pub(super) struct Driver<'a> {
+    pub(super) span: Span,
     pub(super) room: &'a Gateway,
     pub(super) run: &'a Admitted,
     pub(super) feed: &'a Feed,
@@ -191,7 +197,7 @@ impl Driver<'_> {
             return self.say_again(again);
         }
         loop {
-            let (upstream, target) = match self.open().await {
+            let (upstream, target, call) = match self.open().await {
                 Ok(opened) => opened,
                 Err(verdict) => return verdict,
             };
@@ -210,6 +216,8 @@ impl Driver<'_> {
                 verdict => self.look(true).unwrap_or(verdict),
             };
             self.seal();
+            traced::used(&call, &self.model, self.usage);
+            traced::ended(&call, verdict);
             if verdict.is_the_upstreams() {
                 self.room.node.health.failed(&target.name(), None);
                 self.broke.push(target.name());
@@ -493,6 +501,7 @@ impl Driver<'_> {
             output: tokens::estimate(&self.output) + unseen,
             cached: 0,
         });
+        traced::used(&self.span, &self.model, Some(usage));
         let was_shown = !self.output.is_empty();
         let refused_for = self.withdraw();
         let ending = Ending {

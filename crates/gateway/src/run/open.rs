@@ -3,6 +3,7 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use llm::CodecError;
 use serde_json::json;
+use telemetry::trace::Span;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
@@ -13,7 +14,8 @@ use crate::{
     attempts::{Attempts, Then},
     places::{Guest, NoPlace, Place, Priority},
     provider::{self, Events, Trouble},
-    route::Target,
+    route::{Target, Use},
+    traced,
 };
 
 /// How long a target keeps somebody waiting before each line of small talk.
@@ -26,7 +28,7 @@ const ASIDES: [Duration; 3] = [
 impl Driver<'_> {
     /// Opens a target of the route and waits for its first word. Nothing of it has been shown yet, so as long as calls
     /// are left, another may be tried.
-    pub(super) async fn open(&mut self) -> Result<(Events, Target), Verdict> {
+    pub(super) async fn open(&mut self) -> Result<(Events, Target, Span), Verdict> {
         let (room, run) = (self.room, self.run);
         let seed = run.seed() ^ u64::from(self.takeovers);
         let mut attempts = Attempts::new(
@@ -43,18 +45,22 @@ impl Driver<'_> {
                 continue;
             };
             while let Some(call) = attempts.call() {
-                let trouble = match self.call(target, call.key).await? {
+                let span = traced::of_call(&self.span, target, Use::Chat);
+                let calling = self.call(target, call.key, span.clone());
+                let called = calling.await;
+                let trouble = match called.inspect_err(|verdict| traced::ended(&span, *verdict))? {
                     Ok(events) => {
                         let events = match attempts.succeeded() {
                             Some(underway) => underway.until_the_last(events, place.take()),
                             None => events,
                         };
-                        return Ok((events, target.clone()));
+                        return Ok((events, target.clone(), span));
                     }
                     Err(trouble) => trouble,
                 };
                 tracing::warn!(run = %run.id, provider = target.provider, model = target.model, error = %trouble, "upstream");
                 verdict = Verdict::of(trouble.meaning());
+                traced::ended(&span, verdict);
                 match attempts.failed(&trouble) {
                     Then::GoOn => {}
                     Then::Wait(wait) => self.pause(wait).await?,
@@ -89,10 +95,12 @@ impl Driver<'_> {
         &mut self,
         target: &Target,
         key: Option<usize>,
+        span: Span,
     ) -> Result<Result<Events, Trouble>, Verdict> {
         let mut request = self.request();
         request.model.clone_from(&target.model);
         request.stream = target.streams;
+        traced::asks(&span, &request);
         let room = self.room.clone();
         let run = (self.run.id, self.run.tenant);
         let (of, secret) = (
@@ -112,7 +120,7 @@ impl Driver<'_> {
                 .ok_or(CodecError::Truncated)??;
             Ok(stream::iter([Ok(first)]).chain(events).boxed())
         };
-        self.while_alive(opening).await
+        self.while_alive(span.around(opening)).await
     }
 
     /// Makes the next line of small talk when it is time for it.

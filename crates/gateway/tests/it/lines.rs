@@ -185,7 +185,11 @@ async fn a_noisy_tenant_delays_a_quiet_ones_first_run_by_one_and_who_is_stopped_
         ]
     );
     room.drain(Duration::from_secs(30)).await;
-    assert_eq!(bar.stock().await, [95, 0, 5], "who only waited pays nothing");
+    assert_eq!(
+        bar.stock().await,
+        [95, 0, 5],
+        "who only waited pays nothing"
+    );
 }
 
 #[tokio::test]
@@ -211,7 +215,11 @@ async fn where_the_line_is_full_the_next_target_is_asked_and_then_nobody() {
     }
     assert_eq!(slow.asked(), ["first", "second"]);
     room.drain(Duration::from_secs(30)).await;
-    assert_eq!(bar.stock().await, [98, 0, 2], "who was turned away pays nothing");
+    assert_eq!(
+        bar.stock().await,
+        [98, 0, 2],
+        "who was turned away pays nothing"
+    );
 }
 
 #[tokio::test]
@@ -256,5 +264,9 @@ async fn only_what_a_request_allows_is_asked_and_where_nothing_is_left_nothing_i
         assert_eq!((run.state, run.model.as_str()), (State::Completed, model));
     }
     room.drain(Duration::from_secs(30)).await;
-    assert_eq!(bar.stock().await, [98, 0, 2], "what was refused took nothing");
+    assert_eq!(
+        bar.stock().await,
+        [98, 0, 2],
+        "what was refused took nothing"
+    );
 }
