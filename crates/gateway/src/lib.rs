@@ -29,6 +29,7 @@ mod reconcile;
 mod repeat;
 mod route;
 mod run;
+mod shadow;
 mod traced;
 mod traffic;
 
@@ -65,6 +66,7 @@ pub use run::{
     Terms, Tokens, ToolCallView, admit, begin, cancel, forget, forget_runs, get, history, launch,
     outputs, recall, refused_since, rescue, retention, statistics,
 };
+pub use shadow::Shadow;
 pub use traffic::{ModelHealth, Traffic, traffic};
 
 /// The account listener's routes: what an operator does.
@@ -104,6 +106,8 @@ struct Node {
     patience: Patience,
     /// The batches that this process may work on.
     batches: Semaphore,
+    /// What models are asked in the shadow of others.
+    shadows: Arc<Semaphore>,
 }
 
 /// How long an upstream may keep us waiting.
@@ -155,6 +159,7 @@ impl Gateway {
             abandon: CancellationToken::new(),
             patience,
             batches: Semaphore::new(batch::AT_ONCE),
+            shadows: Arc::new(Semaphore::new(shadow::AT_ONCE)),
         });
         Ok(Self {
             identity: entitlement.identity.clone(),

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::{
     places::Room,
     route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Target, Use},
+    shadow::Shadow,
 };
 
 /// The model file that is used unless the operator names another.
@@ -46,6 +47,8 @@ struct Entry {
     alias_of: Option<String>,
     /// A newer model that takes a part of the calls.
     canary: Option<Canary>,
+    /// A model that is asked beside it, for comparison alone.
+    shadow: Option<Canary>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -155,18 +158,15 @@ impl ModelFile {
             let others = model
                 .alias_of
                 .iter()
-                .chain(model.canary.iter().map(|c| &c.model));
+                .chain(model.canary.iter().chain(&model.shadow).map(|c| &c.model));
             for other in others {
                 if !file.plain(other) || *other == model.name {
                     return Err(wrong("it points at a model that has no targets of its own"));
                 }
             }
-            if model
-                .canary
-                .as_ref()
-                .is_some_and(|canary| canary.percent > 100)
-            {
-                return Err(wrong("a canary takes 0 to 100 percent"));
+            let mut shares = model.canary.iter().chain(&model.shadow);
+            if shares.any(|share| share.percent > 100) {
+                return Err(wrong("a canary or a shadow takes 0 to 100 percent"));
             }
             if model.alias_of.is_some() && model.choose != Choice::default() {
                 return Err(wrong("another name chooses as its model does"));
@@ -241,9 +241,18 @@ impl ModelFile {
                     .unwrap_or_default();
                 targets = mixed(targets, newer, canary.percent);
             }
+            let shadow = model.shadow.as_ref().map(|shadow| Shadow {
+                model: shadow.model.clone(),
+                targets: self
+                    .find(&shadow.model)
+                    .map(|other| other.targets(providers))
+                    .unwrap_or_default(),
+                percent: shadow.percent,
+            });
             let route = Route {
                 use_for: of.use_for,
                 targets,
+                shadow: shadow.filter(|shadow| !shadow.targets.is_empty()),
                 after_break: model.after_break,
                 degraded: false,
             };

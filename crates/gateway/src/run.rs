@@ -19,7 +19,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use entitlement::{Plan, Reservation, ReservationId, TRIES, Work, record};
-use identity::{InferenceCaller, KeyLimits, Principal, TenantId};
+use identity::{InferenceCaller, KeyId, KeyLimits, Principal, TenantId};
 use kernel::{NanoUsd, Text};
 use llm::{ChatRequest, Message};
 use note::Note;
@@ -125,6 +125,32 @@ impl Default for Terms {
     }
 }
 
+impl Terms {
+    /// Under which name its answer may be compared with that of another model, which hears of it for that: not where nothing is
+    /// to be kept, nor where it is said who may hear of it.
+    fn comparable(
+        &self,
+        room: &Gateway,
+        caller: &InferenceCaller,
+        route: &str,
+    ) -> Option<Comparable> {
+        let may_be = self.is_stored && !self.policy.limits() && room.routes.has_shadow(route);
+        may_be.then(|| Comparable {
+            route: route.to_owned(),
+            key: caller.principal.key,
+        })
+    }
+}
+
+/// An answer that another model may be compared by.
+#[derive(Debug)]
+struct Comparable {
+    /// The public name.
+    route: String,
+    /// The key that asked, whose rule of retention counts.
+    key: Option<KeyId>,
+}
+
 impl Ask {
     fn way(&self) -> Way<'_> {
         Way {
@@ -227,6 +253,8 @@ pub struct Admitted {
     small_talk: Vec<Text>,
     judge: Option<Arc<dyn Judge>>,
     priority: Priority,
+    /// The public name, where its answer may be compared with another model's.
+    comparable: Option<Comparable>,
     cache: CacheUse,
     /// The answer, where it was given before.
     again: Option<Again>,
@@ -295,6 +323,7 @@ pub async fn admit(
     store::insert_all(conn, &[row]).await?;
     let request = request(first, start.request);
     let span = traced::of_run(id, &request);
+    let comparable = start.terms.comparable(room, caller, &route);
     let after_break = room.routes.after_break(&route);
     Ok(Admitted {
         id,
@@ -307,6 +336,7 @@ pub async fn admit(
         deadline: start.terms.deadline,
         small_talk: start.terms.small_talk,
         judge: start.terms.judge,
+        comparable,
         priority: start.terms.priority,
         cache: start.terms.cache.where_kept(start.terms.is_stored),
         again: None,
@@ -367,6 +397,7 @@ pub async fn begin(
         if let Some(kept) = room.writer.begin(run, admission).await? {
             let request = request(first, start.request);
             let span = traced::of_run(id, &request);
+            let comparable = start.terms.comparable(room, caller, &route);
             let view = fresh(id, &route, &request.model, now);
             let after_break = room.routes.after_break(&route);
             let admitted = Admitted {
@@ -380,6 +411,7 @@ pub async fn begin(
                 deadline: start.terms.deadline,
                 small_talk: start.terms.small_talk,
                 judge: start.terms.judge,
+                comparable,
                 priority: start.terms.priority,
                 cache: start.terms.cache.where_kept(start.terms.is_stored),
                 again: None,

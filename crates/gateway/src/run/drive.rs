@@ -8,7 +8,7 @@ use telemetry::trace::Span;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 
 use super::{
-    Admitted, Event, EventKind, RunId, State,
+    Admitted, Comparable, Event, EventKind, RunId, State,
     live::Feed,
     store::{self, Ending},
     told,
@@ -20,6 +20,7 @@ use crate::{
     guard::{Guard, Refusal},
     provider::{Events, Meaning, Trouble},
     route::{AfterBreak, Price},
+    shadow::{self, Given},
     traced,
 };
 
@@ -64,6 +65,9 @@ pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
     };
     let verdict = driver.generate().await;
     let finished = driver.finish(verdict).await;
+    if finished.is_ok() && verdict == Verdict::Completed {
+        driver.compare();
+    }
     traced::ended(&driver.span, verdict);
     match finished {
         Ok(()) => {}
@@ -253,6 +257,24 @@ impl Driver<'_> {
             self.note(EventKind::Delta, said.clone());
         }
         Verdict::Completed
+    }
+
+    /// Has another model asked the same, now that the answer is given.
+    fn compare(&self) {
+        let Some(Comparable { route, key }) = &self.run.comparable else {
+            return;
+        };
+        if self.run.again.is_none() {
+            let given = Given {
+                tenant: self.run.tenant,
+                key: *key,
+                route: route.clone(),
+                request: self.run.request.clone(),
+                text: self.output.clone(),
+                seed: self.run.seed(),
+            };
+            shadow::follow(self.room, given);
+        }
     }
 
     /// Under what the answer is kept for those who ask the same, when that is wanted and it is whole and of one target.

@@ -1,7 +1,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use axum::{Json, Router, body::Body, extract::State as Shared, http::Request, routing::post};
-use gateway::{Ask, DataPolicy, Room, Terms};
+use gateway::{Ask, DataPolicy, Room, Shadow, Terms};
 use llm::ChatRequest;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -269,4 +269,59 @@ async fn only_what_a_request_allows_is_asked_and_where_nothing_is_left_nothing_i
         [98, 0, 2],
         "what was refused took nothing"
     );
+}
+
+#[tokio::test]
+async fn a_shadow_is_asked_once_the_answer_is_given_and_not_where_nothing_is_to_be_kept() {
+    let bar = Bar::open().await;
+    let (shown, url) = Slow::open().await;
+    let (hidden, hidden_url) = Slow::open().await;
+    shown.may_answer.add_permits(10);
+    let route = Route {
+        targets: vec![target(&url, None, 0)],
+        shadow: Some(Shadow {
+            model: "newer".to_owned(),
+            targets: vec![target(&hidden_url, None, 0)],
+            percent: 100,
+        }),
+        ..Route::default()
+    };
+    let routes = Routes::new([]).with([("small".to_owned(), route)]);
+    let room = node_of(&bar.room.cx, routes, seal::Vault::without_keys()).await;
+    let ended = async |ask| {
+        let id = start(&room, &bar.caller, ask).await.unwrap();
+        let view = async || gateway::get(&room, bar.caller.principal, id).await.unwrap();
+        until(async || view().await.state.is_ended()).await;
+        view().await
+    };
+    let unkept = Terms {
+        is_stored: false,
+        ..Terms::default()
+    };
+    let limited = Terms {
+        policy: DataPolicy {
+            providers: Some(vec![String::new()]),
+            regions: None,
+        },
+        ..Terms::default()
+    };
+    for terms in [unkept, limited, Terms::default()] {
+        let run = ended(wish(
+            if terms.is_stored && !terms.policy.limits() {
+                "open"
+            } else {
+                "closed"
+            },
+            terms,
+        ))
+        .await;
+        assert_eq!((run.state, run.tokens_out), (State::Completed, 1));
+    }
+    // it has not answered yet, and nobody has waited for it
+    hidden.until_asked(1).await;
+    hidden.may_answer.add_permits(10);
+    room.drain(Duration::from_secs(30)).await;
+    assert_eq!(hidden.asked(), ["open"]);
+    assert_eq!(shown.asked(), ["closed", "closed", "open"]);
+    assert_eq!(bar.stock().await, [97, 0, 3], "nobody pays for it");
 }
