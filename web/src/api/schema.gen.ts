@@ -3299,8 +3299,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Answers in OpenAI's Responses protocol: whole, as a stream, or in the background. `previous_response_id` is refused; the
-         *     conversation is sent whole.
+         * Answers in OpenAI's Responses protocol: whole, as a stream, or in the background. `previous_response_id` goes on from a response
+         *     that was kept; what was said before is read and billed again.
          */
         post: operations["create_response"];
         delete?: never;
