@@ -42,7 +42,7 @@ const STOP: Duration = Duration::from_secs(3);
 pub(super) async fn create_response(State(room): State<Gateway>, request: Request) -> Response {
     let lang = lang(request.headers());
     let answered = async {
-        let visit = Visit::begin(&room, request, DIALECT).await?;
+        let mut visit = Visit::begin(&room, request, DIALECT).await?;
         let mut asked = read_response(&visit.body)?;
         if let Some(previous) = &asked.card.previous {
             let before = said_before(&room, &visit.caller, previous).await?;
@@ -51,6 +51,7 @@ pub(super) async fn create_response(State(room): State<Gateway>, request: Reques
         let (model, streams) = (asked.request.model.clone(), asked.request.stream);
         let said = (asked.card.store && !wants_no_trace(&visit.headers))
             .then(|| Json(asked.conversation().to_vec()));
+        visit.may_wait = asked.may_wait;
         let begun = visit
             .start(&room, Some(model.clone()), asked.request)
             .await?;

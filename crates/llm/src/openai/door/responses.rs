@@ -13,13 +13,15 @@ use crate::{
     ChatRequest, Format, Message, Part, Refusal, Role, Tool, ToolCall, ToolChoice, ToolResult,
 };
 
-use super::chat::{schema_format, tool, word_choice};
+use super::chat::{may_wait, schema_format, tool, word_choice};
 
 /// A response as somebody asks for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResponseAsk {
     /// The request; its model is the public name, and the instructions are its first message.
     pub request: ChatRequest,
+    /// Whether it asks for the tier that may wait.
+    pub may_wait: bool,
     /// The rest.
     pub card: ResponseCard,
     /// How many of the messages are instructions, which hold for this response alone.
@@ -129,6 +131,7 @@ pub fn read_response(body: &[u8]) -> Result<ResponseAsk, Refusal> {
     .collect();
     Ok(ResponseAsk {
         request,
+        may_wait: may_wait(&root)?,
         card: ResponseCard {
             background,
             store,
