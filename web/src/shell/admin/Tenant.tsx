@@ -8,6 +8,7 @@ import { useWords } from '../../i18n/text'
 import account from '../account/account.module.css'
 import { Fetched, Page } from '../account/parts'
 import styles from './admin.module.css'
+import { Caps } from './Caps'
 import { Grants } from './Grants'
 import { type Column, Id, named, Pieces, Table, usePieces } from './parts'
 
@@ -106,6 +107,7 @@ export function Tenant() {
               <Balances items={balances} />
             </section>
             <Grants tenant={tenant} held={balances.map(({ unit }) => unit)} />
+            <Caps tenant={tenant} held={balances.map(({ unit }) => unit)} />
             {balances.map(({ unit }) => (
               <Lots key={unit} tenant={tenant} unit={unit} />
             ))}
