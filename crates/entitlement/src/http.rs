@@ -192,7 +192,7 @@ async fn view(room: &Entitlement, caller: &Caller, storefront: String) -> Result
     )
     .await?;
     let plan = &standing.plan;
-    grant::ensure(&mut tx, cx, principal.tenant, plan).await?;
+    let zone = grant::ensure(&mut tx, cx, principal.tenant, plan).await?;
     let mut quotas = Vec::with_capacity(plan.terms.grants.len());
     for periodic in &plan.terms.grants {
         let stock = ledger::stock(&mut tx, principal.tenant, &periodic.unit, now).await?;
@@ -205,8 +205,7 @@ async fn view(room: &Entitlement, caller: &Caller, storefront: String) -> Result
             held: stock.held - apart.idle - apart.used,
             used: stock.spent + apart.used,
             every: periodic.every,
-            resets_at: grant::resets_at(&mut tx, cx, principal.tenant, &standing, &periodic.unit)
-                .await?,
+            resets_at: grant::resets_at(&standing, &periodic.unit, zone, now)?,
         });
     }
     tx.commit().await?;
