@@ -138,73 +138,34 @@ impl From<Error> for Problem {
                     None => problem,
                 }
             }
-            Error::BudgetReached { unit, monthly, by_house: true, retry_after_secs } => Problem::new(
-                402,
-                "house_cap_reached",
-                Text::owned(
-                    format!("この店がお客様に決めた今月の上限（{monthly}）に達しました。次の月にまた使えます。"),
-                    format!("The cap of {monthly} a month that this house set for you is reached. It works again next month."),
-                ),
-            )
-            .with_retry_after(retry_after_secs)
-            .with_violated(&unit),
-            Error::BudgetReached { unit, monthly, by_house: false, retry_after_secs } => Problem::new(
-                402,
-                "budget_reached",
-                Text::owned(
-                    format!("ご自身で決めた今月の上限（{monthly}）に達しました。「プランと使用量」で上限を上げると、すぐに使えます。"),
-                    format!("The limit of {monthly} a month that you set is reached. Raise it under Plan and usage to go on at once."),
-                ),
-            )
-            .with_retry_after(retry_after_secs)
-            .with_violated(&unit),
+            Error::BudgetReached { unit, monthly, by_house: true, retry_after_secs } => {
+                limited(402, "house_cap_reached", reached_the_houses(monthly), retry_after_secs, &unit)
+            }
+            Error::BudgetReached { unit, monthly, by_house: false, retry_after_secs } => {
+                limited(402, "budget_reached", reached_their_own(monthly), retry_after_secs, &unit)
+            }
             Error::NoBudget => Problem::new(
                 404,
                 "budget_not_found",
                 Text::new("この上限は設定されていません。", "No such limit is set."),
             ),
-            Error::KeyCapReached { cap, retry_after_secs } => Problem::new(
-                429,
-                "key_cap_reached",
-                Text::owned(
-                    format!("このキーは1日{cap}回までです。日付が変わるとまた使えます。"),
-                    format!("This key is limited to {cap} requests a day. It works again tomorrow."),
-                ),
-            )
-            .with_retry_after(retry_after_secs)
-            .with_violated(KEY_DAY),
+            Error::KeyCapReached { cap, retry_after_secs } => {
+                limited(429, "key_cap_reached", asked_all_day(cap), retry_after_secs, KEY_DAY)
+            }
             Error::CostLimitReached { unit, limit, by_house: true, spent, most, retry_after_secs } => {
-                Problem::new(402, "house_cost_cap_reached", over_the_houses([limit, spent, most]))
-                    .with_retry_after(retry_after_secs)
-                    .with_violated(&unit)
+                limited(402, "house_cost_cap_reached", over_the_houses([limit, spent, most]), retry_after_secs, &unit)
             }
             Error::CostLimitReached { unit, limit, by_house: false, spent, most, retry_after_secs } => {
-                Problem::new(402, "cost_limit_reached", over_the_month([limit, spent, most]))
-                    .with_retry_after(retry_after_secs)
-                    .with_violated(&unit)
+                limited(402, "cost_limit_reached", over_the_month([limit, spent, most]), retry_after_secs, &unit)
             }
-            Error::MemberBudgetReached { unit, monthly, retry_after_secs } => Problem::new(
-                402,
-                "member_budget_reached",
-                Text::owned(
-                    format!("チームの管理者があなたに決めた今月の上限（{monthly}）に達しました。管理者が上限を上げると、すぐに使えます。"),
-                    format!(
-                        "The limit of {monthly} a month that your team's administrator set for you is reached. It works again at once \
-                         when they raise it."
-                    ),
-                ),
-            )
-            .with_retry_after(retry_after_secs)
-            .with_violated(&unit),
+            Error::MemberBudgetReached { unit, monthly, retry_after_secs } => {
+                limited(402, "member_budget_reached", reached_the_members(monthly), retry_after_secs, &unit)
+            }
             Error::MemberCostReached { unit, limit, spent, most, retry_after_secs } => {
-                Problem::new(402, "member_cost_reached", over_the_members([limit, spent, most]))
-                    .with_retry_after(retry_after_secs)
-                    .with_violated(&unit)
+                limited(402, "member_cost_reached", over_the_members([limit, spent, most]), retry_after_secs, &unit)
             }
             Error::KeyCostReached { limit, spent, most, retry_after_secs } => {
-                Problem::new(429, "key_cost_reached", over_the_day([limit, spent, most]))
-                    .with_retry_after(retry_after_secs)
-                    .with_violated(KEY_DAY_COST)
+                limited(429, "key_cost_reached", over_the_day([limit, spent, most]), retry_after_secs, KEY_DAY_COST)
             }
             Error::NoPlan => {
                 Problem::new(404, "no_plan", Text::new("このお店のプランがありません。", "This storefront has no plan for you."))
@@ -232,6 +193,58 @@ fn wrong_in(problem: &Problem) -> String {
     let wrong = problem.fields.iter();
     let wrong = wrong.map(|one| format!("{} {}", one.pointer.trim_start_matches('/'), one.text.en));
     wrong.collect::<Vec<_>>().join(" ")
+}
+
+fn limited(
+    status: u16,
+    code: &'static str,
+    text: Text,
+    retry_after_secs: u64,
+    by: &str,
+) -> Problem {
+    Problem::new(status, code, text)
+        .with_retry_after(retry_after_secs)
+        .with_violated(by)
+}
+
+fn asked_all_day(cap: i64) -> Text {
+    Text::owned(
+        format!("このキーは1日{cap}回までです。日付が変わるとまた使えます。"),
+        format!("This key is limited to {cap} requests a day. It works again tomorrow."),
+    )
+}
+
+fn reached_their_own(monthly: i64) -> Text {
+    Text::owned(
+        format!(
+            "ご自身で決めた今月の上限（{monthly}）に達しました。「プランと使用量」で上限を上げると、すぐに使えます。"
+        ),
+        format!(
+            "The limit of {monthly} a month that you set is reached. Raise it under Plan and usage to go on at once."
+        ),
+    )
+}
+
+fn reached_the_houses(monthly: i64) -> Text {
+    Text::owned(
+        format!(
+            "この店がお客様に決めた今月の上限（{monthly}）に達しました。次の月にまた使えます。"
+        ),
+        format!(
+            "The cap of {monthly} a month that this house set for you is reached. It works again next month."
+        ),
+    )
+}
+
+fn reached_the_members(monthly: i64) -> Text {
+    Text::owned(
+        format!(
+            "チームの管理者があなたに決めた今月の上限（{monthly}）に達しました。管理者が上限を上げると、すぐに使えます。"
+        ),
+        format!(
+            "The limit of {monthly} a month that your team's administrator set for you is reached. It works again at once when they raise it."
+        ),
+    )
 }
 
 /// For amounts in nano-dollars: the limit, what is spent, the most that is asked for.

@@ -47,8 +47,7 @@ function Use({ of, name, mayRemove }: { of: MemberBudget; name: string; mayRemov
     onSuccess: () => client.invalidateQueries({ queryKey: memberBudgetsQuery.queryKey }),
   })
   const shown = shownAmount(unit, used, locale)
-  if (monthly === null)
-    return <span>{`${unitOf(unit)} ${shown}`}</span>
+  if (monthly === null) return <span>{`${unitOf(unit)} ${shown}`}</span>
   const share = words.usedOf(shown, shownAmount(unit, monthly, locale))
   return (
     <span className={area['limited']}>

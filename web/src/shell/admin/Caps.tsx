@@ -8,6 +8,7 @@ import { useWords } from '../../i18n/text'
 import { Button } from '../../ui/Button'
 import { Field } from '../../ui/Field'
 import { Select } from '../../ui/Select'
+import type { Column } from '../../ui/Table'
 import account from '../account/account.module.css'
 import { Fetched } from '../account/parts'
 import { isCost, readAmount, shownAmount } from '../billing/amounts'
@@ -15,7 +16,7 @@ import { shops } from '../billing/shops'
 import { Form, Summary } from '../form'
 import { useGuarded } from '../stepUp'
 import styles from './admin.module.css'
-import { type Column, Table } from './parts'
+import { Table } from './parts'
 
 export function Caps({ tenant, held }: { tenant: string; held: readonly string[] }) {
   const words = useWords(capWords)
