@@ -11,7 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     Entitlement, Error, Every, Plan, UsageRow,
     block::{self, BlockId},
-    budget, grant, one_off,
+    budget, cap, grant, member, one_off,
     plan::{Feature, Limits, PeriodicGrant, Status, operator_router, plan_of},
     rate::{RateLimits, rate_limits},
     usage::{self, HouseUsage, HouseUsageKey, UsageMonth},
@@ -33,6 +33,8 @@ pub fn router() -> OpenApiRouter<Entitlement> {
         .routes(routes!(get_rate_limit))
         .routes(routes!(operator_usage))
         .merge(budget::http::router())
+        .merge(member::http::router())
+        .merge(cap::http::router())
         .merge(one_off::http::router())
         .merge(operator_router())
 }

@@ -217,6 +217,7 @@ async fn begin(
             lease_until: room.cx.clock.now() + LEASE,
             daily_cap: caller.key.as_ref().and_then(|key| key.daily_cap),
             daily_cost: caller.key.as_ref().and_then(|key| key.daily_cost_nano_usd),
+            member: caller.member(),
         };
         let admission = admit(&room.entitlement, caller.principal, &work).await?;
         let (route, mut targets) = way(room, caller, admission.reservation.plan(), &to).await?;

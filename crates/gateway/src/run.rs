@@ -287,6 +287,7 @@ pub async fn admit(
         lease_until: now + LEASE,
         daily_cap: caller.key.as_ref().and_then(|key| key.daily_cap),
         daily_cost: caller.key.as_ref().and_then(|key| key.daily_cost_nano_usd),
+        member: caller.member(),
     };
     let mut tries = 0;
     let (kept, route, targets) = loop {
@@ -372,9 +373,10 @@ pub async fn begin(
             lease_until: now + LEASE,
             daily_cap: None,
             daily_cost: None,
+            member: caller.member(),
         };
         let admission = entitlement::admit(&room.entitlement, caller.principal, &work).await?;
-        if admission.counts_cost() {
+        if admission.is_counted() {
             drop(admission);
             return begin_in_line(room, caller, start).await;
         }

@@ -11,7 +11,7 @@ use settings::{LogFormat, Settings};
 use telemetry::trace::Traces;
 
 use crate::{
-    admin, background, database, grants, house, people, providers, run, seals, till, training,
+    admin, background, caps, database, grants, house, people, providers, run, seals, till, training,
 };
 
 /// Several subscription services behind one counter.
@@ -53,6 +53,9 @@ enum Command {
     /// Units that tenants have beside their plans.
     #[command(subcommand)]
     Grants(grants::GrantsCommand),
+    /// What a tenant may use in a month, by the house.
+    #[command(subcommand)]
+    Caps(caps::CapsCommand),
     /// API keys.
     #[command(subcommand)]
     Keys(people::KeysCommand),
@@ -178,6 +181,7 @@ impl Cli {
             Command::Plans(command) => admin::plans(&settings, command).await,
             Command::Users(command) => people::users(&settings, command).await,
             Command::Tenants(command) => people::tenants(&settings, command).await,
+            Command::Caps(command) => caps::command(&settings, command).await,
             Command::Grants(command) => grants::command(&settings, command).await,
             Command::Keys(command) => people::keys(&settings, command).await,
             Command::Clients(command) => people::clients(&settings, command).await,

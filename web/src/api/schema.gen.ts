@@ -554,6 +554,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/tenants/{tenant}/caps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists what the house lets a tenant use in a month, and what it used. The unit `STOREFRONT.cost` is what the models cost there,
+         *     in billionths of a US dollar.
+         */
+        get: operations["list_caps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/tenants/{tenant}/caps/{unit}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets what a tenant may use of a unit in a month. Its own limits may be stricter; of all of them the strictest holds. */
+        put: operations["set_cap"];
+        post?: never;
+        /** Takes a tenant's cap away. */
+        delete: operations["remove_cap"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/tenants/{tenant}/grants": {
         parameters: {
             query?: never;
@@ -1772,6 +1810,49 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists what each member used this month, in sessions and by the keys that the member made, and what each may use; whoever
+         *     does not manage the tenant's money is told of themselves alone. The unit `STOREFRONT.cost` is what the models cost there, in
+         *     billionths of a US dollar.
+         */
+        get: operations["list_member_budgets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/members/{user}/budgets/{unit}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Sets what one member may use of a unit in a month, in sessions and by the keys that the member made; of this, the plan's
+         *     and the tenant's own limit the strictest holds. The unit `STOREFRONT.cost` is what the models cost there, in billionths of a
+         *     US dollar. Admins limit members; owners limit everybody.
+         */
+        put: operations["set_member_budget"];
+        post?: never;
+        /** Takes a member's limit of a unit away. */
+        delete: operations["remove_member_budget"];
         options?: never;
         head?: never;
         patch?: never;
@@ -3299,8 +3380,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Answers in OpenAI's Responses protocol: whole, as a stream, or in the background. `previous_response_id` is refused; the
-         *     conversation is sent whole.
+         * Answers in OpenAI's Responses protocol: whole, as a stream, or in the background. `previous_response_id` goes on from a response
+         *     that was kept; what was said before is read and billed again.
          */
         post: operations["create_response"];
         delete?: never;
@@ -3705,6 +3786,11 @@ export interface components {
             alerts: number[];
             /**
              * Format: int64
+             * @description What the house lets the tenant use in a month, whatever is set here.
+             */
+            house_cap: number | null;
+            /**
+             * Format: int64
              * @description What may be used in a month; none: nothing is stopped.
              */
             monthly: number | null;
@@ -3744,6 +3830,24 @@ export interface components {
         CannedView: {
             id: string;
             rule: components["schemas"]["Rule"];
+        };
+        /** @description The most that a tenant may use of a unit in a month, by the house. */
+        Cap: {
+            /** Format: int64 */
+            monthly: number;
+            /** Format: date-time */
+            set_at: string;
+            /** @description An operator's id, or `operator` for the command line. */
+            set_by: string;
+            unit: string;
+            /**
+             * Format: int64
+             * @description In the running month of the tenant's own time zone.
+             */
+            used: number;
+        };
+        Caps: {
+            items: components["schemas"]["Cap"][];
         };
         /**
          * @description What becomes of ticks that came while no node ran.
@@ -4625,6 +4729,26 @@ export interface components {
             login_name: string | null;
             role: components["schemas"]["Role"];
             user: components["schemas"]["UserId"];
+        };
+        /** @description What a member used of a unit in the running month, and may use in all. */
+        MemberBudget: {
+            /**
+             * Format: int64
+             * @description What the member may use in a month; none: as much as the tenant.
+             */
+            monthly: number | null;
+            /** Format: date-time */
+            resets_at: string;
+            unit: string;
+            /**
+             * Format: int64
+             * @description Asked for in the running month of the tenant's own time zone.
+             */
+            used: number;
+            user: components["schemas"]["UserId"];
+        };
+        MemberBudgets: {
+            items: components["schemas"]["MemberBudget"][];
         };
         Members: {
             items: components["schemas"]["Member"][];
@@ -6207,6 +6331,19 @@ export interface components {
              * @description From then on new work is refused until the next month, or until this is raised; none: nothing is stopped.
              */
             monthly?: number | null;
+        };
+        /** @description What a tenant may use of a unit in a month. */
+        SetCap: {
+            /** Format: int64 */
+            monthly: number;
+        };
+        /** @description What a member may use of a unit in a month. */
+        SetMemberBudget: {
+            /**
+             * Format: int64
+             * @description From then on the member's new work is refused until the next month, or until this is raised.
+             */
+            monthly: number;
         };
         ShareId: string;
         /** @description A link as its owner sees it. */
@@ -8243,6 +8380,127 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Page_OperatorTenant"];
                 };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_caps: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant: components["schemas"]["TenantId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Caps"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_cap: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant: components["schemas"]["TenantId"];
+                unit: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetCap"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cap"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_cap: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant: components["schemas"]["TenantId"];
+                unit: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request is refused; `code` says why. */
             "4XX": {
@@ -11692,6 +11950,125 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Page_LotMovement"];
                 };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_member_budgets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberBudgets"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_member_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: components["schemas"]["UserId"];
+                unit: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetMemberBudget"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberBudget"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_member_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: components["schemas"]["UserId"];
+                unit: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request is refused; `code` says why. */
             "4XX": {

@@ -286,7 +286,7 @@ fn no_units(
     if let Some(left) = at_budget {
         return Refusal::Budget {
             unit: unit.to_owned(),
-            monthly: left.monthly,
+            limit: left.limit,
             resets_at: left.resets_at,
         };
     }

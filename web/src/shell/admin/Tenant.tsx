@@ -9,6 +9,7 @@ import type { Column } from '../../ui/Table'
 import account from '../account/account.module.css'
 import { Fetched, Page } from '../account/parts'
 import styles from './admin.module.css'
+import { Caps } from './Caps'
 import { Grants } from './Grants'
 import { Id, named, Pieces, Table, usePieces } from './parts'
 
@@ -107,6 +108,7 @@ export function Tenant() {
               <Balances items={balances} />
             </section>
             <Grants tenant={tenant} held={balances.map(({ unit }) => unit)} />
+            <Caps tenant={tenant} held={balances.map(({ unit }) => unit)} />
             {balances.map(({ unit }) => (
               <Lots key={unit} tenant={tenant} unit={unit} />
             ))}
