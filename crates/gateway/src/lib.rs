@@ -22,11 +22,15 @@ mod guard;
 mod menu;
 mod models;
 mod pace;
+mod places;
+mod policy;
 mod provider;
 mod reconcile;
 mod repeat;
 mod route;
 mod run;
+mod shadow;
+mod traced;
 mod traffic;
 
 use std::{sync::Arc, time::Duration};
@@ -53,6 +57,8 @@ pub use file::forget_files;
 pub use guard::{Judge, Judgement, Refusal, Refused};
 pub use menu::{Offer, offers};
 pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider, site};
+pub use places::{Priority, Room};
+pub use policy::DataPolicy;
 pub use reconcile::{Counts, Difference, Export, ExportError, Line, Reconciled, reconcile};
 pub use route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Routes, Target, Use};
 pub use run::{
@@ -60,6 +66,7 @@ pub use run::{
     Terms, Tokens, ToolCallView, admit, begin, cancel, forget, forget_runs, get, history, launch,
     outputs, recall, refused_since, rescue, retention, statistics,
 };
+pub use shadow::Shadow;
 pub use traffic::{ModelHealth, Traffic, traffic};
 
 /// The account listener's routes: what an operator does.
@@ -92,12 +99,15 @@ struct Node {
     id: Uuid,
     live: run::Live,
     health: Arc<breaker::Health>,
+    places: Arc<places::Places>,
     tasks: TaskTracker,
     /// Given up: end what is under way.
     abandon: CancellationToken,
     patience: Patience,
     /// The batches that this process may work on.
     batches: Semaphore,
+    /// What models are asked in the shadow of others.
+    shadows: Arc<Semaphore>,
 }
 
 /// How long an upstream may keep us waiting.
@@ -109,6 +119,8 @@ pub struct Patience {
     pub silence: Duration,
     /// For the whole run.
     pub run: Duration,
+    /// In line for a place.
+    pub line: Duration,
 }
 
 impl Default for Patience {
@@ -117,6 +129,7 @@ impl Default for Patience {
             connect: Duration::from_secs(5),
             silence: Duration::from_secs(30),
             run: Duration::from_mins(10),
+            line: Duration::from_secs(30),
         }
     }
 }
@@ -141,10 +154,12 @@ impl Gateway {
             id: cx.ids.new_id(),
             live: run::Live::default(),
             health: Arc::default(),
+            places: Arc::default(),
             tasks: TaskTracker::new(),
             abandon: CancellationToken::new(),
             patience,
             batches: Semaphore::new(batch::AT_ONCE),
+            shadows: Arc::new(Semaphore::new(shadow::AT_ONCE)),
         });
         Ok(Self {
             identity: entitlement.identity.clone(),

@@ -6,7 +6,9 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use secrecy::ExposeSecret;
 use settings::{LogFormat, Settings};
+use telemetry::trace::Traces;
 
 use crate::{
     admin, background, caps, database, grants, house, people, providers, run, seals, till, training,
@@ -126,6 +128,19 @@ pub(crate) struct DataArgs {
     pub(crate) data: PathBuf,
 }
 
+fn traces(settings: &settings::Traces) -> Result<Option<Traces>> {
+    if settings.endpoint.is_empty() {
+        return Ok(None);
+    }
+    let headers = settings.headers.expose_secret().split(',');
+    let headers = headers.filter_map(|header| header.split_once('='));
+    let headers = headers
+        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+        .collect();
+    let traces = Traces::start(&settings.endpoint, headers);
+    traces.context("traces.endpoint can't be used").map(Some)
+}
+
 impl Cli {
     pub(crate) async fn execute(self) -> Result<()> {
         if let Command::Openapi = self.command {
@@ -138,6 +153,8 @@ impl Cli {
         };
         telemetry::start_logging(&settings.log.filter, format)
             .map_err(|error| anyhow::anyhow!("log.filter can't be used: {error}"))?;
+        // spans are sent until the command has ended
+        let _traces = traces(&settings.traces)?;
         match self.command {
             Command::Run(args) => run::everything(settings, args).await,
             Command::Serve(args) => run::one_listener(settings, &args).await,

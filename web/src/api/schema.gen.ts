@@ -3380,8 +3380,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Answers in OpenAI's Responses protocol: whole, as a stream, or in the background. `previous_response_id` is refused; the
-         *     conversation is sent whole.
+         * Answers in OpenAI's Responses protocol: whole, as a stream, or in the background. `previous_response_id` goes on from a response
+         *     that was kept; what was said before is read and billed again.
          */
         post: operations["create_response"];
         delete?: never;
@@ -3645,6 +3645,8 @@ export interface components {
             text: string;
             tool_calls: components["schemas"]["ToolCallView"][];
         };
+        /** @enum {string} */
+        AskedPriority: "normal" | "low";
         /** @description One try to deliver. */
         AttemptView: {
             /** @description The first 500 bytes of the answer. */
@@ -4402,7 +4404,8 @@ export interface components {
             processing_time_ms: number | null;
             /**
              * Format: int64
-             * @description Its place among the tenant's own that have not begun; `null` once it has.
+             * @description How many begin before it, and itself, where it waits for a place at a model; else its place among the tenant's own that
+             *     have not begun. `null` once it has.
              */
             queue_position: number | null;
             /** Format: date-time */
@@ -4905,6 +4908,7 @@ export interface components {
             messages?: components["schemas"]["ChatMessage"][] | null;
             /** @description The public name of a model that the plan has; the plan's own choice unless said. */
             model?: string | null;
+            priority?: components["schemas"]["AskedPriority"] | null;
             /** @description A single message of the user's; instead of `messages`. */
             prompt?: string | null;
             /** @description As OpenAI has it: `{"type": "json_object"}` or `{"type": "json_schema", …}`. */
@@ -4992,7 +4996,7 @@ export interface components {
             kind?: string;
             /** @description As the model file names it, such as `openai`. */
             provider: string;
-            /** @description Of Bedrock, such as `ap-northeast-1`. */
+            /** @description Where it works, such as `ap-northeast-1`: Bedrock is asked there, and requests may ask for regions. */
             region?: string;
             /** @description It is never shown again. */
             secret: string;
@@ -13810,6 +13814,12 @@ export interface operations {
             header?: {
                 /** @description `wait=n`: how many seconds to wait for the end, 60 at most. */
                 prefer?: string | null;
+                /** @description `low`: others may go first where a model takes only so many at once. */
+                "x-noren-priority"?: string | null;
+                /** @description Names of providers with commas between: no other is asked. */
+                "x-noren-providers"?: string | null;
+                /** @description Regions with commas between, such as `ap-northeast-1` or `eu`: what is nowhere else is asked, and a provider that says no region is not. */
+                "x-noren-regions"?: string | null;
                 /** @description `on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free. */
                 "x-noren-cache"?: string | null;
                 /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */

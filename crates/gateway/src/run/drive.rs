@@ -4,10 +4,11 @@ use entitlement::{Outcome, Settled, Usage, settle};
 use futures::{FutureExt, StreamExt};
 use llm::{StreamEvent, tokens};
 use serde_json::json;
+use telemetry::trace::Span;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 
 use super::{
-    Admitted, Event, EventKind, RunId, State,
+    Admitted, Comparable, Event, EventKind, RunId, State,
     live::Feed,
     store::{self, Ending},
     told,
@@ -19,6 +20,8 @@ use crate::{
     guard::{Guard, Refusal},
     provider::{Events, Meaning, Trouble},
     route::{AfterBreak, Price},
+    shadow::{self, Given},
+    traced,
 };
 
 /// How often a silent run says that it is alive and looks whether it is to stop.
@@ -40,6 +43,7 @@ pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
                 .deadline
                 .unwrap_or(Duration::MAX)
                 .min(room.node.patience.run),
+        span: run.span.clone(),
         room: &room,
         run: &run,
         feed: &feed,
@@ -60,7 +64,12 @@ pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
         refused: None,
     };
     let verdict = driver.generate().await;
-    match driver.finish(verdict).await {
+    let finished = driver.finish(verdict).await;
+    if finished.is_ok() && verdict == Verdict::Completed {
+        driver.compare();
+    }
+    traced::ended(&driver.span, verdict);
+    match finished {
         Ok(()) => {}
         Err(error) => {
             tracing::error!(run = %id, %error, "a run could not be ended; it will be rescued");
@@ -82,6 +91,8 @@ pub(crate) enum Verdict {
     UpstreamDenied,
     /// Every target was left alone, since none answered of late.
     UpstreamUnavailable,
+    /// Too many wait for every target already, or it took too long.
+    LineFull,
     UpstreamStalled,
     UpstreamGarbled,
     Deadline,
@@ -109,6 +120,7 @@ impl Verdict {
             Self::UpstreamRefused => Some("upstream_refused"),
             Self::UpstreamDenied => Some("upstream_denied"),
             Self::UpstreamUnavailable => Some("upstream_unavailable"),
+            Self::LineFull => Some("line_full"),
             Self::UpstreamStalled => Some("upstream_stalled"),
             Self::UpstreamGarbled => Some("upstream_garbled"),
             Self::Deadline => Some("deadline"),
@@ -149,6 +161,7 @@ impl Verdict {
 }
 
 pub(super) struct Driver<'a> {
+    pub(super) span: Span,
     pub(super) room: &'a Gateway,
     pub(super) run: &'a Admitted,
     pub(super) feed: &'a Feed,
@@ -188,7 +201,7 @@ impl Driver<'_> {
             return self.say_again(again);
         }
         loop {
-            let (upstream, target) = match self.open().await {
+            let (upstream, target, call) = match self.open().await {
                 Ok(opened) => opened,
                 Err(verdict) => return verdict,
             };
@@ -207,6 +220,8 @@ impl Driver<'_> {
                 verdict => self.look(true).unwrap_or(verdict),
             };
             self.seal();
+            traced::used(&call, &self.model, self.usage);
+            traced::ended(&call, verdict);
             if verdict.is_the_upstreams() {
                 self.room.node.health.failed(&target.name(), None);
                 self.broke.push(target.name());
@@ -242,6 +257,24 @@ impl Driver<'_> {
             self.note(EventKind::Delta, said.clone());
         }
         Verdict::Completed
+    }
+
+    /// Has another model asked the same, now that the answer is given.
+    fn compare(&self) {
+        let Some(Comparable { route, key }) = &self.run.comparable else {
+            return;
+        };
+        if self.run.again.is_none() {
+            let given = Given {
+                tenant: self.run.tenant,
+                key: *key,
+                route: route.clone(),
+                request: self.run.request.clone(),
+                text: self.output.clone(),
+                seed: self.run.seed(),
+            };
+            shadow::follow(self.room, given);
+        }
     }
 
     /// Under what the answer is kept for those who ask the same, when that is wanted and it is whole and of one target.
@@ -490,6 +523,7 @@ impl Driver<'_> {
             output: tokens::estimate(&self.output) + unseen,
             cached: 0,
         });
+        traced::used(&self.span, &self.model, Some(usage));
         let was_shown = !self.output.is_empty();
         let refused_for = self.withdraw();
         let ending = Ending {
