@@ -90,9 +90,7 @@ pub(super) async fn acquire(
     let limits = standing.plan.terms.limits;
     let decision = decide(limits, before.own, &others, before.chunk);
     let mut missing = decision.short.map(|short| (short, decision.idle_elsewhere));
-    if !before.has_units {
-        blocks::lock_all(&mut tx, &before.leftover).await?;
-    }
+    blocks::lock_all(&mut tx, &before.leftover).await?;
     let zone = grant::ensure(&mut tx, cx, counter.tenant, &standing.plan).await?;
     let (mut opened, mut closed, mut at_budget) = (None, Vec::new(), None);
     if !before.has_units {
