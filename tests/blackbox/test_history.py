@@ -7,9 +7,11 @@ import json
 import random
 import time
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import httpx
 import psycopg
+import pyarrow.parquet
 import pytest
 
 from test_inference import Developer, genai_house
@@ -210,6 +212,40 @@ def test_statistics_history_usage_and_ledger_agree_for_a_random_mix(shop, develo
     lines = {line["name"]: line for line in csv.DictReader(io.StringIO(table.text))}
     assert {name: int(line["cost_nano_usd"]) for name, line in lines.items()} == {
         group["name"]: group["cost_nano_usd"] for group in person.page("/statistics", by="model")["groups"]}
+    for by in ("none", *place, "tag", "day"):
+        same_as_csv(person, by, days["zone"])
+    whole = parquet_of(person, "minute")
+    assert sum(whole["cost_nano_usd"].to_pylist()) == sum(row["cost_nano_usd"] for row in usage)
+    assert sum(whole["tokens_output"].to_pylist()) == sum(row["tokens_out"] for row in usage)
+
+
+def parquet_of(person, by: str) -> pyarrow.Table:
+    answer = person.web.get("/statistics", params={"by": by}, headers={"accept": "application/vnd.apache.parquet"})
+    assert answer.headers["content-type"] == "application/vnd.apache.parquet"
+    assert answer.headers["content-disposition"] == 'attachment; filename="noren-genai.parquet"'
+    return pyarrow.parquet.read_table(io.BytesIO(answer.content))
+
+
+def same_as_csv(person, by: str, zone: str) -> None:
+    """The rows of the CSV, with types; groups of time tell when they begin as well."""
+    table = parquet_of(person, by)
+    types = {field.name: str(field.type) for field in table.schema}
+    assert (types.pop("name"), types.pop("id"), types.pop("starts_at"), types.pop("success_rate")) == (
+        "string", "string", "timestamp[us, tz=UTC]", "double")
+    assert set(types.values()) == {"int64"} and "cost_nano_usd" in types
+    lines = list(csv.DictReader(io.StringIO(person.web.get("/statistics", params={"by": by}, headers={"accept": "text/csv"}).text)))
+    assert table.column_names == ["name", "id", "starts_at", *list(lines[0])[2:]] and table.num_rows == len(lines) > 0
+    for row, line in zip(table.to_pylist(), lines, strict=True):
+        starts_at = row.pop("starts_at")
+        if by in ("hour", "minute"):
+            assert starts_at == datetime.fromisoformat(line["name"]), by
+        elif by == "day":
+            assert starts_at.astimezone(ZoneInfo(zone)).isoformat()[:19] == f"{line['name']}T00:00:00"
+        else:
+            assert starts_at is None
+        rate, told = row.pop("success_rate"), line.pop("success_rate")
+        assert rate == (float(told) if told else None)
+        assert {name: "" if value is None else str(value) for name, value in row.items()} == line, by
 
 
 def test_who_watches_sees_each_change_of_state(shop, developer):

@@ -1,6 +1,7 @@
 // A developer's first ten minutes: an account, a key, a pasted command that works, and every figure of it.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { after, before, test } from 'node:test'
 import { ask, findings, openHouse, picture, screens, sideways } from './house.mjs'
 import { words } from './words.mjs'
@@ -160,6 +161,9 @@ test('from an account to a first request, and everything that is known of it', a
     await good(page, 'statistics')
     const [download] = await Promise.all([page.waitForEvent('download'), button(page, 'CSVで保存').click()])
     assert.match(download.suggestedFilename(), /^noren-genai-.*\.csv$/)
+    const [table] = await Promise.all([page.waitForEvent('download'), button(page, 'Parquetで保存').click()])
+    assert.match(table.suggestedFilename(), /^noren-genai-.*\.parquet$/)
+    assert.equal((await readFile(await table.path())).subarray(0, 4).toString(), 'PAR1')
   })
 
   await context.test('a file of requests is answered, and the answers are fetched', async () => {

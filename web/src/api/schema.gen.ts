@@ -3093,8 +3093,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Sums up the runs of the caller's tenant that were asked for in a time; as CSV when that is what `Accept` says. The totals
-         *     equal what the history lists and what the usage rows say.
+         * Sums up the runs of the caller's tenant that were asked for in a time; as CSV or as Parquet when that is what `Accept` says.
+         *     The totals equal what the history lists and what the usage rows say. The Parquet file has the rows and columns of the CSV, typed,
+         *     and for groups of time a column more: when each begins.
          */
         get: operations["get_statistics"];
         put?: never;
@@ -15596,6 +15597,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Statistics"];
+                    "text/csv": string;
+                    "application/vnd.apache.parquet": number[];
                 };
             };
             /** @description The request is refused; `code` says why. */

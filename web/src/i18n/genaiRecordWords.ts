@@ -131,6 +131,7 @@ export const statisticsWords = define({
   table: { ja: '表', en: 'Table' },
   metric: { ja: '値', en: 'Figure' },
   csv: { ja: 'CSVで保存', en: 'Save as CSV' },
+  parquet: { ja: 'Parquetで保存', en: 'Save as Parquet' },
   group: { ja: '区分', en: 'Group' },
   total: { ja: '合計', en: 'Total' },
   none: { ja: 'なし', en: 'none' },

@@ -12,9 +12,10 @@ export function toCsv(head: readonly string[], rows: readonly (readonly (string 
   return MARK + [head, ...rows].map((row) => `${row.map(cell).join(',')}\r\n`).join('')
 }
 
-export function saveAs(name: string, text: string): void {
+export function saveAs(name: string, content: string | Blob): void {
   const type = name.endsWith('.csv') ? 'text/csv' : 'application/jsonl'
-  const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }))
+  const blob = typeof content === 'string' ? new Blob([content], { type: `${type};charset=utf-8` }) : content
+  const url = URL.createObjectURL(blob)
   const link = document.createElement('a')
   link.href = url
   link.download = name

@@ -1,7 +1,14 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
-import { type Figures, type Grouping, getStatisticsCsv, type Span, type Statistics as Sums } from '../../api/genai'
+import {
+  type Figures,
+  type Grouping,
+  getStatisticsTable,
+  type Span,
+  type Statistics as Sums,
+  type TableForm,
+} from '../../api/genai'
 import { describeProblem } from '../../api/problem'
 import type { Locale } from '../../api/types'
 import { count, dollarsFromNano } from '../../i18n/format'
@@ -108,20 +115,24 @@ function Sheet({ sums, by }: { sums: Sums; by: Grouping }) {
   )
 }
 
-function Csv({ by, span, name }: { by: Grouping; span: Span; name: string }) {
+function Save({ by, span, name }: { by: Grouping; span: Span; name: string }) {
   const words = useWords(statisticsWords)
   const locale = useLocale()
-  const fetch = useMutation({
-    mutationFn: () => getStatisticsCsv(by, span),
-    onSuccess: (text) => saveAs(`noren-genai-${name}.csv`, text),
+  const save = useMutation({
+    mutationFn: async (form: TableForm) =>
+      saveAs(`noren-genai-${name}.${form}`, await getStatisticsTable(form, by, span)),
   })
   return (
     <>
-      <Button small disabled={fetch.isPending} onClick={() => fetch.mutate()}>
-        <Icon name="down" size={16} />
-        {words.csv}
-      </Button>
-      {fetch.error && <Notice tone="bad" role="alert" title={describeProblem(fetch.error, locale).summary} />}
+      <div className={styles['row']}>
+        {(['csv', 'parquet'] as const).map((form) => (
+          <Button key={form} small disabled={save.isPending} onClick={() => save.mutate(form)}>
+            <Icon name="down" size={16} />
+            {words[form]}
+          </Button>
+        ))}
+      </div>
+      {save.error && <Notice tone="bad" role="alert" title={describeProblem(save.error, locale).summary} />}
     </>
   )
 }
@@ -201,7 +212,7 @@ function Shown({ span, split }: { span: SpanName; split: Split }) {
                   {words.by} ·{' '}
                   {words[({ time: 'byTime', model: 'byModel', key: 'byKey', tag: 'byTag' } as const)[split]]}
                 </h2>
-                <Csv by={by} span={asked} name={`${span}-${split}`} />
+                <Save by={by} span={asked} name={`${span}-${split}`} />
               </div>
               <Groups sums={sums} by={by} />
             </section>
