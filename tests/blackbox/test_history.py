@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import random
+import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ import psycopg
 import pyarrow.parquet
 import pytest
 
+from house import REPOSITORY
 from test_inference import Developer, genai_house
 
 
@@ -246,6 +248,21 @@ def same_as_csv(person, by: str, zone: str) -> None:
         rate, told = row.pop("success_rate"), line.pop("success_rate")
         assert rate == (float(told) if told else None)
         assert {name: "" if value is None else str(value) for name, value in row.items()} == line, by
+
+
+def test_the_rust_that_the_playground_shows_runs(shop, developer):
+    """As it is shown, word for word (snippets.test.ts); only the name that stands in it is led here, as a proxy would."""
+    program = REPOSITORY / "target/debug/examples/ask"
+    assert program.exists(), "cargo build -p testkit --example ask"
+    environment = {"NOREN_API_KEY": developer.headers["x-api-key"], "http_proxy": shop.inference}
+    said = subprocess.run([program], env=environment, capture_output=True, text=True, timeout=90)
+    assert said.returncode == 0, said.stderr
+    [item] = developer.person.all("/history")
+    detail = developer.person.page(f"/history/{item['id']}")
+    assert said.stdout == f"{detail['text']}\n" and detail["text"]
+    assert [message["text"] for message in detail["messages"]] == [
+        "Be brief.", "It's \"quoted\", $HOME `id` \\n, 暖簾 🏮\nnull true\t\b"]
+    assert detail["parameters"] == {"max_tokens": 64, "temperature": pytest.approx(0.2)}
 
 
 def test_who_watches_sees_each_change_of_state(shop, developer):

@@ -1,5 +1,6 @@
 // @vitest-environment node
 import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -97,4 +98,21 @@ test('Python has other words for nothing and truth, but not inside texts', () =>
 
 test('Rust writes escapes with braces', () => {
   expect(rustLiteral('a\b\f\u0001\n"\\u')).toBe('"a\\u{8}\\u{c}\\u{0001}\\n\\"\\\\u"')
+})
+
+// Cargo builds that file, and a test of the whole house runs it: tests/blackbox/test_history.py.
+test('the Rust that is shown is the Rust that is compiled and run', () => {
+  const shown = snippet('rust', {
+    url: 'http://inference.test',
+    key: null,
+    ask: {
+      messages: [
+        { role: 'system', content: 'Be brief.' },
+        { role: 'user', content: awkward },
+      ],
+      max_tokens: 64,
+      temperature: 0.2,
+    },
+  })
+  expect(shown).toBe(readFileSync('../crates/testkit/examples/ask/shown.rs', 'utf8'))
 })

@@ -100,20 +100,23 @@ console.log(answer.text ?? answer)
 
 function rust({ url, key, ask }: Call): string {
   const secret = key === null ? `std::env::var("${KEY_VARIABLE}")?` : `${JSON.stringify(key)}`
-  return `// cargo add serde_json && cargo add reqwest --features blocking,json
+  return `// cargo add reqwest --features json
+// cargo add tokio --features macros,rt-multi-thread
+// cargo add serde_json
 use serde_json::{Value, json};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let key = ${secret};
-    let answer: Value = reqwest::blocking::Client::builder()
-        .timeout(std::time::Duration::from_secs(70))
-        .build()?
+    let answer: Value = reqwest::Client::new()
         .post(${JSON.stringify(`${url}/inference`)})
         .bearer_auth(key)
         .header("Prefer", "${WAIT}")
         .json(&json!(${indented(rustLiteral(ask), '        ')}))
-        .send()?
-        .json()?;
+        .send()
+        .await?
+        .json()
+        .await?;
     println!("{}", answer["text"].as_str().map_or_else(|| answer.to_string(), str::to_owned));
     Ok(())
 }
