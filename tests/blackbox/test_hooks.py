@@ -12,6 +12,7 @@ from house import House
 from people import Person
 from receiver import Receiver
 from test_billing import press
+from test_inference import Developer
 from test_till_orders import order
 
 
@@ -220,3 +221,69 @@ def test_a_subscription_and_its_payment_are_told(owner, receiver):
     assert {"storefront": "misaki", "plan": "paid", "status": "active"}.items() <= \
         [body["data"] for body in told if body["type"] == "subscription.changed"][-1].items()
     assert owner.email not in json.dumps(told)
+
+
+# --- the address of one run's own ----------------------------------------------------------------------------------
+
+
+def told_of(developer: Developer, id: str, state: str) -> dict:
+    """What a run's detail says of its address, once its newest delivery stands so."""
+    deadline = time.monotonic() + 60
+    while True:
+        named = developer.person.page(f"/history/{id}")["webhook"]
+        if named["deliveries"] and named["deliveries"][0]["state"] == state:
+            return named
+        assert time.monotonic() < deadline, named
+        time.sleep(0.1)  # nobody tells us how a delivery went
+
+
+def test_an_address_of_a_runs_own_is_told_of_its_end_signed_and_tried_again(house, receiver, owner):
+    developer = Developer(house)
+    secret = developer.person.web.post("/hooks/runs/secret", json={"grace_hours": 0}).json()["secret"]
+    receiver.answers = [500]
+    started = developer.start({"prompt": "今日の秘密の相談です", "webhook": f"{receiver.origin}/mine?run=1"})
+    assert started.status_code == 202, started.text
+    first, second = receiver.wait(2, within=60)
+    assert first.path == second.path == "/mine?run=1" and first.body == second.body
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    said = Webhook(secret).verify(second.body, second.headers)
+    run = started.json()["id"]
+    assert (said["type"], said["data"]["id"], said["data"]["state"]) == ("run.completed", run, "completed")
+    assert said["data"]["tokens_out"] > 0 and "秘密" not in second.body
+    named = told_of(developer, run, "delivered")
+    assert (named["url"], named["events"]) == (f"{receiver.origin}/mine?run=1", [])
+    assert [attempt["status"] for attempt in named["deliveries"][0]["attempts"]] == [500, 200]
+    [endpoint] = developer.person.page("/hooks")["items"]
+    assert endpoint["url"] is None and endpoint["enabled"]
+    replayed = developer.person.web.post(f"/hooks/deliveries/{named['deliveries'][0]['id']}/replay")
+    assert replayed.status_code == 202 and receiver.wait(3, within=60)[2].path == "/mine?run=1"
+
+
+def test_a_runs_own_address_is_told_of_the_ends_that_it_asked_for_and_may_be_gone(house, receiver, owner):
+    developer = Developer(house)
+    receiver.status = 410
+    only_failures = {"webhook": f"{receiver.origin}/failures", "webhook_events_filter": ["run.failed"]}
+    good = developer.start({"prompt": "ひと言"} | only_failures, wait=30).json()["id"]
+    bad = developer.start({"prompt": "[fail] だめ"} | only_failures).headers["location"].rpartition("/")[2]
+    [told] = receiver.wait(1, within=60)
+    body = json.loads(told.body)
+    assert (body["type"], body["data"]["id"]) == ("run.failed", bad)
+    assert [attempt["status"] for attempt in told_of(developer, bad, "dead")["deliveries"][0]["attempts"]] == [410]
+    assert developer.person.page(f"/history/{good}")["webhook"]["deliveries"] == []
+    [endpoint] = developer.person.page("/hooks")["items"]
+    assert endpoint["enabled"], "one address that is gone says nothing of the next"
+    assert len(receiver.told) == 1
+
+
+def test_a_runs_own_address_is_judged_before_anything_is_begun(house, receiver):
+    developer = Developer(house)
+    for url in ("https://127.0.0.1/", "https://169.254.169.254/latest", "http://example.com/", "ftp://a.example/", "nonsense"):
+        refused = developer.start({"prompt": "ひと言", "webhook": url})
+        assert (refused.status_code, refused.json()["code"]) == (422, "hook_url_refused"), url
+    for body in ({"webhook": ""}, {"webhook_events_filter": ["run.completed"]},
+                 {"webhook": receiver.origin, "webhook_events_filter": ["test.ping"]}):
+        refused = developer.start({"prompt": "ひと言"} | body)
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_input"), body
+    assert developer.person.page("/history")["items"] == []
+    plan = developer.person.page("/billing/plan", storefront="genai")
+    assert {quota["used"] for quota in plan["quotas"]} == {0}

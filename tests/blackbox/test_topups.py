@@ -1,6 +1,10 @@
 """Units that are bought once: by the stand-in's pages, asked for by Stripe's own library too."""
 
+import datetime
+import uuid
+
 import httpx
+import psycopg
 import pytest
 import stripe
 
@@ -95,3 +99,43 @@ def test_a_customers_test_clock_is_its_own(shop):
         shop.v1.test_helpers.test_clocks.advance(clock.id, {"frozen_time": 1_900_000_000})
     told = [shop.v1.invoices.create({"customer": customer.id, "auto_advance": False}).created for customer in (ahead, other)]
     assert told[0] >= 1_900_086_400 > told[1]
+
+
+def test_an_operator_reads_who_came_what_was_used_and_what_it_brought_side_by_side(house, shop):
+    person = Person(house).join()
+    bought(person)
+    for sent in (person.start(), person.start("[fail] これは駄目")):
+        person.events(sent["run_id"])
+    with psycopg.connect(house.database, autocommit=True) as rows:
+        rows.execute("update identity.app_user set operator = true where id = %s", [uuid.UUID(person.user[4:])])
+        [intent] = rows.execute("""select payment_intent from billing.payment where tenant_id =
+            (select tenant_id from identity.membership where user_id = %s)""", [uuid.UUID(person.user[4:])]).fetchone()
+    shop.v1.refunds.create({"payment_intent": intent, "amount": 100})
+    operator = person.again()
+    today = datetime.datetime.now(datetime.timezone(datetime.timedelta(hours=9)))
+    month, day, year = (today.strftime(shape) for shape in ("%Y-%m", "%Y-%m-%d", "%Y"))
+
+    def money(figures: dict) -> dict:
+        misaki = next(one for one in figures["storefronts"] if one["storefront"] == "misaki")
+        return {one["currency"]: (one["paid"], one["refunded"], one["net"]) for one in misaki["revenue"]}
+
+    figures = until(lambda: (told := operator.page("/admin/figures", of=month))["total"]["storefronts"] and money(told["total"])["jpy"][1] and told, 60)
+    assert figures, "the refund never came"
+    with psycopg.connect(house.database) as rows:
+        paid, refunded = rows.execute("select sum(amount), sum(refunded) from billing.payment where currency = 'jpy'").fetchone()
+        came = rows.execute("""select (select count(*) from identity.app_user),
+            (select count(*) from identity.audit where action = 'session.start' and actor like 'usr%%')""").fetchone()
+        used = rows.execute("""select count(*), count(*) filter (where outcome = 'completed'), count(*) filter (where outcome = 'failed'),
+            sum(tokens_in), sum(tokens_out), sum(cost_nano_usd) from entitlement.usage where storefront = 'misaki'""").fetchone()
+    assert money(figures["total"]) == {"jpy": (paid, refunded, paid - refunded)} and refunded == 100
+    misaki = next(one for one in figures["total"]["storefronts"] if one["storefront"] == "misaki")
+    names = ("requests", "completed", "failed", "tokens_in", "tokens_out", "cost_nano_usd")
+    assert tuple(misaki[name] for name in names) == used and misaki["failed"] > 0
+    assert (figures["total"]["sign_ups"], figures["total"]["sign_ins"]) == came and figures["zone"] == "Asia/Tokyo"
+    assert [one["period"] for one in figures["items"]] == [day]
+    by_month = operator.page("/admin/figures", of=year)
+    assert [one["period"] for one in by_month["items"]] == [month] and money(by_month["total"]) == money(figures["total"])
+    assert operator.page("/admin/figures", of="2020-01")["items"] == []
+    for wrong in ("2026-13", "2026-11-22", "now"):
+        assert operator.web.get("/admin/figures", params={"of": wrong}).status_code == 422, wrong
+    assert Person(house).join().web.get("/admin/figures", params={"of": month}).status_code == 403

@@ -45,6 +45,7 @@ GET    /billing/ledger/{unit}/lots               -     y     -     y      y     
 GET    /billing/ledger/{unit}/movements          -     y     -     y      y     y      y        y      y
 GET    /admin/plans                              -     -     -     -      -     -      -        y      -
 GET    /admin/usage                              -     -     -     -      -     -      -        y      -
+GET    /admin/figures                            -     -     -     -      -     -      -        y      -
 GET    /admin/tenants                            -     -     -     -      -     -      -        y      -
 GET    /admin/tenants/{tenant}/ledger            -     -     -     -      -     -      -        y      -
 GET    /admin/tenants/{tenant}/ledger/{unit}/lots   -     -     -     -      -     -      -        y      -
@@ -223,6 +224,7 @@ GET    /hooks/event-types                        -     -     -     -      -     
 PATCH  /hooks/{hook}                             -     -     -     -      -     y      y        y      -
 DELETE /hooks/{hook}                             -     -     -     -      -     y      y        y      -
 POST   /hooks/{hook}/secret                      -     -     -     -      -     y      y        y      -
+POST   /hooks/runs/secret                        -     -     -     -      -     y      y        y      -
 POST   /hooks/{hook}/test                        -     -     -     -      -     y      y        y      -
 GET    /hooks/{hook}/deliveries                  -     -     -     -      -     y      y        y      -
 POST   /hooks/deliveries/{delivery}/replay       -     -     -     -      -     y      y        y      -
@@ -407,6 +409,7 @@ BODIES: dict[str, Callable[[Ids], dict]] = {
     "POST /hooks": lambda ids: {"url": "http://inside.example/"},
     "PATCH /hooks/{hook}": lambda ids: {"description": "renamed"},
     "POST /hooks/{hook}/secret": lambda ids: {"grace_hours": 1},
+    "POST /hooks/runs/secret": lambda ids: {"grace_hours": 1},
     "POST /admin/providers": lambda ids: {"provider": "nowhere", "secret": "of no use"},
     "PATCH /admin/providers/{credential}": lambda ids: {"weight": 2},
     "POST /admin/providers/{credential}/rotate": lambda ids: {"secret": "of-no-use"},
@@ -438,6 +441,7 @@ QUERIES: dict[str, dict] = {
     "GET /billing/topups": {"storefront": "misaki"},
     "GET /billing/usage": {"storefront": "misaki"},
     "GET /billing/usage/days": {"storefront": "misaki", "month": "2026-11"},
+    "GET /admin/figures": {"of": "2026-11"},
     "GET /billing/ledger": {"unit": "misaki.chat"},
     "GET /api/misaki/search": {"q": "話"},
     "DELETE /admin/misaki/phrases/{phrase}": {"revision": -1},

@@ -55,6 +55,7 @@ export const adminScenes = [
       await page.getByRole('dialog').waitFor()
     },
   },
+  { name: 'admin-figures', path: '/admin/desk/figures', session },
   { name: 'admin-usage', path: '/admin/desk/usage', session },
   { name: 'admin-usage-none', path: '/admin/desk/usage?month=2025-05', session },
   { name: 'hooks-empty', path: '/account/hooks', session: 'free' },

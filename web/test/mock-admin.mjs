@@ -150,6 +150,7 @@ const types = [
 const deliveries = [
   {
     id: 'dlv_1',
+    url: null,
     event_type: 'quota.threshold',
     event: 'evt_7d01b2',
     state: 'delivered',
@@ -158,6 +159,7 @@ const deliveries = [
   },
   {
     id: 'dlv_2',
+    url: null,
     event_type: 'subscription.changed',
     event: 'evt_11c9aa',
     state: 'dead',
@@ -171,6 +173,32 @@ const deliveries = [
 // Whose address says that they run the house.
 export const operators = [/^operator@/]
 export const isOperator = (state) => operators.some((rule) => rule.test(state?.user?.email ?? ''))
+
+const shareOf = (storefront, n) => ({
+  storefront,
+  requests: 4210 * n,
+  completed: 4102 * n,
+  failed: 61 * n,
+  cancelled: 47 * n,
+  tokens_in: 1_284_003 * n,
+  tokens_out: 2_904_118 * n,
+  cost_nano_usd: 4_120_300_000 * n,
+  revenue: [
+    { currency: 'jpy', paid: 98_000 * n, refunded: 980, net: 98_000 * n - 980 },
+    ...(storefront === 'genai' ? [{ currency: 'usd', paid: 120_000, refunded: 0, net: 120_000 }] : []),
+  ],
+})
+const spanOf = (period, n) => ({
+  period,
+  sign_ups: 31 * n,
+  sign_ins: 412 * n,
+  storefronts: ['genai', 'misaki'].map((storefront) => shareOf(storefront, n)),
+})
+const figuresOf = (of) => ({
+  zone: 'Asia/Tokyo',
+  total: spanOf(of, 6),
+  items: [1, 2, 3].map((n) => spanOf(`${of}-${String(n + 8).padStart(2, '0')}`, n)),
+})
 
 const hooksOf = new WeakMap()
 const hook = (more) => ({
@@ -260,6 +288,7 @@ export async function answerAdmin({ at, path, url, state, json, problem, empty, 
     'GET /admin/jobs': () => like(jobs, 'state', 'kind'),
     'GET /admin/jobs/statistics': () => ({ items: statistics }),
     'GET /admin/crons': () => ({ items: crons }),
+    'GET /admin/figures': () => figuresOf(want('of')),
     'GET /admin/usage': () => page(want('month') < '2026-01' ? [] : usage, url),
   }
   if (answers[at]) return json(answers[at]())

@@ -229,6 +229,34 @@ export async function answerGenai({ req, res, at, path, url, state, json, proble
     tool_calls: null,
     finish_reason: item.status === 'completed' ? 'stop' : null,
     timeline: timeline(item),
+    webhook:
+      item.status === 'completed'
+        ? {
+            url: 'https://hooks.example-company.co.jp/in/a/rather/long/path/noren?run=1',
+            events: [],
+            deliveries: [
+              {
+                id: 'dlv_1',
+                event: 'evt_1',
+                event_type: 'run.completed',
+                url: 'https://hooks.example-company.co.jp/in/a/rather/long/path/noren?run=1',
+                state: 'delivered',
+                created_at: item.created_at,
+                attempts: [
+                  {
+                    number: 1,
+                    at: item.created_at,
+                    milliseconds: 15_000,
+                    status: null,
+                    error: 'no answer within 15 s',
+                    answer: null,
+                  },
+                  { number: 2, at: item.created_at, milliseconds: 84, status: 200, error: null, answer: 'ok' },
+                ],
+              },
+            ],
+          }
+        : null,
   })
 }
 

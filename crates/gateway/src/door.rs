@@ -5,6 +5,7 @@
 mod anthropic;
 mod dialect;
 mod embeddings;
+mod ends;
 mod native;
 mod openai;
 mod responses;
@@ -31,9 +32,10 @@ use crate::{
 
 pub(crate) use dialect::{Dialect, Turned, failure, json};
 pub(crate) use embeddings::VECTORS;
+pub use ends::RunHook;
+pub(crate) use ends::{hook_of, tell_ends};
 pub(crate) use openai::face;
 pub(crate) use responses::kept_body;
-pub(crate) use runpod::tell_ends;
 pub use runpod::{TellJobsEnd, Teller};
 pub(crate) use tell::{Told, collect, so_far, sse, told};
 
@@ -166,7 +168,7 @@ impl Visit {
             id: None,
             terms: self.terms()?,
         };
-        Ok(start(room, &self.caller, ask, repeat).await?)
+        Ok(start(room, &self.caller, ask, repeat, None).await?)
     }
 
     /// What a run that is started here is noted as.
@@ -216,14 +218,21 @@ pub(crate) async fn start(
     caller: &InferenceCaller,
     mut ask: Ask,
     repeat: Option<Repeat>,
+    named: Option<ends::Named>,
 ) -> Result<Begun, Error> {
-    let Some(repeat) = repeat else {
+    let tenant = caller.principal.tenant;
+    if let Some(named) = &named {
+        named.judge(room, tenant).await?;
+    }
+    if repeat.is_none() && named.is_none() {
         let (admitted, _) = begin(room, caller, ask).await?;
         return Ok(set_off(room, admitted).await);
-    };
+    }
     let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
     let id: RunId = room.cx.ids.new_id();
-    if let Known::Before(run) = repeat.look(&mut tx, room, caller, id).await? {
+    if let Some(repeat) = repeat
+        && let Known::Before(run) = repeat.look(&mut tx, room, caller, id).await?
+    {
         return Ok(Begun {
             id: run,
             cached: None,
@@ -231,6 +240,9 @@ pub(crate) async fn start(
     }
     ask.id = Some(id);
     let admitted = admit(&mut tx, room, caller, ask).await?;
+    if let Some(named) = named {
+        named.keep(&mut tx, tenant, id).await?;
+    }
     tx.commit().await?;
     Ok(set_off(room, admitted).await)
 }
@@ -247,6 +259,7 @@ pub(crate) async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::R
     responses::forget(conn, tenant).await?;
     crate::batch::forget(conn, tenant).await?;
     crate::file::forget(conn, tenant).await?;
+    ends::forget(conn, tenant).await?;
     runpod::forget(conn, tenant).await
 }
 

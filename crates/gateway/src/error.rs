@@ -59,6 +59,8 @@ pub enum Error {
     BadProvider(String),
     #[error("a provider's key can't be sealed or opened for want of the sealing key")]
     SecretClosed,
+    #[error(transparent)]
+    Hooks(#[from] hooks::Error),
     #[error("the upstream did not deliver: {0}")]
     Upstream(&'static str),
     #[error(transparent)]
@@ -269,6 +271,7 @@ impl From<Error> for Problem {
             }
             Error::Upstream(reason) => crate::door::failure(reason),
             Error::Entitlement(error) => error.into(),
+            Error::Hooks(error) => error.into(),
             Error::Fault(fault) => fault.into(),
         }
     }

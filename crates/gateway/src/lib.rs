@@ -50,7 +50,7 @@ pub use credential::{
     add_credential, change_credential, follow_credentials, list_credentials, remove_credential,
     reseal_credentials, rotate_credential,
 };
-pub use door::{TellJobsEnd, Teller, router};
+pub use door::{RunHook, TellJobsEnd, Teller, router};
 pub use embed::{AskVectors, EmbeddingId, Vectors, embed};
 pub use error::Error;
 pub use file::forget_files;
@@ -91,6 +91,9 @@ pub struct Gateway {
     writer: run::Writer,
     #[from_ref(skip)]
     node: Arc<Node>,
+    /// Tells the addresses that runs name.
+    #[from_ref(skip)]
+    hooks: Option<hooks::Hooks>,
 }
 
 /// What this process drives right now.
@@ -169,7 +172,14 @@ impl Gateway {
             http,
             node,
             entitlement,
+            hooks: None,
         })
+    }
+
+    /// With whom tells the addresses that runs name; without, none can be named.
+    pub fn telling(mut self, hooks: hooks::Hooks) -> Self {
+        self.hooks = Some(hooks);
+        self
     }
 
     /// Lets runs under way finish within `within`, then ends the rest with a reason, and gives back

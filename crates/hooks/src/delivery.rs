@@ -4,12 +4,14 @@ use std::time::Duration as Wait;
 
 use chrono::{DateTime, Duration, Utc};
 use db::{Ctx, Scope};
-use identity::Principal;
+use identity::{Principal, TenantId};
 use jobs::{Attempt, Job, JobError};
 use kernel::{Cursor, Fault, Page, PageRequest};
 use secrecy::SecretSlice;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::{Error, EventId, HookId, Hooks, OffReason, dial::Tried, event::Body, sign};
 
@@ -88,6 +90,9 @@ pub struct DeliveryView {
     pub id: DeliveryId,
     pub event: EventId,
     pub event_type: String,
+    /// The address that a run named; none: the endpoint's.
+    #[schema(required)]
+    pub url: Option<String>,
     pub state: DeliveryState,
     pub created_at: DateTime<Utc>,
     pub attempts: Vec<AttemptView>,
@@ -102,6 +107,8 @@ struct Due {
     happened_at: DateTime<Utc>,
     endpoint: HookId,
     url: String,
+    /// The address is a run's own: how it fares says nothing of the endpoint.
+    is_of_run: bool,
     secret: Vec<u8>,
     old_secret: Option<Vec<u8>>,
     off: bool,
@@ -175,7 +182,9 @@ impl DeliverHook {
         attempt.hold(&mut tx).await?;
         store::tried(&mut tx, self.delivery, tried, began).await?;
         store::end(&mut tx, self.delivery, state, now).await?;
-        let failing_since = if success {
+        let failing_since = if due.is_of_run {
+            None
+        } else if success {
             store::works(&mut tx, due.endpoint).await?;
             None
         } else {
@@ -186,7 +195,7 @@ impl DeliverHook {
             )
         };
         let off = match failing_since {
-            _ if gone => Some(OffReason::Gone),
+            _ if gone && !due.is_of_run => Some(OffReason::Gone),
             Some(since) if now - since >= PATIENCE => Some(OffReason::Failing),
             _ => None,
         };
@@ -246,7 +255,7 @@ impl Job for EndLostDeliveries {
     }
 
     async fn run(&self, cx: &Ctx, _: &Attempt) -> Result<(), JobError> {
-        let mut after = DeliveryId(uuid::Uuid::nil());
+        let mut after = DeliveryId(Uuid::nil());
         loop {
             let mut tx = cx.db.begin(Scope::House("lost deliveries")).await?;
             // locked, so that none is replayed before its job is looked for
@@ -287,6 +296,18 @@ pub(crate) async fn list(
         at: row.created_at,
         id: row.id.0,
     }))
+}
+
+/// What was told of one run at the address that it named, newest first.
+///
+/// # Errors
+/// The database's own.
+pub async fn of_run(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    run: Uuid,
+) -> sqlx::Result<Vec<DeliveryView>> {
+    store::of_run(conn, tenant, run).await
 }
 
 /// Puts an ended delivery in line again, with all its tries.

@@ -53,7 +53,9 @@ impl OffReason {
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct HookView {
     pub id: HookId,
-    pub url: String,
+    /// None: its secret signs what goes to the addresses that single runs name.
+    #[schema(required)]
+    pub url: Option<String>,
     /// Empty: all.
     pub event_types: Vec<String>,
     pub description: String,
@@ -114,7 +116,7 @@ pub(crate) async fn create(
     }
     let view = HookView {
         id,
-        url: url.into(),
+        url: Some(url.into()),
         event_types: new.event_types,
         description: new.description,
         enabled: true,
@@ -149,14 +151,15 @@ pub(crate) async fn change(
     change: Change,
 ) -> Result<HookView, Error> {
     let url = match change.url {
-        Some(url) => Some(room.dialler.check(&url)?.into()),
+        Some(url) => Some(String::from(room.dialler.check(&url)?)),
         None => None,
     };
     let mut tx = begin(room).await?;
     let mut view = store::find(&mut tx, by.tenant, id, room.cx.clock.now())
         .await?
         .ok_or(Error::NotFound)?;
-    view.url = url.unwrap_or(view.url);
+    // where runs are told of is named by each of them
+    view.url = view.url.map(|before| url.unwrap_or(before));
     view.event_types = change.event_types.unwrap_or(view.event_types);
     view.description = change.description.unwrap_or(view.description);
     match change.enabled {
@@ -214,6 +217,24 @@ pub(crate) async fn roll_secret(
     Ok((sign::shown(&secret), until))
 }
 
+/// Makes sure that there is a secret to sign with for single runs.
+pub(crate) async fn ready_for_runs(room: &Hooks, tenant: TenantId) -> Result<HookId, Error> {
+    let mut tx = begin(room).await?;
+    if let Some(id) = store::for_runs(&mut tx, tenant).await? {
+        return Ok(id);
+    }
+    let (id, now) = (room.cx.ids.new_id(), room.cx.clock.now());
+    let sealed = room.sealer.seal(id, &sign::new_secret()?)?;
+    let is_first = store::insert_for_runs(&mut tx, tenant, id, &sealed, now).await?;
+    let id = if is_first {
+        Some(id)
+    } else {
+        store::for_runs(&mut tx, tenant).await?
+    };
+    tx.commit().await?;
+    id.ok_or(Error::NotFound)
+}
+
 /// Seals under the first key what is not.
 pub(crate) async fn reseal(room: &Hooks) -> Result<Resealed, Error> {
     let prefix = room.sealer.prefix()?;
@@ -253,6 +274,9 @@ pub(crate) async fn test(room: &Hooks, by: Principal, id: HookId) -> Result<Deli
     let view = store::find(&mut tx, by.tenant, id, room.cx.clock.now())
         .await?
         .ok_or(Error::NotFound)?;
+    if view.url.is_none() {
+        return Err(Error::BadUrl("it has no address of its own"));
+    }
     if !view.enabled {
         return Err(Error::Off);
     }

@@ -8,6 +8,7 @@ use kernel::Text;
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::{DeliverHook, DeliveryId, HookId};
 
@@ -132,6 +133,28 @@ pub async fn emit_all<T: Sync>(
         if !endpoints.is_empty() {
             tell(conn, cx, *tenant, *event, &payload(fact), &endpoints).await?;
         }
+    }
+    Ok(())
+}
+
+/// Tells the end of one run at the address that it named, signed with the secret that the tenant has for that; once the caller's
+/// transaction commits, and never when it does not.
+///
+/// # Errors
+/// The database's own.
+pub async fn tell_run(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    tenant: TenantId,
+    event: EventType,
+    payload: &Value,
+    (run, url): (Uuid, &str),
+) -> sqlx::Result<()> {
+    let (id, now): (EventId, _) = (cx.ids.new_id(), cx.clock.now());
+    store::insert(conn, id, tenant, event.as_str(), payload, now).await?;
+    let delivery: DeliveryId = cx.ids.new_id();
+    if store::insert_delivery_of_run(conn, delivery, tenant, id, (run, url), now).await? {
+        DeliverHook { delivery }.enqueue(conn, cx).await?;
     }
     Ok(())
 }

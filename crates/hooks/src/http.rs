@@ -20,6 +20,7 @@ pub fn router() -> OpenApiRouter<Hooks> {
         .routes(routes!(get_hooks, create_hook))
         .routes(routes!(update_hook, delete_hook))
         .routes(routes!(roll_hook_secret))
+        .routes(routes!(roll_run_hook_secret))
         .routes(routes!(test_hook))
         .routes(routes!(get_hook_deliveries))
         .routes(routes!(replay_hook_delivery))
@@ -202,6 +203,26 @@ async fn roll_hook_secret(
     ValidJson(body): ValidJson<RollSecret>,
 ) -> Result<Created<Rolled>, Error> {
     let grace = Duration::hours(body.grace_hours.unwrap_or(24));
+    let (secret, old_secret_until) =
+        endpoint::roll_secret(&room, caller.principal, &meta, hook, grace).await?;
+    Ok(Created(Rolled {
+        secret,
+        old_secret_until,
+    }))
+}
+
+/// Makes a new secret for what is told at the addresses that single runs name (`webhook` of `POST /inference`); for a while the
+/// one before signs as well. The first call shows the first secret that anybody knows.
+#[utoipa::path(post, path = "/hooks/runs/secret", operation_id = "roll_run_hook_secret", tag = "hooks", request_body = RollSecret,
+    security(("session" = []), ("access_token" = [])), responses((status = 201, body = Rolled), Refusals))]
+async fn roll_run_hook_secret(
+    State(room): State<Hooks>,
+    caller: Granted<may::TenantManage>,
+    meta: RequestMeta,
+    ValidJson(body): ValidJson<RollSecret>,
+) -> Result<Created<Rolled>, Error> {
+    let grace = Duration::hours(body.grace_hours.unwrap_or(24));
+    let hook = endpoint::ready_for_runs(&room, caller.principal.tenant).await?;
     let (secret, old_secret_until) =
         endpoint::roll_secret(&room, caller.principal, &meta, hook, grace).await?;
     Ok(Created(Rolled {

@@ -21,12 +21,12 @@ use db::Ctx;
 use identity::Identity;
 
 pub use delivery::{
-    AttemptView, DeliverHook, DeliveryId, DeliveryState, DeliveryView, EndLostDeliveries,
+    AttemptView, DeliverHook, DeliveryId, DeliveryState, DeliveryView, EndLostDeliveries, of_run,
 };
 pub use dial::OpenError;
 pub use endpoint::{HookId, HookView, OffReason, export, forget};
 pub use error::Error;
-pub use event::{EventId, EventType, emit, emit_all};
+pub use event::{EventId, EventType, emit, emit_all, tell_run};
 pub use http::router;
 pub use tidy::TidyHooks;
 
@@ -82,6 +82,15 @@ impl Hooks {
     /// When there is no key, or the database is away.
     pub async fn reseal(&self) -> Result<seal::Resealed, Error> {
         endpoint::reseal(self).await
+    }
+
+    /// Judges an address that a run names, and makes sure that there is a secret to sign with what it will be told.
+    ///
+    /// # Errors
+    /// `BadUrl` where nothing may be sent, as far as can be known before it is dialled.
+    pub async fn name_for_run(&self, tenant: identity::TenantId, url: &str) -> Result<(), Error> {
+        self.dialler.check(url)?;
+        endpoint::ready_for_runs(self, tenant).await.map(drop)
     }
 
     /// Sends a body once to an address that was named for one piece of work: unsigned, as nobody shares a secret, and on the

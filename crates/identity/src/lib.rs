@@ -16,6 +16,7 @@ mod error;
 mod factor;
 mod family;
 mod farewell;
+mod figures;
 mod http;
 mod idle;
 mod invitation;
@@ -56,6 +57,7 @@ pub use audit::{
 pub use caller::{Action, Caller, Granted, PROOF_COUNTS, Proven, Via, may};
 pub use error::Error;
 pub use farewell::{Leaver, export, forget, leavers};
+pub use figures::{Arrivals, arrivals};
 pub use http::router;
 pub use idle::{forget_guest, idle_guests, unconfirmed};
 pub use key::{

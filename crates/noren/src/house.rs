@@ -24,7 +24,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     background::{self, Desk, Kept},
-    farewell,
+    farewell, figures,
     front::{self, Counter, Front},
     idempotency::{self, Door},
     limits, web,
@@ -110,8 +110,10 @@ impl House {
             ..opening.billing
         };
         let billing = Billing::open(entitlement.clone(), till)?;
+        let hooks = Hooks::open(identity.clone(), &opening.hook_origins)?;
         let gateway = Gateway::open(entitlement.clone(), opening.routes, opening.patience)
-            .context("no HTTP client can be made")?;
+            .context("no HTTP client can be made")?
+            .telling(hooks.clone());
         gateway.refresh_credentials().await?;
         let genai = Genai::open(gateway.clone());
         let misaki = Misaki::open(gateway.clone()).context("the built-in phrases are broken")?;
@@ -119,7 +121,6 @@ impl House {
             cx,
             identity: identity.clone(),
         };
-        let hooks = Hooks::open(identity.clone(), &opening.hook_origins)?;
         let jobs = background::open(
             background::Rooms {
                 identity: &identity,
@@ -166,6 +167,7 @@ impl House {
                 .merge(front::account_router().with_state(counter))
                 .merge(identity::router().with_state(self.identity.clone()))
                 .merge(farewell::router().with_state(self.clone()))
+                .merge(figures::router().with_state(self.clone()))
                 .merge(ledger::router().with_state(self.ledger.clone()))
                 .merge(entitlement::router().with_state(self.entitlement.clone()))
                 .merge(billing::router().with_state(self.billing.clone()))
@@ -262,6 +264,7 @@ pub(crate) fn openapi() -> Result<String> {
         front::account_router().into_openapi(),
         identity::router().into_openapi(),
         farewell::router().into_openapi(),
+        figures::router().into_openapi(),
         ledger::router().into_openapi(),
         entitlement::router().into_openapi(),
         billing::router().into_openapi(),

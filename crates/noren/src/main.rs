@@ -8,6 +8,7 @@ mod cli;
 mod database;
 mod demo;
 mod farewell;
+mod figures;
 mod front;
 mod grants;
 mod house;

@@ -40,6 +40,9 @@ export type Job = Schemas['JobView']
 export type JobStatistics = Schemas['KindStatistics']
 export type Cron = Schemas['CronView']
 export type HouseUsage = Schemas['HouseUsage']
+export type HouseFigures = Schemas['Figures']
+export type PeriodFigures = Schemas['PeriodFigures']
+export type Revenue = Schemas['Revenue']
 export type ProviderKey = Schemas['ProviderCredential']
 export type NewProviderKey = Schemas['NewProviderCredential']
 export const providerKinds = [
@@ -188,6 +191,11 @@ export async function getAllHouseUsage(month: string): Promise<HouseUsage[]> {
     cursor = page.next_cursor
   } while (cursor !== null)
   return rows
+}
+
+// Of a month by days, or of a year by months.
+export function getFigures(of: string): Promise<HouseFigures> {
+  return unwrap(account.GET('/admin/figures', { params: { query: { of } } }))
 }
 
 export async function getProviderKeys(): Promise<ProviderKey[]> {

@@ -1,6 +1,7 @@
 // The inference API as its console sees it: what was asked, what it cost, which models there are.
 
 import { currentLocale } from '../i18n/locale'
+import type { Delivery } from './hooks'
 import { genaiAccess } from './inference'
 import { ApiError, toProblem, unwrap } from './problem'
 import type { Bilingual, Page } from './types'
@@ -65,6 +66,8 @@ export interface HistoryEntry extends HistoryItem {
   tool_calls: unknown[] | null
   finish_reason: string | null
   timeline: TimelineEntry[]
+  // The address that was to be told of the end.
+  webhook: { url: string; events: string[]; deliveries: Delivery[] } | null
 }
 
 export interface HistoryFilter {

@@ -41,6 +41,10 @@ export function rollHookSecret(hook: string): Promise<RolledSecret> {
   return unwrap(account.POST('/hooks/{hook}/secret', { params: { path: { hook } }, body: {} }))
 }
 
+export function rollRunsSecret(): Promise<RolledSecret> {
+  return unwrap(account.POST('/hooks/runs/secret', { body: { grace_hours: 0 } }))
+}
+
 export function testHook(hook: string): Promise<unknown> {
   return unwrap(account.POST('/hooks/{hook}/test', { params: { path: { hook } } }))
 }

@@ -158,6 +158,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/figures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows an operator sign-ups, sign-ins, requests, tokens, cost and revenue side by side, by day or month and storefront. */
+        get: operations["operator_figures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/jobs": {
         parameters: {
             query?: never;
@@ -2399,6 +2416,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/hooks/runs/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a new secret for what is told at the addresses that single runs name (`webhook` of `POST /inference`); for a while the
+         *     one before signs as well. The first call shows the first secret that anybody knows.
+         */
+        post: operations["roll_run_hook_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/hooks/{hook}": {
         parameters: {
             query?: never;
@@ -4016,6 +4053,8 @@ export interface components {
             event_type: string;
             id: components["schemas"]["DeliveryId"];
             state: components["schemas"]["DeliveryState"];
+            /** @description The address that a run named; none: the endpoint's. */
+            url: string | null;
         };
         /** @description A demo user as printed and shown. */
         DemoLogin: {
@@ -4138,6 +4177,13 @@ export interface components {
             pointer: string;
             text: components["schemas"]["Text"];
         };
+        Figures: {
+            /** @description Only those in which something happened, the earliest first. */
+            items: components["schemas"]["PeriodFigures"][];
+            total: components["schemas"]["PeriodFigures"];
+            /** @description The time zone in which days begin. */
+            zone: string;
+        };
         /** @description What a search has found. */
         Findings: {
             /** @description Chats with all words in their title, the one used last first. */
@@ -4237,6 +4283,7 @@ export interface components {
             text: string | null;
             timeline: components["schemas"]["Moment"][];
             tool_calls: components["schemas"]["ToolCallView"][];
+            webhook: components["schemas"]["RunHook"] | null;
         };
         /** @description A past run in the list. */
         HistoryItem: components["schemas"]["InferenceView"] & {
@@ -4270,7 +4317,8 @@ export interface components {
              * @description Until then the secret before signs as well.
              */
             old_secret_until: string | null;
-            url: string;
+            /** @description None: its secret signs what goes to the addresses that single runs name. */
+            url: string | null;
         };
         /** @description Where to go on. */
         Hosted: {
@@ -4851,6 +4899,14 @@ export interface components {
             detail: string | null;
             what: components["schemas"]["Happening"];
         };
+        /** @description What somebody may use of a unit in a month, as others set it. */
+        Monthly: {
+            /**
+             * Format: int64
+             * @description From then on new work is refused until the next month, or until this is raised.
+             */
+            monthly: number;
+        };
         /** @description One entry as shown to its owner. */
         Movement: {
             account: string;
@@ -4940,6 +4996,13 @@ export interface components {
             tools?: Record<string, never>[] | null;
             /** Format: double */
             top_p?: number | null;
+            /**
+             * @description An https address on the public internet that is told of the end: signed as Standard Webhooks says, with the secret of
+             *     `POST /hooks/runs/secret`, and tried again for a day. What was asked and answered is not told.
+             */
+            webhook?: string | null;
+            /** @description Which ends it is told of: `run.completed`, `run.failed` (stopped ones, too); both unless said. */
+            webhook_events_filter?: string[] | null;
         };
         /** @description A key with its secret, which is shown this once and kept nowhere. */
         NewKey: {
@@ -5308,6 +5371,8 @@ export interface components {
                 event_type: string;
                 id: components["schemas"]["DeliveryId"];
                 state: components["schemas"]["DeliveryState"];
+                /** @description The address that a run named; none: the endpoint's. */
+                url: string | null;
             }[];
             /** @description Pass it back as `cursor`; `null` on the last page. */
             next_cursor: string | null;
@@ -5608,6 +5673,16 @@ export interface components {
             credential: {
                 [key: string]: unknown;
             };
+        };
+        /** @description The figures of a day, of a month, or of all that were asked for. */
+        PeriodFigures: {
+            /** @description `2026-11-22`, `2026-11`, or what was asked for. */
+            period: string;
+            /** Format: int64 */
+            sign_ins: number;
+            /** Format: int64 */
+            sign_ups: number;
+            storefronts: components["schemas"]["StorefrontFigures"][];
         };
         /** @description Units granted at the start of each period. */
         PeriodicGrant: {
@@ -6201,6 +6276,23 @@ export interface components {
             days: number | null;
             keep: components["schemas"]["Keep"];
         };
+        /** @description What a storefront took in one currency, in its smallest unit. */
+        Revenue: {
+            /** @description As ISO 4217 says, in small letters. */
+            currency: string;
+            /**
+             * Format: int64
+             * @description What was paid without what went back.
+             */
+            net: number;
+            /** Format: int64 */
+            paid: number;
+            /**
+             * Format: int64
+             * @description Of what was paid in this time, whenever it went back.
+             */
+            refunded: number;
+        };
         /** @description Why units are taken back. */
         RevokedGrant: {
             /** @description In one line. The customer reads it. */
@@ -6269,6 +6361,14 @@ export interface components {
             code: string;
             title: components["schemas"]["Text"];
         };
+        /** @description The address that a run named, and how it went to tell it. */
+        RunHook: {
+            /** @description Newest first; for a month. */
+            deliveries: components["schemas"]["DeliveryView"][];
+            /** @description Which ends it is told of; empty: all. */
+            events: string[];
+            url: string;
+        };
         RunId: string;
         /** @description A letter of the demo, as its reader would see it. */
         SandboxLetter: {
@@ -6332,19 +6432,6 @@ export interface components {
              * @description From then on new work is refused until the next month, or until this is raised; none: nothing is stopped.
              */
             monthly?: number | null;
-        };
-        /** @description What a tenant may use of a unit in a month. */
-        SetCap: {
-            /** Format: int64 */
-            monthly: number;
-        };
-        /** @description What a member may use of a unit in a month. */
-        SetMemberBudget: {
-            /**
-             * Format: int64
-             * @description From then on the member's new work is refused until the next month, or until this is raised.
-             */
-            monthly: number;
         };
         ShareId: string;
         /** @description A link as its owner sees it. */
@@ -6437,6 +6524,29 @@ export interface components {
             id: components["schemas"]["StorefrontId"];
             /** @description Whether one can go in already. */
             open: boolean;
+        };
+        /** @description One storefront's figures. */
+        StorefrontFigures: {
+            /** Format: int64 */
+            cancelled: number;
+            /** Format: int64 */
+            completed: number;
+            /**
+             * Format: int64
+             * @description Billionths of a US dollar, as models are paid.
+             */
+            cost_nano_usd: number;
+            /** Format: int64 */
+            failed: number;
+            /** Format: int64 */
+            requests: number;
+            revenue: components["schemas"]["Revenue"][];
+            /** @description Empty where money came in for none of them. */
+            storefront: string;
+            /** Format: int64 */
+            tokens_in: number;
+            /** Format: int64 */
+            tokens_out: number;
         };
         /** @enum {string} */
         StorefrontId: "misaki" | "webgpt" | "genai" | "narai";
@@ -7221,6 +7331,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Crons"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    operator_figures: {
+        parameters: {
+            query: {
+                /** @description A month (`2026-11`), told by days, or a year (`2026`), told by months. */
+                of: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Figures"];
                 };
             };
             /** @description The request is refused; `code` says why. */
@@ -8453,7 +8603,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["SetCap"];
+                "application/json": components["schemas"]["Monthly"];
             };
         };
         responses: {
@@ -12021,7 +12171,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["SetMemberBudget"];
+                "application/json": components["schemas"]["Monthly"];
             };
         };
         responses: {
@@ -13538,6 +13688,50 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EventTypes"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    roll_run_hook_secret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RollSecret"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rolled"];
                 };
             };
             /** @description The request is refused; `code` says why. */

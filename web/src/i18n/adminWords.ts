@@ -22,6 +22,7 @@ export const adminWords = define({
   persona: { ja: 'みさきの人柄', en: 'Misaki’s persona' },
   feedback: { ja: 'みさきへの声', en: 'Misaki’s feedback' },
   usage: { ja: '使われた量', en: 'Usage' },
+  figures: { ja: '数字', en: 'Figures' },
   filters: { ja: '絞り込み', en: 'Filters' },
   any: { ja: 'すべて', en: 'all' },
   search: { ja: '探す', en: 'Search' },
@@ -306,4 +307,38 @@ export const usageDeskWords = define({
   tokensIn: { ja: '読んだトークン', en: 'Tokens in' },
   tokensOut: { ja: '書いたトークン', en: 'Tokens out' },
   cost: { ja: 'かかった額', en: 'Cost' },
+})
+
+export const figuresWords = define({
+  lead: {
+    ja: '来た人、使われた量、かかった額、入ったお金を、日や月ごとに並べて見ます。',
+    en: 'Who came, what they used, what it cost and what it brought, by day or month.',
+  },
+  span: { ja: '期間', en: 'Period' },
+  byDay: { ja: '日ごと', en: 'By day' },
+  byMonth: { ja: '月ごと', en: 'By month' },
+  year: { ja: (year: string) => `${year}年`, en: (year: string) => year },
+  before: { ja: '前の期間', en: 'Period before' },
+  after: { ja: '次の期間', en: 'Period after' },
+  storefront: { ja: '店', en: 'Storefront' },
+  all: { ja: 'すべて', en: 'all' },
+  csv: { ja: 'CSVで保存', en: 'Save as CSV' },
+  empty: { ja: 'この期間には、まだ何もありません', en: 'Nothing happened in this period' },
+  emptyText: { ja: 'ほかの期間を選んでください。', en: 'Choose another period.' },
+  period: { ja: '日・月', en: 'Day or month' },
+  sign_ups: { ja: '登録', en: 'Sign-ups' },
+  sign_ins: { ja: 'サインイン', en: 'Sign-ins' },
+  requests: { ja: 'リクエスト', en: 'Requests' },
+  success: { ja: '成功率', en: 'Success' },
+  tokens_in: { ja: '読んだトークン', en: 'Tokens in' },
+  tokens_out: { ja: '書いたトークン', en: 'Tokens out' },
+  cost: { ja: 'モデルの費用', en: 'Cost of models' },
+  revenue: { ja: '入ったお金', en: 'Revenue' },
+  total: { ja: '合計', en: 'Total' },
+  note: {
+    ja: (zone: string) =>
+      `日の区切りは ${zone} です。登録とサインインは、どの店でも家全体の数です。入ったお金は、支払われた請求から返金を引いたもので、通貨ごとです。`,
+    en: (zone: string) =>
+      `Days begin in ${zone}. Sign-ups and sign-ins are of the whole house. Revenue is what was paid for invoices without what was refunded, by currency.`,
+  },
 })

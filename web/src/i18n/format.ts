@@ -70,6 +70,15 @@ export function yen(value: number, locale: Locale): string {
   ).format(value)
 }
 
+// Of an amount in its currency's smallest unit; yen have none smaller.
+export function money(amount: number, currency: string, locale: Locale): string {
+  const format = once(
+    `${locale}/money/${currency}`,
+    () => new Intl.NumberFormat(tags[locale], { style: 'currency', currency, currencyDisplay: 'narrowSymbol' }),
+  )
+  return format.format(amount / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 0))
+}
+
 // Model calls cost fractions of a cent, so small sums keep their leading digits instead of becoming $0.00.
 export function dollarsFromNano(nano: number, locale: Locale): string {
   if (nano === 0) return '$0'

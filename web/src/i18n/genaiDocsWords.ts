@@ -39,6 +39,10 @@ export const docsWords = define({
     en: 'Cost cap in billionths of a dollar; refused if it could cost more.',
   },
   fStore: { ja: 'false なら本文を保存しません。', en: 'false keeps no text.' },
+  fWebhook: {
+    ja: 'このリクエストの終わりだけを、署名をつけて知らせる https のURL。run.completed と run.failed から選べます。',
+    en: 'An https URL that is told the end of this request alone, signed; of run.completed and run.failed what you choose.',
+  },
   fTags: { ja: '統計を分けるための札。10個まで。', en: 'Labels that split the statistics; up to 10.' },
   result: { ja: '状態と結果を読む', en: 'Read state and result' },
   resultText: {

@@ -79,5 +79,11 @@ export const hookWords = define({
   silent: { ja: (ms: number) => `返事なし（${ms}ミリ秒）`, en: (ms: number) => `no answer in ${ms} ms` },
   replay: { ja: 'もう一度送る', en: 'Send again' },
   replayOf: { ja: (id: string) => `${id} をもう一度送る`, en: (id: string) => `Send again: ${id}` },
+  ofRuns: { ja: 'リクエストごとの送り先', en: 'Addresses of single requests' },
+  ofRunsText: {
+    ja: 'リクエストに webhook を付けると、そのリクエストの終わりだけを、そのURLへお知らせします。署名の鍵はここで作ります。',
+    en: 'A request that carries a webhook has its end told to that URL alone. The secret that signs it is made here.',
+  },
+  makeSecret: { ja: '署名の鍵を作る', en: 'Make the signing secret' },
   missing: { ja: 'この送り先は見つかりません。', en: 'This webhook is not there.' },
 })

@@ -14,6 +14,7 @@ import { CurtainWaiting } from '../ui/Noren'
 import {
   deskEventsSearch,
   deskFeedbackSearch,
+  deskFiguresSearch,
   deskJobsSearch,
   deskPlansSearch,
   deskSubscriptionsSearch,
@@ -329,6 +330,13 @@ const adminUsageRoute = createRoute({
   component: lazyRouteComponent(rooms, 'Usage'),
 })
 
+const adminFiguresRoute = createRoute({
+  getParentRoute: () => adminRoute,
+  path: '/desk/figures',
+  validateSearch: deskFiguresSearch,
+  component: lazyRouteComponent(rooms, 'Figures'),
+})
+
 const adminRoutingRoute = createRoute({
   getParentRoute: () => adminRoute,
   path: '/desk/routing',
@@ -542,6 +550,7 @@ const routeTree = rootRoute.addChildren([
       adminEventsRoute,
       adminJobsRoute,
       adminUsageRoute,
+      adminFiguresRoute,
       adminRoutingRoute,
       adminModelsRoute,
       adminProvidersRoute,

@@ -18,7 +18,7 @@ use llm::{ChatRequest, openai::door::read_chat};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{collect, priority, start, wants_no_trace};
+use super::{collect, ends, priority, start, wants_no_trace};
 use crate::{
     Ask, CacheUse, DataPolicy, Error, Gateway, InferenceView, Priority, RunId, Terms, cancel,
     repeat::Repeat,
@@ -79,6 +79,13 @@ pub(super) struct NewInference {
     store: Option<bool>,
     /// `low`: others may go first where a model takes only so many at once. As the header `X-Noren-Priority`.
     priority: Option<AskedPriority>,
+    /// An https address on the public internet that is told of the end: signed as Standard Webhooks says, with the secret of
+    /// `POST /hooks/runs/secret`, and tried again for a day. What was asked and answered is not told.
+    #[schema(min_length = 1, max_length = 2000)]
+    webhook: Option<String>,
+    /// Which ends it is told of: `run.completed`, `run.failed` (stopped ones, too); both unless said.
+    #[schema(max_items = 2)]
+    webhook_events_filter: Option<Vec<String>>,
     /// Words by which the caller sorts its usage.
     #[schema(max_items = 10)]
     tags: Option<Vec<String>>,
@@ -174,6 +181,7 @@ impl Check for NewInference {
             "range",
             Text::new("0以上で指定してください。", "Please use 0 or more."),
         );
+        self.check_webhook(errors);
         let tags = self.tags.as_deref().unwrap_or_default();
         let is_good = |tag: &String| {
             (1..=LONGEST_TAG).contains(&tag.chars().count()) && !tag.chars().any(char::is_control)
@@ -191,6 +199,39 @@ impl Check for NewInference {
 }
 
 impl NewInference {
+    fn check_webhook(&self, errors: &mut FieldErrors) {
+        if let Some(url) = &self.webhook {
+            errors.length(url, "/webhook", 1, 2000);
+        }
+        let filter = self.webhook_events_filter.as_deref().unwrap_or_default();
+        let is_known = |name: &String| ends::EVENTS.iter().any(|event| event.as_str() == name);
+        errors.require(
+            filter.len() <= ends::EVENTS.len() && filter.iter().all(is_known),
+            "/webhook_events_filter",
+            "event_type",
+            Text::new(
+                "run.completedとrun.failedから選んでください。",
+                "Please choose of run.completed and run.failed.",
+            ),
+        );
+        errors.require(
+            self.webhook.is_some() || self.webhook_events_filter.is_none(),
+            "/webhook",
+            "required",
+            Text::new(
+                "知らせる先を指定してください。",
+                "Please say where to tell it.",
+            ),
+        );
+    }
+
+    fn named(&mut self) -> Option<ends::Named> {
+        Some(ends::Named {
+            url: self.webhook.take()?,
+            events: self.webhook_events_filter.take().unwrap_or_default(),
+        })
+    }
+
     /// What is asked of a model. The rules for what a request may say are those of the door that speaks OpenAI's protocol.
     fn request(&self) -> Result<ChatRequest, Error> {
         let mut messages = Vec::new();
@@ -273,13 +314,14 @@ pub(super) async fn start_inference(
     State(room): State<Gateway>,
     caller: InferenceCaller,
     headers: HeaderMap,
-    ValidJson(body): ValidJson<NewInference>,
+    ValidJson(mut body): ValidJson<NewInference>,
 ) -> Result<Response, Error> {
     let said = serde_json::to_vec(&body)
         .map_err(|error| kernel::Fault::internal("a request can't be written down", error))?;
     let repeat = Repeat::of(&headers, &caller, "inference", &said)?;
+    let named = body.named();
     let ask = body.ask(&caller, &headers)?;
-    let begun = start(&room, &caller, ask, repeat).await?;
+    let begun = start(&room, &caller, ask, repeat, named).await?;
     let id = begun.id;
     let mut response = match wait_wanted(&headers) {
         None => accepted(view(&room, caller.principal, id).await?),

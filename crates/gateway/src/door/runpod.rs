@@ -31,7 +31,7 @@ use crate::{
     Ask, DataPolicy, Error, Gateway, RunId, RunView, admit, cancel, get, launch, run::snapshot,
 };
 
-pub(crate) use hook::tell_ends;
+pub(crate) use hook::tell_end;
 pub use hook::{TellJobsEnd, Teller};
 
 const DIALECT: Dialect = Dialect::RunPod;

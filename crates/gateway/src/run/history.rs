@@ -15,7 +15,7 @@ use super::{
     InferenceStatus, InferenceView, RunId, State, ToolCallView,
     view::{Row, said},
 };
-use crate::{Error, Gateway};
+use crate::{Error, Gateway, RunHook, door::hook_of};
 
 /// The most runs whose text is removed in one transaction.
 const MOST_AT_ONCE: i64 = 500;
@@ -83,6 +83,9 @@ pub struct HistoryDetail {
     #[schema(required)]
     pub finish_reason: Option<String>,
     pub timeline: Vec<Moment>,
+    /// The address that was to be told of the end.
+    #[schema(required)]
+    pub webhook: Option<RunHook>,
 }
 
 /// One message of what was asked.
@@ -181,6 +184,7 @@ pub async fn find(
         .transpose()
         .map_err(|error| kernel::Fault::internal("what was asked can't be read", error))?;
     let answer = said(&mut tx, &listed.row).await?;
+    let webhook = hook_of(&mut tx, caller.tenant, id).await?;
     tx.commit().await?;
     let timeline = timeline(&listed.row);
     let is_here = listed.row.text_gone_at.is_none() && listed.row.state.is_ended();
@@ -197,6 +201,7 @@ pub async fn find(
         tool_calls: answer.calls.into_iter().map(ToolCallView::from).collect(),
         finish_reason: answer.finish_reason.filter(|_| is_here),
         timeline,
+        webhook,
     })
 }
 

@@ -3,7 +3,7 @@ use hooks::EventType;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::{RunId, State, store::Ending};
+use super::{State, store::Ending};
 
 /// Tells the tenants that want to hear of it, in the transaction in which their runs ended. What was asked and answered is
 /// not told: who may read a run can ask for it.
@@ -20,8 +20,11 @@ pub(super) async fn ended(
         .map(|ending| (ending.tenant, event(ending.verdict.state()), *ending))
         .collect();
     hooks::emit_all(conn, cx, &facts, |ending| payload(ending)).await?;
-    let ids: Vec<RunId> = endings.iter().map(|ending| ending.id).collect();
-    crate::door::tell_ends(conn, cx, &ids).await
+    let ends: Vec<_> = endings
+        .iter()
+        .map(|ending| (ending.id, event(ending.verdict.state()), *ending))
+        .collect();
+    crate::door::tell_ends(conn, cx, &ends, |ending| payload(ending)).await
 }
 
 /// Who waits for a run hears of every end, so one that was stopped counts among those that did not complete.

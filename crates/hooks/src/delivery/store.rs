@@ -1,7 +1,8 @@
 use chrono::{DateTime, Utc};
 use identity::TenantId;
 use kernel::PageRequest;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, types::Json};
+use uuid::Uuid;
 
 use super::{AttemptView, DeliveryId, DeliveryState, DeliveryView, Due};
 use crate::{EventId, HookId, OffReason, dial::Tried};
@@ -15,7 +16,7 @@ pub(super) async fn due(
     sqlx::query_as!(
         Due,
         r#"select e.id as "event: EventId", e.type as event_type, e.payload, e.created_at as happened_at,
-                  p.id as "endpoint: HookId", p.url, p.secret,
+                  p.id as "endpoint: HookId", coalesce(d.url, p.url) as "url!", d.url is not null as "is_of_run!", p.secret,
                   case when p.old_until > $2 then p.old_secret end as old_secret, p.off_reason is not null as "off!"
            from hooks.delivery d join hooks.event e on e.id = d.event_id join hooks.endpoint p on p.id = d.endpoint_id
            where d.id = $1 and d.state = 'waiting'"#,
@@ -122,6 +123,31 @@ pub(super) async fn has_endpoint(
     .await
 }
 
+/// A delivery with its tries.
+struct Row {
+    id: DeliveryId,
+    event: EventId,
+    event_type: String,
+    url: Option<String>,
+    state: String,
+    created_at: DateTime<Utc>,
+    attempts: Json<Vec<AttemptView>>,
+}
+
+impl From<Row> for DeliveryView {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            event: row.event,
+            event_type: row.event_type,
+            url: row.url,
+            state: DeliveryState::from_stored(&row.state),
+            created_at: row.created_at,
+            attempts: row.attempts.0,
+        }
+    }
+}
+
 pub(super) async fn list(
     conn: &mut PgConnection,
     tenant: TenantId,
@@ -129,11 +155,12 @@ pub(super) async fn list(
     request: &PageRequest,
 ) -> sqlx::Result<Vec<DeliveryView>> {
     let after = request.after;
-    sqlx::query!(
-        r#"select d.id as "id: DeliveryId", e.id as "event: EventId", e.type as event_type, d.state, d.created_at,
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select d.id as "id: DeliveryId", e.id as "event: EventId", e.type as event_type, d.url, d.state, d.created_at,
                   coalesce((select jsonb_agg(jsonb_build_object('number', a.number, 'at', a.at, 'milliseconds', a.milliseconds,
                       'status', a.status, 'error', a.error, 'answer', a.answer) order by a.number)
-                   from hooks.attempt a where a.delivery_id = d.id), '[]') as "attempts!: sqlx::types::Json<Vec<AttemptView>>"
+                   from hooks.attempt a where a.delivery_id = d.id), '[]') as "attempts!: Json<Vec<AttemptView>>"
            from hooks.delivery d join hooks.event e on e.id = d.event_id
            where d.tenant_id = $1 and d.endpoint_id = $2
              and ($3::timestamptz is null or (d.created_at, d.id) < ($3, $4))
@@ -145,16 +172,30 @@ pub(super) async fn list(
         after.map(|cursor| cursor.id),
         request.limit + 1,
     )
-    .map(|row| DeliveryView {
-        id: row.id,
-        event: row.event,
-        event_type: row.event_type,
-        state: DeliveryState::from_stored(&row.state),
-        created_at: row.created_at,
-        attempts: row.attempts.0,
-    })
     .fetch_all(conn)
-    .await
+    .await?;
+    Ok(rows.into_iter().map(DeliveryView::from).collect())
+}
+
+pub(super) async fn of_run(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    run: Uuid,
+) -> sqlx::Result<Vec<DeliveryView>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select d.id as "id: DeliveryId", e.id as "event: EventId", e.type as event_type, d.url, d.state, d.created_at,
+                  coalesce((select jsonb_agg(jsonb_build_object('number', a.number, 'at', a.at, 'milliseconds', a.milliseconds,
+                      'status', a.status, 'error', a.error, 'answer', a.answer) order by a.number)
+                   from hooks.attempt a where a.delivery_id = d.id), '[]') as "attempts!: Json<Vec<AttemptView>>"
+           from hooks.delivery d join hooks.event e on e.id = d.event_id
+           where d.tenant_id = $1 and d.run_id = $2 order by d.created_at desc, d.id desc limit 10"#,
+        tenant as TenantId,
+        run,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(DeliveryView::from).collect())
 }
 
 /// A delivery's state, and whether its endpoint is off; locked until the transaction ends.
@@ -198,7 +239,7 @@ pub(super) async fn give_up(
     ids: &[DeliveryId],
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
-    let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     sqlx::query!(
         "update hooks.delivery set state = 'dead', closed_at = $2 where id = any($1)",
         &ids,

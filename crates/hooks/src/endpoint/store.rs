@@ -13,6 +13,7 @@ struct Row {
     off_reason: Option<String>,
     failing_since: Option<DateTime<Utc>>,
     old_until: Option<DateTime<Utc>>,
+    for_runs: bool,
     created_at: DateTime<Utc>,
 }
 
@@ -20,7 +21,7 @@ impl Row {
     fn view(self, now: DateTime<Utc>) -> HookView {
         HookView {
             id: self.id,
-            url: self.url,
+            url: (!self.for_runs).then_some(self.url),
             event_types: self.event_types,
             description: self.description,
             enabled: self.off_reason.is_none(),
@@ -45,7 +46,7 @@ pub(super) async fn lock(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Res
 
 pub(super) async fn count(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
-        r#"select count(*) as "count!" from hooks.endpoint where tenant_id = $1"#,
+        r#"select count(*) as "count!" from hooks.endpoint where tenant_id = $1 and not for_runs"#,
         tenant as TenantId,
     )
     .fetch_one(conn)
@@ -63,7 +64,7 @@ pub(super) async fn insert(
          values ($1, $2, $3, $4, $5, $6, $7)",
         new.id as HookId,
         tenant as TenantId,
-        new.url,
+        new.url.as_deref().unwrap_or_default(),
         &new.event_types,
         new.description,
         sealed,
@@ -74,6 +75,40 @@ pub(super) async fn insert(
     .map(drop)
 }
 
+/// Keeps the secret that signs for single runs; one that is there stays.
+pub(super) async fn insert_for_runs(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    id: HookId,
+    sealed: &[u8],
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "insert into hooks.endpoint (id, tenant_id, url, event_types, description, secret, for_runs, created_at)
+         values ($1, $2, '', '{}', '', $3, true, $4) on conflict (tenant_id) where for_runs do nothing",
+        id as HookId,
+        tenant as TenantId,
+        sealed,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The endpoint whose secret signs for single runs.
+pub(super) async fn for_runs(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+) -> sqlx::Result<Option<HookId>> {
+    sqlx::query_scalar!(
+        r#"select id as "id: HookId" from hooks.endpoint where tenant_id = $1 and for_runs"#,
+        tenant as TenantId,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 pub(super) async fn list(
     conn: &mut PgConnection,
     tenant: TenantId,
@@ -81,7 +116,7 @@ pub(super) async fn list(
 ) -> sqlx::Result<Vec<HookView>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"select id as "id: HookId", url, event_types, description, off_reason, failing_since, old_until, created_at
+        r#"select id as "id: HookId", url, event_types, description, off_reason, failing_since, old_until, for_runs, created_at
            from hooks.endpoint where tenant_id = $1 order by created_at, id"#,
         tenant as TenantId,
     )
@@ -98,7 +133,7 @@ pub(super) async fn find(
 ) -> sqlx::Result<Option<HookView>> {
     let row = sqlx::query_as!(
         Row,
-        r#"select id as "id: HookId", url, event_types, description, off_reason, failing_since, old_until, created_at
+        r#"select id as "id: HookId", url, event_types, description, off_reason, failing_since, old_until, for_runs, created_at
            from hooks.endpoint where tenant_id = $1 and id = $2 for update"#,
         tenant as TenantId,
         id as HookId,
@@ -119,7 +154,7 @@ pub(super) async fn update(
          where tenant_id = $1 and id = $2",
         tenant as TenantId,
         view.id as HookId,
-        view.url,
+        view.url.as_deref().unwrap_or_default(),
         &view.event_types,
         view.description,
         view.off_reason.map(OffReason::as_str),

@@ -15,7 +15,7 @@ pub(super) async fn listeners(
 ) -> sqlx::Result<Vec<HookId>> {
     sqlx::query_scalar!(
         r#"select id as "id: HookId" from hooks.endpoint
-           where tenant_id = $1 and off_reason is null and (event_types = '{}' or $2 = any(event_types))"#,
+           where tenant_id = $1 and off_reason is null and not for_runs and (event_types = '{}' or $2 = any(event_types))"#,
         tenant as TenantId,
         event,
     )
@@ -36,7 +36,7 @@ pub(super) async fn listeners_of<T: Sync>(
     sqlx::query!(
         r#"select f.n - 1 as "place!", e.id as "id: HookId"
            from unnest($1::uuid[], $2::text[]) with ordinality as f (tenant, event, n)
-           join hooks.endpoint e on e.tenant_id = f.tenant and e.off_reason is null
+           join hooks.endpoint e on e.tenant_id = f.tenant and e.off_reason is null and not e.for_runs
                and (e.event_types = '{}' or f.event = any(e.event_types))"#,
         &tenants,
         &events,
@@ -86,4 +86,28 @@ pub(super) async fn insert_delivery(
     .execute(conn)
     .await
     .map(drop)
+}
+
+/// A delivery to an address that a run named, if the tenant has a secret to sign it with.
+pub(super) async fn insert_delivery_of_run(
+    conn: &mut PgConnection,
+    id: DeliveryId,
+    tenant: TenantId,
+    event: EventId,
+    (run, url): (Uuid, &str),
+    now: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query!(
+        "insert into hooks.delivery (id, tenant_id, event_id, endpoint_id, created_at, url, run_id)
+         select $1, $2, $3, id, $4, $5, $6 from hooks.endpoint where tenant_id = $2 and for_runs",
+        id as DeliveryId,
+        tenant as TenantId,
+        event as EventId,
+        now,
+        url,
+        run,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }

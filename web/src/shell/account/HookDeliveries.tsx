@@ -79,6 +79,7 @@ function DeliveryLine({ item }: { item: Delivery }) {
       <span className={area['facts']}>
         <time dateTime={item.created_at}>{dayAndTime(item.created_at, locale)}</time>
         <code>{item.event}</code>
+        {item.url !== null && <code>{item.url}</code>}
       </span>
       {item.attempts.length > 0 && (
         <details className={area['details']}>

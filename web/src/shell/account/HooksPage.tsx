@@ -1,7 +1,16 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
-import { changeHook, createHook, deleteHook, getHooks, type Hook, rollHookSecret, testHook } from '../../api/hooks'
+import {
+  changeHook,
+  createHook,
+  deleteHook,
+  getHooks,
+  type Hook,
+  rollHookSecret,
+  rollRunsSecret,
+  testHook,
+} from '../../api/hooks'
 import { day, dayAndTime } from '../../i18n/format'
 import { formWords } from '../../i18n/formWords'
 import { hookWords } from '../../i18n/hookWords'
@@ -103,23 +112,28 @@ function OneHook({ hook, onSecret }: { hook: Hook; onSecret: (shown: Shown) => v
     },
   })
   return (
-    <section className={styles['card']} aria-label={hook.url}>
+    <section className={styles['card']} aria-label={hook.url ?? words.ofRuns}>
       <div className={area['head']}>
         <span className={area['title']}>
-          <h2>{hook.url}</h2>
+          <h2>{hook.url ?? words.ofRuns}</h2>
           <State hook={hook} />
         </span>
         <Facts hook={hook} />
+        {hook.url === null && <p className={styles['soft']}>{words.ofRunsText}</p>}
       </div>
       <Summary error={toggle.error ?? test.error} />
       {test.isSuccess && <Notice tone="info" role="status" icon="check" title={words.tested} />}
       <div className={styles['row']}>
-        <Button small look="primary" disabled={test.isPending || !hook.enabled} onClick={() => test.mutate()}>
-          {words.test}
-        </Button>
-        <Button small onClick={() => setAsked('edit')}>
-          {words.edit}
-        </Button>
+        {hook.url !== null && (
+          <>
+            <Button small look="primary" disabled={test.isPending || !hook.enabled} onClick={() => test.mutate()}>
+              {words.test}
+            </Button>
+            <Button small onClick={() => setAsked('edit')}>
+              {words.edit}
+            </Button>
+          </>
+        )}
         <Button small onClick={() => setAsked('roll')}>
           {words.roll}
         </Button>
@@ -160,6 +174,31 @@ function OneHook({ hook, onSecret }: { hook: Hook; onSecret: (shown: Shown) => v
           onClose={close}
         />
       )}
+    </section>
+  )
+}
+
+// For the addresses that single requests name; once there is one, its secret is rolled like every other.
+function OfRuns({ onSecret }: { onSecret: (shown: Shown) => void }) {
+  const words = useWords(hookWords)
+  const queryClient = useQueryClient()
+  const make = useGuarded({
+    mutationFn: rollRunsSecret,
+    onSuccess: ({ secret }) => {
+      onSecret({ hook: 'runs', secret, oldUntil: null })
+      return queryClient.invalidateQueries({ queryKey: hooksQuery.queryKey })
+    },
+  })
+  return (
+    <section className={styles['card']} aria-label={words.ofRuns}>
+      <h2>{words.ofRuns}</h2>
+      <p className={styles['soft']}>{words.ofRunsText}</p>
+      <Summary error={make.error} />
+      <div>
+        <Button small disabled={make.isPending} onClick={() => make.mutate()}>
+          {words.makeSecret}
+        </Button>
+      </div>
     </section>
   )
 }
@@ -226,10 +265,10 @@ export default function HooksPage() {
                             <Link
                               to="/account/hooks"
                               search={{ hook: hook.id }}
-                              aria-label={words.open(hook.url)}
+                              aria-label={words.open(hook.url ?? words.ofRuns)}
                               aria-current={hook.id === chosen || undefined}
                             >
-                              <b>{hook.url}</b>
+                              <b>{hook.url ?? words.ofRuns}</b>
                             </Link>
                             <State hook={hook} />
                           </span>
@@ -240,6 +279,7 @@ export default function HooksPage() {
                   </ul>
                 </section>
               )}
+              {items.every(({ url }) => url !== null) && <OfRuns onSecret={setShown} />}
               {open && <OneHook key={open.id} hook={open} onSecret={setShown} />}
               {chosen && !open && !hooks.isFetching && <Notice tone="info" role="status" title={words.missing} />}
             </>

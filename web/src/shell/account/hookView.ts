@@ -1,4 +1,4 @@
-import type { HookTerms } from '../../api/hooks'
+import type { Hook, HookTerms } from '../../api/hooks'
 
 export interface HookDraft {
   url: string
@@ -8,8 +8,8 @@ export interface HookDraft {
 
 export const emptyHook: HookDraft = { url: '', all: true, events: [] }
 
-export function hookDraftOf({ url, event_types }: HookTerms): HookDraft {
-  return { url, all: event_types.length === 0, events: event_types }
+export function hookDraftOf({ url, event_types }: Pick<Hook, 'url' | 'event_types'>): HookDraft {
+  return { url: url ?? '', all: event_types.length === 0, events: event_types }
 }
 
 export function termsOf(draft: HookDraft): HookTerms {

@@ -27,6 +27,7 @@ const delivery: Delivery = {
   id: 'dlv_1',
   event_type: 'quota.threshold',
   event: 'evt_1',
+  url: null,
   state: 'dead',
   attempts: [
     { number: 1, at, status: 500, milliseconds: 120, error: null, answer: 'oh no' },

@@ -15,6 +15,7 @@ export const desks = [
   { id: 'phrases', to: '/admin/desk/phrases', icon: 'pen' },
   { id: 'persona', to: '/admin/desk/persona', icon: 'book' },
   { id: 'feedback', to: '/admin/desk/feedback', icon: 'thumbUp' },
+  { id: 'figures', to: '/admin/desk/figures', icon: 'chart' },
   { id: 'usage', to: '/admin/desk/usage', icon: 'down' },
 ] as const satisfies readonly { id: string; to: string; icon: IconName }[]
 

@@ -1,5 +1,6 @@
 import { Console } from './Console'
 import { Events } from './Events'
+import { Figures } from './Figures'
 import { Jobs } from './Jobs'
 import { Models } from './Models'
 import { Overview } from './Overview'
@@ -18,6 +19,7 @@ import { Verdicts } from './Verdicts'
 export const rooms = {
   Console,
   Events,
+  Figures,
   Jobs,
   Models,
   Overview,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { PlanVersion } from '../../api/admin'
 import { toCsv } from '../csv'
+import { figuresCsv, rowOf, spanBeside, yearsToChoose } from './figureRows'
 import { monthName, monthOf, monthsFrom, monthsToChoose } from './months'
 import { compare, termsOf } from './planDiff'
 import { deskJobsSearch, deskPlansSearch, deskTenantsSearch, deskUsageSearch } from './search'
@@ -111,5 +112,55 @@ describe('filters in the address', () => {
 
   test.each(['2026-13', '2026-1', 'november', { a: 1 }])('a month that is none is left out: %j', (month) => {
     expect(deskUsageSearch({ month })).toEqual({ month: undefined })
+  })
+})
+
+describe('figures', () => {
+  const of = (storefront: string, requests: number, revenue: [string, number, number][]) => ({
+    storefront,
+    requests,
+    completed: requests,
+    failed: 0,
+    cancelled: 0,
+    tokens_in: 1,
+    tokens_out: 2,
+    cost_nano_usd: 3,
+    revenue: revenue.map(([currency, paid, refunded]) => ({ currency, paid, refunded, net: paid - refunded })),
+  })
+  const day = {
+    period: '2026-11-22',
+    sign_ups: 2,
+    sign_ins: 5,
+    storefronts: [
+      of('genai', 4, [
+        ['jpy', 2980, 980],
+        ['usd', 500, 0],
+      ]),
+      of('misaki', 6, [['jpy', 980, 0]]),
+    ],
+  }
+
+  test('of all storefronts add up, money by currency', () => {
+    const row = rowOf(day, '')
+    expect([row.requests, row.sign_ups, row.cost_nano_usd, row.success]).toEqual([10, 2, 6, 1])
+    expect(row.revenue.map(({ currency, net }) => [currency, net])).toEqual([
+      ['jpy', 2980],
+      ['usd', 500],
+    ])
+    expect(rowOf(day, 'misaki').revenue.map(({ net }) => net)).toEqual([980])
+    expect(rowOf({ ...day, storefronts: [] }, '').success).toBeNull()
+  })
+
+  test('are taken along with every currency in columns of its own', () => {
+    const [head, lines] = figuresCsv({ zone: 'Asia/Tokyo', total: day, items: [day] })
+    expect(head.slice(-6)).toEqual(['paid_jpy', 'refunded_jpy', 'net_jpy', 'paid_usd', 'refunded_usd', 'net_usd'])
+    expect(lines.map((line) => line.length)).toEqual([head.length, head.length, head.length])
+    expect(lines[0]?.slice(0, 5)).toEqual(['2026-11-22', '', 2, 5, ''])
+    expect(lines[2]?.slice(-6)).toEqual([980, 0, 980, 0, 0, 0])
+  })
+
+  test('are of a month or of a year', () => {
+    expect([spanBeside('2026-01', -1), spanBeside('2026', 1)]).toEqual(['2025-12', '2027'])
+    expect(yearsToChoose('2026-11', '2020')).toEqual(['2026', '2025', '2024', '2020'])
   })
 })

@@ -49,6 +49,11 @@ export function deskUsageSearch(search: Record<string, unknown>): { month?: Foun
   return { month: month !== undefined && isMonth(month) ? month : undefined }
 }
 
+export function deskFiguresSearch(search: Record<string, unknown>): { of?: Found } {
+  const of = word(search['of'])
+  return { of: of !== undefined && (isMonth(of) || /^20\d{2}$/.test(of)) ? of : undefined }
+}
+
 export function hooksSearch(search: Record<string, unknown>): { hook?: Found } {
   return { hook: word(search['hook']) }
 }

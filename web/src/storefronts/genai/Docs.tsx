@@ -22,6 +22,7 @@ const fields = [
   ['deadline_seconds', 'fDeadline'],
   ['max_cost_nano_usd', 'fCost'],
   ['store', 'fStore'],
+  ['webhook, webhook_events_filter', 'fWebhook'],
   ['tags', 'fTags'],
 ] as const
 

@@ -49,6 +49,34 @@ function Timeline({ entries }: { entries: readonly TimelineEntry[] }) {
   )
 }
 
+function Told({ webhook }: { webhook: NonNullable<HistoryEntry['webhook']> }) {
+  const words = useWords(requestWords)
+  const locale = useLocale()
+  return (
+    <>
+      <p className={styles['mono']}>{webhook.url}</p>
+      <p className={styles['soft']}>{webhook.events.join(', ') || words.bothEnds}</p>
+      {webhook.deliveries.length === 0 && <p className={styles['soft']}>{words.notTold}</p>}
+      {webhook.deliveries.map((delivery) => (
+        <ol key={delivery.id} className={record['timeline']} aria-label={words.tries}>
+          <li data-what={delivery.state === 'dead' ? 'failed' : delivery.state}>
+            <b>{words[delivery.state]}</b>
+            <span className={styles['mono']}>{delivery.event_type}</span>
+          </li>
+          {delivery.attempts.map((attempt) => (
+            <li key={attempt.number}>
+              <b>{attempt.status ?? words.silent}</b>
+              <Time at={attempt.at} />
+              <span className={styles['soft']}>{duration(attempt.milliseconds, locale)}</span>
+              {attempt.error && <span className={styles['mono']}>{attempt.error}</span>}
+            </li>
+          ))}
+        </ol>
+      ))}
+    </>
+  )
+}
+
 function Figures({ entry }: { entry: HistoryEntry }) {
   const words = useWords(requestWords)
   const locale = useLocale()
@@ -215,6 +243,12 @@ function Shown({ entry }: { entry: HistoryEntry }) {
             <h2>{words.timeline}</h2>
             <Timeline entries={entry.timeline} />
           </section>
+          {entry.webhook && (
+            <section className={styles['card']}>
+              <h2>{words.webhook}</h2>
+              <Told webhook={entry.webhook} />
+            </section>
+          )}
           <section className={styles['card']}>
             <h2>{words.figures}</h2>
             <Figures entry={entry} />

@@ -126,6 +126,7 @@ describe('a request is sent again', () => {
     tool_calls: null,
     finish_reason: null,
     timeline: [],
+    webhook: null,
     ...more,
   })
   test('with what was set, and never without what was said', () => {

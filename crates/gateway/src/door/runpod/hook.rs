@@ -66,21 +66,18 @@ impl Job for TellJobsEnd {
     }
 }
 
-/// Has those told who wait for these runs, in the transaction in which they ended.
-pub(crate) async fn tell_ends(
+/// Has the address that a job named told of the end of its run, in the transaction in which that ended.
+pub(crate) async fn tell_end(
     conn: &mut PgConnection,
     cx: &Ctx,
-    runs: &[RunId],
+    tenant: TenantId,
+    job: RunId,
+    run: RunId,
 ) -> sqlx::Result<()> {
-    let ids: Vec<Uuid> = runs.iter().map(|run| run.0).collect();
-    for (tenant, job, run) in store::awaited(conn, &ids).await? {
-        let TenantId(tenant) = tenant;
-        let job = TellJobsEnd {
-            tenant,
-            job: job.0,
-            run: run.0,
-        };
-        job.enqueue(conn, cx).await?;
-    }
-    Ok(())
+    let told = TellJobsEnd {
+        tenant: tenant.0,
+        job: job.0,
+        run: run.0,
+    };
+    told.enqueue(conn, cx).await.map(drop)
 }

@@ -2,7 +2,6 @@ use chrono::{DateTime, Utc};
 use identity::TenantId;
 use llm::ChatRequest;
 use sqlx::{PgConnection, types::Json};
-use uuid::Uuid;
 
 use crate::RunId;
 
@@ -104,21 +103,6 @@ pub(super) async fn again(conn: &mut PgConnection, id: RunId, run: RunId) -> sql
     .execute(conn)
     .await
     .map(drop)
-}
-
-/// Which of these runs work on jobs whose end somebody wants to be told: (tenant, job, run).
-pub(super) async fn awaited(
-    conn: &mut PgConnection,
-    runs: &[Uuid],
-) -> sqlx::Result<Vec<(TenantId, RunId, RunId)>> {
-    sqlx::query!(
-        r#"select tenant_id as "tenant: TenantId", id as "id: RunId", run_id as "run: RunId" from gateway.endpoint_job
-           where run_id = any($1) and webhook is not null"#,
-        runs,
-    )
-    .map(|row| (row.tenant, row.id, row.run))
-    .fetch_all(conn)
-    .await
 }
 
 /// Who is told of a job's end, and in which shape.

@@ -1,0 +1,100 @@
+//! Who waits for the end of one run: a job of RunPod's door, in the words of that door; an address that the run named itself, signed
+//! and tried like every endpoint of the tenant.
+
+mod store;
+
+use db::Ctx;
+use hooks::{DeliveryView, EventType};
+use identity::TenantId;
+use kernel::Fault;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use super::runpod;
+use crate::{Error, Gateway, RunId};
+
+/// The ends that an address can be told of.
+pub(crate) const EVENTS: [EventType; 2] = [EventType::RunCompleted, EventType::RunFailed];
+
+/// An address that a run names to be told of its end.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub(crate) url: String,
+    /// Names of events; empty: all.
+    pub(crate) events: Vec<String>,
+}
+
+impl Named {
+    /// Judges the address before anything is begun for it.
+    pub(crate) async fn judge(&self, room: &Gateway, tenant: TenantId) -> Result<(), Error> {
+        let broken = || Fault::broken("a run names an address where nobody tells anything");
+        let hooks = room.hooks.as_ref().ok_or_else(broken)?;
+        Ok(hooks.name_for_run(tenant, &self.url).await?)
+    }
+
+    /// Keeps it in the transaction in which the run is admitted, so that no end comes before it.
+    pub(crate) async fn keep(
+        &self,
+        conn: &mut PgConnection,
+        tenant: TenantId,
+        run: RunId,
+    ) -> sqlx::Result<()> {
+        store::insert(conn, tenant, run, self).await
+    }
+}
+
+/// The address that a run named, and how it went to tell it.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct RunHook {
+    pub url: String,
+    /// Which ends it is told of; empty: all.
+    pub events: Vec<String>,
+    /// Newest first; for a month.
+    pub deliveries: Vec<DeliveryView>,
+}
+
+/// The address that a run named, in the tenant's transaction.
+pub(crate) async fn hook_of(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    run: RunId,
+) -> sqlx::Result<Option<RunHook>> {
+    let Some(named) = store::find(conn, run).await? else {
+        return Ok(None);
+    };
+    Ok(Some(RunHook {
+        url: named.url,
+        events: named.events,
+        deliveries: hooks::of_run(conn, tenant, run.0).await?,
+    }))
+}
+
+/// Has those told who wait for these runs, in the transaction in which they ended.
+pub(crate) async fn tell_ends<T: Sync>(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    ends: &[(RunId, EventType, T)],
+    payload: impl Fn(&T) -> Value + Send,
+) -> sqlx::Result<()> {
+    let ids: Vec<_> = ends.iter().map(|(run, ..)| run.0).collect();
+    for waiting in store::awaited(conn, &ids).await? {
+        let Some(named) = waiting.named else {
+            runpod::tell_end(conn, cx, waiting.tenant, waiting.job, waiting.run).await?;
+            continue;
+        };
+        let end = ends.iter().find(|(run, ..)| *run == waiting.run);
+        if let Some((run, event, end)) = end
+            && (named.events.is_empty() || named.events.iter().any(|one| one == event.as_str()))
+        {
+            let to = (run.0, named.url.as_str());
+            hooks::tell_run(conn, cx, waiting.tenant, *event, &payload(end), to).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes what is kept of a tenant that goes, in the caller's transaction.
+pub(crate) async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
+    store::delete_all(conn, tenant).await
+}
