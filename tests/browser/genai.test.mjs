@@ -172,13 +172,43 @@ test('from an account to a first request, and everything that is known of it', a
     const request = { model: model.name, messages: [{ role: 'user', content: 'こんばんは' }], max_tokens: 16 }
     const line = (name) => JSON.stringify({ custom_id: name, method: 'POST', url: '/v1/chat/completions', body: request })
     await page.goto('/genai/batches')
-    await page
-      .getByLabel('JSONLファイル')
-      .setInputFiles({ name: '夜.jsonl', mimeType: 'application/jsonl', buffer: Buffer.from(`${line('a')}\n{oops\n`) })
-    await button(page, '実行する').click()
+    // By keyboard alone, on the narrowest of phones.
+    await page.setViewportSize(phone.viewport)
+    const begin = async (name, text) => {
+      const [chooser] = await Promise.all([
+        page.waitForEvent('filechooser'),
+        page.getByLabel('JSONLファイル').press('Enter'),
+      ])
+      await chooser.setFiles({ name, mimeType: 'application/jsonl', buffer: Buffer.from(text) })
+      await button(page, '実行する').press('Enter')
+    }
+    const saved = async (name) => {
+      const [download] = await Promise.all([page.waitForEvent('download'), button(page, name).press('Enter')])
+      return [download.suggestedFilename(), await readFile(await download.path(), 'utf8')]
+    }
+    await begin('夜.jsonl', `${line('a')}\n{oops\n`)
     await page.getByText('2行のうち2行が終了、エラー1').waitFor({ timeout: 60_000 })
-    const [answers] = await Promise.all([page.waitForEvent('download'), button(page, '「夜.jsonl」の結果を保存').click()])
-    assert.match(answers.suggestedFilename(), /^batch_[0-9a-f]{32}_output\.jsonl$/)
+    const bar = page.getByRole('progressbar', { name: '進み具合' })
+    assert.deepEqual(
+      [await bar.getAttribute('aria-valuenow'), await bar.getAttribute('aria-valuemax')],
+      ['2', '2'],
+    )
+    const [answers, answered] = await saved('「夜.jsonl」の結果を保存')
+    assert.match(answers, /^batch_[0-9a-f]{32}_output\.jsonl$/)
+    assert.equal(JSON.parse(answered).custom_id, 'a')
+    const [errors, wrong] = await saved('「夜.jsonl」のエラーを保存')
+    assert.match(errors, /^batch_[0-9a-f]{32}_error\.jsonl$/)
+    assert.equal(wrong.trim().split('\n').length, 1)
+
+    // Far more than can be answered before it is called off; what has begun ends within a second or two.
+    const slow = (name) => line(name).replace('こんばんは', '[slow] 長い話').replace('"max_tokens":16', '"max_tokens":4')
+    const many = Array.from({ length: 60 }, (_, n) => slow(`line ${n}`))
+    await begin('長い.jsonl', many.join('\n'))
+    await button(page, '「長い.jsonl」を中止').press('Enter')
+    await page.getByRole('dialog').getByRole('button', { name: '中止', exact: true }).press('Enter')
+    await page.locator('[data-state=cancelled]').getByText('中止', { exact: true }).waitFor({ timeout: 60_000 })
+    await good(page, 'batches-phone')
+    await page.setViewportSize(desktop.viewport)
     await good(page, 'batches')
   })
 

@@ -138,7 +138,7 @@ function Progress({ batch }: { batch: Batch }) {
   const said = words.done(count(completed + failed, locale), count(total, locale), count(failed, locale))
   return (
     <>
-      <Meter value={completed + failed} max={total} label={words.progress} words={said} />
+      <Meter value={completed + failed} max={total} label={words.progress} words={said} goesOn />
       <small>{said}</small>
       {batch.errors?.data.map(({ code, message }) => (
         <small key={code}> {message}</small>
