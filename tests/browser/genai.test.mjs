@@ -189,6 +189,7 @@ test('from an account to a first request, and everything that is known of it', a
     await begin('夜.jsonl', `${line('a')}\n{oops\n`)
     await page.getByText('2行のうち2行が終了、エラー1').waitFor({ timeout: 60_000 })
     const bar = page.getByRole('progressbar', { name: '進み具合' })
+    assert.ok((await bar.boundingBox()).width > 200, 'the bar is seen')
     assert.deepEqual(
       [await bar.getAttribute('aria-valuenow'), await bar.getAttribute('aria-valuemax')],
       ['2', '2'],
