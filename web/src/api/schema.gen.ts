@@ -467,6 +467,109 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The models in force with what stands behind them, how targets and providers answer, over all nodes, and what shadows found. */
+        get: operations["get_model_desk"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/models/canary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives the canary of a model another share of its calls, as the next version; nothing else of the file changes. */
+        post: operations["change_model_canary"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/models/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Checks a text whole and says what it would change. Changes nothing. */
+        post: operations["check_models"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/models/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts a version of before in force again, as the next one. */
+        post: operations["roll_back_models"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/models/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Versions of the models' file, the newest first: the first is in force. The last, number 0, is the file of the settings. */
+        get: operations["list_model_versions"];
+        put?: never;
+        /** Puts a text in force as the next version. All nodes follow within a few seconds; runs under way go on with what they began with. */
+        post: operations["apply_model_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/models/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The text of one version. */
+        get: operations["get_model_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/plans": {
         parameters: {
             query?: never;
@@ -3595,6 +3698,11 @@ export interface components {
             /** @description Six digits that are not the first to be tried. */
             pin: string;
         };
+        /**
+         * @description What becomes of an answer that breaks off after its first word was shown.
+         * @enum {string}
+         */
+        AfterBreak: "end" | "continue";
         Again: {
             locale?: components["schemas"]["Lang"];
         };
@@ -3816,6 +3924,19 @@ export interface components {
             iss?: string | null;
             state?: string | null;
         };
+        CanaryShare: {
+            model: string;
+            /**
+             * Format: int32
+             * @description Of a hundred calls; 0 takes the canary back.
+             */
+            percent: number;
+            /**
+             * Format: int32
+             * @description The version in force as it was seen; refused when another is by now.
+             */
+            seen: number;
+        };
         /** @description A phrase that is near. */
         Candidate: {
             entry: string;
@@ -4030,6 +4151,78 @@ export interface components {
         DemoRole: "guest" | "free" | "paid" | "vip" | "operator";
         DemoSignIn: {
             as: components["schemas"]["DemoRole"];
+        };
+        /** @description What stands behind a public name. */
+        DeskModel: {
+            after_break: components["schemas"]["AfterBreak"];
+            /** @description The model that it is one more name of. */
+            alias_of: string | null;
+            canary: components["schemas"]["DeskShare"] | null;
+            choose: components["schemas"]["TargetChoice"];
+            found: components["schemas"]["ShadowFound"] | null;
+            kind: components["schemas"]["ModelUse"];
+            name: string;
+            /** @description The newest day first. */
+            prices: components["schemas"]["DeskPrice"][];
+            shadow: components["schemas"]["DeskShare"] | null;
+            /** @description In the order in which they are tried; those of its model where it is another name. */
+            targets: components["schemas"]["DeskTarget"][];
+        };
+        /** @description What 1,000 tokens cost from a day on, in billionths of a US dollar. */
+        DeskPrice: {
+            /**
+             * Format: int64
+             * @description What was read from the provider's own cache.
+             */
+            cached_nano_usd: number;
+            /**
+             * Format: date
+             * @description `null` where it holds always.
+             */
+            from: string | null;
+            /** @description Whether it is the one that holds now. */
+            holds: boolean;
+            /** Format: int64 */
+            input_nano_usd: number;
+            /** Format: int64 */
+            output_nano_usd: number;
+        };
+        /** @description All targets of one provider. */
+        DeskProvider: {
+            provider: string;
+            pulse: components["schemas"]["TargetPulse"];
+        };
+        /** @description Another model and its share. */
+        DeskShare: {
+            model: string;
+            /**
+             * Format: int32
+             * @description Of a hundred calls.
+             */
+            percent: number;
+        };
+        /** @description One provider's copy of a model. */
+        DeskTarget: {
+            /** @description Whether there is a provider of that name here, so that it can be asked. */
+            available: boolean;
+            /**
+             * Format: int32
+             * @description How many it takes at once.
+             */
+            concurrent: number | null;
+            model: string;
+            provider: string;
+            pulse: components["schemas"]["TargetPulse"] | null;
+            /**
+             * Format: int32
+             * @description Those of a lower rank are tried first.
+             */
+            rank: number;
+            /**
+             * Format: int32
+             * @description Its share of the calls among those of one rank.
+             */
+            weight: number;
         };
         Earlier: {
             role: components["schemas"]["Speaker"];
@@ -4804,6 +4997,34 @@ export interface components {
          * @enum {string}
          */
         Method: "totp" | "recovery" | "passkey";
+        /** @description A model that is another than before. */
+        ModelChange: {
+            fields: components["schemas"]["ModelField"][];
+            kind: components["schemas"]["ModelChangeKind"];
+            model: string;
+        };
+        /**
+         * @description What becomes of a model.
+         * @enum {string}
+         */
+        ModelChangeKind: "added" | "removed" | "changed";
+        /** @description Models and providers, live. */
+        ModelDesk: {
+            models: components["schemas"]["DeskModel"][];
+            /** @description Providers that were asked in the last hour. */
+            providers: components["schemas"]["DeskProvider"][];
+            /**
+             * Format: int32
+             * @description Of the file in force; 0 is the file of the settings.
+             */
+            version: number;
+        };
+        /** @description A field that is another than before, as it is written in the file. */
+        ModelField: {
+            after: string | null;
+            before: string | null;
+            field: string;
+        };
         /** @enum {string} */
         ModelHealth: "up" | "slow" | "down" | "unknown";
         /** @enum {string} */
@@ -4831,6 +5052,53 @@ export interface components {
             p50_ms: number | null;
             /** Format: double */
             success_rate_1h: number | null;
+        };
+        /**
+         * @description What a model is for.
+         * @enum {string}
+         */
+        ModelUse: "chat" | "embedding";
+        /** @description A version in the list. */
+        ModelVersion: {
+            /** Format: date-time */
+            applied_at: string | null;
+            /** @description Such as `usr_…`, or `operator` at the command line; `null` for the file of the settings. */
+            applied_by: string | null;
+            /**
+             * Format: int32
+             * @description How many it names.
+             */
+            models: number;
+            note: string | null;
+            /**
+             * Format: int32
+             * @description 0 is the file of the settings.
+             */
+            version: number;
+        };
+        ModelVersionText: {
+            /** @description In TOML, as it was written. */
+            text: string;
+            /** Format: int32 */
+            version: number;
+        };
+        ModelVersions: {
+            items: components["schemas"]["ModelVersion"][];
+        };
+        /** @description What a text would change, were it applied. */
+        ModelsDiff: {
+            changes: components["schemas"]["ModelChange"][];
+            /** @description Names that plans lead to or sell, that are in force, and that it doesn't have any more. */
+            lost: string[];
+            /**
+             * Format: int32
+             * @description The version that it is compared with: the one in force.
+             */
+            version: number;
+        };
+        ModelsText: {
+            /** @description In TOML, as `gateway.models_file` has it. */
+            text: string;
         };
         /** @description What became of answers that were looked through. */
         Moderation: {
@@ -4949,6 +5217,16 @@ export interface components {
             chat_id?: components["schemas"]["ChatId"] | null;
             instead_of?: components["schemas"]["MessageId"] | null;
             locale?: components["schemas"]["Lang"];
+            text: string;
+        };
+        NewModelVersion: {
+            note?: string | null;
+            /**
+             * Format: int32
+             * @description The version that it was made from; refused when another is in force by now.
+             */
+            seen: number;
+            /** @description In TOML, as `gateway.models_file` has it. */
             text: string;
         };
         /** @description Units to give a tenant beside its plan. */
@@ -6345,6 +6623,28 @@ export interface components {
              */
             monthly: number;
         };
+        /** @description What was found out in a model's shadow in the last thirty days. */
+        ShadowFound: {
+            /**
+             * Format: int64
+             * @description How much it said the same, of a hundred, on average.
+             */
+            agreement_percent: number | null;
+            /** Format: int64 */
+            answered: number;
+            /** Format: int64 */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Not asked, since too many were under way.
+             */
+            left_out: number;
+            /**
+             * Format: int64
+             * @description What it wrote, which nobody is billed for.
+             */
+            tokens: number;
+        };
         ShareId: string;
         /** @description A link as its owner sees it. */
         ShareView: {
@@ -6512,6 +6812,31 @@ export interface components {
         SwitchTenant: {
             tenant: components["schemas"]["TenantId"];
         };
+        /**
+         * @description How a target is chosen among those of equal rank and health.
+         * @enum {string}
+         */
+        TargetChoice: "weight" | "quick";
+        /** @description How a target, or a provider, has answered in the last hour, over all nodes. */
+        TargetPulse: {
+            /** Format: int32 */
+            calls: number;
+            /** Format: int32 */
+            failed: number;
+            /**
+             * Format: int32
+             * @description Half of the first words took no longer, within the steps that are counted by.
+             */
+            first_word_p50_ms: number | null;
+            /** Format: int32 */
+            first_word_p95_ms: number | null;
+            /** @description It is left alone for a while, since it failed again and again. */
+            rests: boolean;
+            /** @description The last failure's reason in the words of runs, such as `upstream_busy`. */
+            trouble: string | null;
+            /** Format: date-time */
+            trouble_at: string | null;
+        };
         TenantId: string;
         /** @description A tenant as an operator finds it. */
         TenantRow: {
@@ -6557,6 +6882,13 @@ export interface components {
         Text: {
             en: string;
             ja: string;
+        };
+        ToModelVersion: {
+            /**
+             * Format: int32
+             * @description Its number; 0 is the file of the settings.
+             */
+            version: number;
         };
         ToVersion: {
             /** Format: int32 */
@@ -8090,6 +8422,296 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PhraseBook"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_model_desk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDesk"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_model_canary: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CanaryShare"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_models: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelsText"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelsDiff"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    roll_back_models: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToModelVersion"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_model_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersions"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    apply_model_version: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewModelVersion"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_model_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number; 0 is the file of the settings. */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersionText"];
                 };
             };
             /** @description The request is refused; `code` says why. */
