@@ -72,7 +72,7 @@ export const adminScenes = [
     path: '/admin/desk/models',
     session,
     async act(page) {
-      await button(page, /のカナリアを戻す$|^Take back the canary/)
+      await button(page, /のカナリアを0 %に戻す$|^Take back the canary/)
         .first()
         .click()
       await page.getByRole('dialog').waitFor()

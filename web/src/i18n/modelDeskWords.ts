@@ -71,11 +71,11 @@ export const modelDeskWords = define({
   changeShare: { ja: '割合を変える', en: 'Change the share' },
   changeShareOf: {
     ja: (model: string) => `${model}のカナリアの割合を変える`,
-    en: (model: string) => `Change the canary of ${model}`,
+    en: (model: string) => `Change the share of the canary of ${model}`,
   },
   takeBack: { ja: '0 %に戻す', en: 'Take back' },
   takeBackOf: {
-    ja: (model: string) => `${model}のカナリアを戻す`,
+    ja: (model: string) => `${model}のカナリアを0 %に戻す`,
     en: (model: string) => `Take back the canary of ${model}`,
   },
   takeBackText: {
@@ -104,6 +104,7 @@ export const modelDeskWords = define({
   },
   check: { ja: '確かめて違いを見る', en: 'Check and compare' },
   note: { ja: 'メモ（任意）', en: 'Note (optional)' },
+  why: { ja: 'メモ', en: 'Note' },
   apply: { ja: 'この設定を使う', en: 'Put in force' },
   same: { ja: 'いまの版と同じです。', en: 'It is the same as the version in force.' },
   differences: { ja: '違い', en: 'What changes' },
@@ -130,7 +131,7 @@ export const modelDeskWords = define({
   at: { ja: '日時', en: 'When' },
   open: { ja: '開く', en: 'Open' },
   openOf: { ja: (version: number) => `第${version}版を開く`, en: (version: number) => `Open version ${version}` },
-  rollBack: { ja: 'この版に戻す', en: 'Go back' },
+  rollBack: { ja: '戻す', en: 'Go back' },
   rollBackOf: {
     ja: (version: number) => `第${version}版に戻す`,
     en: (version: number) => `Go back to version ${version}`,

@@ -156,7 +156,7 @@ function Versions({
     },
     { id: 'by', head: words.by, cell: ({ applied_by }) => (applied_by ? <Id>{applied_by}</Id> : admin.none) },
     { id: 'models', head: admin.models, figure: true, cell: ({ models }) => count(models, locale) },
-    { id: 'note', head: words.note, long: true, cell: ({ note }) => note },
+    { id: 'note', head: words.why, long: true, cell: ({ note }) => note },
   ]
   return (
     <>

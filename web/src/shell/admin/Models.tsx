@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { type DeskModel, getPlans } from '../../api/admin'
 import { adminWords } from '../../i18n/adminWords'
-import { day } from '../../i18n/format'
+import { dateOf } from '../../i18n/format'
 import { useLocale } from '../../i18n/locale'
 import { modelDeskWords } from '../../i18n/modelDeskWords'
 import { useWords } from '../../i18n/text'
@@ -78,7 +78,7 @@ function Price({ model }: { model: DeskModel }) {
       <span>
         {perMillion(now.input_nano_usd)} / {perMillion(now.cached_nano_usd)} / {perMillion(now.output_nano_usd)}
       </span>
-      {later && <small>{words.laterPrice(day(later, locale))}</small>}
+      {later && <small>{words.laterPrice(dateOf(later, locale))}</small>}
     </span>
   )
 }

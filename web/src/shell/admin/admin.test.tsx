@@ -571,7 +571,7 @@ describe('models in force', () => {
     expect(within(row).getByText('休ませています')).toBeTruthy()
     expect(within(row).getByText('upstream_busy')).toBeTruthy()
     expect(screen.getByText('30日で50件（失敗1件）、一致83 %、4,200トークン')).toBeTruthy()
-    press('misaki-smallのカナリアを戻す')
+    press('misaki-smallのカナリアを0 %に戻す')
     press('0 %に戻す')
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
     expect(bodies['POST /admin/models/canary']).toEqual([{ model: 'misaki-small', percent: 0, seen: 2 }])
