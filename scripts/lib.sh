@@ -63,6 +63,19 @@ node_modules() {
     remember "$stamp" "$hash"
 }
 
+# python_tools: installs the pinned judges of the tests in .venv, unless they already are.
+python_tools() {
+    local hash
+    hash=$(python3 --version; hash_of tests/requirements.txt)
+    if [ -x .venv/bin/pytest ] && unchanged venv "$hash"; then
+        return
+    fi
+    rm -rf .venv
+    python3 -m venv .venv || return
+    .venv/bin/pip install -q --disable-pip-version-check -r tests/requirements.txt || return
+    remember venv "$hash"
+}
+
 # web_dist: builds the web app, unless it is fresh.
 web_dist() {
     local hash
