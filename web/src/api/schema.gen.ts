@@ -5118,6 +5118,14 @@ export interface components {
             detail: string | null;
             what: components["schemas"]["Happening"];
         };
+        /** @description What somebody may use of a unit in a month, as others set it. */
+        Monthly: {
+            /**
+             * Format: int64
+             * @description From then on new work is refused until the next month, or until this is raised.
+             */
+            monthly: number;
+        };
         /** @description One entry as shown to its owner. */
         Movement: {
             account: string;
@@ -6609,19 +6617,6 @@ export interface components {
              * @description From then on new work is refused until the next month, or until this is raised; none: nothing is stopped.
              */
             monthly?: number | null;
-        };
-        /** @description What a tenant may use of a unit in a month. */
-        SetCap: {
-            /** Format: int64 */
-            monthly: number;
-        };
-        /** @description What a member may use of a unit in a month. */
-        SetMemberBudget: {
-            /**
-             * Format: int64
-             * @description From then on the member's new work is refused until the next month, or until this is raised.
-             */
-            monthly: number;
         };
         /** @description What was found out in a model's shadow in the last thirty days. */
         ShadowFound: {
@@ -9074,7 +9069,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["SetCap"];
+                "application/json": components["schemas"]["Monthly"];
             };
         };
         responses: {
@@ -12642,7 +12637,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["SetMemberBudget"];
+                "application/json": components["schemas"]["Monthly"];
             };
         };
         responses: {

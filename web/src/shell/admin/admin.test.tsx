@@ -491,7 +491,7 @@ describe('models', () => {
     expect(within(sold).getByText('$0.15 / $0.075 / $0.60')).toBeTruthy()
     expect(within(sold).getByText('2030年1月1日から変わります')).toBeTruthy()
     expect(within(sold).getByText('提供元がありません')).toBeTruthy()
-    expect(within(sold).getByText('名指しは「genai/pro」から')).toBeTruthy()
+    await within(sold).findByText('名指しは「genai/pro」から')
     const own = screen.getByText('misaki-small', { selector: 'b' }).closest('tr') as HTMLElement
     expect(within(own).getByText('停止')).toBeTruthy()
     expect(within(own).getByText('25 %')).toBeTruthy()
