@@ -317,7 +317,7 @@ class Ids:
     credential: str = field(default_factory=lambda: f"prc_{hexid()}")
     job: str = field(default_factory=lambda: f"job_{hexid()}")
     issuer: str = "nowhere"
-    version: int = 0
+    version: str = "0"
     unit: str = "misaki.chat"
     storefront: str = "misaki"
     model: str = "nobody"

@@ -492,7 +492,9 @@ describe('models', () => {
     expect(within(sold).getByText('2030年1月1日から変わります')).toBeTruthy()
     expect(within(sold).getByText('提供元がありません')).toBeTruthy()
     await within(sold).findByText('名指しは「genai/pro」から')
-    const own = screen.getByText('misaki-small', { selector: 'b' }).closest('tr') as HTMLElement
+    const own = within(screen.getByRole('region', { name: 'モデルの一覧' }))
+      .getByText('misaki-small')
+      .closest('tr') as HTMLElement
     expect(within(own).getByText('停止')).toBeTruthy()
     expect(within(own).getByText('25 %')).toBeTruthy()
     expect(within(own).getByRole('link').getAttribute('href')).toContain('plan=misaki%2Ffree')
