@@ -39,7 +39,6 @@ export const modelDeskWords = define({
   places: { ja: (count: number) => `同時に${count}件`, en: (count: number) => `${count} at once` },
   unavailable: { ja: '提供元がありません', en: 'no such provider here' },
   quick: { ja: '速い方を選ぶ', en: 'the quicker one' },
-  cheapest: { ja: '安い方を選ぶ', en: 'the cheaper one' },
   continues: { ja: '途切れたら次が続ける', en: 'the next one continues' },
   noTargets: { ja: '行き先がありません', en: 'no target' },
   canary: { ja: 'カナリア', en: 'Canary' },
