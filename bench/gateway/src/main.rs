@@ -8,6 +8,7 @@
 mod bare;
 mod meter;
 mod noren;
+mod rival;
 
 use std::{
     io::Write,
@@ -20,18 +21,43 @@ use futures::future::try_join_all;
 use meter::{Figures, Pids, Round};
 use noren::{Durability, Noren};
 use reqwest::{Client, header::AUTHORIZATION};
+use rival::{Kind, Rival};
 use serde_json::json;
 
 const ROUNDS: usize = 3;
 const LASTS: Duration = Duration::from_secs(2);
-/// Connections at once, and whether the answer is streamed.
-const LOADS: [(usize, bool); 4] = [(1, false), (16, false), (64, false), (16, true)];
+
+/// How many connections ask at once, and whether the answer is streamed.
+#[derive(Clone, Copy)]
+struct Load {
+    connections: usize,
+    streams: bool,
+}
+
+const LOADS: [Load; 5] = [
+    Load::of(1, false),
+    Load::of(16, false),
+    Load::of(64, false),
+    Load::of(1, true),
+    Load::of(16, true),
+];
+
+impl Load {
+    const fn of(connections: usize, streams: bool) -> Self {
+        Self {
+            connections,
+            streams,
+        }
+    }
+}
 
 /// Where the same call can be made.
 struct Door {
-    name: &'static str,
+    name: String,
     url: String,
     key: String,
+    /// What it has to be told with every call.
+    headers: Vec<(&'static str, String)>,
     pids: Pids,
 }
 
@@ -43,58 +69,81 @@ async fn main() -> Result<()> {
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["upstream"] => bare::upstream().await,
         ["pass-through", upstream] => bare::pass_through(upstream).await,
-        [binary] => measure(binary).await,
-        _ => bail!("usage: bench-gateway PATH/TO/noren"),
+        _ => measure(&Asked::read(args)?).await,
     }
 }
 
-async fn measure(binary: &str) -> Result<()> {
-    let upstream = Served::start(&["upstream"]).await?;
-    let bare = Served::start(&["pass-through", &upstream.url]).await?;
-    let commit = Noren::start(binary, &upstream.url, Durability::Commit).await?;
-    let soon = Noren::start(binary, &upstream.url, Durability::Async).await?;
-    let doors = [
-        Door::of("upstream", &upstream.url, upstream.pid()?),
-        Door::of("pass-through", &bare.url, bare.pid()?),
-        commit.door("noren commit").await?,
-        soon.door("noren async").await?,
-    ];
-    let mut out = std::io::stdout();
-    for (connections, streams) in LOADS {
-        let kind = if streams { "20 chunks" } else { "whole" };
-        writeln!(out, "\n{connections} connections, {kind}")?;
-        writeln!(
-            out,
-            "door              calls/s     ratio   p50 ms   p99 ms   CPU µs/call   with PostgreSQL"
-        )?;
-        let clients: Vec<Client> = (0..connections).map(|_| client()).collect::<Result<_>>()?;
-        let mut rounds: [Vec<Round>; 4] = Default::default();
-        for door in &doors {
-            round(door, &clients, streams, LASTS / 4).await?;
-        }
-        for _ in 0..ROUNDS {
-            for (door, rounds) in doors.iter().zip(&mut rounds) {
-                rounds.push(round(door, &clients, streams, LASTS).await?);
+/// What is to be measured.
+#[derive(Default)]
+struct Asked {
+    loads: Vec<Load>,
+    norens: Vec<String>,
+    rivals: Vec<(Kind, String)>,
+}
+
+impl Asked {
+    fn read(args: Vec<String>) -> Result<Self> {
+        let mut asked = Self::default();
+        let mut args = args.into_iter();
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().with_context(|| format!("{arg} what?"));
+            match arg.as_str() {
+                "--at" => asked.loads.push(Load::of(value()?.parse()?, false)),
+                "--litellm" => asked.rivals.push((Kind::LiteLlm, value()?)),
+                "--portkey" => asked.rivals.push((Kind::Portkey, value()?)),
+                _ => asked.norens.push(arg),
             }
         }
-        let figures: Vec<Figures> = rounds.iter().map(|rounds| Figures::of(rounds)).collect();
-        let pass = figures.get(1).context("the pass-through was measured")?;
-        for (door, figures) in doors.iter().zip(&figures) {
-            writeln!(
-                out,
-                "{:<16} {:>8.0} {:>9.3} {:>8.2} {:>8.2} {:>13.0} {:>17.0}",
-                door.name,
-                figures.per_second,
-                figures.per_second / pass.per_second,
-                figures.p50,
-                figures.p99,
-                figures.cpu,
-                figures.cpu_with_database,
-            )?;
+        if asked.norens.is_empty() {
+            bail!(
+                "usage: bench-gateway [--at CONNECTIONS] [--litellm PATH] [--portkey PATH] PATH/TO/noren..."
+            );
+        }
+        if asked.loads.is_empty() {
+            asked.loads = LOADS.to_vec();
+        }
+        Ok(asked)
+    }
+}
+
+/// Measures all that is asked for in turns with the upstream and the pass-through.
+async fn measure(asked: &Asked) -> Result<()> {
+    let upstream = Served::start(&["upstream"]).await?;
+    let bare = Served::start(&["pass-through", &upstream.url]).await?;
+    let mut doors = vec![
+        Door::of("upstream", &upstream.url, upstream.pid()?),
+        Door::of("pass-through", &bare.url, bare.pid()?),
+    ];
+    let mut houses = Vec::new();
+    for (nth, binary) in asked.norens.iter().enumerate() {
+        for durability in [Durability::Commit, Durability::Async] {
+            let secret = format!("sk-{nth}-{durability}");
+            let house = Noren::start(binary, &upstream.url, durability, secret).await?;
+            let nth = if nth == 0 {
+                String::new()
+            } else {
+                format!(" {}", nth + 1)
+            };
+            doors.push(house.door(format!("noren{nth} {durability}")).await?);
+            houses.push(house);
         }
     }
+    let mut rivals = Vec::new();
+    for (kind, program) in &asked.rivals {
+        let rival = Rival::start(*kind, program, &upstream.url).await?;
+        doors.push(rival.door()?);
+        rivals.push(rival);
+    }
+    for load in &asked.loads {
+        compare(&doors, *load).await?;
+    }
     let calls = upstream.count().await?;
-    for house in [commit, soon] {
+    let mut out = std::io::stdout();
+    for rival in rivals {
+        let (name, made) = (rival.door()?.name, rival.calls(&calls));
+        writeln!(out, "\n{name}: calls at the upstream {made}")?;
+    }
+    for house in houses {
         let (rows, made) = house.usage(&calls).await?;
         writeln!(out, "\nusage rows {rows}, calls at the upstream {made}")?;
         if rows != made {
@@ -105,12 +154,52 @@ async fn measure(binary: &str) -> Result<()> {
     Ok(())
 }
 
+/// Puts the same load on each door in turns.
+async fn compare(doors: &[Door], load: Load) -> Result<()> {
+    let mut out = std::io::stdout();
+    let kind = if load.streams { "20 chunks" } else { "whole" };
+    writeln!(out, "\n{} connections, {kind}", load.connections)?;
+    writeln!(
+        out,
+        "door              calls/s     ratio   p50 ms   p99 ms   CPU µs/call   with PostgreSQL"
+    )?;
+    let clients: Vec<Client> = (0..load.connections)
+        .map(|_| client())
+        .collect::<Result<_>>()?;
+    let mut rounds: Vec<Vec<Round>> = doors.iter().map(|_| Vec::new()).collect();
+    for door in doors {
+        round(door, &clients, load.streams, LASTS / 4).await?;
+    }
+    for _ in 0..ROUNDS {
+        for (door, rounds) in doors.iter().zip(&mut rounds) {
+            rounds.push(round(door, &clients, load.streams, LASTS).await?);
+        }
+    }
+    let figures: Vec<Figures> = rounds.iter().map(|rounds| Figures::of(rounds)).collect();
+    let pass = figures.get(1).context("the pass-through was measured")?;
+    for (door, figures) in doors.iter().zip(&figures) {
+        writeln!(
+            out,
+            "{:<16} {:>8.0} {:>9.3} {:>8.2} {:>8.2} {:>13.0} {:>17.0}",
+            door.name,
+            figures.per_second,
+            figures.per_second / pass.per_second,
+            figures.p50,
+            figures.p99,
+            figures.cpu,
+            figures.cpu_with_database,
+        )?;
+    }
+    Ok(())
+}
+
 impl Door {
-    fn of(name: &'static str, url: &str, pid: u32) -> Self {
+    fn of(name: &str, url: &str, pid: u32) -> Self {
         Self {
-            name,
+            name: name.to_owned(),
             url: format!("{url}/v1/chat/completions"),
             key: "none".to_owned(),
+            headers: Vec::new(),
             pids: Pids {
                 own: pid,
                 database: None,
@@ -131,9 +220,12 @@ async fn round(door: &Door, clients: &[Client], streams: bool, lasts: Duration) 
             let mut times = Vec::new();
             while started.elapsed() < lasts {
                 let began = Instant::now();
-                let sent = client
+                let mut sent = client
                     .post(&door.url)
                     .header(AUTHORIZATION, format!("Bearer {}", door.key));
+                for (name, value) in &door.headers {
+                    sent = sent.header(*name, value);
+                }
                 let answer = sent.json(body).send().await?;
                 let (status, text) = (answer.status(), answer.text().await?);
                 if !status.is_success() || !text.ends_with(end) || !text.contains("piece 19") {

@@ -29,8 +29,9 @@ mod route;
 mod run;
 mod traffic;
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
+use axum::extract::FromRef;
 use db::Ctx;
 use entitlement::Entitlement;
 use identity::Identity;
@@ -70,20 +71,46 @@ pub fn account_router() -> utoipa_axum::router::OpenApiRouter<Gateway> {
 /// How long a node may be silent before its runs are given up for dead.
 pub const LEASE: chrono::Duration = chrono::Duration::seconds(15);
 
-/// The room with what it needs to work.
-#[derive(Clone, Debug, axum::extract::FromRef)]
-pub struct Gateway {
+/// The room with what it needs to work. Cheap to clone, which every layer around a route does for every request.
+#[derive(Clone, Debug)]
+pub struct Gateway(Arc<Room>);
+
+/// What [`Gateway`] gives.
+#[derive(Debug)]
+pub struct Room {
     pub cx: Ctx,
     pub identity: Identity,
     pub entitlement: Entitlement,
-    #[from_ref(skip)]
-    routes: Arc<credential::LiveRoutes>,
-    #[from_ref(skip)]
+    routes: credential::LiveRoutes,
     http: reqwest::Client,
-    #[from_ref(skip)]
     writer: run::Writer,
-    #[from_ref(skip)]
-    node: Arc<Node>,
+    node: Node,
+}
+
+impl Deref for Gateway {
+    type Target = Room;
+
+    fn deref(&self) -> &Room {
+        &self.0
+    }
+}
+
+impl FromRef<Gateway> for Ctx {
+    fn from_ref(room: &Gateway) -> Self {
+        room.cx.clone()
+    }
+}
+
+impl FromRef<Gateway> for Identity {
+    fn from_ref(room: &Gateway) -> Self {
+        room.identity.clone()
+    }
+}
+
+impl FromRef<Gateway> for Entitlement {
+    fn from_ref(room: &Gateway) -> Self {
+        room.entitlement.clone()
+    }
 }
 
 /// What this process drives right now.
@@ -137,7 +164,7 @@ impl Gateway {
             .user_agent(concat!("noren/", env!("CARGO_PKG_VERSION")))
             .build()?;
         let cx = entitlement.cx.clone();
-        let node = Arc::new(Node {
+        let node = Node {
             id: cx.ids.new_id(),
             live: run::Live::default(),
             health: Arc::default(),
@@ -145,16 +172,16 @@ impl Gateway {
             abandon: CancellationToken::new(),
             patience,
             batches: Semaphore::new(batch::AT_ONCE),
-        });
-        Ok(Self {
+        };
+        Ok(Self(Arc::new(Room {
             identity: entitlement.identity.clone(),
             cx,
             writer: run::Writer::start(&entitlement),
-            routes: Arc::new(credential::LiveRoutes::new(routes)),
+            routes: credential::LiveRoutes::new(routes),
             http,
             node,
             entitlement,
-        })
+        })))
     }
 
     /// Lets runs under way finish within `within`, then ends the rest with a reason, and gives back

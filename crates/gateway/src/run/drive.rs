@@ -9,6 +9,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 use super::{
     Admitted, Event, EventKind, RunId, State,
     live::Feed,
+    reader::{WHOLE_ENDS_AT, before_the_end},
     store::{self, Ending},
     told,
     writer::Found,
@@ -528,7 +529,12 @@ impl Driver<'_> {
 
     async fn try_finish(&self, ending: &Ending) -> Result<Option<Event>, Error> {
         let last = last_event(ending);
-        let events = self.pending.iter().chain([&last]).cloned().collect();
+        let whole = before_the_end(ending.id, &ending.model, &ending.output);
+        let events = if self.pending == whole && last.seq == WHOLE_ENDS_AT {
+            vec![last.clone()]
+        } else {
+            self.pending.iter().chain([&last]).cloned().collect()
+        };
         let writer = &self.room.writer;
         let found = writer
             .end(
@@ -594,7 +600,7 @@ pub(super) async fn end(
         Err(entitlement::Error::ReservationClosed) => None,
         Err(error) => return Err(error.into()),
     };
-    told::ended(conn, &room.cx, &[ending]).await?;
+    told::ended(conn, &room.cx, &[ending], &closed).await?;
     Ok(Some(Ended { event, settled }))
 }
 

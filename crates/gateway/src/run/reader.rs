@@ -28,6 +28,28 @@ impl Event {
     }
 }
 
+/// The number of the end of an answer that came in one piece.
+pub(super) const WHOLE_ENDS_AT: i32 = 3;
+
+/// What comes before the end of an answer that came in one piece: all of it stands in its run's row, so only the end is
+/// written.
+pub(super) fn before_the_end(id: RunId, model: &str, output: &str) -> Vec<Event> {
+    let mut events = vec![Event {
+        seq: 1,
+        kind: EventKind::Started,
+        data: json!({ "run_id": id, "model": model }),
+    }];
+    // what was said may have been deleted since
+    if !output.is_empty() {
+        events.push(Event {
+            seq: 2,
+            kind: EventKind::Delta,
+            data: json!({ "text": output }),
+        });
+    }
+    events
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
     Started,

@@ -3,7 +3,11 @@ use hooks::EventType;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::{RunId, State, store::Ending};
+use super::{
+    RunId, State,
+    store::{Closed, Ending},
+};
+use crate::door::Dialect;
 
 /// Tells the tenants that want to hear of it, in the transaction in which their runs ended. What was asked and answered is
 /// not told: who may read a run can ask for it.
@@ -11,6 +15,7 @@ pub(super) async fn ended(
     conn: &mut PgConnection,
     cx: &Ctx,
     endings: &[&Ending],
+    closed: &[Closed],
 ) -> sqlx::Result<()> {
     if endings.is_empty() {
         return Ok(());
@@ -20,7 +25,11 @@ pub(super) async fn ended(
         .map(|ending| (ending.tenant, event(ending.verdict.state()), *ending))
         .collect();
     hooks::emit_all(conn, cx, &facts, |ending| payload(ending)).await?;
-    let ids: Vec<RunId> = endings.iter().map(|ending| ending.id).collect();
+    // nobody waits for a run at another door
+    let jobs = closed
+        .iter()
+        .filter(|run| run.door == Dialect::RunPod.name());
+    let ids: Vec<RunId> = jobs.map(|run| run.id).collect();
     crate::door::tell_ends(conn, cx, &ids).await
 }
 

@@ -3,6 +3,8 @@
 //! While one batch is being committed the next gathers, so a lone run waits for nobody and many share the cost. Whoever asks
 //! is answered after the commit; what a commit waits for is `metering.durability`.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use db::Ctx;
 use entitlement::{
@@ -311,7 +313,8 @@ async fn step_all(room: &Entitlement, steps: &[Step]) -> Result<Vec<Found>, Erro
         }
     }
     let touched = store::touch_all(&mut tx, &beats, now + LEASE, now).await?;
-    let ended = store::close_all(&mut tx, &ends, now).await?;
+    let closed = store::close_all(&mut tx, &ends, now).await?;
+    let ended: HashSet<RunId> = closed.iter().map(|run| run.id).collect();
     let found: Vec<Found> = steps
         .iter()
         .map(|step| match &step.what {
@@ -364,7 +367,7 @@ async fn step_all(room: &Entitlement, steps: &[Step]) -> Result<Vec<Found>, Erro
         .filter_map(|ending| Some((ending.id, ending.cached_as.as_deref()?)))
         .collect();
     cache::keep(&mut tx, &answers, now).await?;
-    told::ended(&mut tx, cx, &ends).await?;
+    told::ended(&mut tx, cx, &ends, &closed).await?;
     tx.commit().await?;
     if let Some(settled) = settled {
         settled.done();

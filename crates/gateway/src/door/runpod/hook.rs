@@ -72,6 +72,9 @@ pub(crate) async fn tell_ends(
     cx: &Ctx,
     runs: &[RunId],
 ) -> sqlx::Result<()> {
+    if runs.is_empty() {
+        return Ok(());
+    }
     let ids: Vec<Uuid> = runs.iter().map(|run| run.0).collect();
     for (tenant, job, run) in store::awaited(conn, &ids).await? {
         let TenantId(tenant) = tenant;
