@@ -51,6 +51,7 @@ class Upstream:
 
     def __init__(self):
         self.requests: list[dict] = []
+        self.headers: list[dict[str, str]] = []
         self.complaints: list[str] = []
         # keys that it knows, how often each came, and those that it refuses
         self.keys, self.used, self.revoked = {KEY}, collections.Counter(), set()
@@ -93,6 +94,7 @@ class Upstream:
                 if key in outer.revoked:
                     return self.mode_key()
                 outer.requests.append(body)
+                outer.headers.append({name.lower(): value for name, value in self.headers.items()})
                 question = str(body["messages"][-1]["content"])
                 mode = question.partition("mode:")[2].split()[0] if "mode:" in question else "plain"
                 getattr(self, f"mode_{mode}", self.mode_plain)()

@@ -14,7 +14,7 @@ import httpx
 from house import House
 from visitor import Visitor
 
-LETTER_WITHIN = 20
+LETTER_WITHIN = 60
 
 
 def address() -> str:

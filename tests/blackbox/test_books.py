@@ -137,6 +137,34 @@ def test_an_operator_gives_units_beside_a_plan_and_takes_the_rest_back(house, op
                     ("grant.give", "operator", before + 7, before + 10), ("grant.give", operator.user, before, before + 7)]
 
 
+def test_what_the_house_allows_a_tenant_holds_whatever_it_allows_itself(house, operator):
+    person = Person(house).join()
+    caps = f"/admin/tenants/{person.tenant}/caps"
+    assert person.web.put(f"{caps}/{UNIT}", json={"monthly": 5}).status_code == 403
+    assert operator.web.put(f"{caps}/{UNIT}", json={"monthly": -1}).status_code == 422
+    set_ = operator.web.put(f"{caps}/{UNIT}", json={"monthly": 0})
+    assert (set_.status_code, set_.json()["monthly"], set_.json()["set_by"]) == (200, 0, operator.user), set_.text
+    assert person.web.put(f"/billing/budgets/{UNIT}", json={"monthly": 100}).json()["house_cap"] == 0
+    refused = person.post("一つだけ、聞いてもらえますか")
+    assert (refused.status_code, refused.json()["code"]) == (402, "house_cap_reached"), refused.text
+    assert person.web.delete(f"/billing/budgets/{UNIT}").status_code == 204
+    [own] = person.web.get("/billing/budgets").json()["items"]
+    assert (own["monthly"], own["house_cap"]) == (None, 0)
+
+    at_the_terminal = run("caps", "set", person.tenant, "misaki.cost", "7", DATABASE_URL=house.database)
+    assert at_the_terminal.returncode == 0 and "of 7 a month" in at_the_terminal.stdout, at_the_terminal.stderr
+    listed = [(one["unit"], one["monthly"], one["used"], one["set_by"]) for one in operator.web.get(caps).json()["items"]]
+    assert listed == [(UNIT, 0, 0, operator.user), ("misaki.cost", 7, 0, "operator")]
+    assert operator.web.delete(f"{caps}/{UNIT}").status_code == 204
+    refused = person.post("一つだけ、聞いてもらえますか")
+    assert (refused.status_code, refused.json()["code"]) == (402, "house_cost_cap_reached"), refused.text
+    assert run("caps", "remove", person.tenant, "misaki.cost", DATABASE_URL=house.database).returncode == 0
+    assert person.post("一つだけ、聞いてもらえますか").is_success
+    assert operator.web.delete(f"{caps}/{UNIT}").json()["code"] == "budget_not_found"
+    told = [(line["action"], line["target"], line["actor"]) for line in person.page("/audit", limit=100)["items"] if line["action"] == "cap.change"]
+    assert told == [("cap.change", "misaki.cost", "operator"), ("cap.change", UNIT, operator.user)] * 2
+
+
 def test_the_public_plans_carry_features_and_lines_for_a_comparison(house, person):
     for storefront, ids in {"webgpt": ["starter", "pro", "enterprise"], "genai": ["free", "pro", "enterprise"],
                             "narai": ["visitor", "light", "standard", "family"]}.items():

@@ -104,3 +104,47 @@ def test_a_key_has_a_limit_of_cost_of_its_own(house):
     path = f"/keys/{kept['key']['id']}"
     assert person.web.patch(path, json={"daily_cost_nano_usd": 10**9}).json()["daily_cost_nano_usd"] == 10**9
     assert until(lambda: call(kept).status_code == 200, 10)
+
+
+def test_a_member_stops_at_their_own_limit_by_whatever_they_use(house):
+    owner, mate = (Person(house).join(display_name=name).prove_address() for name in ("Boss", "Mate"))
+    owner.found("team", "a team").invite(mate, "admin")
+    mate.act_for(owner.tenant)
+    keys = {person.me["user"]["id"]: person.key()["secret"] for person in (owner, mate)}
+
+    def call(person: Person, by: str) -> httpx.Response:
+        token = keys[person.user] if by == "key" else person.web.get("/billing/plan?storefront=genai").json()["inference"]["token"]
+        return httpx.post(f"{house.inference}/inference", json={"prompt": "ひと言ください"}, timeout=70,
+                          headers={"authorization": f"Bearer {token}", "prefer": "wait=60", "origin": house.account})
+
+    def seen(person: Person) -> dict:
+        items = person.web.get("/billing/members").json()["items"]
+        return {(one["user"], one["unit"]): (one["used"], one["monthly"]) for one in items}
+
+    limit = f"/billing/members/{mate.user}/budgets/genai.chat"
+    set_ = owner.web.put(limit, json={"monthly": 2})
+    assert (set_.status_code, set_.json()["used"], set_.json()["monthly"]) == (200, 0, 2), set_.text
+    assert call(mate, "key").is_success and call(mate, "session").is_success
+    for by in ("key", "session"):
+        refused = call(mate, by)
+        assert (refused.status_code, refused.json()["code"], refused.json()["violated-policies"]) == (402, "member_budget_reached", ["genai.chat"]), by
+        assert int(refused.headers["retry-after"]) > 1
+    assert call(owner, "key").is_success, "the others go on"
+    assert seen(owner)[mate.user, "genai.chat"] == (2, 2) and seen(owner)[owner.user, "genai.chat"] == (1, None)
+    assert seen(owner)[mate.user, "genai.cost"][0] > 0
+
+    # nobody widens what was set for them from above, and whoever manages nothing sees themselves alone
+    assert mate.web.put(limit, json={"monthly": 9}).status_code == 403
+    assert owner.web.patch(f"/members/{mate.user}", json={"role": "member"}).status_code == 200
+    assert {user for user, _ in seen(mate)} == {mate.user}
+    spent = seen(owner)[mate.user, "genai.cost"][0]
+    assert owner.web.put(f"/billing/members/{mate.user}/budgets/genai.cost", json={"monthly": spent + 1}).status_code == 200
+    assert owner.web.delete(limit).status_code == 204
+    refused = call(mate, "session")
+    assert (refused.status_code, refused.json()["code"]) == (402, "member_cost_reached"), refused.text
+    assert owner.web.delete(f"/billing/members/{mate.user}/budgets/genai.cost").status_code == 204
+    assert call(mate, "session").is_success
+    assert owner.web.delete(limit).json()["code"] == "budget_not_found"
+    nobody = f"/billing/members/usr_{'0' * 32}/budgets/genai.chat"
+    assert owner.web.put(nobody, json={"monthly": 1}).status_code == 404
+    assert [line["action"] for line in owner.all("/audit")].count("member_budget.change") == 4

@@ -182,6 +182,39 @@ def test_tools_are_called_and_their_results_read(gpt, name, streams):
     assert FORECAST in ask(turns).output_text
 
 
+def test_a_response_goes_on_from_another_and_brings_its_own_instructions(gpt, talker):
+    first = gpt.responses.create(model="judged", input="東京の天気は？", instructions="Be kind.", tools=[TOOL])
+    [call] = [item for item in first.output if item.type == "function_call"]
+    said = [{"type": "function_call_output", "call_id": call.call_id, "output": FORECAST}]
+    second = gpt.responses.create(model="judged", input=said, previous_response_id=first.id, tools=[TOOL])
+    assert FORECAST in second.output_text and second.previous_response_id == first.id
+    third = gpt.responses.create(model="judged", input="thank you", previous_response_id=second.id, instructions="Be brief.")
+    heard = talker.requests[-1][1]["messages"]
+    assert [message["role"] for message in heard] == ["system", "user", "assistant", "tool", "assistant", "user"]
+    assert heard[0]["content"] == "Be brief." and heard[4]["content"] == second.output_text
+    assert third.usage.input_tokens > second.usage.input_tokens > first.usage.input_tokens, "what came before is read and billed again"
+    assert gpt.responses.retrieve(third.id).previous_response_id == second.id
+
+
+def test_nothing_goes_on_from_what_is_not_kept_or_not_ones_own(shop, gpt, talker):
+    other = openai.OpenAI(base_url=gpt.base_url, api_key=Person(shop).join().prove_address().key()["secret"], max_retries=0)
+    theirs = other.responses.create(model="judged", input="hello").id
+    untraced = gpt.responses.create(model="judged", input="hello", extra_headers={"x-noren-store": "false"}).id
+    unstored = gpt.responses.create(model="judged", input="hello", store=False).id
+    deleted = gpt.responses.create(model="judged", input="hello").id
+    gpt.responses.delete(deleted)
+    before = len(talker.requests)
+    for id in ("resp_0", theirs, untraced, unstored, deleted):
+        with pytest.raises(openai.BadRequestError) as refused:
+            gpt.responses.create(model="judged", input="and then?", previous_response_id=id)
+        assert (refused.value.code, refused.value.param) == ("previous_response_not_found", "/previous_response_id"), id
+    begun = gpt.responses.create(model="drip", input="[long 200] talk", background=True)
+    with pytest.raises(openai.BadRequestError, match="not been completed"):
+        gpt.responses.create(model="judged", input="and then?", previous_response_id=begun.id)
+    gpt.responses.cancel(begun.id)
+    assert len(talker.requests) == before
+
+
 BAD = {
     "unknown model": ({"model": "nothing"}, 404), "no input": ({"input": None}, 400), "empty": ({"input": []}, 400), "huge": ({"max_output_tokens": 10_000_000}, 400),
     "what came before": ({"previous_response_id": "resp_0"}, 400), "a conversation": ({"conversation": "c"}, 400), "not kept": ({"background": True, "store": False}, 400),

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import time
 
 import anthropic
 import httpx
@@ -10,7 +11,7 @@ import psycopg
 import pytest
 import runpod
 
-from house import REPOSITORY, House
+from house import REPOSITORY, House, metrics
 from house import run as command
 from people import Person
 from shop import run_of
@@ -27,7 +28,7 @@ price_yen = 0
 limits = { per_minute = 5000, concurrent = 50 }
 grants = [{ unit = "genai.chat", amount = 3000, every = "day" }]
 routes = { "genai.chat" = "small" }
-models = ["fallback", "outage", "cut", "zero", "drip", "busy", "hang", "continued"]
+models = ["narrow", "fallback", "outage", "cut", "zero", "drip", "busy", "hang", "continued"]
 
 [[plan]]
 storefront = "genai"
@@ -61,6 +62,10 @@ MODELS = "".join([
     model("zero", "fault-zero"), model("drip", "fault-drip"), model("busy", "fault-429"), model("hang", "fault-hang", "small"),
     model("continued", "fault-half", "small", more='after_break = "continue"'),
 ])
+NARROW = """[[model]]
+name = "narrow"
+targets = [{ provider = "sandbox", model = "sandbox-medium", concurrent = 1, waiting = 1 }]
+"""
 PAID = ("large", "other-large")
 
 
@@ -71,7 +76,7 @@ def shop(cluster, tmp_path_factory):
     paths = {}
     others, genai, _ = (REPOSITORY / "plans/default.toml").read_text().partition('[[plan]]\nstorefront = "genai"')
     assert genai
-    for name, text in (("plans", others + PLANS), ("models", MODELS)):
+    for name, text in (("plans", others + PLANS), ("models", MODELS + NARROW)):
         paths[name] = folder / f"{name}.toml"
         paths[name].write_text(text)
     made = House(cluster.fresh(), NOREN__PLANS__FILE=str(paths["plans"]), NOREN__GATEWAY__MODELS_FILE=str(paths["models"]),
@@ -418,6 +423,68 @@ def test_the_native_door_answers_at_once_or_waits_as_told(shop, secret):
     assert (failed.status_code, failed.json()["code"]) == (502, "upstream_failed")
     result = httpx.get(f"{shop.inference}{failed.headers['location']}/result", headers={"x-api-key": secret})
     assert (result.status_code, result.json()["code"]) == (502, "upstream_failed")
+
+
+def test_who_finds_no_place_waits_in_line_and_whom_the_line_has_no_room_for_is_told_when_to_come_back(shop, secret, gpt, claude):
+    key = {"x-api-key": secret}
+    native = {"route": "genai.chat", "model": "narrow"}
+
+    def stands(run: str, *wanted: str) -> dict:
+        for _ in range(600):
+            found = httpx.get(f"{shop.inference}/inference/{run}", headers=key).json()
+            if found["status"] in wanted:
+                return found
+            time.sleep(0.1)
+        raise AssertionError(found)
+
+    # it has the only place for longer than all of this takes
+    first = httpx.post(f"{shop.inference}/inference", json=native | {"prompt": "[slow] [long 2000]"}, headers=key).json()["id"]
+    stands(first, "processing")
+    second = httpx.post(f"{shop.inference}/inference", json=native | {"prompt": "Tell me about tea", "priority": "low"}, headers=key).json()["id"]
+    for _ in range(600):
+        if (found := stands(second, "queued"))["queue_position"] == 1:
+            break
+        time.sleep(0.1)
+    assert (found["queue_position"], found["started_at"]) == (1, None)
+    with pytest.raises(openai.InternalServerError) as full:
+        gpt.chat.completions.create(model="narrow", messages=ask("hello"))
+    assert (full.value.status_code, full.value.code, full.value.response.headers["retry-after"]) == (503, "line_full", "5")
+    with pytest.raises(anthropic.InternalServerError) as full:
+        claude.messages.create(model="narrow", max_tokens=100, messages=ask("hello"))
+    assert full.value.response.headers["retry-after"] == "5"
+    with pytest.raises(openai.BadRequestError) as refused:
+        gpt.chat.completions.create(model="narrow", messages=ask("hello"), extra_headers={"x-noren-priority": "urgent"})
+    assert refused.value.code == "priority_invalid"
+    assert metrics(shop.inference)["gateway_line_waiting"] == 1
+    httpx.post(f"{shop.inference}/inference/{first}/cancel", headers=key)
+    assert stands(second, "completed", "failed")["status"] == "completed"
+    flexible = gpt.chat.completions.create(model="narrow", messages=ask("Tell me about tea"), service_tier="flex")
+    assert flexible.choices[0].message.content
+
+
+def test_a_request_goes_only_where_it_says_in_each_doors_words(shop, secret, gpt, claude):
+    there, elsewhere = {"x-noren-providers": "sandbox, openai"}, {"x-noren-providers": "bedrock"}
+    answered = gpt.chat.completions.with_raw_response.create(model="small", messages=ask("Tell me about rain"), extra_headers=there)
+    assert run_of(shop, secret, answered.headers["x-noren-run"])["state"] == "completed"
+    before = rows(shop)
+    for headers, code in ((elsewhere, "data_policy_unmet"), ({"x-noren-regions": "eu"}, "data_policy_unmet"), ({"x-noren-regions": ","}, "data_policy_invalid")):
+        with pytest.raises(openai.BadRequestError) as refused:
+            gpt.chat.completions.create(model="small", messages=ask("Tell me about rain"), extra_headers=headers)
+        assert refused.value.code == code
+        native = httpx.post(f"{shop.inference}/inference", json={"prompt": "Tell me about rain"}, headers=headers | {"x-api-key": secret})
+        assert (native.status_code, native.json()["code"]) == (422, code)
+    with pytest.raises(anthropic.BadRequestError) as refused:
+        claude.messages.create(model="small", max_tokens=100, messages=ask("Tell me about rain"), extra_headers=elsewhere)
+    assert "allow" in refused.value.message
+    with pytest.raises(openai.BadRequestError) as refused:
+        gpt.responses.create(model="small", input="Tell me about rain", extra_headers=elsewhere)
+    assert refused.value.code == "data_policy_unmet"
+    job = httpx.post(f"{shop.inference}/v2/small/run", json={"input": {"text": "rain"}}, headers=elsewhere | {"authorization": f"Bearer {secret}"})
+    assert (job.status_code, job.json()["code"]) == (400, "data_policy_unmet")
+    with pytest.raises(openai.BadRequestError) as refused:
+        gpt.batches.create(input_file_id="file_1", endpoint="/v1/chat/completions", completion_window="24h", extra_headers=elsewhere)
+    assert refused.value.code == "data_policy_unsupported"
+    assert rows(shop) == before
 
 
 # last, since it leaves its target resting

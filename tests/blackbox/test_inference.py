@@ -210,7 +210,7 @@ def test_what_was_accepted_ends_after_a_kill(cluster, tmp_path_factory):
 
 def test_a_run_of_one_process_is_read_cancelled_and_repeated_at_another(cluster, tmp_path_factory):
     first = genai_house(cluster, tmp_path_factory)
-    second = House(first.database)
+    second = House(first.database, data=first.data)
     developer = Developer(first)
     id = developer.start({"prompt": "[slow] ゆっくり"}, **{"idempotency-key": "both"}).json()["id"]
     developer.house = second

@@ -44,7 +44,8 @@ def midnight(cluster):
     """Two houses on one database, shortly before midnight."""
     clock = Clock(MIDNIGHT - BEFORE)
     database = cluster.fresh()
-    houses = [House(database, **clock.env()) for _ in range(2)]
+    first = House(database, **clock.env())
+    houses = [first, House(database, data=first.data, **clock.env())]
     yield clock, houses, database
     for house in houses:
         assert house.stop() == 0

@@ -18,7 +18,8 @@ POLICY = '"permin";q=6;w=60, "concurrent";q=1;qu="concurrent-requests"'
 @pytest.fixture(scope="module")
 def two_houses(cluster):
     database = cluster.fresh()
-    houses = House(database), House(database)
+    first = House(database)
+    houses = first, House(database, data=first.data)
     yield (*houses, database)
     for house in houses:
         assert house.stop() == 0

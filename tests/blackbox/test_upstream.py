@@ -1,19 +1,34 @@
 """The same chat against a real OpenAI-compatible server, named by two environment variables."""
 
 import time
+import uuid
 
 import httpx
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 import double
+from collector import Collector, attributes
 from house import House
 from visitor import Visitor, check_books, text_of
 
 
+@pytest.fixture(scope="module")
+def collector():
+    """A collector of spans, which never hear what anybody said."""
+    made = Collector()
+    yield made
+    assert (made.paths, made.keys) == ({"/v1/traces"}, {"kept"})
+    for said in [*(piece.strip() for piece in double.PIECES if len(piece.strip()) > 4), "少し長い話", "続きの話", double.KEY]:
+        assert not any(said.encode() in body for body in made.raw), said
+    made.close()
+
+
 @pytest.fixture(scope="module", params=["demo", "production"])
-def wired(request, cluster, upstream):
-    """A house whose upstream is the double."""
-    made = House(cluster.fresh(), demo=request.param == "demo", **upstream.env())
+def wired(request, cluster, upstream, collector):
+    """A house whose upstream is the double, and whose spans are collected."""
+    made = House(cluster.fresh(), demo=request.param == "demo", **upstream.env(), NOREN__TRACES__ENDPOINT=collector.url,
+                 NOREN__TRACES__HEADERS="x-collector-key=kept")
     yield made
     log = made.log()
     assert double.KEY not in log, "the key stands in the log"
@@ -38,6 +53,44 @@ def test_the_chat_shows_exactly_what_the_upstream_said_and_bills_what_it_counted
     [usage] = visitor.usage()
     assert (usage["tokens_in"], usage["tokens_out"], usage["amount"]) == (123, 45, 1)
     check_books(visitor)
+
+
+def test_a_request_its_run_and_its_call_are_spans_of_the_callers_trace_without_words(wired, upstream, collector):
+    visitor = Visitor(wired).guest()
+    trace, caller = uuid.uuid4().hex, "b7ad6b7169203331"
+    sent = httpx.post(f"{wired.inference}/misaki/messages", json={"chat_id": None, "text": "少し長い話を聞かせてください mode:plain "}, timeout=30,
+                      headers=visitor.bearer() | {"idempotency-key": trace, "traceparent": f"00-{trace}-{caller}-01"})
+    assert sent.status_code == 202, sent.text
+    assert text_of(visitor.events(sent.json()["run_id"])) == double.TEXT
+    spans = {span.name: span for span in collector.wait(trace, 3)}
+    request, run, call = (spans.pop(name) for name in ("POST /misaki/messages", "run", f"chat {double.MODEL}"))
+    assert spans == {}
+    assert (request.parent_span_id.hex(), run.parent_span_id, call.parent_span_id) == (caller, request.span_id, run.span_id)
+    assert [span.kind for span in (request, run, call)] == [Span.SPAN_KIND_SERVER, Span.SPAN_KIND_INTERNAL, Span.SPAN_KIND_CLIENT]
+    said = attributes(request)
+    assert (said["http.request.method"], said["http.route"], said["http.response.status_code"]) == ("POST", "/misaki/messages", 202)
+    assert attributes(run)["noren.run.id"] == sent.json()["run_id"]
+    said = attributes(call)
+    assert said["server.port"] == upstream.server.server_port and said["gen_ai.provider.name"]
+    assert {name: said[f"gen_ai.{name}"] for name in ("operation.name", "request.model", "response.model", "request.stream")} == {
+        "operation.name": "chat", "request.model": double.MODEL, "response.model": double.MODEL, "request.stream": True}
+    for span in (call, run):
+        assert [attributes(span)[f"gen_ai.usage.{what}_tokens"] for what in ("input", "output")] == [123, 45]
+    told = next(headers for headers in reversed(upstream.headers) if trace in headers.get("traceparent", ""))
+    assert told["traceparent"] == f"00-{trace}-{call.span_id.hex()}-01"
+
+
+def test_a_call_that_fails_is_a_span_that_says_why(wired, collector):
+    visitor = Visitor(wired).guest()
+    trace = uuid.uuid4().hex
+    sent = httpx.post(f"{wired.inference}/misaki/messages", json={"chat_id": None, "text": "少し長い話を聞かせてください mode:garbage "}, timeout=30,
+                      headers=visitor.bearer() | {"idempotency-key": trace, "traceparent": f"00-{trace}-b7ad6b7169203331-01"})
+    assert sent.status_code == 202, sent.text
+    visitor.events(sent.json()["run_id"])
+    spans = {span.name: span for span in collector.wait(trace, 3)}
+    for name in ("run", f"chat {double.MODEL}"):
+        assert spans[name].status.code == Status.STATUS_CODE_ERROR
+        assert attributes(spans[name])["error.type"] == "upstream_garbled"
 
 
 def test_the_conversation_so_far_goes_along(wired, upstream):

@@ -30,7 +30,9 @@ class Worker:
     def __init__(self, command: list[str], **env: str):
         self.plane, self.engine, self.log = runpod_plane.Plane(), double.Upstream(), tempfile.NamedTemporaryFile()
         known = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "ENGINE_URL": self.engine.url, "ENGINE_KEY": double.KEY,
-                 "ENGINE_MODEL": double.MODEL, "MODEL_VERSION": "7", "CONCURRENCY": "4"}
+                 "ENGINE_MODEL": double.MODEL, "MODEL_VERSION": "7", "CONCURRENCY": "4",
+                 # RunPod's own goes before its first job where there is little memory or disk or no way to the internet
+                 "RUNPOD_SKIP_AUTO_SYSTEM_CHECKS": "true", "RUNPOD_SKIP_GPU_CHECK": "true"}
         # RunPod's own gives its signs of life from a second process, which must end with it
         self.process = subprocess.Popen(command, env=known | self.plane.env("pod1") | env, stdout=subprocess.DEVNULL, stderr=self.log,
                                         start_new_session=True)

@@ -37,6 +37,9 @@ GET    /billing/usage/days                       -     y     -     y      y     
 GET    /billing/budgets                          -     y     -     y      y     y      y        y      y
 PUT    /billing/budgets/{unit}                   -     -     -     -      y     y      y        y      -
 DELETE /billing/budgets/{unit}                   -     -     -     -      y     y      y        y      -
+GET    /billing/members                          -     y     -     y      y     y      y        y      y
+PUT    /billing/members/{user}/budgets/{unit}    -     -     -     -      y     y      y        y      -
+DELETE /billing/members/{user}/budgets/{unit}    -     -     -     -      y     y      y        y      -
 GET    /billing/ledger                           -     y     -     y      y     y      y        y      y
 GET    /billing/ledger/{unit}/lots               -     y     -     y      y     y      y        y      y
 GET    /billing/ledger/{unit}/movements          -     y     -     y      y     y      y        y      y
@@ -47,6 +50,9 @@ GET    /admin/tenants/{tenant}/ledger            -     -     -     -      -     
 GET    /admin/tenants/{tenant}/ledger/{unit}/lots   -     -     -     -      -     -      -        y      -
 GET    /admin/tenants/{tenant}/ledger/{unit}/movements   -     -     -     -      -     -      -        y      -
 GET    /admin/tenants/{tenant}/grants            -     -     -     -      -     -      -        y      -
+GET    /admin/tenants/{tenant}/caps              -     -     -     -      -     -      -        y      -
+PUT    /admin/tenants/{tenant}/caps/{unit}       -     -     -     -      -     -      -        y      -
+DELETE /admin/tenants/{tenant}/caps/{unit}       -     -     -     -      -     -      -        y      -
 POST   /admin/tenants/{tenant}/grants            -     -     -     -      -     -      -        y      -
 POST   /admin/tenants/{tenant}/grants/{grant}/revoke   -     -     -     -      -     -      -        y      -
 POST   /billing/checkout-session                 -     -     -     -      y     y      y        y      -
@@ -329,6 +335,8 @@ BODIES: dict[str, Callable[[Ids], dict]] = {
     "POST /billing/checkout-session": lambda ids: {"storefront": "misaki", "plan": "guest"},
     "POST /billing/orders": lambda ids: {"storefront": "misaki", "plan": "guest"},
     "PUT /billing/budgets/{unit}": lambda ids: {"monthly": 1_000_000, "alerts": []},
+    "PUT /billing/members/{user}/budgets/{unit}": lambda ids: {"monthly": 1_000_000},
+    "PUT /admin/tenants/{tenant}/caps/{unit}": lambda ids: {"monthly": 1_000_000},
     "POST /billing/auto-topup-orders": lambda ids: {"storefront": "misaki", "topup": "nothing", "threshold": 1, "monthly_yen": 1},
     "PUT /billing/auto-topups/{storefront}": lambda ids: {"order": f"ord_{'0' * 32}"},
     "POST /billing/topup-orders": lambda ids: {"storefront": "misaki", "topup": "nothing"},

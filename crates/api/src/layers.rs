@@ -10,6 +10,7 @@ use axum::{
 };
 use futures::FutureExt;
 use kernel::{Fault, IdSource, Lang, Text};
+use telemetry::trace;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -51,13 +52,20 @@ async fn observe<F: Future<Output = Response>>(
         .map_or("(none)", MatchedPath::as_str)
         .to_owned();
     let span = tracing::info_span!("request", id = id.0);
+    let traced = traced(&request, &method, &route, &id);
     request.extensions_mut().insert(id.clone());
     let started = Instant::now();
 
-    let mut response = next(request).instrument(span.clone()).await;
+    let work = next(request).instrument(span.clone());
+    let mut response = traced.clone().around(work).await;
 
     let seconds = started.elapsed().as_secs_f64();
     let status = response.status().as_u16();
+    traced.set("http.response.status_code", i64::from(status));
+    if status >= 500 {
+        traced.failed("server_error");
+    }
+    traced.end();
     let labels = [
         ("method", method.to_string()),
         ("route", route.clone()),
@@ -73,6 +81,20 @@ async fn observe<F: Future<Output = Response>>(
     }
     secure(&mut response);
     response
+}
+
+/// The span of a request; whoever only looks whether we live is not traced.
+fn traced(request: &Request, method: &Method, route: &str, id: &RequestId) -> trace::Span {
+    if matches!(route, "/health" | "/ready" | "/metrics") {
+        return trace::Span::default();
+    }
+    let span = trace::Span::of_request(request.headers(), || format!("{method} {route}"));
+    if span.is_on() {
+        span.set("http.request.method", method.as_str().to_owned());
+        span.set("http.route", route.to_owned());
+        span.set("noren.request.id", id.0.clone());
+    }
+    span
 }
 
 /// Headers that every answer carries; the web app's page sets a policy of its own.
@@ -209,7 +231,8 @@ async fn finish_what_changes_something(request: Request, next: Next) -> Response
     ) {
         return next.run(request).await;
     }
-    match tokio::spawn(next.run(request).in_current_span()).await {
+    let work = next.run(request).in_current_span();
+    match tokio::spawn(trace::current().around(work)).await {
         Ok(response) => response,
         Err(error) => Problem::from(Fault::internal("a handler panicked", error)).into_response(),
     }

@@ -25,6 +25,9 @@ pub(crate) struct Budget {
     /// What may be used in a month; none: nothing is stopped.
     #[schema(required)]
     pub(crate) monthly: Option<i64>,
+    /// What the house lets the tenant use in a month, whatever is set here.
+    #[schema(required)]
+    pub(crate) house_cap: Option<i64>,
     /// At which amounts the tenant's people are told.
     pub(crate) alerts: Vec<i64>,
     /// In the running month of the tenant's own time zone.
@@ -47,15 +50,34 @@ struct Kept {
     tenant: TenantId,
     unit: String,
     monthly: Option<i64>,
+    cap: Option<i64>,
     alerts: Vec<i64>,
     stopped_at: Option<DateTime<Utc>>,
+    /// Whether the tenant has set it; otherwise there is only a cap of the house.
+    is_own: bool,
+}
+
+/// A limit of the month: the tenant's own or the house's, whichever is stricter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limit {
+    pub(crate) monthly: i64,
+    /// Whether the tenant can't raise it.
+    pub(crate) by_house: bool,
+}
+
+impl Limit {
+    fn strictest(own: Option<i64>, cap: Option<i64>) -> Option<Self> {
+        let by_house = cap.is_some_and(|cap| own.is_none_or(|own| cap <= own));
+        let monthly = if by_house { cap } else { own };
+        monthly.map(|monthly| Self { monthly, by_house })
+    }
 }
 
 /// What a budget leaves to be set aside.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Left {
     pub(crate) units: i64,
-    pub(crate) monthly: i64,
+    pub(crate) limit: Limit,
     pub(crate) resets_at: DateTime<Utc>,
 }
 
@@ -85,14 +107,17 @@ pub(crate) async fn limits_cost(
     Ok(found.is_some())
 }
 
-/// The limit of cost, and when work was last refused by it.
+/// The limit of cost, and when work was last refused by the tenant's own.
 pub(crate) async fn cost_limit(
     conn: &mut PgConnection,
     tenant: TenantId,
     unit: &str,
-) -> sqlx::Result<Option<(i64, Option<DateTime<Utc>>)>> {
+) -> sqlx::Result<Option<(Limit, Option<DateTime<Utc>>)>> {
     let kept = store::find(conn, tenant, unit).await?;
-    Ok(kept.and_then(|kept| kept.monthly.map(|monthly| (monthly, kept.stopped_at))))
+    Ok(kept.and_then(|kept| {
+        let limit = Limit::strictest(kept.monthly, kept.cap);
+        limit.map(|limit| (limit, kept.stopped_at))
+    }))
 }
 
 pub(crate) use store::stopped;
@@ -105,7 +130,7 @@ pub(crate) fn dollars(nano: i64) -> String {
     format!("${whole}.{}", part.get(..digits).unwrap_or(&part))
 }
 
-/// How much of a unit the tenant's own budget still lets be set aside this month; none without one. Counted are whole blocks
+/// How much of a unit the tenant's own budget, or the house's cap, still lets be set aside this month; none without one. Counted are whole blocks
 /// as long as they are open, so what is admitted from them never comes to more; one from before midnight is the last month's.
 pub(crate) async fn left(
     conn: &mut PgConnection,
@@ -113,29 +138,52 @@ pub(crate) async fn left(
     tenant: TenantId,
     unit: &str,
 ) -> Result<Option<Left>, Error> {
-    let Some(monthly) = store::monthly(conn, tenant, unit).await? else {
+    let (own, cap) = store::limits(conn, tenant, unit).await?;
+    let Some(limit) = Limit::strictest(own, cap) else {
         return Ok(None);
     };
     let month = grant::running(conn, cx, tenant, Every::Month).await?;
     let taken = store::taken(conn, tenant, unit, month.start).await?;
     Ok(Some(Left {
-        units: monthly - taken,
-        monthly,
+        units: limit.monthly - taken,
+        limit,
         resets_at: month.end,
     }))
 }
 
+/// What a tenant used of a unit since.
+async fn used_since(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    unit: &str,
+    since: DateTime<Utc>,
+) -> sqlx::Result<i64> {
+    let storefront = storefront_of(unit);
+    if is_cost(unit) {
+        store::cost(conn, tenant, storefront, since).await
+    } else {
+        store::used(conn, tenant, storefront, unit, since).await
+    }
+}
+
+/// What a tenant used of a unit in the running month.
+pub(crate) async fn used(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    tenant: TenantId,
+    unit: &str,
+) -> Result<i64, Error> {
+    let month = grant::running(conn, cx, tenant, Every::Month).await?;
+    Ok(used_since(conn, tenant, unit, month.start).await?)
+}
+
 async fn view(conn: &mut PgConnection, cx: &Ctx, kept: Kept) -> Result<Budget, Error> {
     let month = grant::running(conn, cx, kept.tenant, Every::Month).await?;
-    let storefront = storefront_of(&kept.unit);
-    let used = if is_cost(&kept.unit) {
-        store::cost(conn, kept.tenant, storefront, month.start).await?
-    } else {
-        store::used(conn, kept.tenant, storefront, &kept.unit, month.start).await?
-    };
+    let used = used_since(conn, kept.tenant, &kept.unit, month.start).await?;
     Ok(Budget {
         unit: kept.unit,
         monthly: kept.monthly,
+        house_cap: kept.cap,
         alerts: kept.alerts,
         used,
         resets_at: month.end,
@@ -143,7 +191,7 @@ async fn view(conn: &mut PgConnection, cx: &Ctx, kept: Kept) -> Result<Budget, E
     })
 }
 
-/// The caller's budgets, by the names of their units.
+/// The caller's budgets and the house's caps, by the names of their units.
 pub(crate) async fn list(room: &Entitlement, by: Principal) -> Result<Vec<Budget>, Error> {
     let mut tx = room.cx.db.begin(by.scope()).await?;
     let mut budgets = Vec::new();
@@ -170,6 +218,8 @@ pub(crate) async fn set(
     let facts =
         |monthly: Option<i64>, alerts: &[i64]| json!({ "monthly": monthly, "alerts": alerts });
     let mut action = AuditAction::new("budget.change", unit);
+    let cap = before.as_ref().and_then(|kept| kept.cap);
+    let before = before.filter(|kept| kept.is_own);
     if let Some(before) = &before {
         action = action.before(facts(before.monthly, &before.alerts));
     }
@@ -180,8 +230,10 @@ pub(crate) async fn set(
                 tenant: by.tenant,
                 unit: unit.to_owned(),
                 monthly: wish.monthly,
+                cap,
                 alerts: wish.alerts,
                 stopped_at: None,
+                is_own: true,
             };
             store::write(&mut tx, &kept, cx.clock.now()).await?;
             Some(view(&mut tx, cx, kept).await?)
@@ -349,6 +401,7 @@ mod tests {
             let budget = Budget {
                 unit: "misaki.chat".to_owned(),
                 monthly,
+                house_cap: None,
                 alerts: alerts.to_vec(),
                 used,
                 resets_at: DateTime::UNIX_EPOCH,
@@ -369,12 +422,28 @@ mod tests {
             let budget = Budget {
                 unit: cost_of("misaki"),
                 monthly: Some(1000),
+                house_cap: None,
                 alerts: Vec::new(),
                 used,
                 resets_at: DateTime::UNIX_EPOCH,
                 stopped,
             };
             assert_eq!(reached(&budget), amounts, "{budget:?}");
+        }
+    }
+
+    #[test]
+    fn the_house_is_named_where_raising_ones_own_limit_changes_nothing() {
+        for (own, cap, limit) in [
+            (None, None, None),
+            (Some(5), None, Some((5, false))),
+            (None, Some(5), Some((5, true))),
+            (Some(4), Some(5), Some((4, false))),
+            (Some(5), Some(5), Some((5, true))),
+            (Some(6), Some(5), Some((5, true))),
+        ] {
+            let found = Limit::strictest(own, cap).map(|limit| (limit.monthly, limit.by_house));
+            assert_eq!(found, limit, "{own:?} {cap:?}");
         }
     }
 

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::{
     Entitlement, Error, Reservation, ReservationId, Work,
     block::BlockId,
+    budget::Limit,
     lease::{Back, Holding, LeaseId, Load, Taken},
     plan::Limits,
     rate::InUse,
@@ -103,7 +104,7 @@ enum Refusal {
     },
     Budget {
         unit: String,
-        monthly: i64,
+        limit: Limit,
         resets_at: DateTime<Utc>,
     },
 }
@@ -125,11 +126,12 @@ impl Refusal {
             },
             Self::Budget {
                 unit,
-                monthly,
+                limit,
                 resets_at,
             } => Error::BudgetReached {
                 unit,
-                monthly,
+                monthly: limit.monthly,
+                by_house: limit.by_house,
                 retry_after_secs: u64::try_from((resets_at - now).num_seconds() + 1).unwrap_or(1),
             },
             Self::Concurrency {

@@ -34,6 +34,8 @@ pub enum Error {
     BudgetReached {
         unit: String,
         monthly: i64,
+        /// Whether it is the house's cap, which the tenant can't raise.
+        by_house: bool,
         retry_after_secs: u64,
     },
     #[error("the tenant has set no limit of the unit")]
@@ -44,10 +46,27 @@ pub enum Error {
     CostLimitReached {
         unit: String,
         limit: i64,
+        by_house: bool,
         spent: i64,
         most: i64,
         retry_after_secs: u64,
     },
+    #[error("the limit of {monthly} of {unit} a month that is set for the member is reached")]
+    MemberBudgetReached {
+        unit: String,
+        monthly: i64,
+        retry_after_secs: u64,
+    },
+    #[error("the work might cost more than what is set for the member leaves of the month")]
+    MemberCostReached {
+        unit: String,
+        limit: i64,
+        spent: i64,
+        most: i64,
+        retry_after_secs: u64,
+    },
+    #[error("no such member")]
+    NoMember,
     #[error("the work might cost more than the key's limit of a day leaves")]
     KeyCostReached {
         limit: i64,
@@ -119,40 +138,34 @@ impl From<Error> for Problem {
                     None => problem,
                 }
             }
-            Error::BudgetReached { unit, monthly, retry_after_secs } => Problem::new(
-                402,
-                "budget_reached",
-                Text::owned(
-                    format!("ご自身で決めた今月の上限（{monthly}）に達しました。「プランと使用量」で上限を上げると、すぐに使えます。"),
-                    format!("The limit of {monthly} a month that you set is reached. Raise it under Plan and usage to go on at once."),
-                ),
-            )
-            .with_retry_after(retry_after_secs)
-            .with_violated(&unit),
+            Error::BudgetReached { unit, monthly, by_house: true, retry_after_secs } => {
+                limited(402, "house_cap_reached", reached_the_houses(monthly), retry_after_secs, &unit)
+            }
+            Error::BudgetReached { unit, monthly, by_house: false, retry_after_secs } => {
+                limited(402, "budget_reached", reached_their_own(monthly), retry_after_secs, &unit)
+            }
             Error::NoBudget => Problem::new(
                 404,
                 "budget_not_found",
                 Text::new("この上限は設定されていません。", "No such limit is set."),
             ),
-            Error::KeyCapReached { cap, retry_after_secs } => Problem::new(
-                429,
-                "key_cap_reached",
-                Text::owned(
-                    format!("このキーは1日{cap}回までです。日付が変わるとまた使えます。"),
-                    format!("This key is limited to {cap} requests a day. It works again tomorrow."),
-                ),
-            )
-            .with_retry_after(retry_after_secs)
-            .with_violated(KEY_DAY),
-            Error::CostLimitReached { unit, limit, spent, most, retry_after_secs } => {
-                Problem::new(402, "cost_limit_reached", over_the_month([limit, spent, most]))
-                    .with_retry_after(retry_after_secs)
-                    .with_violated(&unit)
+            Error::KeyCapReached { cap, retry_after_secs } => {
+                limited(429, "key_cap_reached", asked_all_day(cap), retry_after_secs, KEY_DAY)
+            }
+            Error::CostLimitReached { unit, limit, by_house: true, spent, most, retry_after_secs } => {
+                limited(402, "house_cost_cap_reached", over_the_houses([limit, spent, most]), retry_after_secs, &unit)
+            }
+            Error::CostLimitReached { unit, limit, by_house: false, spent, most, retry_after_secs } => {
+                limited(402, "cost_limit_reached", over_the_month([limit, spent, most]), retry_after_secs, &unit)
+            }
+            Error::MemberBudgetReached { unit, monthly, retry_after_secs } => {
+                limited(402, "member_budget_reached", reached_the_members(monthly), retry_after_secs, &unit)
+            }
+            Error::MemberCostReached { unit, limit, spent, most, retry_after_secs } => {
+                limited(402, "member_cost_reached", over_the_members([limit, spent, most]), retry_after_secs, &unit)
             }
             Error::KeyCostReached { limit, spent, most, retry_after_secs } => {
-                Problem::new(429, "key_cost_reached", over_the_day([limit, spent, most]))
-                    .with_retry_after(retry_after_secs)
-                    .with_violated(KEY_DAY_COST)
+                limited(429, "key_cost_reached", over_the_day([limit, spent, most]), retry_after_secs, KEY_DAY_COST)
             }
             Error::NoPlan => {
                 Problem::new(404, "no_plan", Text::new("このお店のプランがありません。", "This storefront has no plan for you."))
@@ -166,7 +179,7 @@ impl From<Error> for Problem {
                 Text::new("ただいま混み合っています。すぐにもう一度お試しください。", "It is busy right now. Please try again at once."),
             )
             .with_retry_after(1),
-            Error::TenantNotFound | Error::GrantNotFound => Problem::not_found(),
+            Error::TenantNotFound | Error::GrantNotFound | Error::NoMember => Problem::not_found(),
             Error::BadGrant(problem) => *problem,
             Error::GrantMismatch => ledger::Error::TransferMismatch.into(),
             Error::Identity(error) => error.into(),
@@ -182,6 +195,58 @@ fn wrong_in(problem: &Problem) -> String {
     wrong.collect::<Vec<_>>().join(" ")
 }
 
+fn limited(
+    status: u16,
+    code: &'static str,
+    text: Text,
+    retry_after_secs: u64,
+    by: &str,
+) -> Problem {
+    Problem::new(status, code, text)
+        .with_retry_after(retry_after_secs)
+        .with_violated(by)
+}
+
+fn asked_all_day(cap: i64) -> Text {
+    Text::owned(
+        format!("このキーは1日{cap}回までです。日付が変わるとまた使えます。"),
+        format!("This key is limited to {cap} requests a day. It works again tomorrow."),
+    )
+}
+
+fn reached_their_own(monthly: i64) -> Text {
+    Text::owned(
+        format!(
+            "ご自身で決めた今月の上限（{monthly}）に達しました。「プランと使用量」で上限を上げると、すぐに使えます。"
+        ),
+        format!(
+            "The limit of {monthly} a month that you set is reached. Raise it under Plan and usage to go on at once."
+        ),
+    )
+}
+
+fn reached_the_houses(monthly: i64) -> Text {
+    Text::owned(
+        format!(
+            "この店がお客様に決めた今月の上限（{monthly}）に達しました。次の月にまた使えます。"
+        ),
+        format!(
+            "The cap of {monthly} a month that this house set for you is reached. It works again next month."
+        ),
+    )
+}
+
+fn reached_the_members(monthly: i64) -> Text {
+    Text::owned(
+        format!(
+            "チームの管理者があなたに決めた今月の上限（{monthly}）に達しました。管理者が上限を上げると、すぐに使えます。"
+        ),
+        format!(
+            "The limit of {monthly} a month that your team's administrator set for you is reached. It works again at once when they raise it."
+        ),
+    )
+}
+
 /// For amounts in nano-dollars: the limit, what is spent, the most that is asked for.
 fn over_the_month(amounts: [i64; 3]) -> Text {
     let [limit, spent, most] = amounts.map(dollars);
@@ -193,6 +258,36 @@ fn over_the_month(amounts: [i64; 3]) -> Text {
         format!(
             "This might pass the limit of {limit} a month that you set: {spent} is spent, and this may cost up to {most}. \
              Raise the limit under Plan and usage to go on at once."
+        ),
+    )
+}
+
+/// As [`over_the_month`], for what the house has set.
+fn over_the_houses(amounts: [i64; 3]) -> Text {
+    let [limit, spent, most] = amounts.map(dollars);
+    Text::owned(
+        format!(
+            "この店がお客様に決めた今月の費用の上限（{limit}）を超えるおそれがあるため、止めました。今月の費用は{spent}、\
+             この依頼は最大{most}です。次の月にまた使えます。"
+        ),
+        format!(
+            "This might pass the cap of {limit} a month that this house set for you: {spent} is spent, and this may cost up to {most}. \
+             It works again next month."
+        ),
+    )
+}
+
+/// As [`over_the_month`], for what is set for a member.
+fn over_the_members(amounts: [i64; 3]) -> Text {
+    let [limit, spent, most] = amounts.map(dollars);
+    Text::owned(
+        format!(
+            "チームの管理者があなたに決めた今月の費用の上限（{limit}）を超えるおそれがあるため、止めました。今月の費用は{spent}、\
+             この依頼は最大{most}です。管理者が上限を上げると、すぐに使えます。"
+        ),
+        format!(
+            "This might pass the limit of {limit} a month that your team's administrator set for you: {spent} is spent, and this may \
+             cost up to {most}. It works again at once when they raise it."
         ),
     )
 }

@@ -19,7 +19,7 @@ pub(crate) struct Period {
     pub(crate) end: DateTime<Utc>,
 }
 
-/// Posts what the plan grants for the running period, unless it was posted; a lot ends with its period.
+/// Posts what the plan grants for the running period, unless it was posted; a lot ends with its period. Returns the tenant's time zone.
 ///
 /// The grant's id comes from tenant, plan, unit and period, so a period grants once however often and wherever it is asked.
 pub(crate) async fn ensure(
@@ -27,7 +27,7 @@ pub(crate) async fn ensure(
     cx: &Ctx,
     tenant: TenantId,
     plan: &Plan,
-) -> Result<(), Error> {
+) -> Result<Tz, Error> {
     let zone = zone_of(conn, tenant).await?;
     for periodic in plan
         .terms
@@ -65,7 +65,7 @@ pub(crate) async fn ensure(
             ledger::roll_over(conn, (lot, tenant), roll).await?;
         }
     }
-    Ok(())
+    Ok(zone)
 }
 
 /// The running day of a tenant's own time zone.
@@ -123,19 +123,17 @@ pub async fn available(
 }
 
 /// The end of the running period of `unit`, when it is granted again; what comes with an invoice comes when that is paid.
-pub(crate) async fn resets_at(
-    conn: &mut PgConnection,
-    cx: &Ctx,
-    tenant: TenantId,
+pub(crate) fn resets_at(
     standing: &Standing,
     unit: &str,
+    zone: Tz,
+    now: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>, Error> {
-    let zone = zone_of(conn, tenant).await?;
     let grants = &standing.plan.terms.grants;
     match grants.iter().find(|grant| grant.unit == unit) {
         None => Ok(None),
         Some(grant) if grant.every == Every::Invoice => Ok(standing.expires_at),
-        Some(grant) => Ok(Some(period(grant.every, cx.clock.now(), zone)?.end)),
+        Some(grant) => Ok(Some(period(grant.every, now, zone)?.end)),
     }
 }
 
@@ -178,7 +176,7 @@ fn grant_id(tenant: TenantId, plan: &Plan, grant: &PeriodicGrant, period: Period
 }
 
 /// The running day or month of `zone`.
-fn period(every: Every, now: DateTime<Utc>, zone: Tz) -> Result<Period, Fault> {
+pub(crate) fn period(every: Every, now: DateTime<Utc>, zone: Tz) -> Result<Period, Fault> {
     let today = now.with_timezone(&zone).date_naive();
     let (first, next) = match every {
         Every::Day => (Some(today), today.checked_add_days(Days::new(1))),

@@ -11,7 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     Entitlement, Error, Every, Plan, UsageRow,
     block::{self, BlockId},
-    budget, grant, one_off,
+    budget, cap, grant, member, one_off,
     plan::{Feature, Limits, PeriodicGrant, Status, operator_router, plan_of},
     rate::{RateLimits, rate_limits},
     usage::{self, HouseUsage, HouseUsageKey, UsageMonth},
@@ -33,6 +33,8 @@ pub fn router() -> OpenApiRouter<Entitlement> {
         .routes(routes!(get_rate_limit))
         .routes(routes!(operator_usage))
         .merge(budget::http::router())
+        .merge(member::http::router())
+        .merge(cap::http::router())
         .merge(one_off::http::router())
         .merge(operator_router())
 }
@@ -190,7 +192,7 @@ async fn view(room: &Entitlement, caller: &Caller, storefront: String) -> Result
     )
     .await?;
     let plan = &standing.plan;
-    grant::ensure(&mut tx, cx, principal.tenant, plan).await?;
+    let zone = grant::ensure(&mut tx, cx, principal.tenant, plan).await?;
     let mut quotas = Vec::with_capacity(plan.terms.grants.len());
     for periodic in &plan.terms.grants {
         let stock = ledger::stock(&mut tx, principal.tenant, &periodic.unit, now).await?;
@@ -203,8 +205,7 @@ async fn view(room: &Entitlement, caller: &Caller, storefront: String) -> Result
             held: stock.held - apart.idle - apart.used,
             used: stock.spent + apart.used,
             every: periodic.every,
-            resets_at: grant::resets_at(&mut tx, cx, principal.tenant, &standing, &periodic.unit)
-                .await?,
+            resets_at: grant::resets_at(&standing, &periodic.unit, zone, now)?,
         });
     }
     tx.commit().await?;

@@ -5,11 +5,13 @@
 
 mod block;
 mod budget;
+mod cap;
 mod desk;
 mod error;
 mod grant;
 mod http;
 mod lease;
+mod member;
 mod one_off;
 mod plan;
 mod rate;
@@ -24,6 +26,7 @@ use identity::Identity;
 use tokio::sync::RwLock;
 
 pub use budget::note_budgets;
+pub use cap::{Cap, caps_of, set_cap};
 pub use error::Error;
 pub use grant::{available, running_month};
 pub use http::{inference_router, router};

@@ -48,7 +48,7 @@ pub struct Giver<'a> {
 }
 
 impl Giver<'_> {
-    fn actor(&self) -> String {
+    pub(crate) fn actor(&self) -> String {
         self.principal
             .map_or_else(|| "operator".to_owned(), |by| by.actor())
     }

@@ -16,7 +16,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgConnection;
 
-use crate::{Error, desk::CHANNEL, lease};
+use crate::{
+    Error,
+    desk::CHANNEL,
+    lease,
+    member::{self, LimitedMember},
+};
 
 pub use catalogue::Catalogue;
 pub(crate) use catalogue::suggestion;
@@ -502,6 +507,8 @@ pub struct Standing {
     pub holds_until: Option<DateTime<Utc>>,
     /// Whether the tenant has a limit of what its work here may cost in a month.
     pub limits_cost: bool,
+    /// The members whose work here is limited.
+    pub(crate) limited: Vec<LimitedMember>,
 }
 
 /// The plan that a caller is on: the one enrolled in while it holds, or else the default for guests or users.
@@ -514,6 +521,7 @@ pub async fn plan_of(
 ) -> Result<Standing, Error> {
     let enrolled = store::enrolled(conn, caller.tenant, storefront).await?;
     let limits_cost = crate::budget::limits_cost(conn, caller.tenant, storefront).await?;
+    let limited = member::limited(conn, caller.tenant, storefront).await?;
     let (mut status, mut expires_at) = (Status::Active, None);
     if let Some(enrolled) = enrolled {
         status = Status::from_stored(&enrolled.status).at(now, enrolled.ends_at);
@@ -525,6 +533,7 @@ pub async fn plan_of(
                 expires_at,
                 holds_until: enrolled.ends_at,
                 limits_cost,
+                limited,
             });
         }
     }
@@ -543,6 +552,7 @@ pub async fn plan_of(
         expires_at,
         holds_until: None,
         limits_cost,
+        limited,
     })
 }
 

@@ -97,7 +97,7 @@ pub async fn rate_limits(
     let standing = plan_of(&mut tx, &catalogue, caller, storefront, now).await?;
     drop(catalogue);
     let plan = &standing.plan;
-    grant::ensure(&mut tx, cx, caller.tenant, plan).await?;
+    let zone = grant::ensure(&mut tx, cx, caller.tenant, plan).await?;
     let mut used = InUse::default();
     let loads = loads(&mut tx, caller.tenant, storefront, now).await?;
     desk::heard(room, caller.tenant, storefront, &loads, now);
@@ -112,12 +112,11 @@ pub async fn rate_limits(
         let stock = ledger::stock(&mut tx, caller.tenant, &periodic.unit, now).await?;
         // what a process has set aside for work to come is still there to be used
         let apart = block::unsettled(&mut tx, caller.tenant, &periodic.unit).await?;
-        let resets_at =
-            grant::resets_at(&mut tx, cx, caller.tenant, &standing, &periodic.unit).await?;
+        let resets_at = grant::resets_at(&standing, &periodic.unit, zone, now)?;
         let window_secs = if periodic.every == Every::Invoice {
             None
         } else {
-            let period = grant::running(&mut tx, cx, caller.tenant, periodic.every).await?;
+            let period = grant::period(periodic.every, now, zone)?;
             Some((period.end - period.start).num_seconds())
         };
         policies.push(RatePolicy {

@@ -1,4 +1,4 @@
-mod cost;
+pub(crate) mod cost;
 pub(crate) mod store;
 
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use api::Suggestion;
 use chrono::{DateTime, Duration, Utc};
 use db::{Ctx, Scope};
-use identity::{KeyId, Principal, TenantId};
+use identity::{KeyId, Principal, TenantId, UserId};
 use sqlx::PgConnection;
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     desk::{self, Desk},
     grant, lease,
     lease::LeaseId,
+    member,
     plan::{Catalogue, Plan, Standing, Terms, suggestion},
 };
 
@@ -40,6 +41,8 @@ pub struct Work<'a> {
     pub daily_cap: Option<i64>,
     /// What the work of a day of the caller's API key may cost, in billionths of a US dollar.
     pub daily_cost: Option<i64>,
+    /// The member of the tenant in whose name it is done.
+    pub member: Option<UserId>,
 }
 
 /// Work that was admitted, and the plan that admitted it. Whoever keeps this keeps the work alive: dropped before the work
@@ -81,12 +84,14 @@ pub struct Admission {
     /// The most that it may cost, where that is limited.
     most_cost: Option<i64>,
     counts_cost: bool,
+    is_members: bool,
 }
 
 impl Admission {
-    /// Whether a limit of cost applies: then it is recorded with [`record`], and says before what it may cost.
-    pub const fn counts_cost(&self) -> bool {
-        self.counts_cost
+    /// Whether it is counted with what others of its line do: by its cost, or for a member who is limited. Then it is
+    /// recorded with [`record`], and says before what it may cost.
+    pub const fn is_counted(&self) -> bool {
+        self.counts_cost || self.is_members
     }
 
     /// Says what it may cost at most, in billionths of a US dollar; nothing is reckoned where nobody asks.
@@ -111,6 +116,7 @@ struct Row {
     lease_until: DateTime<Utc>,
     created_at: DateTime<Utc>,
     key: Option<KeyId>,
+    member: Option<UserId>,
     lease: LeaseId,
     block: BlockId,
 }
@@ -121,8 +127,8 @@ struct Row {
 /// However many processes admit, it is exact: never one over, and never a refusal that the books don't show.
 ///
 /// # Errors
-/// `RateExceeded`, `ConcurrencyExceeded`, `QuotaExhausted`, `BudgetReached`, `KeyCapReached`, each with what would make it pass;
-/// what costs and is limited by cost goes by way of [`admit`] and [`record`].
+/// `RateExceeded`, `ConcurrencyExceeded`, `QuotaExhausted`, `BudgetReached`, `MemberBudgetReached`, `KeyCapReached`, each with
+/// what would make it pass; what costs and is limited by cost goes by way of [`admit`] and [`record`].
 pub async fn reserve(
     conn: &mut PgConnection,
     room: &Entitlement,
@@ -142,7 +148,7 @@ pub async fn reserve(
 /// admitted again.
 ///
 /// # Errors
-/// `KeyCapReached`, `CostLimitReached`, `KeyCostReached`.
+/// `KeyCapReached`, `CostLimitReached`, `MemberBudgetReached`, `MemberCostReached`, `KeyCostReached`.
 pub async fn record(
     conn: &mut PgConnection,
     room: &Entitlement,
@@ -150,8 +156,16 @@ pub async fn record(
     work: &Work<'_>,
     admission: Admission,
 ) -> Result<Option<Reservation>, Error> {
+    let most = admission.most_cost.unwrap_or(0);
+    // the lines of the tenant, the member and the key, in this order for everybody
     if admission.counts_cost {
-        cost::check(conn, room, caller, work, admission.most_cost.unwrap_or(0)).await?;
+        cost::check(conn, room, caller, work, most).await?;
+    }
+    if admission.is_members {
+        member::check(conn, &room.cx, caller, work, most).await?;
+    }
+    if admission.counts_cost {
+        cost::check_key(conn, room, caller, work, most).await?;
     }
     check_key(conn, &room.cx, caller, work).await?;
     let recorded = record_all(conn, room, std::slice::from_ref(&admission)).await?;
@@ -182,15 +196,23 @@ pub async fn admit(
         lease_until: work.lease_until,
         created_at: at,
         key: caller.key,
+        member: work.member,
         lease: taken.lease,
         block: taken.block,
     };
-    let counts_cost = reservation.standing.limits_cost || work.daily_cost.is_some();
+    let standing = &reservation.standing;
+    let limited = work
+        .member
+        .and_then(|user| standing.limited.iter().find(|one| one.user == user));
+    let counts_cost =
+        standing.limits_cost || work.daily_cost.is_some() || limited.is_some_and(|one| one.by_cost);
+    let is_members = limited.is_some();
     Ok(Admission {
         reservation,
         row,
         most_cost: None,
         counts_cost,
+        is_members,
     })
 }
 

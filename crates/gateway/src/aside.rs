@@ -8,9 +8,11 @@ use identity::TenantId;
 use kernel::NanoUsd;
 use llm::{ChatRequest, EmbedInput, EmbedRequest, Message, StreamEvent, Usage, tokens};
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use crate::{
-    Error, Gateway, RunId, Target, choose,
+    Error, Gateway, Priority, RunId, Target, choose,
+    places::Guest,
     provider::{self, Trouble},
     route::{Kind, Use},
     run::Verdict,
@@ -22,6 +24,7 @@ const MOST_CALLS: usize = 3;
 const PATIENCE: Duration = Duration::from_mins(3);
 /// The longest answer, in bytes.
 const LONGEST: usize = 64 * 1024;
+const LINE_FULL: &str = "line_full";
 
 /// What was answered.
 #[derive(Clone, Debug)]
@@ -44,7 +47,17 @@ pub async fn ask_aside(
     let targets = targets(room, route, Use::Chat)?;
     let id: RunId = room.cx.ids.new_id();
     let mut last = None;
+    let guest = Guest {
+        run: id.0,
+        tenant,
+        priority: Priority::Low,
+    };
     for target in in_order(room, &targets, id.0.as_u64_pair().1) {
+        let within = room.node.patience.line;
+        let Ok(_place) = room.node.places.take(target, guest, within).await else {
+            last = Some(LINE_FULL);
+            continue;
+        };
         let request = ChatRequest {
             model: target.model.clone(),
             messages: messages.clone(),
@@ -87,9 +100,19 @@ pub async fn embed_aside(
     let mut targets = targets(room, route, Use::Embedding)?;
     targets.retain(|target| target.kind == Kind::OpenAi);
     let estimate = texts.iter().map(|text| tokens::estimate(text)).sum();
-    let seed = room.cx.ids.new_id::<uuid::Uuid>().as_u64_pair().1;
+    let seed = room.cx.ids.new_id::<Uuid>().as_u64_pair().1;
     let mut last = None;
+    let guest = Guest {
+        run: room.cx.ids.new_id(),
+        // nobody's but the house's
+        tenant: TenantId(Uuid::nil()),
+        priority: Priority::Low,
+    };
     for target in in_order(room, &targets, seed) {
+        let Ok(_place) = room.node.places.take(target, guest, within).await else {
+            last = Some(LINE_FULL);
+            continue;
+        };
         let request = EmbedRequest {
             model: target.model.clone(),
             input: EmbedInput::Texts(texts.clone()),

@@ -58,8 +58,9 @@ impl<'a> Attempts<'a> {
         targets: &'a [Target],
         avoided: &[String],
         seed: u64,
+        is_full: impl Fn(&Target) -> bool,
     ) -> Self {
-        let mut left = health.order(targets, avoided, seed);
+        let mut left = health.order(targets, avoided, seed, is_full);
         left.reverse();
         Self {
             health,
@@ -163,7 +164,7 @@ mod tests {
     /// The model and the key of each call when all fail in the same way.
     fn calls(targets: &[Target], avoided: &[String], status: u16) -> Vec<(String, Option<usize>)> {
         let health = Arc::new(Health::default());
-        let mut attempts = Attempts::new(&health, targets, avoided, 7);
+        let mut attempts = Attempts::new(&health, targets, avoided, 7, |_| false);
         let mut made = Vec::new();
         while let Some(target) = attempts.turn() {
             while let Some(call) = attempts.call() {

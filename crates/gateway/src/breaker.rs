@@ -11,7 +11,7 @@ use std::{
 use futures::Stream;
 use tokio::time::Instant;
 
-use crate::{choose, pace::Pace, provider::Events, route::Target};
+use crate::{choose, pace::Pace, places::Place, provider::Events, route::Target};
 
 /// Failed runs in a row after which a target is left alone.
 const TOLERANCE: u32 = 8;
@@ -85,7 +85,13 @@ impl Health {
     }
 
     /// The order in which targets are to be tried, where `broke` names those that failed this run already.
-    pub(crate) fn order(&self, targets: &[Target], broke: &[String], seed: u64) -> Vec<usize> {
+    pub(crate) fn order(
+        &self,
+        targets: &[Target],
+        broke: &[String],
+        seed: u64,
+        is_full: impl Fn(&Target) -> bool,
+    ) -> Vec<usize> {
         let is_well = |target: &Target| {
             let name = target.name();
             self.is_well(&name) && !broke.contains(&name)
@@ -93,7 +99,8 @@ impl Health {
         let now = Instant::now();
         let load = |target: &Target| self.with(&target.name(), |known| known.pace.load(now));
         let order = choose::order(targets, is_well, seed);
-        choose::quicker_of_two(order, targets, is_well, load)
+        let order = choose::quicker_of_two(order, targets, is_well, load);
+        choose::free_first(order, targets, is_well, is_full)
     }
 
     /// A call has begun at the target; what comes of its first word is to be told.
@@ -149,11 +156,12 @@ impl Underway {
             .with(&self.name, |known| known.pace.took(now, first_word));
     }
 
-    /// Keeps the call under way for as long as there is somebody who hears it.
-    pub(crate) fn until_the_last(self, events: Events) -> Events {
+    /// Keeps the call under way, and its place, for as long as there is somebody who hears it.
+    pub(crate) fn until_the_last(self, events: Events, place: Option<Place>) -> Events {
         Box::pin(Busy {
             events,
             _underway: self,
+            _place: place,
         })
     }
 
@@ -166,6 +174,7 @@ impl Underway {
 struct Busy {
     events: Events,
     _underway: Underway,
+    _place: Option<Place>,
 }
 
 impl Stream for Busy {
@@ -220,7 +229,7 @@ mod tests {
         let targets = [named("one"), named("other")];
         let health = Arc::new(Health::default());
         let always = |first: usize| {
-            (0..100).all(|seed| health.order(&targets, &[], seed) == [first, 1 - first])
+            (0..100).all(|seed| health.order(&targets, &[], seed, |_| false) == [first, 1 - first])
         };
         assert!(!always(0) && !always(1), "of strangers the lot decides");
         let finding_out = health.begin(&targets[0]);
@@ -229,7 +238,7 @@ mod tests {
         health.begin(&targets[1]).failed();
         assert!(always(0), "a failure is slower than an answer");
         finding_out.failed();
-        let events = finding_out.until_the_last(Box::pin(futures::stream::pending()));
+        let events = finding_out.until_the_last(Box::pin(futures::stream::pending()), None);
         assert!(
             always(1),
             "of two that failed the one with nothing to do is asked"
@@ -238,7 +247,7 @@ mod tests {
         health.begin(&targets[1]).failed();
         assert!(always(0), "what failed longer ago is forgotten more");
         let broke = [targets[0].name()];
-        let order = (0..100).map(|seed| health.order(&targets, &broke, seed));
+        let order = (0..100).map(|seed| health.order(&targets, &broke, seed, |_| false));
         assert!(
             order.into_iter().all(|order| order == [1, 0]),
             "what broke in this run comes last"

@@ -64,6 +64,22 @@ pub(crate) fn quicker_of_two(
     order
 }
 
+/// Puts those with a free place before their equals that are full; whoever is of another rank is turned to only after a wait.
+pub(crate) fn free_first(
+    mut order: Vec<usize>,
+    targets: &[Target],
+    is_well: impl Fn(&Target) -> bool,
+    is_full: impl Fn(&Target) -> bool,
+) -> Vec<usize> {
+    if targets.iter().any(|target| target.room.is_some()) {
+        order.sort_by_cached_key(|&at| {
+            let target = targets.get(at)?;
+            Some((!is_well(target), target.rank, is_full(target)))
+        });
+    }
+    order
+}
+
 /// A waiting time thrown for a weight: the shortest of several falls to each with the chance of its weight. In integers,
 /// since the order has to be the same on every machine: -log2 of a random number, in 2^-16 steps, over the weight.
 fn wait_by_lot(random: u64, weight: u32) -> u64 {
@@ -129,6 +145,7 @@ fn jitter(longest: Duration, seed: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::places::Room;
 
     fn target(rank: u32, weight: u32) -> Target {
         Target {
@@ -218,6 +235,24 @@ mod tests {
             by_weight[0] > 1_000,
             "unless it is asked for, weights alone decide: {by_weight:?}"
         );
+    }
+
+    #[test]
+    fn a_free_equal_goes_before_a_full_one_but_a_rank_is_a_rank() {
+        let full = |rank| Target {
+            room: Some(Room {
+                places: 1,
+                line: None,
+            }),
+            ..target(rank, 1)
+        };
+        let order = |targets: &[Target]| {
+            let is_full = |target: &Target| target.room.is_some();
+            free_first(vec![0, 1, 2], targets, |_| true, is_full)
+        };
+        assert_eq!(order(&[full(0), target(0, 1), target(1, 1)]), [1, 0, 2]);
+        assert_eq!(order(&[full(0), full(0), target(1, 1)]), [0, 1, 2]);
+        assert_eq!(order(&[target(0, 1), target(0, 1), full(1)]), [0, 1, 2]);
     }
 
     #[test]

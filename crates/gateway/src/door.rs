@@ -24,7 +24,8 @@ use sqlx::PgConnection;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    Admitted, Ask, CacheUse, Cached, Error, Gateway, RunId, Terms, admit, begin, launch, recall,
+    Admitted, Ask, CacheUse, Cached, DataPolicy, Error, Gateway, Priority, RunId, Terms, admit,
+    begin, launch, recall,
     repeat::{Known, Repeat},
 };
 
@@ -91,6 +92,8 @@ pub(crate) struct Visit {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) dialect: Dialect,
+    /// Whether the body says that others may go first.
+    pub(crate) may_wait: bool,
 }
 
 impl Visit {
@@ -130,6 +133,7 @@ impl Visit {
             headers: parts.headers,
             body,
             dialect,
+            may_wait: false,
         })
     }
 
@@ -172,6 +176,8 @@ impl Visit {
             is_shown: true,
             is_stored: !wants_no_trace(&self.headers),
             cache: CacheUse::of(&self.headers)?,
+            policy: DataPolicy::of(&self.headers)?,
+            priority: priority(&self.headers, self.may_wait.then_some(Priority::Low))?,
             ..Terms::default()
         })
     }
@@ -249,6 +255,17 @@ pub(crate) fn wants_no_trace(headers: &HeaderMap) -> bool {
     headers
         .get("x-noren-store")
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"false"))
+}
+
+/// How urgent a request is: as its body says, else its header. Nobody can make their own more urgent than others'.
+pub(crate) fn priority(headers: &HeaderMap, body: Option<Priority>) -> Result<Priority, Error> {
+    let said = headers.get("x-noren-priority");
+    let said = said.map(|value| match value.as_bytes() {
+        low if low.eq_ignore_ascii_case(b"low") => Ok(Priority::Low),
+        normal if normal.eq_ignore_ascii_case(b"normal") => Ok(Priority::Normal),
+        _ => Err(Error::PriorityInvalid),
+    });
+    Ok(body.or(said.transpose()?).unwrap_or_default())
 }
 
 /// The language that a caller asks for; programs that say nothing read English.

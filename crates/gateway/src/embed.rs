@@ -9,15 +9,18 @@ use identity::InferenceCaller;
 use kernel::Fault;
 use llm::{EmbedAnswer, EmbedInput, EmbedRequest, tokens};
 use sqlx::PgConnection;
+use telemetry::trace;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
-    CacheUse, Cached, Error, Gateway, LEASE, Target,
+    CacheUse, Cached, DataPolicy, Error, Gateway, LEASE, Priority, Target,
     attempts::{Attempts, Then},
     cache::Known,
+    places::Guest,
     provider::{self, Trouble},
     route::{Kind, Use},
     run::{Verdict, Way, way},
+    traced,
 };
 
 kernel::id!(
@@ -27,6 +30,8 @@ kernel::id!(
 
 /// How long the books are waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long vectors wait in line: what was set aside for them lapses.
+const LINE: Duration = Duration::from_secs(5);
 
 /// What a door asks for.
 #[derive(Clone, Debug)]
@@ -38,6 +43,8 @@ pub struct AskVectors {
     pub request: EmbedRequest,
     /// Whether vectors that were made before will do, and these may be given again.
     pub cache: CacheUse,
+    pub priority: Priority,
+    pub policy: DataPolicy,
 }
 
 /// Vectors that are paid for.
@@ -98,6 +105,7 @@ pub(crate) async fn embed_noted(
     note: Noted,
 ) -> Result<Vectors, Error> {
     let work = make(room.clone(), caller.clone(), ask, note);
+    let work = trace::current().around(work);
     let made = room.node.tasks.spawn(work).await;
     made.map_err(|error| Fault::internal("vectors were not made", error))?
 }
@@ -198,6 +206,7 @@ async fn begin(
         purpose: &ask.purpose,
         model: ask.model.as_deref(),
         use_for: Use::Embedding,
+        policy: &ask.policy,
     };
     for _ in 0..TRIES {
         let work = Work {
@@ -208,6 +217,7 @@ async fn begin(
             lease_until: room.cx.clock.now() + LEASE,
             daily_cap: caller.key.as_ref().and_then(|key| key.daily_cap),
             daily_cost: caller.key.as_ref().and_then(|key| key.daily_cost_nano_usd),
+            member: caller.member(),
         };
         let admission = admit(&room.entitlement, caller.principal, &work).await?;
         let (route, mut targets) = way(room, caller, admission.reservation.plan(), &to).await?;
@@ -252,8 +262,11 @@ async fn call(
     ask: &AskVectors,
 ) -> Result<(Made, Target), Verdict> {
     let deadline = Instant::now() + room.node.patience.run;
+    let within = &trace::current();
     let seed = id.0.as_u64_pair().1;
-    let mut attempts = Attempts::new(&room.node.health, targets, &[], seed);
+    let mut attempts = Attempts::new(&room.node.health, targets, &[], seed, |target| {
+        room.node.places.is_full(target)
+    });
     let mut verdict = Verdict::UpstreamUnavailable;
     while let Some(target) = attempts.turn() {
         let known = Known::of(room, caller, target, ask).await;
@@ -270,13 +283,25 @@ async fn call(
             };
             return Ok((made, target.clone()));
         }
+        let guest = Guest {
+            run: id.0,
+            tenant: caller.principal.tenant,
+            priority: ask.priority,
+        };
+        let patience = room.node.patience.line.min(LINE);
+        let Ok(_place) = room.node.places.take(target, guest, patience).await else {
+            verdict = Verdict::LineFull;
+            continue;
+        };
         while let Some(call) = attempts.call() {
             if Instant::now() > deadline {
                 return Err(Verdict::Deadline);
             }
             let secret = call.key.and_then(|at| target.keys.get(at));
             let silence = target.start.unwrap_or(room.node.patience.silence);
-            let answering = timeout(silence, provider::embed(room, target, secret, &request));
+            let span = traced::of_call(within, target, Use::Embedding);
+            let asking = provider::embed(room, target, secret, &request);
+            let answering = timeout(silence, span.clone().around(asking));
             let answered = tokio::select! {
                 answered = answering => answered.unwrap_or(Err(Trouble::Silent)),
                 () = room.node.abandon.cancelled() => return Err(Verdict::NodeLost),
@@ -284,6 +309,8 @@ async fn call(
             let trouble = match answered {
                 Ok(answer) => {
                     drop(attempts.succeeded());
+                    traced::used(&span, &target.model, answer.usage);
+                    span.end();
                     let sent = estimate(&request.input);
                     let (answer, cached) = known.complete(room, caller, answer).await;
                     let made = Made {
@@ -297,6 +324,7 @@ async fn call(
             };
             tracing::warn!(embedding = %id, provider = target.provider, model = target.model, error = %trouble, "upstream");
             verdict = Verdict::of(trouble.meaning());
+            traced::ended(&span, verdict);
             match attempts.failed(&trouble) {
                 Then::GoOn => {}
                 Then::Wait(wait) => sleep(wait).await,

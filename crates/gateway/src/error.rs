@@ -22,6 +22,14 @@ pub enum Error {
     ModelNotForThis(String),
     #[error("what is wanted of the cache can't be read")]
     CacheUseInvalid,
+    #[error("where it may go can't be read")]
+    DataPolicyInvalid,
+    #[error("no target of the model is where the request may go")]
+    DataPolicyUnmet,
+    #[error("a batch can't be told where it may go")]
+    DataPolicyUnsupported,
+    #[error("the priority can't be read")]
+    PriorityInvalid,
     #[error("the Idempotency-Key can't be used")]
     RepeatKeyInvalid,
     #[error("the Idempotency-Key came with another body before")]
@@ -113,6 +121,38 @@ fn of_header(error: &Error) -> Problem {
                 "Please use on, read, write or off as X-Noren-Cache; `; max-age=SECONDS` may follow.",
             ),
         ),
+        Error::DataPolicyInvalid => Problem::new(
+            422,
+            "data_policy_invalid",
+            Text::new(
+                "X-Noren-ProvidersとX-Noren-Regionsには、名前をコンマで区切って20個まで書いてください。",
+                "Please list up to 20 names with commas between in X-Noren-Providers and X-Noren-Regions.",
+            ),
+        ),
+        Error::DataPolicyUnmet => Problem::new(
+            422,
+            "data_policy_unmet",
+            Text::new(
+                "指定された提供元・地域で応答できるモデルがありません。",
+                "The model has no provider among those, and in those regions, that you allow.",
+            ),
+        ),
+        Error::DataPolicyUnsupported => Problem::new(
+            422,
+            "data_policy_unsupported",
+            Text::new(
+                "バッチでは提供元や地域を指定できません。",
+                "A batch can't be limited to providers or regions.",
+            ),
+        ),
+        Error::PriorityInvalid => Problem::new(
+            422,
+            "priority_invalid",
+            Text::new(
+                "X-Noren-Priorityはnormalかlowのどちらかにしてください。",
+                "Please use normal or low as X-Noren-Priority.",
+            ),
+        ),
         Error::RepeatKeyReused => Problem::new(
             422,
             "idempotency_key_reused",
@@ -189,9 +229,13 @@ impl From<Error> for Problem {
                     format!("The model {model} is not made for this."),
                 ),
             ),
-            Error::CacheUseInvalid | Error::RepeatKeyInvalid | Error::RepeatKeyReused => {
-                of_header(&error)
-            }
+            Error::CacheUseInvalid
+            | Error::DataPolicyInvalid
+            | Error::DataPolicyUnmet
+            | Error::DataPolicyUnsupported
+            | Error::PriorityInvalid
+            | Error::RepeatKeyInvalid
+            | Error::RepeatKeyReused => of_header(&error),
             Error::CostAboveLimit { bound, most } => cost_above_limit(bound.0, most.0),
             Error::BadRequest(refusal) => bad_request(refusal),
             Error::RunFailed(reason) => crate::door::failure(&reason),

@@ -22,11 +22,15 @@ mod guard;
 mod menu;
 mod models;
 mod pace;
+mod places;
+mod policy;
 mod provider;
 mod reconcile;
 mod repeat;
 mod route;
 mod run;
+mod shadow;
+mod traced;
 mod traffic;
 
 use std::{ops::Deref, sync::Arc, time::Duration};
@@ -54,6 +58,8 @@ pub use file::forget_files;
 pub use guard::{Judge, Judgement, Refusal, Refused};
 pub use menu::{Offer, offers};
 pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider, site};
+pub use places::{Priority, Room};
+pub use policy::DataPolicy;
 pub use reconcile::{Counts, Difference, Export, ExportError, Line, Reconciled, reconcile};
 pub use route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Routes, Target, Use};
 pub use run::{
@@ -61,6 +67,7 @@ pub use run::{
     Terms, Tokens, ToolCallView, admit, begin, cancel, forget, forget_runs, get, history, launch,
     outputs, recall, refused_since, rescue, retention, statistics,
 };
+pub use shadow::Shadow;
 pub use traffic::{ModelHealth, Traffic, traffic};
 
 /// The account listener's routes: what an operator does.
@@ -73,11 +80,11 @@ pub const LEASE: chrono::Duration = chrono::Duration::seconds(15);
 
 /// The room with what it needs to work. Cheap to clone, which every layer around a route does for every request.
 #[derive(Clone, Debug)]
-pub struct Gateway(Arc<Room>);
+pub struct Gateway(Arc<Inside>);
 
 /// What [`Gateway`] gives.
 #[derive(Debug)]
-pub struct Room {
+pub struct Inside {
     pub cx: Ctx,
     pub identity: Identity,
     pub entitlement: Entitlement,
@@ -88,9 +95,9 @@ pub struct Room {
 }
 
 impl Deref for Gateway {
-    type Target = Room;
+    type Target = Inside;
 
-    fn deref(&self) -> &Room {
+    fn deref(&self) -> &Inside {
         &self.0
     }
 }
@@ -119,12 +126,15 @@ struct Node {
     id: Uuid,
     live: run::Live,
     health: Arc<breaker::Health>,
+    places: Arc<places::Places>,
     tasks: TaskTracker,
     /// Given up: end what is under way.
     abandon: CancellationToken,
     patience: Patience,
     /// The batches that this process may work on.
     batches: Semaphore,
+    /// What models are asked in the shadow of others.
+    shadows: Arc<Semaphore>,
 }
 
 /// How long an upstream may keep us waiting.
@@ -136,6 +146,8 @@ pub struct Patience {
     pub silence: Duration,
     /// For the whole run.
     pub run: Duration,
+    /// In line for a place.
+    pub line: Duration,
 }
 
 impl Default for Patience {
@@ -144,6 +156,7 @@ impl Default for Patience {
             connect: Duration::from_secs(5),
             silence: Duration::from_secs(30),
             run: Duration::from_mins(10),
+            line: Duration::from_secs(30),
         }
     }
 }
@@ -168,12 +181,14 @@ impl Gateway {
             id: cx.ids.new_id(),
             live: run::Live::default(),
             health: Arc::default(),
+            places: Arc::default(),
             tasks: TaskTracker::new(),
             abandon: CancellationToken::new(),
             patience,
             batches: Semaphore::new(batch::AT_ONCE),
+            shadows: Arc::new(Semaphore::new(shadow::AT_ONCE)),
         };
-        Ok(Self(Arc::new(Room {
+        Ok(Self(Arc::new(Inside {
             identity: entitlement.identity.clone(),
             cx,
             writer: run::Writer::start(&entitlement),

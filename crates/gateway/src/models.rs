@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
 
-use crate::route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Target, Use};
+use crate::{
+    places::Room,
+    route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Target, Use},
+    shadow::Shadow,
+};
 
 /// The model file that is used unless the operator names another.
 pub const DEFAULT_MODELS: &str = include_str!("../../../plans/models.toml");
@@ -43,6 +47,8 @@ struct Entry {
     alias_of: Option<String>,
     /// A newer model that takes a part of the calls.
     canary: Option<Canary>,
+    /// A model that is asked beside it, for comparison alone.
+    shadow: Option<Canary>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -63,6 +69,18 @@ struct EntryTarget {
     rank: u32,
     #[serde(default = "one")]
     weight: u32,
+    /// How many it takes at once.
+    concurrent: Option<u32>,
+    /// How many may wait for one of these places.
+    waiting: Option<u32>,
+}
+
+impl EntryTarget {
+    fn room(&self) -> Option<Room> {
+        let places = self.concurrent?;
+        let line = self.waiting;
+        Some(Room { places, line })
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -140,21 +158,21 @@ impl ModelFile {
             let others = model
                 .alias_of
                 .iter()
-                .chain(model.canary.iter().map(|c| &c.model));
+                .chain(model.canary.iter().chain(&model.shadow).map(|c| &c.model));
             for other in others {
                 if !file.plain(other) || *other == model.name {
                     return Err(wrong("it points at a model that has no targets of its own"));
                 }
             }
-            if model
-                .canary
-                .as_ref()
-                .is_some_and(|canary| canary.percent > 100)
-            {
-                return Err(wrong("a canary takes 0 to 100 percent"));
+            let mut shares = model.canary.iter().chain(&model.shadow);
+            if shares.any(|share| share.percent > 100) {
+                return Err(wrong("a canary or a shadow takes 0 to 100 percent"));
             }
             if model.alias_of.is_some() && model.choose != Choice::default() {
                 return Err(wrong("another name chooses as its model does"));
+            }
+            if let Some(wrong_room) = file.wrong_room(model) {
+                return Err(wrong(wrong_room));
             }
             let negative = |price: &DatedPrice| {
                 let cached = price.cached.unwrap_or_default();
@@ -165,6 +183,28 @@ impl ModelFile {
             }
         }
         Ok(file)
+    }
+
+    /// One provider's model has its places once, whoever asks for it by which name.
+    fn wrong_room(&self, model: &Entry) -> Option<&'static str> {
+        let all = || self.model.iter().flat_map(|other| &other.targets);
+        model.targets.iter().find_map(|target| {
+            let is_same = |other: &&EntryTarget| {
+                (&other.provider, &other.model) == (&target.provider, &target.model)
+            };
+            if target.concurrent == Some(0) {
+                Some("a target that takes calls takes at least one at once")
+            } else if target.waiting.is_some() && target.concurrent.is_none() {
+                Some("nobody waits where `concurrent` does not bound the places")
+            } else if all()
+                .filter(is_same)
+                .any(|other| other.room() != target.room())
+            {
+                Some("another model says otherwise how many this target takes at once")
+            } else {
+                None
+            }
+        })
     }
 
     fn plain(&self, name: &str) -> bool {
@@ -201,9 +241,18 @@ impl ModelFile {
                     .unwrap_or_default();
                 targets = mixed(targets, newer, canary.percent);
             }
+            let shadow = model.shadow.as_ref().map(|shadow| Shadow {
+                model: shadow.model.clone(),
+                targets: self
+                    .find(&shadow.model)
+                    .map(|other| other.targets(providers))
+                    .unwrap_or_default(),
+                percent: shadow.percent,
+            });
             let route = Route {
                 use_for: of.use_for,
                 targets,
+                shadow: shadow.filter(|shadow| !shadow.targets.is_empty()),
                 after_break: model.after_break,
                 degraded: false,
             };
@@ -257,6 +306,7 @@ impl Entry {
                 start: provider.start,
                 rank: target.rank,
                 choice: self.choose,
+                room: target.room(),
                 weight: target
                     .weight
                     .saturating_mul(share(provider, providers.get(&target.provider))),

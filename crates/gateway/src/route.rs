@@ -8,6 +8,8 @@ use secrecy::SecretString;
 use crate::{
     credential::{Credential, CredentialId, KeyHealth},
     models::{ModelFile, Provider},
+    places::Room,
+    shadow::Shadow,
 };
 
 /// One provider's copy of a model: where it is, what it is called there, what it costs.
@@ -37,6 +39,8 @@ pub struct Target {
     pub weight: u32,
     /// How one of several of a rank is chosen.
     pub choice: Choice,
+    /// How many it takes at once; as many as come unless said.
+    pub room: Option<Room>,
 }
 
 /// How a target is chosen among those of equal rank and health.
@@ -186,6 +190,8 @@ pub struct Route {
     pub targets: Vec<Target>,
     /// What becomes of an answer that breaks off after its first word.
     pub after_break: AfterBreak,
+    /// A model that is asked beside it, for comparison alone.
+    pub shadow: Option<Shadow>,
     /// Whether it lacks what the operator's file has for it, since providers outside are switched off.
     pub degraded: bool,
 }
@@ -322,6 +328,16 @@ impl Routes {
         self.by_name
             .get(route)
             .map_or(AfterBreak::End, |route| route.after_break)
+    }
+
+    pub(crate) fn has_shadow(&self, route: &str) -> bool {
+        let route = self.by_name.get(route);
+        route.is_some_and(|route| route.shadow.is_some())
+    }
+
+    /// Who is asked beside a route.
+    pub(crate) fn shadow(&self, route: &str) -> Option<Shadow> {
+        self.by_name.get(route)?.shadow.clone()
     }
 
     /// What the models of a configured route are for.

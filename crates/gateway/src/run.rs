@@ -19,12 +19,13 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use entitlement::{Plan, Reservation, ReservationId, TRIES, Work, record};
-use identity::{InferenceCaller, KeyLimits, Principal, TenantId};
+use identity::{InferenceCaller, KeyId, KeyLimits, Principal, TenantId};
 use kernel::{NanoUsd, Text};
 use llm::{ChatRequest, Message};
 use note::Note;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
+use telemetry::trace::Span;
 use uuid::Uuid;
 
 use crate::{
@@ -32,7 +33,10 @@ use crate::{
     cache::{self, Again, CacheUse, Cached},
     guard::{Judge, Refused},
     menu,
+    places::Priority,
+    policy::DataPolicy,
     route::{AfterBreak, Use},
+    traced,
 };
 
 pub(crate) use drive::Verdict;
@@ -97,6 +101,10 @@ pub struct Terms {
     pub small_talk: Vec<Text>,
     /// Looks at the answer before anybody sees it; nobody does where there is none.
     pub judge: Option<Arc<dyn Judge>>,
+    /// Who goes first where a target takes only so many at once.
+    pub priority: Priority,
+    /// Which providers may hear of it, and where.
+    pub policy: DataPolicy,
 }
 
 impl Default for Terms {
@@ -111,8 +119,36 @@ impl Default for Terms {
             cache: CacheUse::default(),
             small_talk: Vec::new(),
             judge: None,
+            priority: Priority::default(),
+            policy: DataPolicy::default(),
         }
     }
+}
+
+impl Terms {
+    /// Under which name its answer may be compared with that of another model, which hears of it for that: not where nothing is
+    /// to be kept, nor where it is said who may hear of it.
+    fn comparable(
+        &self,
+        room: &Gateway,
+        caller: &InferenceCaller,
+        route: &str,
+    ) -> Option<Comparable> {
+        let may_be = self.is_stored && !self.policy.limits() && room.routes.has_shadow(route);
+        may_be.then(|| Comparable {
+            route: route.to_owned(),
+            key: caller.principal.key,
+        })
+    }
+}
+
+/// An answer that another model may be compared by.
+#[derive(Debug)]
+struct Comparable {
+    /// The public name.
+    route: String,
+    /// The key that asked, whose rule of retention counts.
+    key: Option<KeyId>,
 }
 
 impl Ask {
@@ -121,6 +157,7 @@ impl Ask {
             purpose: &self.purpose,
             model: self.model.as_deref(),
             use_for: Use::Chat,
+            policy: &self.terms.policy,
         }
     }
 }
@@ -138,6 +175,7 @@ impl From<StartRun> for Ask {
             id: None,
             terms: Terms {
                 door: "storefront",
+                priority: Priority::Live,
                 ..Terms::default()
             },
         }
@@ -180,7 +218,7 @@ pub struct RunView {
     pub id: RunId,
     pub state: State,
     /// Why it ended other than completed: stopped, moderated, upstream_failed, upstream_busy, upstream_refused,
-    /// upstream_denied, upstream_unavailable, upstream_stalled, upstream_garbled, node_lost or deadline.
+    /// upstream_denied, upstream_unavailable, line_full, upstream_stalled, upstream_garbled, node_lost or deadline.
     #[schema(required)]
     pub reason: Option<String>,
     pub model: String,
@@ -214,9 +252,13 @@ pub struct Admitted {
     deadline: Option<Duration>,
     small_talk: Vec<Text>,
     judge: Option<Arc<dyn Judge>>,
+    priority: Priority,
+    /// The public name, where its answer may be compared with another model's.
+    comparable: Option<Comparable>,
     cache: CacheUse,
     /// The answer, where it was given before.
     again: Option<Again>,
+    span: Span,
 }
 
 /// Admits a run in the caller's transaction: reservation and row commit together with whatever the caller writes, or not
@@ -245,6 +287,7 @@ pub async fn admit(
         lease_until: now + LEASE,
         daily_cap: caller.key.as_ref().and_then(|key| key.daily_cap),
         daily_cost: caller.key.as_ref().and_then(|key| key.daily_cost_nano_usd),
+        member: caller.member(),
     };
     let mut tries = 0;
     let (kept, route, targets) = loop {
@@ -280,6 +323,8 @@ pub async fn admit(
     };
     store::insert_all(conn, &[row]).await?;
     let request = request(first, start.request);
+    let span = traced::of_run(id, &request);
+    let comparable = start.terms.comparable(room, caller, &route);
     let after_break = room.routes.after_break(&route);
     Ok(Admitted {
         id,
@@ -292,8 +337,11 @@ pub async fn admit(
         deadline: start.terms.deadline,
         small_talk: start.terms.small_talk,
         judge: start.terms.judge,
+        comparable,
+        priority: start.terms.priority,
         cache: start.terms.cache.where_kept(start.terms.is_stored),
         again: None,
+        span,
     })
 }
 
@@ -325,9 +373,10 @@ pub async fn begin(
             lease_until: now + LEASE,
             daily_cap: None,
             daily_cost: None,
+            member: caller.member(),
         };
         let admission = entitlement::admit(&room.entitlement, caller.principal, &work).await?;
-        if admission.counts_cost() {
+        if admission.is_counted() {
             drop(admission);
             return begin_in_line(room, caller, start).await;
         }
@@ -349,6 +398,8 @@ pub async fn begin(
         };
         if let Some(kept) = room.writer.begin(run, admission).await? {
             let request = request(first, start.request);
+            let span = traced::of_run(id, &request);
+            let comparable = start.terms.comparable(room, caller, &route);
             let view = fresh(id, &route, &request.model, now);
             let after_break = room.routes.after_break(&route);
             let admitted = Admitted {
@@ -362,8 +413,11 @@ pub async fn begin(
                 deadline: start.terms.deadline,
                 small_talk: start.terms.small_talk,
                 judge: start.terms.judge,
+                comparable,
+                priority: start.terms.priority,
                 cache: start.terms.cache.where_kept(start.terms.is_stored),
                 again: None,
+                span,
             };
             return Ok((admitted, view));
         }
@@ -417,9 +471,10 @@ pub(crate) struct Way<'a> {
     pub(crate) purpose: &'a str,
     pub(crate) model: Option<&'a str>,
     pub(crate) use_for: Use,
+    pub(crate) policy: &'a DataPolicy,
 }
 
-/// Where the plan leads for what is asked, if the caller's key may go there.
+/// Where the plan leads for what is asked, if the caller's key may go there and the caller allows it.
 pub(crate) async fn way(
     room: &Gateway,
     caller: &InferenceCaller,
@@ -442,10 +497,11 @@ pub(crate) async fn way(
     {
         return Err(Error::ModelNotForThis(route));
     }
-    let targets = room.routes.targets(&route, room.cx.clock.now());
+    let mut targets = room.routes.targets(&route, room.cx.clock.now());
     if targets.is_empty() {
         return Err(Error::ModelNotConfigured(route));
     }
+    ask.policy.keep(&mut targets)?;
     Ok((route, targets))
 }
 
@@ -472,7 +528,7 @@ impl Admitted {
     /// The target that would be asked now.
     fn first_choice(&self, room: &Gateway) -> Option<&Target> {
         let health = &room.node.health;
-        let order = health.order(&self.targets, &[], self.seed());
+        let order = health.order(&self.targets, &[], self.seed(), |_| false);
         self.targets.get(*order.first()?)
     }
 

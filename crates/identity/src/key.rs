@@ -39,6 +39,7 @@ pub(crate) struct Facts {
     pub(crate) ip_ranges: Option<Vec<IpNet>>,
     pub(crate) daily_cap: Option<i64>,
     pub(crate) daily_cost_nano_usd: Option<i64>,
+    pub(crate) made_by: Option<UserId>,
     /// When this secret or the key runs out, whichever is first.
     pub(crate) expires_at: Option<DateTime<Utc>>,
 }

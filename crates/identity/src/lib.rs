@@ -73,7 +73,7 @@ pub use session::{NewSession, Session, guest, sign_out};
 pub use sign_in::{SignedIn, came_in, sign_in};
 pub use tenant::{
     Kind as TenantKind, TenantRow, TenantView, create as create_tenant, find_tenant,
-    names as tenant_names, search as search_tenants, tenant_exists, tenant_zone,
+    names as tenant_names, role_of, search as search_tenants, tenant_exists, tenant_zone,
 };
 pub use token::{CallerSeen, InferenceCaller, InferenceToken, KeyLimits, mint_inference_token};
 pub use upkeep::tidy_up;

@@ -188,7 +188,7 @@ pub async fn find_tenant(room: &Identity, tenant: TenantId) -> Result<TenantView
 }
 
 /// What somebody is in a tenant right now; none for whoever does not belong to it.
-pub(crate) async fn role_of(
+pub async fn role_of(
     conn: &mut PgConnection,
     tenant: TenantId,
     user: UserId,

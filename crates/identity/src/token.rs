@@ -68,6 +68,8 @@ pub struct KeyLimits {
     pub models: Option<Vec<String>>,
     pub daily_cap: Option<i64>,
     pub daily_cost_nano_usd: Option<i64>,
+    /// Who made it, and answers for what it does.
+    pub made_by: Option<UserId>,
 }
 
 /// The storefront of callers whose credential names none.
@@ -204,6 +206,12 @@ fn check(room: &Identity, token: &str) -> Result<InferenceCaller, Error> {
 }
 
 impl InferenceCaller {
+    /// The member of the tenant in whose name the work is done: the caller, or whoever made its key.
+    pub fn member(&self) -> Option<UserId> {
+        let maker = || self.key.as_ref().and_then(|key| key.made_by);
+        self.principal.user.or_else(maker)
+    }
+
     /// A caller whose right to use models was checked, at one storefront.
     pub fn of(caller: &Caller, storefront: &str) -> Self {
         Self {
@@ -278,6 +286,10 @@ impl InferenceCaller {
             Some(Credential::Token(token)) => match check(room, &token) {
                 Ok(caller) => {
                     caller.still_in(room).await?;
+                    if caller.principal.key.is_some() {
+                        // what a key got for itself is limited as the key is
+                        return Self::again(room, caller.principal, &caller.storefront).await;
+                    }
                     Ok(caller)
                 }
                 Err(_) => Self::of_token(room, &token).await,
@@ -303,6 +315,7 @@ impl InferenceCaller {
                 models: facts.models.clone(),
                 daily_cap: facts.daily_cap,
                 daily_cost_nano_usd: facts.daily_cost_nano_usd,
+                made_by: facts.made_by,
             }),
         })
     }

@@ -6,10 +6,12 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use secrecy::ExposeSecret;
 use settings::{LogFormat, Settings};
+use telemetry::trace::Traces;
 
 use crate::{
-    admin, background, database, grants, house, people, providers, run, seals, till, training,
+    admin, background, caps, database, grants, house, people, providers, run, seals, till, training,
 };
 
 /// Several subscription services behind one counter.
@@ -51,6 +53,9 @@ enum Command {
     /// Units that tenants have beside their plans.
     #[command(subcommand)]
     Grants(grants::GrantsCommand),
+    /// What a tenant may use in a month, by the house.
+    #[command(subcommand)]
+    Caps(caps::CapsCommand),
     /// API keys.
     #[command(subcommand)]
     Keys(people::KeysCommand),
@@ -123,6 +128,19 @@ pub(crate) struct DataArgs {
     pub(crate) data: PathBuf,
 }
 
+fn traces(settings: &settings::Traces) -> Result<Option<Traces>> {
+    if settings.endpoint.is_empty() {
+        return Ok(None);
+    }
+    let headers = settings.headers.expose_secret().split(',');
+    let headers = headers.filter_map(|header| header.split_once('='));
+    let headers = headers
+        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+        .collect();
+    let traces = Traces::start(&settings.endpoint, headers);
+    traces.context("traces.endpoint can't be used").map(Some)
+}
+
 impl Cli {
     pub(crate) async fn execute(self) -> Result<()> {
         if let Command::Openapi = self.command {
@@ -135,6 +153,8 @@ impl Cli {
         };
         telemetry::start_logging(&settings.log.filter, format)
             .map_err(|error| anyhow::anyhow!("log.filter can't be used: {error}"))?;
+        // spans are sent until the command has ended
+        let _traces = traces(&settings.traces)?;
         match self.command {
             Command::Run(args) => run::everything(settings, args).await,
             Command::Serve(args) => run::one_listener(settings, &args).await,
@@ -163,6 +183,7 @@ impl Cli {
             Command::Plans(command) => admin::plans(&settings, command).await,
             Command::Users(command) => people::users(&settings, command).await,
             Command::Tenants(command) => people::tenants(&settings, command).await,
+            Command::Caps(command) => caps::command(&settings, command).await,
             Command::Grants(command) => grants::command(&settings, command).await,
             Command::Keys(command) => people::keys(&settings, command).await,
             Command::Clients(command) => people::clients(&settings, command).await,

@@ -3,6 +3,7 @@
 
 mod admin;
 mod background;
+mod caps;
 mod cli;
 mod database;
 mod demo;

@@ -32,7 +32,7 @@ pub(crate) enum ProvidersCommand {
         /// Where it answers; where the provider usually does unless given.
         #[arg(long, default_value = "")]
         base_url: String,
-        /// Of Bedrock, such as ap-northeast-1.
+        /// Where it works, such as ap-northeast-1: Bedrock is asked there, and requests may ask for regions.
         #[arg(long, default_value = "")]
         region: String,
         /// Its share of the calls among the keys of the provider.

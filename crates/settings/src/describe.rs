@@ -40,6 +40,8 @@ impl Settings {
                 "log.format",
                 format!("{:?}", self.log.format).to_lowercase(),
             ),
+            ("traces.endpoint", quoted(&self.traces.endpoint)),
+            ("traces.headers", masked(Some(&self.traces.headers))),
             ("mail.smtp_url", masked(Some(&self.mail.smtp_url))),
             ("mail.from", quoted(&self.mail.from)),
             ("hooks.demo_origins", quoted(&self.hooks.demo_origins)),

@@ -23,6 +23,7 @@ pub struct Settings {
     pub database: Database,
     pub plans: Plans,
     pub log: Log,
+    pub traces: Traces,
     pub mail: Mail,
     pub identity: Identity,
     pub billing: Billing,
@@ -90,6 +91,15 @@ pub struct Plans {
 pub struct Log {
     pub filter: String,
     pub format: LogFormat,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Traces {
+    /// Where spans are sent by OTLP over HTTP, such as `http://localhost:4318`. Empty: nowhere.
+    pub endpoint: String,
+    /// Headers that go with them, such as a key: `name=value` with commas between.
+    pub headers: SecretString,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -270,7 +280,7 @@ pub struct Provider {
     pub kind: String,
     #[serde(default)]
     pub base_url: String,
-    /// Of Bedrock, such as ap-northeast-1.
+    /// Where it works, such as ap-northeast-1: Bedrock is asked there, and requests may ask for regions.
     #[serde(default)]
     pub region: String,
     /// Keys with commas between; `key*3` takes three times the work of `key`. A key of Bedrock is `id:secret`.

@@ -1,4 +1,6 @@
-//! Logs and metrics. Logs go to standard error; a line never holds a prompt, a password or a token.
+//! Logs, metrics and traces. Logs go to standard error; a line never holds a prompt, a password or a token.
+
+pub mod trace;
 
 use std::io::IsTerminal;
 

@@ -19,6 +19,7 @@ export type TenantLine = Schemas['OperatorTenant']
 export type TenantBalance = Schemas['UnitBalance']
 export type TenantLot = Schemas['Lot']
 export type OneOffGrant = Schemas['OneOffGrant']
+export type Cap = Schemas['Cap']
 export type NewOneOffGrant = Schemas['NewOneOffGrant']
 export type SubscriptionLine = Schemas['TenantSubscription']
 
@@ -108,6 +109,19 @@ export function giveUnits(tenant: string, key: string, body: NewOneOffGrant): Pr
 export function takeUnitsBack(tenant: string, grant: string, reason: string): Promise<OneOffGrant> {
   const params = { path: { tenant, grant } }
   return unwrap(account.POST('/admin/tenants/{tenant}/grants/{grant}/revoke', { params, body: { reason } }))
+}
+
+export async function getCaps(tenant: string): Promise<Cap[]> {
+  return (await unwrap(account.GET('/admin/tenants/{tenant}/caps', { params: { path: { tenant } } }))).items
+}
+
+export function setCap(tenant: string, unit: string, monthly: number): Promise<Cap> {
+  const params = { path: { tenant, unit } }
+  return unwrap(account.PUT('/admin/tenants/{tenant}/caps/{unit}', { params, body: { monthly } }))
+}
+
+export async function removeCap(tenant: string, unit: string): Promise<void> {
+  await unwrap(account.DELETE('/admin/tenants/{tenant}/caps/{unit}', { params: { path: { tenant, unit } } }))
 }
 
 export interface SubscriptionFilters {

@@ -27,6 +27,7 @@ export type TopUpOffer = Schemas['TopUpOffer']
 export type TopUpOrder = Schemas['TopUpOrder']
 export type TopUpOutcome = Schemas['TopUpOutcome']
 export type Budget = Schemas['Budget']
+export type MemberBudget = Schemas['MemberBudget']
 export type AutoTopUp = Schemas['AutoTopUp']
 export type AutoTopUpOrder = Schemas['AutoTopUpOrder']
 export type Points = Schemas['PointsView']
@@ -94,6 +95,19 @@ export function setBudget(unit: string, wish: { monthly: number; alerts: number[
 
 export async function removeBudget(unit: string): Promise<void> {
   await unwrap(account.DELETE('/billing/budgets/{unit}', { params: { path: { unit } } }))
+}
+
+export async function getMemberBudgets(): Promise<MemberBudget[]> {
+  return (await unwrap(account.GET('/billing/members'))).items
+}
+
+export function setMemberBudget(user: string, unit: string, monthly: number): Promise<MemberBudget> {
+  const params = { path: { user, unit } }
+  return unwrap(account.PUT('/billing/members/{user}/budgets/{unit}', { params, body: { monthly } }))
+}
+
+export async function removeMemberBudget(user: string, unit: string): Promise<void> {
+  await unwrap(account.DELETE('/billing/members/{user}/budgets/{unit}', { params: { path: { user, unit } } }))
 }
 
 export function getPoints(): Promise<Points> {

@@ -554,6 +554,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/tenants/{tenant}/caps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists what the house lets a tenant use in a month, and what it used. The unit `STOREFRONT.cost` is what the models cost there,
+         *     in billionths of a US dollar.
+         */
+        get: operations["list_caps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/tenants/{tenant}/caps/{unit}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets what a tenant may use of a unit in a month. Its own limits may be stricter; of all of them the strictest holds. */
+        put: operations["set_cap"];
+        post?: never;
+        /** Takes a tenant's cap away. */
+        delete: operations["remove_cap"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/tenants/{tenant}/grants": {
         parameters: {
             query?: never;
@@ -1772,6 +1810,49 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists what each member used this month, in sessions and by the keys that the member made, and what each may use; whoever
+         *     does not manage the tenant's money is told of themselves alone. The unit `STOREFRONT.cost` is what the models cost there, in
+         *     billionths of a US dollar.
+         */
+        get: operations["list_member_budgets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/billing/members/{user}/budgets/{unit}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Sets what one member may use of a unit in a month, in sessions and by the keys that the member made; of this, the plan's
+         *     and the tenant's own limit the strictest holds. The unit `STOREFRONT.cost` is what the models cost there, in billionths of a
+         *     US dollar. Admins limit members; owners limit everybody.
+         */
+        put: operations["set_member_budget"];
+        post?: never;
+        /** Takes a member's limit of a unit away. */
+        delete: operations["remove_member_budget"];
         options?: never;
         head?: never;
         patch?: never;
@@ -3299,8 +3380,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Answers in OpenAI's Responses protocol: whole, as a stream, or in the background. `previous_response_id` is refused; the
-         *     conversation is sent whole.
+         * Answers in OpenAI's Responses protocol: whole, as a stream, or in the background. `previous_response_id` goes on from a response
+         *     that was kept; what was said before is read and billed again.
          */
         post: operations["create_response"];
         delete?: never;
@@ -3564,6 +3645,8 @@ export interface components {
             text: string;
             tool_calls: components["schemas"]["ToolCallView"][];
         };
+        /** @enum {string} */
+        AskedPriority: "normal" | "low";
         /** @description One try to deliver. */
         AttemptView: {
             /** @description The first 500 bytes of the answer. */
@@ -3703,6 +3786,11 @@ export interface components {
             alerts: number[];
             /**
              * Format: int64
+             * @description What the house lets the tenant use in a month, whatever is set here.
+             */
+            house_cap: number | null;
+            /**
+             * Format: int64
              * @description What may be used in a month; none: nothing is stopped.
              */
             monthly: number | null;
@@ -3742,6 +3830,24 @@ export interface components {
         CannedView: {
             id: string;
             rule: components["schemas"]["Rule"];
+        };
+        /** @description The most that a tenant may use of a unit in a month, by the house. */
+        Cap: {
+            /** Format: int64 */
+            monthly: number;
+            /** Format: date-time */
+            set_at: string;
+            /** @description An operator's id, or `operator` for the command line. */
+            set_by: string;
+            unit: string;
+            /**
+             * Format: int64
+             * @description In the running month of the tenant's own time zone.
+             */
+            used: number;
+        };
+        Caps: {
+            items: components["schemas"]["Cap"][];
         };
         /**
          * @description What becomes of ticks that came while no node ran.
@@ -4298,7 +4404,8 @@ export interface components {
             processing_time_ms: number | null;
             /**
              * Format: int64
-             * @description Its place among the tenant's own that have not begun; `null` once it has.
+             * @description How many begin before it, and itself, where it waits for a place at a model; else its place among the tenant's own that
+             *     have not begun. `null` once it has.
              */
             queue_position: number | null;
             /** Format: date-time */
@@ -4623,6 +4730,26 @@ export interface components {
             role: components["schemas"]["Role"];
             user: components["schemas"]["UserId"];
         };
+        /** @description What a member used of a unit in the running month, and may use in all. */
+        MemberBudget: {
+            /**
+             * Format: int64
+             * @description What the member may use in a month; none: as much as the tenant.
+             */
+            monthly: number | null;
+            /** Format: date-time */
+            resets_at: string;
+            unit: string;
+            /**
+             * Format: int64
+             * @description Asked for in the running month of the tenant's own time zone.
+             */
+            used: number;
+            user: components["schemas"]["UserId"];
+        };
+        MemberBudgets: {
+            items: components["schemas"]["MemberBudget"][];
+        };
         Members: {
             items: components["schemas"]["Member"][];
         };
@@ -4781,6 +4908,7 @@ export interface components {
             messages?: components["schemas"]["ChatMessage"][] | null;
             /** @description The public name of a model that the plan has; the plan's own choice unless said. */
             model?: string | null;
+            priority?: components["schemas"]["AskedPriority"] | null;
             /** @description A single message of the user's; instead of `messages`. */
             prompt?: string | null;
             /** @description As OpenAI has it: `{"type": "json_object"}` or `{"type": "json_schema", …}`. */
@@ -4868,7 +4996,7 @@ export interface components {
             kind?: string;
             /** @description As the model file names it, such as `openai`. */
             provider: string;
-            /** @description Of Bedrock, such as `ap-northeast-1`. */
+            /** @description Where it works, such as `ap-northeast-1`: Bedrock is asked there, and requests may ask for regions. */
             region?: string;
             /** @description It is never shown again. */
             secret: string;
@@ -6203,6 +6331,19 @@ export interface components {
              * @description From then on new work is refused until the next month, or until this is raised; none: nothing is stopped.
              */
             monthly?: number | null;
+        };
+        /** @description What a tenant may use of a unit in a month. */
+        SetCap: {
+            /** Format: int64 */
+            monthly: number;
+        };
+        /** @description What a member may use of a unit in a month. */
+        SetMemberBudget: {
+            /**
+             * Format: int64
+             * @description From then on the member's new work is refused until the next month, or until this is raised.
+             */
+            monthly: number;
         };
         ShareId: string;
         /** @description A link as its owner sees it. */
@@ -8239,6 +8380,127 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Page_OperatorTenant"];
                 };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_caps: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant: components["schemas"]["TenantId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Caps"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_cap: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant: components["schemas"]["TenantId"];
+                unit: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetCap"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cap"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_cap: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tenant: components["schemas"]["TenantId"];
+                unit: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description The request is refused; `code` says why. */
             "4XX": {
@@ -11709,6 +11971,125 @@ export interface operations {
             };
         };
     };
+    list_member_budgets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberBudgets"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_member_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: components["schemas"]["UserId"];
+                unit: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetMemberBudget"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberBudget"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_member_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: components["schemas"]["UserId"];
+                unit: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     place_order: {
         parameters: {
             query?: never;
@@ -13433,6 +13814,12 @@ export interface operations {
             header?: {
                 /** @description `wait=n`: how many seconds to wait for the end, 60 at most. */
                 prefer?: string | null;
+                /** @description `low`: others may go first where a model takes only so many at once. */
+                "x-noren-priority"?: string | null;
+                /** @description Names of providers with commas between: no other is asked. */
+                "x-noren-providers"?: string | null;
+                /** @description Regions with commas between, such as `ap-northeast-1` or `eu`: what is nowhere else is asked, and a provider that says no region is not. */
+                "x-noren-regions"?: string | null;
                 /** @description `on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free. */
                 "x-noren-cache"?: string | null;
                 /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */

@@ -13,6 +13,10 @@ export const budgetWords = define({
     en: (used: string, all: string) => `${used} of ${all} used this month`,
   },
   reached: { ja: '上限に達したので、新しい利用を止めています', en: 'The limit is reached, so new use has stopped' },
+  houseCap: {
+    ja: (used: string, all: string) => `この店の決めた上限は1か月${all}です。今月は${used}使いました。`,
+    en: (used: string, all: string) => `This house lets you use ${all} a month; ${used} is used.`,
+  },
   until: { ja: (time: string) => `${time}に次の月が始まります`, en: (time: string) => `The next month begins ${time}` },
   raise: { ja: (to: string) => `上限を${to}に上げる`, en: (to: string) => `Raise it to ${to}` },
   save: { ja: '上限を保存する', en: 'Save the limit' },

@@ -53,7 +53,7 @@ export const requestWords = define({
   cancel: { ja: '取り消す', en: 'Cancel' },
   cancelOf: { ja: (id: string) => `${id}を取り消す`, en: (id: string) => `Cancel ${id}` },
   retry: { ja: 'もう一度送る', en: 'Send again' },
-  retryOf: { ja: (id: string) => `${id}をもう一度送る`, en: (id: string) => `Send ${id} again` },
+  retryOf: { ja: (id: string) => `${id}をもう一度送る`, en: (id: string) => `Send again: ${id}` },
   retried: { ja: '新しいリクエストとして送りました。', en: 'Sent as a new request.' },
   noRetry: {
     ja: '本文が残っていないので、送り直せません。',

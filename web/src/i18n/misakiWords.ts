@@ -93,6 +93,10 @@ export const misakiWords = define({
     ja: 'モデルがいま混み合っています。少し待って、もう一度たのんでみてください。',
     en: 'The model is busy right now. Wait a moment, then ask once more.',
   },
+  why_line_full: {
+    ja: 'いま順番を待つ人がたくさんいます。少し待って、もう一度たのんでみてください。',
+    en: 'Many are waiting for their turn. Wait a moment, then ask once more.',
+  },
   why_upstream_unavailable: {
     ja: 'モデルにいまつながりません。しばらくしてから、もう一度たのんでみてください。',
     en: 'The model cannot be reached right now. Ask again in a while.',

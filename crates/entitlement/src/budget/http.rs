@@ -11,7 +11,7 @@ use super::{Budget, Wish};
 use crate::{Entitlement, Error, plan::is_unit};
 
 /// The most that a budget may say.
-const LARGEST: i64 = 1_000_000_000_000_000;
+pub(crate) const LARGEST: i64 = 1_000_000_000_000_000;
 /// The most amounts at which somebody is told.
 const ALERTS: usize = 5;
 
@@ -24,7 +24,7 @@ pub(crate) fn router() -> OpenApiRouter<Entitlement> {
 
 /// The name of what is counted, such as `misaki.chat`.
 #[derive(Debug)]
-struct Unit(String);
+pub(crate) struct Unit(pub(crate) String);
 
 impl FromStr for Unit {
     type Err = Error;

@@ -4,20 +4,21 @@ use sqlx::PgConnection;
 
 use super::{Budget, Kept};
 
-/// What may be used of a unit in a month, if the tenant has set that.
-pub(super) async fn monthly(
+/// What may be used of a unit in a month: as the tenant has set it, and as the house has.
+pub(super) async fn limits(
     conn: &mut PgConnection,
     tenant: TenantId,
     unit: &str,
-) -> sqlx::Result<Option<i64>> {
-    let found = sqlx::query_scalar!(
-        "select monthly from entitlement.budget where tenant_id = $1 and unit = $2",
+) -> sqlx::Result<(Option<i64>, Option<i64>)> {
+    sqlx::query!(
+        "select (select monthly from entitlement.budget where tenant_id = $1 and unit = $2) as own,
+                (select monthly from entitlement.cap where tenant_id = $1 and unit = $2) as cap",
         tenant as TenantId,
         unit,
     )
-    .fetch_optional(conn)
-    .await?;
-    Ok(found.flatten())
+    .map(|row| (row.own, row.cap))
+    .fetch_one(conn)
+    .await
 }
 
 /// What was set aside since and is not given back.
@@ -102,8 +103,11 @@ pub(super) async fn of_tenant(
 ) -> sqlx::Result<Vec<Kept>> {
     sqlx::query_as!(
         Kept,
-        r#"select tenant_id as "tenant: TenantId", unit, monthly, alerts, stopped_at
-           from entitlement.budget where tenant_id = $1 order by unit limit 100"#,
+        r#"select tenant_id as "tenant!: TenantId", unit as "unit!", b.monthly as "monthly?", c.monthly as "cap?",
+                  coalesce(b.alerts, '{}') as "alerts!", b.stopped_at as "stopped_at?", b.tenant_id is not null as "is_own!"
+           from (select * from entitlement.budget where tenant_id = $1) b
+           full join (select * from entitlement.cap where tenant_id = $1) c using (tenant_id, unit)
+           order by unit limit 100"#,
         tenant as TenantId,
     )
     .fetch_all(conn)
@@ -117,8 +121,10 @@ pub(super) async fn find(
 ) -> sqlx::Result<Option<Kept>> {
     sqlx::query_as!(
         Kept,
-        r#"select tenant_id as "tenant: TenantId", unit, monthly, alerts, stopped_at
-           from entitlement.budget where tenant_id = $1 and unit = $2"#,
+        r#"select tenant_id as "tenant!: TenantId", unit as "unit!", b.monthly as "monthly?", c.monthly as "cap?",
+                  coalesce(b.alerts, '{}') as "alerts!", b.stopped_at as "stopped_at?", b.tenant_id is not null as "is_own!"
+           from (select * from entitlement.budget where tenant_id = $1 and unit = $2) b
+           full join (select * from entitlement.cap where tenant_id = $1 and unit = $2) c using (tenant_id, unit)"#,
         tenant as TenantId,
         unit,
     )
@@ -169,7 +175,9 @@ pub(super) async fn moved_after(
 ) -> sqlx::Result<Vec<Kept>> {
     sqlx::query_as!(
         Kept,
-        r#"select b.tenant_id as "tenant: TenantId", b.unit, b.monthly, b.alerts, b.stopped_at from entitlement.budget b
+        r#"select b.tenant_id as "tenant: TenantId", b.unit, b.monthly, null::bigint as "cap?", b.alerts, b.stopped_at,
+                  true as "is_own!"
+           from entitlement.budget b
            where (b.tenant_id, b.unit) > ($1, $2) and exists (
                select from entitlement.block k
                where k.tenant_id = b.tenant_id and (k.unit = b.unit or k.storefront || '.cost' = b.unit) and (k.state = 'open' or k.closed_at > $3))

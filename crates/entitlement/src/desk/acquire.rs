@@ -90,7 +90,7 @@ pub(super) async fn acquire(
     let limits = standing.plan.terms.limits;
     let decision = decide(limits, before.own, &others, before.chunk);
     let mut missing = decision.short.map(|short| (short, decision.idle_elsewhere));
-    grant::ensure(&mut tx, cx, counter.tenant, &standing.plan).await?;
+    let zone = grant::ensure(&mut tx, cx, counter.tenant, &standing.plan).await?;
     let (mut opened, mut closed, mut at_budget) = (None, Vec::new(), None);
     if !before.has_units {
         closed = close_leftover(&mut tx, &room, &before.leftover).await?;
@@ -109,8 +109,7 @@ pub(super) async fn acquire(
         let oldest = loads.iter().filter_map(|load| load.oldest).min();
         let refusal = match short {
             Short::Units => {
-                let at =
-                    grant::resets_at(&mut tx, cx, counter.tenant, &standing, &wish.unit).await?;
+                let at = grant::resets_at(&standing, &wish.unit, zone, now)?;
                 no_units(&catalogue, &standing, &wish, at, at_budget)
             }
             short => no_room(&catalogue, &standing.plan, short, oldest, now),
@@ -287,7 +286,7 @@ fn no_units(
     if let Some(left) = at_budget {
         return Refusal::Budget {
             unit: unit.to_owned(),
-            monthly: left.monthly,
+            limit: left.limit,
             resets_at: left.resets_at,
         };
     }

@@ -38,6 +38,7 @@ fn standing(holds_until: Option<DateTime<Utc>>) -> Arc<Standing> {
         expires_at: None,
         holds_until,
         limits_cost: false,
+        limited: Vec::new(),
     })
 }
 

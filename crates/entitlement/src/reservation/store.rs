@@ -48,13 +48,17 @@ pub(super) async fn insert(
     let leases_until: Vec<DateTime<Utc>> = rows.iter().map(|row| row.lease_until).collect();
     let created: Vec<DateTime<Utc>> = rows.iter().map(|row| row.created_at).collect();
     let keys: Vec<Option<Uuid>> = rows.iter().map(|row| row.key.map(|key| key.0)).collect();
+    let members: Vec<Option<Uuid>> = rows
+        .iter()
+        .map(|row| row.member.map(|user| user.0))
+        .collect();
     let leases: Vec<Uuid> = rows.iter().map(|row| row.lease.0).collect();
     let blocks: Vec<Uuid> = rows.iter().map(|row| row.block.0).collect();
     sqlx::query_scalar!(
         r#"with new as (
                select n.* from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::timestamptz[],
-                      $8::timestamptz[], $9::uuid[], $10::uuid[], $11::uuid[])
-                   as n (id, tenant_id, storefront, unit, amount, ref, lease_until, created_at, key_id, lease_id, block_id)
+                      $8::timestamptz[], $9::uuid[], $10::uuid[], $11::uuid[], $13::uuid[])
+                   as n (id, tenant_id, storefront, unit, amount, ref, lease_until, created_at, key_id, lease_id, block_id, member_id)
            ), lease as (
                select id from entitlement.lease
                where id = any($10) and lease_until > $12 and not stale order by id for key share
@@ -62,7 +66,7 @@ pub(super) async fn insert(
                select id from entitlement.block where id = any($11) and state = 'open' order by id for key share
            )
            insert into entitlement.reservation
-               (id, tenant_id, storefront, unit, amount, ref, lease_until, created_at, key_id, lease_id, block_id)
+               (id, tenant_id, storefront, unit, amount, ref, lease_until, created_at, key_id, lease_id, block_id, member_id)
            select new.* from new join lease on lease.id = new.lease_id join block on block.id = new.block_id
            returning id as "id: ReservationId""#,
         &ids,
@@ -77,6 +81,7 @@ pub(super) async fn insert(
         &leases,
         &blocks,
         now,
+        &members as &[Option<Uuid>],
     )
     .fetch_all(conn)
     .await

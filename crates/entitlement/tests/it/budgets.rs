@@ -60,6 +60,7 @@ async fn a_months_budget_is_kept_to_the_unit_at_two_nodes_and_a_higher_one_holds
         unit,
         monthly,
         retry_after_secs,
+        ..
     } = refused
     else {
         unreachable!("{refused}");
@@ -90,10 +91,11 @@ async fn reserve_costing(
         lease_until: room.cx.clock.now() + Duration::seconds(15),
         daily_cap: None,
         daily_cost,
+        member: None,
     };
     for _ in 0..entitlement::TRIES {
         let admission = entitlement::admit(room, caller, &work).await?;
-        assert!(admission.counts_cost());
+        assert!(admission.is_counted());
         let admission = admission.costing(|| most);
         let mut tx = room.cx.db.begin(caller.scope()).await?;
         let recorded = entitlement::record(&mut tx, room, caller, &work, admission).await?;
@@ -106,7 +108,12 @@ async fn reserve_costing(
     Err(Error::LeasesUnsettled)
 }
 
-async fn settle_costing(room: &Entitlement, caller: Principal, held: &Reservation, cost: i64) {
+pub(crate) async fn settle_costing(
+    room: &Entitlement,
+    caller: Principal,
+    held: &Reservation,
+    cost: i64,
+) {
     let mut tx = room.cx.db.begin(caller.scope()).await.unwrap();
     let used = Usage {
         amount: 1,
@@ -183,4 +190,75 @@ async fn a_months_cost_is_kept_to_at_two_nodes_by_the_most_that_work_may_cost() 
         .await
         .unwrap();
     reserve_costing(&two, caller, 1100, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_house_allows_holds_whatever_a_tenant_allows_itself() {
+    let test = testkit::context().await;
+    let room = open(&test.cx, &plan_file(1000, 100, 100)).await;
+    let caller = guest(&room).await;
+    let meta = RequestMeta::of_the_house("req_test");
+    let by = entitlement::Giver {
+        principal: None,
+        meta: &meta,
+    };
+    let cap = |unit: &'static str, monthly| {
+        entitlement::set_cap(&room, by, (caller.tenant, unit), monthly)
+    };
+    assert_eq!(cap(UNIT, Some(4)).await.unwrap().unwrap().used, 0);
+    let_use(&test, caller, 100).await;
+    assert_eq!(admitted([&room, &room], caller, 8).await, 4);
+    let refused = reserve(&room, caller).await.unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            Error::BudgetReached {
+                monthly: 4,
+                by_house: true,
+                ..
+            }
+        ),
+        "{refused}"
+    );
+    let_use(&test, caller, 3).await;
+    let refused = reserve(&room, caller).await.unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            Error::BudgetReached {
+                monthly: 3,
+                by_house: false,
+                ..
+            }
+        ),
+        "the stricter one is named: {refused}"
+    );
+    cap("misaki.cost", Some(40)).await.unwrap();
+    let_use(&test, caller, 100).await;
+    assert_eq!(cap(UNIT, None).await.unwrap(), None);
+    // 28 are spent
+    let refused = reserve_costing(&room, caller, 13, None).await.unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            Error::CostLimitReached {
+                limit: 40,
+                spent: 28,
+                by_house: true,
+                ..
+            }
+        ),
+        "{refused}"
+    );
+    reserve_costing(&room, caller, 12, None).await.unwrap();
+    let left = entitlement::caps_of(&room, caller.tenant).await.unwrap();
+    let left: Vec<_> = left
+        .iter()
+        .map(|cap| (cap.unit.as_str(), cap.monthly, cap.used))
+        .collect();
+    assert_eq!(left, [("misaki.cost", 40, 28)]);
+    assert!(matches!(
+        cap(UNIT, None).await.unwrap_err(),
+        Error::NoBudget
+    ));
 }

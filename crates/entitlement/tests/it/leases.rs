@@ -29,6 +29,7 @@ async fn work_off(room: &Entitlement, caller: Principal, times: usize) -> usize 
         lease_until: room.cx.clock.now() + Duration::seconds(15),
         daily_cap: None,
         daily_cost: None,
+        member: None,
     };
     let mut left = times;
     while left > 0 {
@@ -198,6 +199,7 @@ async fn work_that_was_given_up_before_its_transaction_committed_takes_nothing()
         lease_until: test.cx.clock.now() + Duration::seconds(15),
         daily_cap: None,
         daily_cost: None,
+        member: None,
     };
     drop(entitlement::admit(&room, caller, &work).await.unwrap());
     let mut tx = room.cx.db.begin(caller.scope()).await.unwrap();

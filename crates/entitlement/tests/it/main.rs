@@ -7,6 +7,7 @@
 
 mod budgets;
 mod leases;
+mod members;
 mod one_off;
 mod plans;
 mod reservations;
@@ -77,6 +78,7 @@ async fn reserve(room: &Entitlement, caller: Principal) -> Result<Reservation, E
         lease_until,
         daily_cap: None,
         daily_cost: None,
+        member: None,
     };
     let reservation = entitlement::reserve(&mut tx, room, caller, &work).await?;
     tx.commit().await?;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Batch, BatchId, Endpoint, MOST_OPEN, RunBatch, Status, WINDOW, store};
 use crate::{
-    Gateway,
+    DataPolicy, Error, Gateway,
     door::{Dialect, Turned, Visit, json as answer, lang},
     file::{
         self, FileId, KEPT_SECONDS,
@@ -54,6 +54,10 @@ pub(crate) async fn create_batch(State(room): State<Gateway>, request: Request) 
     let created = async {
         let visit = Visit::begin(&room, request, DIALECT).await?;
         file::http::require_somebody(&visit.caller)?;
+        if DataPolicy::of(&visit.headers)?.limits() {
+            // its lines are asked later, by what is kept of them
+            return Err(Error::DataPolicyUnsupported.into());
+        }
         let batch = begin(&room, &visit.caller, &visit.body).await?;
         Ok(answer(StatusCode::OK, &shown(&batch)))
     };

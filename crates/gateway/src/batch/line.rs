@@ -87,6 +87,10 @@ fn asked(line: &mut Value, endpoint: Endpoint) -> Result<Asked, Refusal> {
                 let message = "A batch is in the background by itself.";
                 return Err(Refusal::at("/background", message));
             }
+            if ask.card.previous.is_some() {
+                let message = "A line of a batch goes on from no other response.";
+                return Err(Refusal::at("/previous_response_id", message));
+            }
             Ok(Asked::Response(Box::new(ask)))
         }
     }

@@ -22,7 +22,7 @@ use super::{
     validate::validate,
 };
 use crate::{
-    Ask, AskVectors, CacheUse, Error, Gateway, RunId, State, Terms, admit,
+    Ask, AskVectors, CacheUse, DataPolicy, Error, Gateway, Priority, RunId, State, Terms, admit,
     door::{Turned, VECTORS, collect, face, kept_body, so_far},
     embed::{EmbeddingId, Noted, embed_noted},
     file, get, launch,
@@ -34,6 +34,8 @@ const LINES_AT_ONCE: usize = 4;
 const TURN: Duration = Duration::from_secs(20);
 /// How often a line is asked whose process died under it.
 const MOST_TRIES: i32 = 3;
+/// How long a line of a batch stays away from a line before a model that was full.
+const PUSHED_OUT: Duration = Duration::from_secs(10);
 /// How many lines are looked at or given up at once.
 const PAGE: i64 = 200;
 /// The most that a batch leaves, in bytes.
@@ -296,6 +298,7 @@ impl<'a> Turn<'a> {
                 door: "batch",
                 is_shown: true,
                 tags: vec![self.batch.id.to_string()],
+                priority: Priority::Low,
                 ..Terms::default()
             },
         };
@@ -329,7 +332,13 @@ impl<'a> Turn<'a> {
         }
         // nobody has heard what it said; whoever goes on asks anew
         if is_lost(&view) && line.tries < MOST_TRIES && self.caller.is_some() {
-            return Ok(Left::Again(Duration::ZERO));
+            let is_pushed_out = view.reason.as_deref() == Some("line_full");
+            let wait = if is_pushed_out {
+                PUSHED_OUT
+            } else {
+                Duration::ZERO
+            };
+            return Ok(Left::Again(wait));
         }
         let request_id = Some(run.to_string());
         let written = match heard {
@@ -385,6 +394,8 @@ impl<'a> Turn<'a> {
             model: Some(model.clone()),
             request: ask.request,
             cache: CacheUse::default(),
+            priority: Priority::Low,
+            policy: DataPolicy::default(),
         };
         let note = {
             let (room, batch, line) = (room.clone(), self.batch.clone(), line.clone());
@@ -496,7 +507,7 @@ fn trouble((code, message): (&str, &str)) -> Value {
 }
 
 fn is_lost(run: &crate::RunView) -> bool {
-    run.state == State::Failed && run.reason.as_deref() == Some("node_lost")
+    run.state == State::Failed && matches!(run.reason.as_deref(), Some("node_lost" | "line_full"))
 }
 
 /// What passes by itself is waited for; what doesn't is the line's answer.

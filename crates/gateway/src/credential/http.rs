@@ -49,7 +49,7 @@ struct NewProviderCredential {
     #[serde(default)]
     #[schema(max_length = 300)]
     base_url: String,
-    /// Of Bedrock, such as `ap-northeast-1`.
+    /// Where it works, such as `ap-northeast-1`: Bedrock is asked there, and requests may ask for regions.
     #[serde(default)]
     #[schema(max_length = 40)]
     region: String,

@@ -14,6 +14,7 @@ use super::{CredentialId, CredentialView, begin, place, store};
 use crate::{
     Error, Gateway,
     route::{AfterBreak, ApiKey, Routes, Target, Use},
+    shadow::Shadow,
 };
 
 /// How often a node looks whether keys were changed.
@@ -78,6 +79,14 @@ impl LiveRoutes {
 
     pub(crate) fn after_break(&self, route: &str) -> AfterBreak {
         self.now().after_break(route)
+    }
+
+    pub(crate) fn has_shadow(&self, route: &str) -> bool {
+        self.now().has_shadow(route)
+    }
+
+    pub(crate) fn shadow(&self, route: &str) -> Option<Shadow> {
+        self.now().shadow(route)
     }
 
     pub(crate) fn use_of(&self, route: &str) -> Option<Use> {

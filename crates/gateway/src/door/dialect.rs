@@ -206,6 +206,13 @@ pub(crate) fn failure(reason: &str) -> Problem {
             "The model's provider does not answer at the moment. Please try again in a while.",
         )
         .with_retry_after(10),
+        "line_full" => problem(
+            503,
+            "line_full",
+            "このモデルには多くの依頼が並んでいます。少し待ってからお試しください。",
+            "Too many are waiting for this model. Please try again in a moment.",
+        )
+        .with_retry_after(5),
         "upstream_refused" => problem(
             400,
             "upstream_refused",
@@ -298,6 +305,7 @@ mod tests {
         for reason in [
             "upstream_busy",
             "upstream_unavailable",
+            "line_full",
             "upstream_refused",
             "upstream_denied",
             "upstream_stalled",

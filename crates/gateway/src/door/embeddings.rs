@@ -6,8 +6,8 @@ use axum::{
 };
 use llm::openai::door::{read_embed, write_embed};
 
-use super::{Dialect, Visit, dialect::json, lang, openai::name_run, wants_no_trace};
-use crate::{AskVectors, CacheUse, Gateway, embed};
+use super::{Dialect, Visit, dialect::json, lang, openai::name_run, priority, wants_no_trace};
+use crate::{AskVectors, CacheUse, DataPolicy, Gateway, embed};
 
 const DIALECT: Dialect = Dialect::OpenAi;
 /// What vectors are counted in.
@@ -30,6 +30,8 @@ pub(super) async fn create_embedding(State(room): State<Gateway>, request: Reque
             model: Some(model.clone()),
             request: asked.request,
             cache: CacheUse::of(&visit.headers)?.where_kept(!wants_no_trace(&visit.headers)),
+            policy: DataPolicy::of(&visit.headers)?,
+            priority: priority(&visit.headers, None)?,
         };
         let made = embed(&room, &visit.caller, ask).await?;
         let body = write_embed(&made.answer, &model, asked.encoding);

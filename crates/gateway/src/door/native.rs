@@ -18,9 +18,9 @@ use llm::{ChatRequest, openai::door::read_chat};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{collect, start, wants_no_trace};
+use super::{collect, priority, start, wants_no_trace};
 use crate::{
-    Ask, CacheUse, Error, Gateway, InferenceView, RunId, Terms, cancel,
+    Ask, CacheUse, DataPolicy, Error, Gateway, InferenceView, Priority, RunId, Terms, cancel,
     repeat::Repeat,
     run::{self, InferenceResult, Quote, quote, result, view},
 };
@@ -77,9 +77,27 @@ pub(super) struct NewInference {
     max_cost_nano_usd: Option<i64>,
     /// `false`: what is asked is not kept, and what is answered only for a minute after the end.
     store: Option<bool>,
+    /// `low`: others may go first where a model takes only so many at once. As the header `X-Noren-Priority`.
+    priority: Option<AskedPriority>,
     /// Words by which the caller sorts its usage.
     #[schema(max_items = 10)]
     tags: Option<Vec<String>>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum AskedPriority {
+    Normal,
+    Low,
+}
+
+impl From<AskedPriority> for Priority {
+    fn from(asked: AskedPriority) -> Self {
+        match asked {
+            AskedPriority::Normal => Self::Normal,
+            AskedPriority::Low => Self::Low,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize, Serialize, utoipa::ToSchema)]
@@ -230,6 +248,8 @@ impl NewInference {
                 cache: CacheUse::of(headers)?,
                 small_talk: Vec::new(),
                 judge: None,
+                policy: DataPolicy::of(headers)?,
+                priority: priority(headers, self.priority.map(Priority::from))?,
             },
         })
     }
@@ -242,6 +262,9 @@ const NAME: &str = "native";
 /// a day, however often it is sent.
 #[utoipa::path(post, path = "/inference", operation_id = "start_inference", tag = "inference", request_body = NewInference,
     params(("prefer" = Option<String>, Header, description = "`wait=n`: how many seconds to wait for the end, 60 at most."),
+           ("x-noren-priority" = Option<String>, Header, description = "`low`: others may go first where a model takes only so many at once."),
+           ("x-noren-providers" = Option<String>, Header, description = "Names of providers with commas between: no other is asked."),
+           ("x-noren-regions" = Option<String>, Header, description = "Regions with commas between, such as `ap-northeast-1` or `eu`: what is nowhere else is asked, and a provider that says no region is not."),
            ("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free.")),
     security(("inference_token" = []), ("api_key" = []), ("access_token" = [])),
     responses((status = 200, description = "It has ended within the time that the caller would wait.", body = InferenceResult),

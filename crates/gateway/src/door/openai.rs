@@ -29,9 +29,10 @@ pub(super) async fn create_chat_completion(
 ) -> Response {
     let lang = lang(request.headers());
     let answered = async {
-        let visit = Visit::begin(&room, request, DIALECT).await?;
+        let mut visit = Visit::begin(&room, request, DIALECT).await?;
         let asked = read_chat(&visit.body)?;
         let (model, streams) = (asked.request.model.clone(), asked.request.stream);
+        visit.may_wait = asked.may_wait;
         let begun = visit
             .start(&room, Some(model.clone()), asked.request)
             .await?;

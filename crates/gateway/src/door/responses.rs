@@ -11,7 +11,7 @@ use axum::{
 use identity::{InferenceCaller, Principal, TenantId};
 use kernel::Lang;
 use llm::{
-    Face, Refusal, StreamEvent, Usage,
+    Face, Message, Part, Refusal, Role, StreamEvent, Usage,
     openai::door::{ResponseCard, ResponseState, ResponseWriter, read_response},
 };
 use serde_json::{Value, json};
@@ -23,6 +23,7 @@ use super::{
     dialect::{self, failure},
     lang, sse,
     tell::{Write, so_far},
+    wants_no_trace,
 };
 use crate::{Error, Gateway, RunId, State as RunState, cancel};
 use store::Kept;
@@ -31,8 +32,8 @@ const DIALECT: Dialect = Dialect::OpenAi;
 /// How long a run that is stopped may take to end before it is shown as it is.
 const STOP: Duration = Duration::from_secs(3);
 
-/// Answers in OpenAI's Responses protocol: whole, as a stream, or in the background. `previous_response_id` is refused; the
-/// conversation is sent whole.
+/// Answers in OpenAI's Responses protocol: whole, as a stream, or in the background. `previous_response_id` goes on from a response
+/// that was kept; what was said before is read and billed again.
 #[utoipa::path(post, path = "/v1/responses", operation_id = "create_response", tag = "openai",
     request_body = serde_json::Value,
     params(("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free.")),
@@ -41,14 +42,27 @@ const STOP: Duration = Duration::from_secs(3);
 pub(super) async fn create_response(State(room): State<Gateway>, request: Request) -> Response {
     let lang = lang(request.headers());
     let answered = async {
-        let visit = Visit::begin(&room, request, DIALECT).await?;
-        let asked = read_response(&visit.body)?;
+        let mut visit = Visit::begin(&room, request, DIALECT).await?;
+        let mut asked = read_response(&visit.body)?;
+        if let Some(previous) = &asked.card.previous {
+            let before = said_before(&room, &visit.caller, previous).await?;
+            asked.follow(before)?;
+        }
         let (model, streams) = (asked.request.model.clone(), asked.request.stream);
+        let said = (asked.card.store && !wants_no_trace(&visit.headers))
+            .then(|| Json(asked.conversation().to_vec()));
+        visit.may_wait = asked.may_wait;
         let begun = visit
             .start(&room, Some(model.clone()), asked.request)
             .await?;
         let id = begun.id;
-        let kept = keep(&room, visit.caller.principal, id, model, asked.card).await?;
+        let kept = Kept {
+            model,
+            card: Json(asked.card),
+            created_at: room.cx.clock.now(),
+            conversation: said,
+        };
+        let kept = keep(&room, visit.caller.principal, id, kept).await?;
         let in_background = kept.card.background;
         let mut response = if streams {
             let aborts = visit.aborts() && !in_background;
@@ -183,23 +197,12 @@ impl Wish {
 }
 
 /// Keeps what is to be repeated, unless the caller wants nothing kept.
-async fn keep(
-    room: &Gateway,
-    caller: Principal,
-    id: RunId,
-    model: String,
-    card: ResponseCard,
-) -> Result<Kept, Turned> {
-    let kept = Kept {
-        model,
-        card: Json(card),
-        created_at: room.cx.clock.now(),
-    };
+async fn keep(room: &Gateway, caller: Principal, id: RunId, kept: Kept) -> Result<Kept, Turned> {
     if !kept.card.store {
         return Ok(kept);
     }
     let mut tx = room.cx.db.begin(caller.scope()).await?;
-    store::insert(&mut tx, caller.tenant, id, &kept).await?;
+    store::insert(&mut tx, (caller.tenant, caller.key), id, &kept).await?;
     // the same request again is told what the first was
     let first = store::find(&mut tx, id).await?;
     tx.commit().await?;
@@ -216,6 +219,40 @@ async fn find(
     let kept = store::find(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
     tx.commit().await?;
     Ok((id, kept))
+}
+
+/// What was said up to a response, and the response. Its instructions are not part of it: each request brings its own.
+///
+/// Source: <https://platform.openai.com/docs/api-reference/responses/create#responses-create-previous_response_id>.
+async fn said_before(
+    room: &Gateway,
+    caller: &InferenceCaller,
+    response: &str,
+) -> Result<Vec<Message>, Turned> {
+    let place = "/previous_response_id";
+    let unknown = || {
+        let message =
+            "This response is not known: it was not stored, or what was said in it is gone.";
+        Turned::from(Refusal::at(place, message).coded("previous_response_not_found"))
+    };
+    let id = named(response).map_err(|_| unknown())?;
+    let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
+    let kept = store::find(&mut tx, id).await?;
+    tx.commit().await?;
+    let Json(mut messages) = kept
+        .and_then(|kept| kept.conversation)
+        .ok_or_else(unknown)?;
+    let (run, said) = so_far(room, caller.principal, id).await?;
+    if run.state != RunState::Completed {
+        return Err(Refusal::at(place, "This response has not been completed.").into());
+    }
+    let text = (!said.text.is_empty()).then_some(Part::Text(said.text));
+    let calls = said.calls.into_iter().map(Part::Call);
+    messages.push(Message {
+        role: Role::Assistant,
+        parts: text.into_iter().chain(calls).collect(),
+    });
+    Ok(messages)
 }
 
 /// A response's id is its run's behind another prefix.
@@ -243,7 +280,14 @@ pub(crate) async fn kept_body(
     (model, card): (String, ResponseCard),
     lang: Lang,
 ) -> Result<Value, Turned> {
-    let kept = keep(room, caller, id, model, card).await?;
+    let kept = Kept {
+        model,
+        card: Json(card),
+        created_at: room.cx.clock.now(),
+        // nothing goes on from a line of a batch
+        conversation: None,
+    };
+    let kept = keep(room, caller, id, kept).await?;
     body(room, caller, id, kept, lang).await
 }
 

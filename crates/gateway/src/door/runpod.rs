@@ -27,7 +27,9 @@ use super::{
     lang,
     tell::{Told, told},
 };
-use crate::{Ask, Error, Gateway, RunId, RunView, admit, cancel, get, launch, run::snapshot};
+use crate::{
+    Ask, DataPolicy, Error, Gateway, RunId, RunView, admit, cancel, get, launch, run::snapshot,
+};
 
 pub(crate) use hook::tell_ends;
 pub use hook::{TellJobsEnd, Teller};
@@ -227,12 +229,14 @@ async fn begin(
         .await?;
     let id = begun.id;
     let principal = visit.caller.principal;
+    let is_limited = DataPolicy::of(&visit.headers)?.limits();
     let now = room.cx.clock.now();
     let kept = store::NewJob {
         id,
         tenant: principal.tenant,
         shape: mark(job.shape),
-        ask: Json(&job.request),
+        // where it may go is not kept with it, so it goes nowhere else by itself
+        ask: (!is_limited).then_some(Json(&job.request)),
         webhook: job.webhook.as_deref(),
         now,
     };
@@ -297,7 +301,11 @@ async fn retry(room: &Gateway, visit: &Visit, id: RunId) -> Result<(), Turned> {
         return Err(Refusal::at("/job", "Only a job that failed can be tried again.").into());
     }
     let Some(Json(request)) = job.ask else {
-        return Err(Refusal::at("/job", "This job is too old to be tried again.").into());
+        return Err(Refusal::at(
+            "/job",
+            "This job is too old to be tried again, or its request said where it may go.",
+        )
+        .into());
     };
     let ask = Ask {
         purpose: visit.purpose("chat"),

@@ -1,6 +1,7 @@
 use futures::stream;
 use llm::{ChatRequest, anthropic};
 use secrecy::{ExposeSecret, SecretString};
+use telemetry::trace;
 
 use super::{ANSWER_LIMIT, Opened, Trouble, accepted, read, streamed};
 use crate::Target;
@@ -16,6 +17,7 @@ pub(super) async fn open(
     let mut call = http
         .post(format!("{base_url}/v1/messages"))
         .header("anthropic-version", anthropic::VERSION)
+        .headers(trace::outgoing())
         .json(&anthropic::encode(request));
     if let Some(key) = key {
         call = call.header("x-api-key", key.expose_secret());

@@ -5,6 +5,7 @@ use llm::{
 };
 use reqwest::{Url, header::CONTENT_TYPE};
 use secrecy::{ExposeSecret, SecretString};
+use telemetry::trace;
 
 use super::{ANSWER_LIMIT, Opened, Trouble, accepted, read, streamed};
 use crate::{Gateway, Target};
@@ -27,6 +28,7 @@ pub(super) async fn open(
     let mut call = room
         .http
         .post(url.clone())
+        .headers(trace::outgoing())
         .header(CONTENT_TYPE, "application/json");
     if let Some(key) = key {
         let who = credentials(key.expose_secret())

@@ -1,6 +1,7 @@
 use futures::stream;
 use llm::{ChatRequest, EmbedAnswer, EmbedRequest, openai};
 use secrecy::{ExposeSecret, SecretString};
+use telemetry::trace;
 
 use super::{ANSWER_LIMIT, Opened, Trouble, accepted, read, streamed};
 use crate::{RunId, Target};
@@ -18,6 +19,7 @@ pub(super) async fn open(
         .post(url)
         // what it writes down of this call can then be compared with the run
         .header("x-client-request-id", run.to_string())
+        .headers(trace::outgoing())
         .json(&openai::encode(request));
     if let Some(key) = key {
         call = call.bearer_auth(key.expose_secret());
@@ -45,7 +47,10 @@ pub(super) async fn embed(
 ) -> Result<EmbedAnswer, Trouble> {
     let url = format!("{}/embeddings", target.base_url.trim_end_matches('/'));
     // numbers, since not every server of this protocol knows base64
-    let mut call = http.post(url).json(&openai::encode_embed(request, false));
+    let mut call = http
+        .post(url)
+        .headers(trace::outgoing())
+        .json(&openai::encode_embed(request, false));
     if let Some(key) = key {
         call = call.bearer_auth(key.expose_secret());
     }

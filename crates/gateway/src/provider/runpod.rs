@@ -10,6 +10,7 @@ use llm::{
 };
 use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
+use telemetry::trace;
 use tokio::time::sleep;
 
 use super::{ANSWER_LIMIT, Opened, Trouble, accepted, read};
@@ -126,6 +127,7 @@ impl Place {
             url.extend(part.chars().filter(|c| kept(*c)));
         }
         let call = self.room.http.request(method, url);
+        let call = call.headers(trace::outgoing());
         match &self.key {
             Some(key) => call.bearer_auth(key.expose_secret()),
             None => call,

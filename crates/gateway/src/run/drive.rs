@@ -4,10 +4,11 @@ use entitlement::{Outcome, Settled, Usage, settle};
 use futures::{FutureExt, StreamExt};
 use llm::{StreamEvent, tokens};
 use serde_json::json;
+use telemetry::trace::Span;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 
 use super::{
-    Admitted, Event, EventKind, RunId, State,
+    Admitted, Comparable, Event, EventKind, RunId, State,
     live::Feed,
     reader::{WHOLE_ENDS_AT, before_the_end},
     store::{self, Ending},
@@ -20,6 +21,8 @@ use crate::{
     guard::{Guard, Refusal},
     provider::{Events, Meaning, Trouble},
     route::{AfterBreak, Price},
+    shadow::{self, Given},
+    traced,
 };
 
 /// How often a silent run says that it is alive and looks whether it is to stop.
@@ -41,6 +44,7 @@ pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
                 .deadline
                 .unwrap_or(Duration::MAX)
                 .min(room.node.patience.run),
+        span: run.span.clone(),
         room: &room,
         run: &run,
         feed: &feed,
@@ -61,7 +65,12 @@ pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
         refused: None,
     };
     let verdict = driver.generate().await;
-    match driver.finish(verdict).await {
+    let finished = driver.finish(verdict).await;
+    if finished.is_ok() && verdict == Verdict::Completed {
+        driver.compare();
+    }
+    traced::ended(&driver.span, verdict);
+    match finished {
         Ok(()) => {}
         Err(error) => {
             tracing::error!(run = %id, %error, "a run could not be ended; it will be rescued");
@@ -83,6 +92,8 @@ pub(crate) enum Verdict {
     UpstreamDenied,
     /// Every target was left alone, since none answered of late.
     UpstreamUnavailable,
+    /// Too many wait for every target already, or it took too long.
+    LineFull,
     UpstreamStalled,
     UpstreamGarbled,
     Deadline,
@@ -110,6 +121,7 @@ impl Verdict {
             Self::UpstreamRefused => Some("upstream_refused"),
             Self::UpstreamDenied => Some("upstream_denied"),
             Self::UpstreamUnavailable => Some("upstream_unavailable"),
+            Self::LineFull => Some("line_full"),
             Self::UpstreamStalled => Some("upstream_stalled"),
             Self::UpstreamGarbled => Some("upstream_garbled"),
             Self::Deadline => Some("deadline"),
@@ -150,6 +162,7 @@ impl Verdict {
 }
 
 pub(super) struct Driver<'a> {
+    pub(super) span: Span,
     pub(super) room: &'a Gateway,
     pub(super) run: &'a Admitted,
     pub(super) feed: &'a Feed,
@@ -189,7 +202,7 @@ impl Driver<'_> {
             return self.say_again(again);
         }
         loop {
-            let (upstream, target) = match self.open().await {
+            let (upstream, target, call) = match self.open().await {
                 Ok(opened) => opened,
                 Err(verdict) => return verdict,
             };
@@ -208,6 +221,8 @@ impl Driver<'_> {
                 verdict => self.look(true).unwrap_or(verdict),
             };
             self.seal();
+            traced::used(&call, &self.model, self.usage);
+            traced::ended(&call, verdict);
             if verdict.is_the_upstreams() {
                 self.room.node.health.failed(&target.name(), None);
                 self.broke.push(target.name());
@@ -243,6 +258,24 @@ impl Driver<'_> {
             self.note(EventKind::Delta, said.clone());
         }
         Verdict::Completed
+    }
+
+    /// Has another model asked the same, now that the answer is given.
+    fn compare(&self) {
+        let Some(Comparable { route, key }) = &self.run.comparable else {
+            return;
+        };
+        if self.run.again.is_none() {
+            let given = Given {
+                tenant: self.run.tenant,
+                key: *key,
+                route: route.clone(),
+                request: self.run.request.clone(),
+                text: self.output.clone(),
+                seed: self.run.seed(),
+            };
+            shadow::follow(self.room, given);
+        }
     }
 
     /// Under what the answer is kept for those who ask the same, when that is wanted and it is whole and of one target.
@@ -491,6 +524,7 @@ impl Driver<'_> {
             output: tokens::estimate(&self.output) + unseen,
             cached: 0,
         });
+        traced::used(&self.span, &self.model, Some(usage));
         let was_shown = !self.output.is_empty();
         let refused_for = self.withdraw();
         let ending = Ending {

@@ -3,6 +3,7 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use llm::CodecError;
 use serde_json::json;
+use telemetry::trace::Span;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
@@ -11,8 +12,10 @@ use super::{
 };
 use crate::{
     attempts::{Attempts, Then},
+    places::{Guest, NoPlace, Place, Priority},
     provider::{self, Events, Trouble},
-    route::Target,
+    route::{Target, Use},
+    traced,
 };
 
 /// How long a target keeps somebody waiting before each line of small talk.
@@ -25,25 +28,39 @@ const ASIDES: [Duration; 3] = [
 impl Driver<'_> {
     /// Opens a target of the route and waits for its first word. Nothing of it has been shown yet, so as long as calls
     /// are left, another may be tried.
-    pub(super) async fn open(&mut self) -> Result<(Events, Target), Verdict> {
+    pub(super) async fn open(&mut self) -> Result<(Events, Target, Span), Verdict> {
         let (room, run) = (self.room, self.run);
         let seed = run.seed() ^ u64::from(self.takeovers);
-        let mut attempts = Attempts::new(&room.node.health, &run.targets, &self.broke, seed);
+        let mut attempts = Attempts::new(
+            &room.node.health,
+            &run.targets,
+            &self.broke,
+            seed,
+            |target| room.node.places.is_full(target),
+        );
         let mut verdict = Verdict::UpstreamUnavailable;
         while let Some(target) = attempts.turn() {
+            let Ok(mut place) = self.place(target).await? else {
+                verdict = Verdict::LineFull;
+                continue;
+            };
             while let Some(call) = attempts.call() {
-                let trouble = match self.call(target, call.key).await? {
+                let span = traced::of_call(&self.span, target, Use::Chat);
+                let calling = self.call(target, call.key, span.clone());
+                let called = calling.await;
+                let trouble = match called.inspect_err(|verdict| traced::ended(&span, *verdict))? {
                     Ok(events) => {
                         let events = match attempts.succeeded() {
-                            Some(underway) => underway.until_the_last(events),
+                            Some(underway) => underway.until_the_last(events, place.take()),
                             None => events,
                         };
-                        return Ok((events, target.clone()));
+                        return Ok((events, target.clone(), span));
                     }
                     Err(trouble) => trouble,
                 };
                 tracing::warn!(run = %run.id, provider = target.provider, model = target.model, error = %trouble, "upstream");
                 verdict = Verdict::of(trouble.meaning());
+                traced::ended(&span, verdict);
                 match attempts.failed(&trouble) {
                     Then::GoOn => {}
                     Then::Wait(wait) => self.pause(wait).await?,
@@ -54,15 +71,36 @@ impl Driver<'_> {
         Err(verdict)
     }
 
+    /// Waits for a place at a target that has so many of them; what may wait waits as long as it may run.
+    async fn place(&mut self, target: &Target) -> Result<Result<Option<Place>, NoPlace>, Verdict> {
+        if target.room.is_none() {
+            return Ok(Ok(None));
+        }
+        let (node, run) = (&self.room.node, self.run);
+        let within = match run.priority {
+            Priority::Low => node.patience.run,
+            Priority::Live | Priority::Normal => node.patience.line,
+        };
+        let guest = Guest {
+            run: run.id.0,
+            tenant: run.tenant,
+            priority: run.priority,
+        };
+        self.while_alive(node.places.take(target, guest, within))
+            .await
+    }
+
     /// Makes one call and waits for its first event; an error outside means that the run is to end.
     async fn call(
         &mut self,
         target: &Target,
         key: Option<usize>,
+        span: Span,
     ) -> Result<Result<Events, Trouble>, Verdict> {
         let mut request = self.request();
         request.model.clone_from(&target.model);
         request.stream = target.streams;
+        traced::asks(&span, &request);
         let room = self.room.clone();
         let run = (self.run.id, self.run.tenant);
         let (of, secret) = (
@@ -82,7 +120,7 @@ impl Driver<'_> {
                 .ok_or(CodecError::Truncated)??;
             Ok(stream::iter([Ok(first)]).chain(events).boxed())
         };
-        self.while_alive(opening).await
+        self.while_alive(span.around(opening)).await
     }
 
     /// Makes the next line of small talk when it is time for it.

@@ -58,7 +58,8 @@ pub struct InferenceView {
     pub model_used: String,
     /// Where it came in: native, openai, anthropic, runpod, or a storefront.
     pub door: String,
-    /// Its place among the tenant's own that have not begun; `null` once it has.
+    /// How many begin before it, and itself, where it waits for a place at a model; else its place among the tenant's own that
+    /// have not begun. `null` once it has.
     #[schema(required)]
     pub queue_position: Option<i64>,
     pub created_at: DateTime<Utc>,
@@ -159,6 +160,17 @@ pub(crate) struct Row {
     pub(crate) last_event: i32,
 }
 
+impl Row {
+    /// Says its place in the line where this process has it in one.
+    fn stand_in_line(&mut self, room: &Gateway) {
+        if self.state == State::Queued
+            && let Some(place) = room.node.places.place_of(self.id.0)
+        {
+            self.queue_position = i64::try_from(place).ok();
+        }
+    }
+}
+
 impl From<Row> for InferenceView {
     fn from(row: Row) -> Self {
         let failed = row.reason.filter(|_| row.state == State::Failed);
@@ -206,8 +218,9 @@ pub(crate) async fn view(
     id: RunId,
 ) -> Result<InferenceView, Error> {
     let mut tx = room.cx.db.begin(caller.scope()).await?;
-    let row = store::view(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
+    let mut row = store::view(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
     tx.commit().await?;
+    row.stand_in_line(room);
     Ok(row.into())
 }
 
@@ -221,8 +234,9 @@ pub(crate) async fn result(
     id: RunId,
 ) -> Result<(InferenceView, Option<InferenceResult>), Error> {
     let mut tx = room.cx.db.begin(caller.scope()).await?;
-    let row = store::view(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
+    let mut row = store::view(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
     if !row.state.is_ended() {
+        row.stand_in_line(room);
         return Ok((row.into(), None));
     }
     if row.state == State::Failed {

@@ -81,6 +81,8 @@ impl Bar {
                 dimensions,
             },
             cache: CacheUse::ON,
+            priority: gateway::Priority::Normal,
+            policy: gateway::DataPolicy::default(),
         };
         gateway::embed(&self.room, &self.caller, ask).await.unwrap()
     }

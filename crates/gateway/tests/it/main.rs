@@ -10,6 +10,7 @@ mod cached;
 mod credentials;
 mod endings;
 mod history;
+mod lines;
 mod nodes;
 mod reconciled;
 mod streams;
@@ -40,6 +41,7 @@ const PATIENCE: Patience = Patience {
     connect: Duration::from_secs(2),
     silence: Duration::from_millis(1500),
     run: Duration::from_secs(30),
+    line: Duration::from_secs(30),
 };
 
 impl Bar {

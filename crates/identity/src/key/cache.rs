@@ -114,6 +114,7 @@ mod tests {
             ip_ranges: None,
             daily_cap: None,
             daily_cost_nano_usd: None,
+            made_by: None,
             expires_at: None,
         };
         cache.keep(hash(&known), Arc::new(facts), cache.epoch());
@@ -162,6 +163,7 @@ mod tests {
             ip_ranges: None,
             daily_cap: None,
             daily_cost_nano_usd: None,
+            made_by: None,
             expires_at: None,
         });
         let before = cache.epoch();

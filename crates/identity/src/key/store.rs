@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::{Facts, Key, KeyStatus, KeyTerms};
 use crate::{KeyId, Permission, Principal, TenantId, UserId};
 
+/// Writes a key. What a key makes belongs to whoever made that key, and ends with their membership.
 pub(super) async fn insert(
     conn: &mut PgConnection,
     id: KeyId,
@@ -18,7 +19,8 @@ pub(super) async fn insert(
         "insert into identity.api_key
              (id, tenant_id, created_by, name, storefront, scopes, models, ip_ranges, daily_cap, expires_at, created_at,
               daily_cost_nano_usd)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+         values ($1, $2, coalesce($3, (select k.created_by from identity.api_key k where k.id = $13)), $4, $5, $6, $7, $8, $9, $10,
+                 $11, $12)",
         id as KeyId,
         by.tenant as TenantId,
         by.user as Option<UserId>,
@@ -31,6 +33,7 @@ pub(super) async fn insert(
         terms.expires_at,
         now,
         terms.daily_cost_nano_usd,
+        by.key as Option<KeyId>,
     )
     .execute(conn)
     .await
@@ -67,6 +70,7 @@ struct FactsRow {
     ip_ranges: Option<Vec<String>>,
     daily_cap: Option<i64>,
     daily_cost_nano_usd: Option<i64>,
+    made_by: Option<UserId>,
     expires_at: Option<DateTime<Utc>>,
 }
 
@@ -81,6 +85,7 @@ impl FactsRow {
             ip_ranges: self.ip_ranges.map(|ranges| networks(&ranges)),
             daily_cap: self.daily_cap,
             daily_cost_nano_usd: self.daily_cost_nano_usd,
+            made_by: self.made_by,
             expires_at: self.expires_at,
         }
     }
@@ -93,7 +98,7 @@ pub(super) async fn find_by_secret(
     Ok(sqlx::query_as!(
         FactsRow,
         r#"select k.id as "id: KeyId", k.tenant_id as "tenant: TenantId", k.storefront, k.scopes, k.models, k.ip_ranges,
-               k.daily_cap, k.daily_cost_nano_usd, least(k.expires_at, s.expires_at) as expires_at
+               k.daily_cap, k.daily_cost_nano_usd, k.created_by as "made_by: UserId", least(k.expires_at, s.expires_at) as expires_at
            from identity.api_key_secret s
            join identity.api_key k on k.id = s.key_id
            join identity.tenant t on t.id = k.tenant_id
@@ -113,7 +118,7 @@ pub(super) async fn facts(
     Ok(sqlx::query_as!(
         FactsRow,
         r#"select k.id as "id: KeyId", k.tenant_id as "tenant: TenantId", k.storefront, k.scopes, k.models, k.ip_ranges,
-               k.daily_cap, k.daily_cost_nano_usd, k.expires_at
+               k.daily_cap, k.daily_cost_nano_usd, k.created_by as "made_by: UserId", k.expires_at
            from identity.api_key k join identity.tenant t on t.id = k.tenant_id
            where k.id = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > $2) and t.deleted_at is null"#,
         id as KeyId,

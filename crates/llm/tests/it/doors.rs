@@ -381,7 +381,7 @@ fn a_response_is_told_in_numbered_events() {
     for (wrong, place) in [
         (json!({"model": "m"}), "/input"),
         (
-            json!({"model": "m", "input": "x", "previous_response_id": "r"}),
+            json!({"model": "m", "input": "x", "previous_response_id": 7}),
             "/previous_response_id",
         ),
         (

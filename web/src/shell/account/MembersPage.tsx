@@ -14,6 +14,7 @@ import { guarded } from '../stepUp'
 import styles from './account.module.css'
 import area from './area.module.css'
 import { Invitations, Invite } from './Invitations'
+import { MemberBudgets } from './MemberBudgets'
 import { People } from './People'
 import { Fetched, Page } from './parts'
 import { can } from './sections'
@@ -86,6 +87,7 @@ export default function MembersPage() {
           )}
         </Fetched>
       </section>
+      <MemberBudgets me={me} members={members.data ?? []} />
       {manages && <Invite title={words.inviteTitle} roles={rolesToGive(me.tenant.role)} />}
       {manages && <Invitations />}
       {can(me, 'tenant.manage') && <Rename me={me} />}

@@ -14,13 +14,15 @@ import { useLocale } from '../../i18n/locale'
 import { useWords } from '../../i18n/text'
 import { Badge } from '../../ui/Badge'
 import { Button } from '../../ui/Button'
+import { Empty } from '../../ui/Empty'
 import { Notice } from '../../ui/Notice'
+import type { Column } from '../../ui/Table'
 import account from '../account/account.module.css'
 import { Page } from '../account/parts'
 import { Summary } from '../form'
 import { useGuarded } from '../stepUp'
 import styles from './admin.module.css'
-import { Choose, type Column, Empty, Filters, Id, named, Pieces, usePieces } from './parts'
+import { Choose, Filters, Id, named, Pieces, usePieces } from './parts'
 
 function Report({ found }: { found: Reconciliation }) {
   const words = useWords(eventDeskWords)

@@ -10,12 +10,13 @@ import { Button } from '../../ui/Button'
 import { Dialog } from '../../ui/Dialog'
 import { Field } from '../../ui/Field'
 import { Select } from '../../ui/Select'
+import type { Column } from '../../ui/Table'
 import account from '../account/account.module.css'
 import { Form, type Mistakes } from '../form'
 import { useGuarded } from '../stepUp'
 import styles from './admin.module.css'
 import { amountOf, endOfDay } from './grantRules'
-import { type Column, Id, Pieces, usePieces } from './parts'
+import { Id, Pieces, usePieces } from './parts'
 
 interface Ways {
   onDone: () => unknown

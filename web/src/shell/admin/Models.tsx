@@ -10,10 +10,12 @@ import { duration, percent, perMillion } from '../../storefronts/genai/format'
 import { HealthMark } from '../../storefronts/genai/parts'
 import { modelsQuery, statusQuery } from '../../storefronts/genai/queries'
 import { buttonClass } from '../../ui/Button'
+import { Empty } from '../../ui/Empty'
+import type { Column } from '../../ui/Table'
 import account from '../account/account.module.css'
 import { Fetched, Page } from '../account/parts'
 import styles from './admin.module.css'
-import { type Column, Empty, Table } from './parts'
+import { Table } from './parts'
 
 export interface Line {
   name: string

@@ -10,13 +10,15 @@ import { useWords } from '../../i18n/text'
 import { Badge } from '../../ui/Badge'
 import { Button } from '../../ui/Button'
 import { Dialog } from '../../ui/Dialog'
+import { Empty } from '../../ui/Empty'
+import type { Column } from '../../ui/Table'
 import account from '../account/account.module.css'
 import { Confirm, Fetched, Page } from '../account/parts'
 import { Summary } from '../form'
 import { useGuarded } from '../stepUp'
 import styles from './admin.module.css'
 import { AddKey, ChangeWeight, RotateKey } from './ProviderForms'
-import { type Column, Empty, Table } from './parts'
+import { Table } from './parts'
 
 const keysQuery = { queryKey: ['admin', 'providers'], queryFn: getProviderKeys }
 

@@ -8,10 +8,12 @@ import { useWords } from '../../i18n/text'
 import { percent } from '../../storefronts/genai/format'
 import { HealthMark } from '../../storefronts/genai/parts'
 import { statusQuery } from '../../storefronts/genai/queries'
+import { Empty } from '../../ui/Empty'
+import type { Column } from '../../ui/Table'
 import account from '../account/account.module.css'
 import { Fetched, Page } from '../account/parts'
 import styles from './admin.module.css'
-import { type Column, Empty, Table } from './parts'
+import { Table } from './parts'
 
 interface Line {
   plan: PlanHistory

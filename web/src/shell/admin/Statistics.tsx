@@ -4,8 +4,9 @@ import { jobDeskWords } from '../../i18n/adminWords'
 import { count } from '../../i18n/format'
 import { useLocale } from '../../i18n/locale'
 import { useWords } from '../../i18n/text'
+import type { Column } from '../../ui/Table'
 import account from '../account/account.module.css'
-import { type Column, Table } from './parts'
+import { Table } from './parts'
 
 export function Statistics({ items }: { items: readonly JobStatistics[] }) {
   const words = useWords(jobDeskWords)

@@ -5,10 +5,12 @@ import { dayAndTime } from '../../i18n/format'
 import { useLocale } from '../../i18n/locale'
 import { useWords } from '../../i18n/text'
 import { Badge } from '../../ui/Badge'
+import { Empty } from '../../ui/Empty'
+import type { Column } from '../../ui/Table'
 import account from '../account/account.module.css'
 import { Page } from '../account/parts'
 import styles from './admin.module.css'
-import { Choose, type Column, Empty, Filters, Id, named, Pieces, storefronts, usePieces } from './parts'
+import { Choose, Filters, Id, named, Pieces, storefronts, usePieces } from './parts'
 
 // The words of Stripe, which this list is told in.
 const statuses = ['active', 'trialing', 'past_due', 'unpaid', 'incomplete', 'paused', 'canceled'] as const

@@ -5,11 +5,13 @@ import { tenantDeskWords } from '../../i18n/adminWords'
 import { count, day, dayAndTime } from '../../i18n/format'
 import { useLocale } from '../../i18n/locale'
 import { useWords } from '../../i18n/text'
+import type { Column } from '../../ui/Table'
 import account from '../account/account.module.css'
 import { Fetched, Page } from '../account/parts'
 import styles from './admin.module.css'
+import { Caps } from './Caps'
 import { Grants } from './Grants'
-import { type Column, Id, named, Pieces, Table, usePieces } from './parts'
+import { Id, named, Pieces, Table, usePieces } from './parts'
 
 function Balances({ items }: { items: readonly TenantBalance[] }) {
   const words = useWords(tenantDeskWords)
@@ -106,6 +108,7 @@ export function Tenant() {
               <Balances items={balances} />
             </section>
             <Grants tenant={tenant} held={balances.map(({ unit }) => unit)} />
+            <Caps tenant={tenant} held={balances.map(({ unit }) => unit)} />
             {balances.map(({ unit }) => (
               <Lots key={unit} tenant={tenant} unit={unit} />
             ))}

@@ -1,5 +1,5 @@
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
-import { type FormEvent, useId, useState } from 'react'
+import { type FormEvent, useState } from 'react'
 import { getTenants, type TenantLine } from '../../api/admin'
 import { adminWords, subscriptionDeskWords, tenantDeskWords } from '../../i18n/adminWords'
 import { day } from '../../i18n/format'
@@ -7,17 +7,19 @@ import { useLocale } from '../../i18n/locale'
 import { useWords } from '../../i18n/text'
 import { Badge } from '../../ui/Badge'
 import { Button } from '../../ui/Button'
+import { Small } from '../../ui/Choose'
+import { Empty } from '../../ui/Empty'
+import type { Column } from '../../ui/Table'
 import account from '../account/account.module.css'
 import { Page } from '../account/parts'
 import { useNameOf } from '../people'
 import styles from './admin.module.css'
-import { type Column, Empty, Filters, Id, named, Pieces, usePieces } from './parts'
+import { Filters, Id, named, Pieces, usePieces } from './parts'
 
 function Search({ q }: { q: string | undefined }) {
   const words = useWords(tenantDeskWords)
   const admin = useWords(adminWords)
   const navigate = useNavigate()
-  const id = useId()
   const [text, setText] = useState(q ?? '')
   const submit = (event: FormEvent) => {
     event.preventDefault()
@@ -26,18 +28,19 @@ function Search({ q }: { q: string | undefined }) {
   return (
     <Filters>
       <form onSubmit={submit}>
-        <div className={styles['choose']}>
-          <label htmlFor={id}>{words.query}</label>
-          <input
-            id={id}
-            type="search"
-            name="q"
-            autoComplete="off"
-            spellCheck={false}
-            value={text}
-            onChange={(event) => setText(event.target.value)}
-          />
-        </div>
+        <Small label={words.query}>
+          {(id) => (
+            <input
+              id={id}
+              type="search"
+              name="q"
+              autoComplete="off"
+              spellCheck={false}
+              value={text}
+              onChange={(event) => setText(event.target.value)}
+            />
+          )}
+        </Small>
         <Button type="submit" small>
           {admin.search}
         </Button>

@@ -1,20 +1,21 @@
 import { useMutation } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
-import { useId } from 'react'
 import { getAllHouseUsage, getHouseUsage, type HouseUsage } from '../../api/admin'
 import { adminWords, usageDeskWords } from '../../i18n/adminWords'
 import { count, dollarsFromNano } from '../../i18n/format'
 import { useLocale } from '../../i18n/locale'
 import { useWords } from '../../i18n/text'
 import { Button } from '../../ui/Button'
+import { Small } from '../../ui/Choose'
+import { Empty } from '../../ui/Empty'
 import { Icon } from '../../ui/Icon'
+import type { Column } from '../../ui/Table'
 import account from '../account/account.module.css'
 import { Page } from '../account/parts'
 import { saveAs, toCsv } from '../csv'
 import { Summary } from '../form'
-import styles from './admin.module.css'
 import { monthName, monthOf, monthsFrom, monthsToChoose } from './months'
-import { type Column, Empty, Filters, Pieces, usePieces } from './parts'
+import { Filters, Pieces, usePieces } from './parts'
 
 // Plain names and plain figures, the same in every language: this file is for other programs.
 const head = [
@@ -52,20 +53,20 @@ function Month({ month, now }: { month: string; now: string }) {
   const words = useWords(usageDeskWords)
   const locale = useLocale()
   const navigate = useNavigate()
-  const id = useId()
   const choose = (next: string) => navigate({ to: '/admin/desk/usage', search: { month: next } })
   return (
     <>
-      <div className={styles['choose']}>
-        <label htmlFor={id}>{words.month}</label>
-        <select id={id} value={month} onChange={(event) => choose(event.target.value)}>
-          {monthsToChoose(now, month).map((value) => (
-            <option key={value} value={value}>
-              {monthName(value, locale)}
-            </option>
-          ))}
-        </select>
-      </div>
+      <Small label={words.month}>
+        {(id) => (
+          <select id={id} value={month} onChange={(event) => choose(event.target.value)}>
+            {monthsToChoose(now, month).map((value) => (
+              <option key={value} value={value}>
+                {monthName(value, locale)}
+              </option>
+            ))}
+          </select>
+        )}
+      </Small>
       <Button icon aria-label={words.before} onClick={() => choose(monthsFrom(month, -1))}>
         <Icon name="left" />
       </Button>

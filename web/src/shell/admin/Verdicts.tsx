@@ -6,9 +6,11 @@ import { verdictDeskWords } from '../../i18n/misakiDeskWords'
 import { roomWords } from '../../i18n/roomWords'
 import { useWords } from '../../i18n/text'
 import { Badge } from '../../ui/Badge'
+import { Empty } from '../../ui/Empty'
+import type { Column } from '../../ui/Table'
 import account from '../account/account.module.css'
 import { Page } from '../account/parts'
-import { Choose, type Column, Empty, Filters, Pieces, usePieces } from './parts'
+import { Choose, Filters, Pieces, usePieces } from './parts'
 import styles from './phrases.module.css'
 
 // What guests thought of answers.

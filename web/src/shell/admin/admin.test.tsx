@@ -154,6 +154,7 @@ describe('tenants', () => {
           : page([tenant], 'more')
       },
       'GET /admin/tenants/tnt_9/grants': () => page([]),
+      'GET /admin/tenants/tnt_9/caps': () => json({ items: [] }),
       'GET /admin/tenants/tnt_9/ledger': () =>
         json({ items: [{ unit: 'misaki.chat', available: 900, held: 1, used: 99, expired: 0 }] }),
       'GET /admin/tenants/tnt_9/ledger/misaki.chat/lots': () =>
@@ -218,6 +219,7 @@ describe('units beside a plan', () => {
         json({ items: [{ unit: 'misaki.chat', available: 0, held: 0, used: 0, expired: 0 }] }),
       'GET /admin/tenants/tnt_9/ledger/misaki.chat/lots': () => page([]),
       'GET /admin/tenants/tnt_9/grants': () => page(given),
+      'GET /admin/tenants/tnt_9/caps': () => json({ items: [] }),
       'POST /admin/tenants/tnt_9/grants': async (request) => {
         sent.push(await request.json(), request.headers.get('idempotency-key')?.length)
         given = [grant]
@@ -253,6 +255,39 @@ describe('units beside a plan', () => {
     expect(['', '0', '-1', '1.5', '1000000001'].map(amountOf)).toEqual(Array(5).fill(Number.NaN))
     expect(endOfDay('2027-01-31')).toBe(new Date(2027, 0, 31, 23, 59, 59).toISOString())
     expect(endOfDay('soon')).toBeNull()
+  })
+})
+
+describe('caps', () => {
+  test('are set in dollars or numbers, shown with what is used, and taken away', async () => {
+    const sent: unknown[] = []
+    const cap = { unit: 'genai.cost', monthly: 1_500_000_000, used: 20_000_000, set_by: 'usr_1', set_at: at }
+    let caps: object[] = []
+    openHouse('/admin/desk/tenants/tnt_9', {
+      ...desk,
+      'GET /admin/tenants': () => page([tenant]),
+      'GET /admin/tenants/tnt_9/ledger': () => json({ items: [] }),
+      'GET /admin/tenants/tnt_9/grants': () => page([]),
+      'GET /admin/tenants/tnt_9/caps': () => json({ items: caps }),
+      'PUT /admin/tenants/tnt_9/caps/genai.cost': async (request) => {
+        sent.push(await request.json())
+        caps = [cap]
+        return json(cap)
+      },
+      'DELETE /admin/tenants/tnt_9/caps/genai.cost': () => {
+        caps = []
+        return new Response(null, { status: 204 })
+      },
+    })
+    await screen.findByText('上限はありません。')
+    press('上限を決める')
+    expect((await screen.findAllByText('金額を 1.50 のように入れてください')).length).toBeGreaterThan(0)
+    fireEvent.change(screen.getByLabelText('1か月の上限（米ドル）'), { target: { value: '1.5' } })
+    press('上限を決める')
+    const remove = await screen.findByRole('button', { name: 'genai.costの上限をなくす' })
+    expect(sent).toEqual([{ monthly: 1_500_000_000 }])
+    fireEvent.click(remove)
+    expect(await screen.findByText('上限はありません。')).toBeTruthy()
   })
 })
 

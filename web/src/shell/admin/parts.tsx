@@ -1,11 +1,11 @@
 import { type QueryKey, useInfiniteQuery } from '@tanstack/react-query'
-import { type ReactNode, useId } from 'react'
+import type { ComponentProps, ReactNode } from 'react'
 import type { Page as Slice } from '../../api/types'
 import { adminWords } from '../../i18n/adminWords'
 import { useWords } from '../../i18n/text'
-import { cx } from '../../ui/css'
-import { Noren } from '../../ui/Noren'
+import { Choose as Filter } from '../../ui/Choose'
 import { Skeleton } from '../../ui/Skeleton'
+import { Table as Rows, type TableProps } from '../../ui/Table'
 import { Failed, More } from '../account/parts'
 import styles from './admin.module.css'
 
@@ -20,78 +20,16 @@ export function usePieces<T>(queryKey: QueryKey, get: (cursor: string | null) =>
   return { query, rows: query.data?.pages.flatMap((page) => page.items) }
 }
 
-export interface Column<T> {
-  id: string
-  head: string
-  figure?: boolean
-  // Long text, such as an error: a line of its own on a phone.
-  long?: boolean
-  cell: (row: T) => ReactNode
-}
-
-interface TableProps<T> {
-  label: string
-  columns: readonly Column<T>[]
-  rows: readonly T[]
-  keyOf: (row: T) => string
+interface Props<T> extends Omit<TableProps<T>, 'acts'> {
   acts?: (row: T) => ReactNode
 }
 
-// Dense rows on a desk; on a phone each row is a card whose figures carry their headings.
-export function Table<T>({ label, columns, rows, keyOf, acts }: TableProps<T>) {
+export function Table<T>({ acts, ...table }: Props<T>) {
   const words = useWords(adminWords)
-  return (
-    // A table that is wider than its place is scrolled by keyboard too.
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: see above
-    <section className={styles['scroll']} aria-label={label} tabIndex={0}>
-      <table className={styles['table']}>
-        <thead>
-          <tr>
-            {columns.map(({ id, head, figure }) => (
-              <th key={id} scope="col" className={cx(figure && styles['figure'])}>
-                {head}
-              </th>
-            ))}
-            {acts && (
-              <th scope="col">
-                <span className="visually-hidden">{words.acts}</span>
-              </th>
-            )}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr key={keyOf(row)}>
-              {columns.map(({ id, head, figure, long, cell }) => (
-                <td key={id} data-label={head} className={cx(figure && styles['figure'], long && styles['long'])}>
-                  {cell(row)}
-                </td>
-              ))}
-              {acts && (
-                <td className={styles['acts']}>
-                  <span>{acts(row)}</span>
-                </td>
-              )}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </section>
-  )
+  return <Rows {...table} acts={acts && { head: words.acts, of: acts }} />
 }
 
-export function Empty({ title, text, children }: { title: string; text: string; children?: ReactNode }) {
-  return (
-    <div className={styles['empty']}>
-      <Noren characters="空" size="small" />
-      <h2>{title}</h2>
-      <p>{text}</p>
-      {children}
-    </div>
-  )
-}
-
-interface PiecesProps<T> extends Omit<TableProps<T>, 'rows'> {
+interface PiecesProps<T> extends Omit<Props<T>, 'rows'> {
   pieces: ReturnType<typeof usePieces<T>>
   empty: ReactNode
 }
@@ -111,32 +49,10 @@ export function Pieces<T>({ pieces: { query, rows }, empty, ...table }: PiecesPr
   )
 }
 
-interface ChooseProps {
-  label: string
-  value: string | undefined
-  options: readonly { value: string; text: string }[]
-  onChange: (value: string | undefined) => void
-}
-
-// One filter of a table; what is chosen stands in the address.
-export function Choose({ label, value, options, onChange }: ChooseProps) {
+// One filter of a desk; what is chosen stands in the address.
+export function Choose(props: Omit<ComponentProps<typeof Filter>, 'any'>) {
   const words = useWords(adminWords)
-  const id = useId()
-  const known = value === undefined || options.some((option) => option.value === value)
-  const all = known ? options : [...options, { value, text: value }]
-  return (
-    <div className={styles['choose']}>
-      <label htmlFor={id}>{label}</label>
-      <select id={id} value={value ?? ''} onChange={(event) => onChange(event.target.value || undefined)}>
-        <option value="">{words.any}</option>
-        {all.map((option) => (
-          <option key={option.value} value={option.value}>
-            {option.text}
-          </option>
-        ))}
-      </select>
-    </div>
-  )
+  return <Filter {...props} any={words.any} />
 }
 
 export function Filters({ children }: { children: ReactNode }) {

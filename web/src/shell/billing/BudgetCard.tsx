@@ -1,9 +1,9 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { type Budget, removeBudget, setBudget } from '../../api/billing'
-import type { Locale, Me } from '../../api/types'
+import type { Me } from '../../api/types'
 import { budgetWords } from '../../i18n/budgetWords'
-import { count, dayAndTime, dollarsFromNano } from '../../i18n/format'
+import { count, dayAndTime } from '../../i18n/format'
 import { useLocale } from '../../i18n/locale'
 import { useWords } from '../../i18n/text'
 import { unitName } from '../../i18n/units'
@@ -12,9 +12,10 @@ import { Field } from '../../ui/Field'
 import { Meter } from '../../ui/Meter'
 import { Notice } from '../../ui/Notice'
 import account from '../account/account.module.css'
-import { dollarText, nanoOf } from '../dollars'
+import { dollarText } from '../dollars'
 import { Summary } from '../form'
 import { useGuarded } from '../stepUp'
+import { isCost, readAmount, shownAmount } from './amounts'
 import styles from './billing.module.css'
 import { budgetsQuery } from './queries'
 import { mayBuy } from './shops'
@@ -23,22 +24,6 @@ import { mayBuy } from './shops'
 function raised(monthly: number): number {
   return monthly + Math.max(1, Math.ceil(monthly / 2))
 }
-
-function whole(text: string): number | null {
-  return /^\d{1,12}$/.test(text.trim()) ? Number(text) : null
-}
-
-// What the models cost is limited in dollars, everything else by its number.
-const isCost = (unit: string) => unit.endsWith('.cost')
-
-function read(unit: string, text: string): number | null {
-  if (!isCost(unit)) return whole(text)
-  const nano = nanoOf(text)
-  return Number.isNaN(nano) ? null : nano
-}
-
-const shown = (unit: string, amount: number, locale: Locale) =>
-  isCost(unit) ? dollarsFromNano(amount, locale) : count(amount, locale)
 
 export function BudgetCard({ unit, me }: { unit: string; me: Me }) {
   const words = useWords(budgetWords)
@@ -58,8 +43,8 @@ export function BudgetCard({ unit, me }: { unit: string; me: Me }) {
   if (!mayBuy(me) || !budgets.data) return null
   const submit = (event: FormEvent) => {
     event.preventDefault()
-    const most = read(unit, monthly)
-    const at = alert.trim() === '' ? [] : [read(unit, alert)]
+    const most = readAmount(unit, monthly)
+    const at = alert.trim() === '' ? [] : [readAmount(unit, alert)]
     const bad = most === null || at.some((one) => one === null || one === 0)
     setWrong(bad)
     if (!bad) change.mutate({ monthly: most, alerts: at.filter((one) => one !== null) })
@@ -71,6 +56,9 @@ export function BudgetCard({ unit, me }: { unit: string; me: Me }) {
     <section className={account['card']}>
       <h2>{`${words.title} · ${cost ? words.cost : unitName(unit, locale)}`}</h2>
       <p className={account['soft']}>{cost ? words.costLead : words.lead}</p>
+      {typeof budget?.house_cap === 'number' && (
+        <p>{words.houseCap(shownAmount(unit, budget.used, locale), shownAmount(unit, budget.house_cap, locale))}</p>
+      )}
       {budget && typeof limit === 'number' && (
         <>
           {over && <Notice tone="warn" role="status" title={cost ? words.costReached : words.reached} />}
@@ -78,7 +66,7 @@ export function BudgetCard({ unit, me }: { unit: string; me: Me }) {
             value={Math.min(budget.used, limit)}
             max={Math.max(limit, 1)}
             label={words.title}
-            words={words.used(shown(unit, budget.used, locale), shown(unit, limit, locale))}
+            words={words.used(shownAmount(unit, budget.used, locale), shownAmount(unit, limit, locale))}
           />
           <p className={account['soft']}>{words.until(dayAndTime(budget.resets_at, locale))}</p>
           <div className={account['row']}>

@@ -5,6 +5,7 @@ import {
   getBudgets,
   getLotMovements,
   getLots,
+  getMemberBudgets,
   getOffers,
   getPoints,
   getRateLimits,
@@ -43,6 +44,8 @@ export function topUpOrderQuery(order: string) {
 export const autoTopUpsQuery = queryOptions({ queryKey: ['auto-top-ups'], queryFn: getAutoTopUps })
 
 export const budgetsQuery = queryOptions({ queryKey: ['budgets'], queryFn: getBudgets })
+
+export const memberBudgetsQuery = queryOptions({ queryKey: ['member-budgets'], queryFn: getMemberBudgets })
 
 export const pointsQuery = queryOptions({ queryKey: ['points'], queryFn: getPoints })
 

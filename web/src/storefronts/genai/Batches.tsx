@@ -9,11 +9,14 @@ import { Confirm, Fetched, More } from '../../shell/account/parts'
 import { saveAs } from '../../shell/csv'
 import { Form, Summary } from '../../shell/form'
 import { Button } from '../../ui/Button'
+import { Choose } from '../../ui/Choose'
+import { Empty } from '../../ui/Empty'
 import { Field } from '../../ui/Field'
 import { Meter } from '../../ui/Meter'
+import { type Column, Table } from '../../ui/Table'
 import { Gate } from './Console'
 import styles from './genai.module.css'
-import { Choose, Code, type Column, Empty, Page, Table } from './parts'
+import { Code, Page } from './parts'
 import { batchesQuery } from './queries'
 
 const EXAMPLE = JSON.stringify({
@@ -184,7 +187,7 @@ function List({ batches }: { batches: readonly Batch[] }) {
       cell: (batch) => <Acts batch={batch} onCancel={() => setAsked(batch)} />,
     },
   ]
-  if (batches.length === 0) return <Empty mark="束" title={words.empty} />
+  if (batches.length === 0) return <Empty cloth="genai" mark="束" title={words.empty} />
   return (
     <section className={styles['card']}>
       <h2>{words.list}</h2>

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { useId, useState } from 'react'
+import { useState } from 'react'
 import type { Model } from '../../api/genai'
 import { catalogWords } from '../../i18n/genaiRecordWords'
 import { useLocale } from '../../i18n/locale'
@@ -9,9 +9,12 @@ import { Fetched } from '../../shell/account/parts'
 import { offersQuery } from '../../shell/billing/queries'
 import { Badge } from '../../ui/Badge'
 import { buttonClass } from '../../ui/Button'
+import { Small } from '../../ui/Choose'
+import { Empty } from '../../ui/Empty'
+import { type Column, Table } from '../../ui/Table'
 import { perMillion } from './format'
 import styles from './genai.module.css'
-import { type Column, Empty, HealthMark, Page, Table } from './parts'
+import { HealthMark, Page } from './parts'
 import { modelsQuery } from './queries'
 
 function PlanOf({ model }: { model: Model }) {
@@ -30,7 +33,6 @@ function PlanOf({ model }: { model: Model }) {
 
 function Models({ models }: { models: readonly Model[] }) {
   const words = useWords(catalogWords)
-  const id = useId()
   const [text, setText] = useState('')
   const wanted = text.normalize('NFKC').trim().toLowerCase()
   const shown = models.filter(({ name }) => name.toLowerCase().includes(wanted))
@@ -68,13 +70,12 @@ function Models({ models }: { models: readonly Model[] }) {
         ),
     },
   ]
-  if (models.length === 0) return <Empty mark="空" title={words.empty} text={words.emptyText} />
+  if (models.length === 0) return <Empty cloth="genai" mark="空" title={words.empty} text={words.emptyText} />
   return (
     <>
-      <div className={styles['choose']}>
-        <label htmlFor={id}>{words.find}</label>
-        <input id={id} type="search" value={text} onChange={(event) => setText(event.target.value)} />
-      </div>
+      <Small label={words.find}>
+        {(id) => <input id={id} type="search" value={text} onChange={(event) => setText(event.target.value)} />}
+      </Small>
       {shown.length === 0 ? (
         <p role="status">{words.none}</p>
       ) : (

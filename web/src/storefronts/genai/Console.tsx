@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet, useLocation } from '@tanstack/react-router'
-import { type MouseEvent, type ReactNode, useRef } from 'react'
+import type { ReactNode } from 'react'
 import { houseQuery, meQuery } from '../../api/queries'
 import type { Me } from '../../api/types'
 import { childWords } from '../../i18n/authWords'
@@ -14,9 +14,10 @@ import { mayOpen } from '../../shell/account/sections'
 import { DemoLogins } from '../../shell/DemoLogins'
 import house from '../../shell/house.module.css'
 import { usePageTitle, useRoom } from '../../shell/page'
-import { Button, buttonClass } from '../../ui/Button'
+import { buttonClass } from '../../ui/Button'
 import { Icon, type IconName } from '../../ui/Icon'
 import { Noren } from '../../ui/Noren'
+import { SideNav } from '../../ui/SideNav'
 import { Skeleton } from '../../ui/Skeleton'
 import styles from './genai.module.css'
 
@@ -88,46 +89,6 @@ function Links({ me }: { me: Me | null | undefined }) {
   )
 }
 
-// On a phone the list of pages lies behind a button.
-function Bar({ me, path }: { me: Me | null | undefined; path: string }) {
-  const words = useWords(genaiWords)
-  const form = useWords(formWords)
-  const welcome = useWords(welcomeWords)
-  const box = useRef<HTMLDialogElement>(null)
-  const here = [...build, ...observe, retention].find(({ to }) => path === to || path.startsWith(`${to}/`))
-  const close = () => box.current?.close()
-  const chosen = (event: MouseEvent) => {
-    if (event.target instanceof Element && event.target.closest('a')) close()
-  }
-  return (
-    <div className={styles['bar']}>
-      <Button look="plain" icon aria-label={words.menu} onClick={() => box.current?.showModal()}>
-        <Icon name="menu" />
-      </Button>
-      <span>{here ? words[here.id] : welcome.genai}</span>
-      <dialog ref={box} className={styles['drawer']} aria-label={words.navigation}>
-        {/* biome-ignore lint/a11y/noStaticElementInteractions: a link that is followed, by mouse or key, closes the list */}
-        {/* biome-ignore lint/a11y/useKeyWithClickEvents: a key on a link is a click as well */}
-        <div className={styles['drawerBody']} onClick={chosen}>
-          <div className={styles['drawerHead']}>
-            <Link to="/genai" className={styles['name']}>
-              {welcome.genai}
-            </Link>
-            <Button look="plain" icon aria-label={form.close} onClick={close}>
-              <Icon name="close" />
-            </Button>
-          </div>
-          <nav aria-label={words.navigation}>
-            <Links me={me} />
-          </nav>
-        </div>
-        {/* Everything beside the drawer closes it; the keyboard has Escape and the button. */}
-        <button type="button" className={styles['outside']} tabIndex={-1} aria-hidden="true" onClick={close} />
-      </dialog>
-    </div>
-  )
-}
-
 function Stranger({ here }: { here: string }) {
   const words = useWords(genaiWords)
   const shell = useWords(shellWords)
@@ -177,22 +138,27 @@ export function Gate({ children }: { children: (me: Me) => ReactNode }) {
 
 export function Console() {
   const words = useWords(genaiWords)
+  const form = useWords(formWords)
   const welcome = useWords(welcomeWords)
   const { data: me } = useQuery(meQuery)
   const { pathname } = useLocation()
   useRoom('genai')
+  const path = pathname.replace(/\/$/, '')
+  const here = [...build, ...observe, retention].find(({ to }) => path === to || path.startsWith(`${to}/`))
   return (
-    <div className={styles['console']}>
-      <nav className={styles['side']} aria-label={words.navigation}>
+    <SideNav
+      label={words.navigation}
+      name={
         <Link to="/genai" activeOptions={{ exact: true }} className={styles['name']}>
           {welcome.genai}
         </Link>
-        <Links me={me} />
-      </nav>
-      <Bar me={me} path={pathname.replace(/\/$/, '')} />
-      <div className={styles['content']}>
-        <Outlet />
-      </div>
-    </div>
+      }
+      links={<Links me={me} />}
+      here={here ? words[here.id] : welcome.genai}
+      open={words.menu}
+      close={form.close}
+    >
+      <Outlet />
+    </SideNav>
   )
 }

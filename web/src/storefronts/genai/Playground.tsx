@@ -1,6 +1,6 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { Link, useSearch } from '@tanstack/react-router'
-import { type KeyboardEvent, type ReactNode, useEffect, useId, useMemo, useRef, useState } from 'react'
+import { type KeyboardEvent, type ReactNode, useEffect, useMemo, useRef, useState } from 'react'
 import { type Ask, type Model, quoteInference } from '../../api/genai'
 import { describeProblem } from '../../api/problem'
 import { genaiPlanQuery } from '../../api/queries'
@@ -14,7 +14,9 @@ import { offersQuery } from '../../shell/billing/queries'
 import { Announcer } from '../../ui/Announcer'
 import { Button, buttonClass } from '../../ui/Button'
 import { Check } from '../../ui/Check'
+import { Choose, Small } from '../../ui/Choose'
 import { Dialog } from '../../ui/Dialog'
+import { Empty } from '../../ui/Empty'
 import { Icon } from '../../ui/Icon'
 import { isConversionKey } from '../../ui/keys'
 import { Notice } from '../../ui/Notice'
@@ -22,7 +24,7 @@ import { Gate } from './Console'
 import { duration, perMillion } from './format'
 import genai from './genai.module.css'
 import { Presets } from './Presets'
-import { Choose, Empty, Page, Snippets } from './parts'
+import { Page, Snippets } from './parts'
 import { type Answer, askOf, conversation, emptySettings, type Fault, faultsOf, type Settings, type Turn } from './play'
 import styles from './play.module.css'
 import { modelsQuery } from './queries'
@@ -125,7 +127,7 @@ function Turns({ turns }: { turns: readonly Turn[] }) {
         atEnd.current = scrollHeight - clientHeight - scrollTop < 24
       }}
     >
-      {turns.length === 0 && <Empty mark="問答" title={words.empty} text={words.emptyText} />}
+      {turns.length === 0 && <Empty cloth="genai" mark="問答" title={words.empty} text={words.emptyText} />}
       {turns.map((turn) => (
         <div key={turn.id}>
           <p className={styles['asked']}>
@@ -246,21 +248,23 @@ interface FigureProps {
 
 function Figure({ label, value, range, wrong, onChange }: FigureProps) {
   const words = useWords(genaiPlayWords)
-  const id = useId()
   return (
-    <div className={genai['choose']}>
-      <label htmlFor={id}>{label}</label>
-      <input
-        id={id}
-        inputMode="decimal"
-        autoComplete="off"
-        value={value}
-        aria-invalid={wrong || undefined}
-        aria-describedby={`${id}-hint`}
-        onChange={(event) => onChange(event.target.value)}
-      />
-      <small id={`${id}-hint`}>{words.range(...range)}</small>
-    </div>
+    <Small label={label}>
+      {(id) => (
+        <>
+          <input
+            id={id}
+            inputMode="decimal"
+            autoComplete="off"
+            value={value}
+            aria-invalid={wrong || undefined}
+            aria-describedby={`${id}-hint`}
+            onChange={(event) => onChange(event.target.value)}
+          />
+          <small id={`${id}-hint`}>{words.range(...range)}</small>
+        </>
+      )}
+    </Small>
   )
 }
 
@@ -273,19 +277,21 @@ interface AreaProps {
 }
 
 function Area({ label, hint, value, rows, onChange }: AreaProps) {
-  const id = useId()
   return (
-    <div className={genai['choose']}>
-      <label htmlFor={id}>{label}</label>
-      <textarea
-        id={id}
-        rows={rows}
-        value={value}
-        aria-describedby={`${id}-hint`}
-        onChange={(event) => onChange(event.target.value)}
-      />
-      <small id={`${id}-hint`}>{hint}</small>
-    </div>
+    <Small label={label}>
+      {(id) => (
+        <>
+          <textarea
+            id={id}
+            rows={rows}
+            value={value}
+            aria-describedby={`${id}-hint`}
+            onChange={(event) => onChange(event.target.value)}
+          />
+          <small id={`${id}-hint`}>{hint}</small>
+        </>
+      )}
+    </Small>
   )
 }
 
@@ -507,7 +513,7 @@ function Models() {
     <Fetched query={models} height="24rem">
       {(all) => {
         const chats = all.filter(({ kind }) => kind !== 'embedding')
-        return chats.length === 0 ? <Empty mark="空" title={words.noModels} /> : <Play models={chats} />
+        return chats.length === 0 ? <Empty cloth="genai" mark="空" title={words.noModels} /> : <Play models={chats} />
       }}
     </Fetched>
   )

@@ -1,11 +1,11 @@
-import { useId, useState } from 'react'
+import { useState } from 'react'
 import type { Model } from '../../api/genai'
 import { genaiPlayWords } from '../../i18n/genaiWords'
 import { useWords } from '../../i18n/text'
 import { Button } from '../../ui/Button'
+import { Choose, Small } from '../../ui/Choose'
 import { Icon } from '../../ui/Icon'
 import genai from './genai.module.css'
-import { Choose } from './parts'
 import type { Settings } from './play'
 import styles from './play.module.css'
 import { loadPresets, savePresets, withPreset } from './presets'
@@ -18,7 +18,6 @@ interface Props {
 
 export function Presets({ settings, known, onLoad }: Props) {
   const words = useWords(genaiPlayWords)
-  const id = useId()
   const [presets, setPresets] = useState(loadPresets)
   const [chosen, setChosen] = useState<string | undefined>(undefined)
   const [name, setName] = useState('')
@@ -74,10 +73,9 @@ export function Presets({ settings, known, onLoad }: Props) {
           setSaved(true)
         }}
       >
-        <div className={genai['choose']}>
-          <label htmlFor={id}>{words.presetName}</label>
-          <input id={id} maxLength={60} value={name} onChange={(event) => setName(event.target.value)} />
-        </div>
+        <Small label={words.presetName}>
+          {(id) => <input id={id} maxLength={60} value={name} onChange={(event) => setName(event.target.value)} />}
+        </Small>
         <Button small type="submit" disabled={name.trim() === ''}>
           {words.savePreset}
         </Button>

@@ -1,6 +1,6 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
-import { type ReactNode, useId, useState } from 'react'
+import { type ReactNode, useState } from 'react'
 import { cancelInference, deleteHistory, type HistoryItem } from '../../api/genai'
 import { describeProblem } from '../../api/problem'
 import { keysQuery } from '../../api/queries'
@@ -13,16 +13,19 @@ import { useWords } from '../../i18n/text'
 import { Confirm, Failed, More } from '../../shell/account/parts'
 import { mayOpen } from '../../shell/account/sections'
 import { Button, buttonClass } from '../../ui/Button'
+import { Choose, Small } from '../../ui/Choose'
 import { cx } from '../../ui/css'
+import { Empty } from '../../ui/Empty'
 import { Icon } from '../../ui/Icon'
 import { Notice } from '../../ui/Notice'
 import { Skeleton } from '../../ui/Skeleton'
+import table from '../../ui/table.module.css'
 import { sendAgain } from './again'
 import { Gate } from './Console'
 import { duration } from './format'
 import styles from './genai.module.css'
 import { historyKey, isOver, useLive, useNow } from './live'
-import { Choose, Empty, Page, State } from './parts'
+import { Page, State } from './parts'
 import { historyQuery, modelsQuery } from './queries'
 import { filterOf, type RequestsSearch, statuses } from './search'
 
@@ -44,19 +47,23 @@ function DayField({
   value: string | undefined
   onChange: (day: string | undefined) => void
 }) {
-  const id = useId()
   return (
-    <div className={styles['choose']}>
-      <label htmlFor={id}>{label}</label>
-      <input id={id} type="date" value={value ?? ''} onChange={(event) => onChange(event.target.value || undefined)} />
-    </div>
+    <Small label={label}>
+      {(id) => (
+        <input
+          id={id}
+          type="date"
+          value={value ?? ''}
+          onChange={(event) => onChange(event.target.value || undefined)}
+        />
+      )}
+    </Small>
   )
 }
 
 function Filters({ me }: { me: Me }) {
   const words = useWords(requestWords)
   const { search, change, clear, filtered } = useFilters()
-  const id = useId()
   const [text, setText] = useState(search.q ?? '')
   const models = useQuery({ ...modelsQuery, retry: false }).data ?? []
   const keys = useQuery({ ...keysQuery, enabled: mayOpen(me, 'keys') }).data ?? []
@@ -70,10 +77,17 @@ function Filters({ me }: { me: Me }) {
           change({ q: text.trim() === '' ? undefined : text.trim() })
         }}
       >
-        <div className={styles['choose']}>
-          <label htmlFor={id}>{words.search}</label>
-          <input id={id} type="search" maxLength={200} value={text} onChange={(event) => setText(event.target.value)} />
-        </div>
+        <Small label={words.search}>
+          {(id) => (
+            <input
+              id={id}
+              type="search"
+              maxLength={200}
+              value={text}
+              onChange={(event) => setText(event.target.value)}
+            />
+          )}
+        </Small>
         <Button small type="submit">
           {words.find}
         </Button>
@@ -184,14 +198,14 @@ function Rows({ items, marked, onMark }: RowsProps) {
   const deletable = items.filter((item) => isOver(item) && item.is_stored).map(({ id }) => id)
   const all = deletable.length > 0 && deletable.every((id) => marked.has(id))
   const cell = (head: string, content: ReactNode, figure = false) => (
-    <td data-label={head} className={cx(figure && styles['figure'])}>
+    <td data-label={head} className={cx(figure && table['figure'])}>
       <span>{content}</span>
     </td>
   )
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <section className={styles['scroll']} aria-label={words.title} tabIndex={0}>
-      <table className={cx(styles['table'], styles['requests'])}>
+    <section className={table['scroll']} aria-label={words.title} tabIndex={0}>
+      <table className={cx(table['table'], styles['requests'])}>
         <thead>
           <tr>
             <th scope="col" className={styles['tick']}>
@@ -207,13 +221,13 @@ function Rows({ items, marked, onMark }: RowsProps) {
             <th scope="col">{words.status}</th>
             <th scope="col">{words.model}</th>
             <th scope="col">{words.prompt}</th>
-            <th scope="col" className={styles['figure']}>
+            <th scope="col" className={table['figure']}>
               {words.time}
             </th>
-            <th scope="col" className={styles['figure']}>
+            <th scope="col" className={table['figure']}>
               {words.tokens}
             </th>
-            <th scope="col" className={styles['figure']}>
+            <th scope="col" className={table['figure']}>
               {words.cost}
             </th>
             <th scope="col">
@@ -224,7 +238,7 @@ function Rows({ items, marked, onMark }: RowsProps) {
         <tbody>
           {items.map((item) => (
             <tr key={item.id} data-id={item.id} data-status={item.status}>
-              <td className={cx(styles['tick'], styles['bare'])}>
+              <td className={cx(styles['tick'], table['bare'])}>
                 <input
                   type="checkbox"
                   aria-label={words.select(item.id)}
@@ -249,7 +263,7 @@ function Rows({ items, marked, onMark }: RowsProps) {
               {cell(words.time, <Lasted item={item} now={now} />, true)}
               {cell(words.tokens, `${count(item.tokens.input, locale)} / ${count(item.tokens.output, locale)}`, true)}
               {cell(words.cost, dollarsFromNano(item.cost_nano_usd, locale), true)}
-              <td className={styles['bare']}>
+              <td className={table['bare']}>
                 <Acts item={item} />
               </td>
             </tr>
@@ -334,12 +348,12 @@ function List({ me }: { me: Me }) {
         {items === undefined && query.error && <Failed error={query.error} retry={() => query.refetch()} />}
         {items === undefined && !query.error && <Skeleton height="20rem" />}
         {items?.length === 0 && filtered && (
-          <Empty mark="空" title={words.noMatch} text={words.noMatchText}>
+          <Empty cloth="genai" mark="空" title={words.noMatch} text={words.noMatchText}>
             <Button onClick={clear}>{words.clear}</Button>
           </Empty>
         )}
         {items?.length === 0 && !filtered && (
-          <Empty mark="空" title={words.empty} text={words.emptyText}>
+          <Empty cloth="genai" mark="空" title={words.empty} text={words.emptyText}>
             <Link to="/genai/quickstart" className={buttonClass({ look: 'primary' })}>
               {console.quickstart}
             </Link>

@@ -15,9 +15,10 @@ import { useGuarded } from '../../shell/stepUp'
 import { Button } from '../../ui/Button'
 import { Dialog } from '../../ui/Dialog'
 import { Field } from '../../ui/Field'
+import { type Column, Table } from '../../ui/Table'
 import { Gate } from './Console'
 import styles from './genai.module.css'
-import { type Column, Page, Table } from './parts'
+import { Page } from './parts'
 import { retentionQuery } from './queries'
 
 // Days as somebody types them, in digits of either width; NaN when they are none.

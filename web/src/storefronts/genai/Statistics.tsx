@@ -12,14 +12,16 @@ import { Fetched } from '../../shell/account/parts'
 import { Rates } from '../../shell/billing/Rates'
 import { saveAs } from '../../shell/csv'
 import { Button } from '../../ui/Button'
+import { Empty } from '../../ui/Empty'
 import { Icon } from '../../ui/Icon'
 import { Notice } from '../../ui/Notice'
 import { Segments } from '../../ui/Segments'
+import { type Column, Table } from '../../ui/Table'
 import { Chart } from './Chart'
 import { Gate } from './Console'
 import { duration, percent } from './format'
 import styles from './genai.module.css'
-import { type Column, Empty, Page, Table } from './parts'
+import { Page } from './parts'
 import { statisticsQuery } from './queries'
 import { everyStep, groupingOf, groupings, type SpanName, type Split, spanFrom, spans } from './spans'
 import stats from './stats.module.css'
@@ -188,7 +190,7 @@ function Shown({ span, split }: { span: SpanName; split: Split }) {
       {(sums) =>
         sums.totals.requests === 0 ? (
           <section className={styles['card']}>
-            <Empty mark="空" title={words.empty} text={words.emptyText} />
+            <Empty cloth="genai" mark="空" title={words.empty} text={words.emptyText} />
           </section>
         ) : (
           <>

@@ -5,9 +5,10 @@ import { statusWords } from '../../i18n/genaiRecordWords'
 import { useLocale } from '../../i18n/locale'
 import { useWords } from '../../i18n/text'
 import { Fetched } from '../../shell/account/parts'
+import { type Column, Table } from '../../ui/Table'
 import { duration, percent } from './format'
 import styles from './genai.module.css'
-import { type Column, HealthMark, Page, Table } from './parts'
+import { HealthMark, Page } from './parts'
 import { statusQuery } from './queries'
 
 // The worst of all is what the house as a whole is; without traffic nothing can be said.

@@ -1,14 +1,12 @@
 import { Link } from '@tanstack/react-router'
-import { type ReactNode, useId, useState } from 'react'
+import { type ReactNode, useState } from 'react'
 import type { Health, RequestStatus } from '../../api/genai'
 import { requestWords } from '../../i18n/genaiRecordWords'
 import { genaiWords } from '../../i18n/genaiWords'
 import { useWords } from '../../i18n/text'
 import { usePageTitle } from '../../shell/page'
 import { Button, buttonClass } from '../../ui/Button'
-import { cx } from '../../ui/css'
 import { Icon } from '../../ui/Icon'
-import { Noren } from '../../ui/Noren'
 import { Segments } from '../../ui/Segments'
 import styles from './genai.module.css'
 import { type Call, KEY_VARIABLE, type Language, languageNames, languages, snippet } from './snippets'
@@ -56,106 +54,6 @@ export function HealthMark({ health }: { health: Health }) {
       <i aria-hidden="true" />
       {words[health]}
     </span>
-  )
-}
-
-export function Empty({
-  mark,
-  title,
-  text,
-  children,
-}: {
-  mark: string
-  title: string
-  text?: string
-  children?: ReactNode
-}) {
-  return (
-    <div className={styles['empty']}>
-      <Noren characters={mark} cloth="genai" size="small" />
-      <h2>{title}</h2>
-      {text && <p>{text}</p>}
-      {children}
-    </div>
-  )
-}
-
-export interface Column<T> {
-  id: string
-  head: string
-  figure?: boolean
-  // Speaks for itself on a phone, where other figures carry their headings.
-  bare?: boolean
-  cell: (row: T) => ReactNode
-}
-
-interface TableProps<T> {
-  label: string
-  columns: readonly Column<T>[]
-  rows: readonly T[]
-  keyOf: (row: T) => string
-  foot?: T
-}
-
-export function Table<T>({ label, columns, rows, keyOf, foot }: TableProps<T>) {
-  const cells = (row: T) =>
-    columns.map(({ id, head, figure, bare, cell }) => (
-      <td key={id} data-label={head} className={cx(figure && styles['figure'], bare && styles['bare'])}>
-        {cell(row)}
-      </td>
-    ))
-  return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <section className={styles['scroll']} aria-label={label} tabIndex={0}>
-      <table className={styles['table']}>
-        <thead>
-          <tr>
-            {columns.map(({ id, head, figure }) => (
-              <th key={id} scope="col" className={cx(figure && styles['figure'])}>
-                {head}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr key={keyOf(row)}>{cells(row)}</tr>
-          ))}
-        </tbody>
-        {foot && (
-          <tfoot>
-            <tr>{cells(foot)}</tr>
-          </tfoot>
-        )}
-      </table>
-    </section>
-  )
-}
-
-interface ChooseProps {
-  label: string
-  value: string | undefined
-  options: readonly { value: string; text: string }[]
-  onChange: (value: string | undefined) => void
-  any?: string
-}
-
-export function Choose({ label, value, options, onChange, any }: ChooseProps) {
-  const id = useId()
-  const known = value === undefined || options.some((option) => option.value === value)
-  const all = known ? options : [...options, { value, text: value }]
-  return (
-    <div className={styles['choose']}>
-      <label htmlFor={id}>{label}</label>
-      <select id={id} value={value ?? ''} onChange={(event) => onChange(event.target.value || undefined)}>
-        {any !== undefined && <option value="">{any}</option>}
-        {all.map((option) => (
-          <option key={option.value} value={option.value}>
-            {option.text}
-          </option>
-        ))}
-      </select>
-    </div>
   )
 }
 

@@ -236,6 +236,7 @@ function FailedRun({ reason, onAgain }: { reason: string | null; onAgain: (() =>
     upstream_stalled: words.why_upstream_stalled,
     upstream_garbled: words.why_upstream_garbled,
     upstream_busy: words.why_upstream_busy,
+    line_full: words.why_line_full,
     upstream_unavailable: words.why_upstream_unavailable,
     upstream_refused: words.why_upstream_refused,
     upstream_denied: words.why_upstream_denied,

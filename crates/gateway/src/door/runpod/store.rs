@@ -22,7 +22,8 @@ pub(super) struct NewJob<'a> {
     pub(super) id: RunId,
     pub(super) tenant: TenantId,
     pub(super) shape: char,
-    pub(super) ask: Json<&'a ChatRequest>,
+    /// None where it may not be asked again.
+    pub(super) ask: Option<Json<&'a ChatRequest>>,
     pub(super) webhook: Option<&'a str>,
     pub(super) now: DateTime<Utc>,
 }
@@ -35,7 +36,7 @@ pub(super) async fn insert(conn: &mut PgConnection, job: &NewJob<'_>) -> sqlx::R
         job.id as RunId,
         job.tenant as TenantId,
         job.shape.to_string(),
-        &job.ask as &Json<&ChatRequest>,
+        &job.ask as &Option<Json<&ChatRequest>>,
         job.webhook,
         job.now,
     )

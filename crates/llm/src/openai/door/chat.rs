@@ -22,6 +22,8 @@ pub struct ChatAsk {
     pub request: ChatRequest,
     /// Whether a stream ends with its usage.
     pub include_usage: bool,
+    /// Whether it asks for the tier that may wait.
+    pub may_wait: bool,
 }
 
 /// Reads the body of a request.
@@ -86,7 +88,14 @@ pub fn read_chat(body: &[u8]) -> Result<ChatAsk, Refusal> {
     Ok(ChatAsk {
         request,
         include_usage,
+        may_wait: may_wait(&root)?,
     })
+}
+
+/// Whether a request is of the tier `flex`. Nobody is served sooner by asking for another.
+pub(super) fn may_wait(root: &Node) -> Result<bool, Refusal> {
+    let tier = root.opt("service_tier")?;
+    tier.map_or(Ok(false), |tier| Ok(tier.text()? == "flex"))
 }
 
 /// Refuses what would make the answer another thing than the one that is written.

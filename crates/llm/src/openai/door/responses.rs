@@ -13,15 +13,40 @@ use crate::{
     ChatRequest, Format, Message, Part, Refusal, Role, Tool, ToolCall, ToolChoice, ToolResult,
 };
 
-use super::chat::{schema_format, tool, word_choice};
+use super::chat::{may_wait, schema_format, tool, word_choice};
 
 /// A response as somebody asks for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ResponseAsk {
     /// The request; its model is the public name, and the instructions are its first message.
     pub request: ChatRequest,
+    /// Whether it asks for the tier that may wait.
+    pub may_wait: bool,
     /// The rest.
     pub card: ResponseCard,
+    /// How many of the messages are instructions, which hold for this response alone.
+    instructions: usize,
+}
+
+impl ResponseAsk {
+    /// What is said, and what was said before it.
+    pub fn conversation(&self) -> &[Message] {
+        self.request
+            .messages
+            .get(self.instructions..)
+            .unwrap_or_default()
+    }
+
+    /// Lets the request go on from an earlier conversation.
+    pub fn follow(&mut self, before: Vec<Message>) -> Result<(), Refusal> {
+        let at = self.instructions;
+        self.request.messages.splice(at..at, before);
+        if self.request.messages.len() > MOST_MESSAGES {
+            let message = format!("The conversation has more than {MOST_MESSAGES} messages.");
+            return Err(Refusal::at("/previous_response_id", message));
+        }
+        Ok(())
+    }
 }
 
 /// What an answer says of its request, however late it is fetched.
@@ -31,6 +56,9 @@ pub struct ResponseCard {
     pub background: bool,
     /// Whether it may be fetched later.
     pub store: bool,
+    /// The response that this one goes on from.
+    #[serde(default)]
+    pub previous: Option<String>,
     /// What the caller wants to see again.
     pub metadata: Map<String, Value>,
     /// The fields that the answer repeats as they came.
@@ -41,10 +69,10 @@ pub struct ResponseCard {
 pub fn read_response(body: &[u8]) -> Result<ResponseAsk, Refusal> {
     let body = json::read(body)?;
     let root = Node::root(&body)?;
-    for name in ["previous_response_id", "conversation", "prompt"] {
+    for name in ["conversation", "prompt"] {
         if let Some(node) = root.opt(name)? {
             return Err(node
-                .fail("This is not supported; please send the whole conversation.")
+                .fail("This is not supported; please send the whole conversation, or previous_response_id.")
                 .coded("unsupported_parameter"));
         }
     }
@@ -52,6 +80,7 @@ pub fn read_response(body: &[u8]) -> Result<ResponseAsk, Refusal> {
     if let Some(instructions) = root.opt("instructions")? {
         messages.push(Message::system(instructions.text()?));
     }
+    let instructions = messages.len();
     read_input(&root.need("input")?, &mut messages)?;
     let request = ChatRequest {
         model: root.need("model")?.name(LONGEST_NAME)?,
@@ -102,12 +131,18 @@ pub fn read_response(body: &[u8]) -> Result<ResponseAsk, Refusal> {
     .collect();
     Ok(ResponseAsk {
         request,
+        may_wait: may_wait(&root)?,
         card: ResponseCard {
             background,
             store,
+            previous: root
+                .opt("previous_response_id")?
+                .map(|n| n.name(LONGEST_NAME))
+                .transpose()?,
             metadata: metadata(&root)?,
             echo,
         },
+        instructions,
     })
 }
 

@@ -320,7 +320,7 @@ impl ResponseWriter {
             ("incomplete_details", why),
             ("model", json!(self.face.model)),
             ("output", json!(output)),
-            ("previous_response_id", Value::Null),
+            ("previous_response_id", json!(self.card.previous)),
             ("metadata", json!(self.card.metadata)),
             ("usage", json!(usage.map(write_usage))),
         ] {

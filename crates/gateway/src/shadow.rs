@@ -1,0 +1,191 @@
+//! Shadow traffic: a share of what a model has answered is asked once more of another, whose answer nobody sees and nobody pays.
+//! What it would have said is compared and counted, so that a newer model is known before it takes its first call.
+
+mod store;
+
+use std::{collections::BTreeSet, time::Duration};
+
+use db::Scope;
+use futures::StreamExt;
+use identity::{KeyId, TenantId};
+use llm::{ChatRequest, StreamEvent, Usage, tokens};
+use tokio::time::{Instant, timeout};
+
+use crate::{
+    Gateway, RunId, Target, choose,
+    places::{Guest, Priority},
+    provider::{self, Trouble},
+    run::Verdict,
+};
+
+/// How many a process asks at once; what would be more is left out.
+pub(crate) const AT_ONCE: usize = 4;
+/// How long one may take in all.
+const PATIENCE: Duration = Duration::from_mins(2);
+/// The longest answer that is read, in bytes.
+const LONGEST: usize = 256 * 1024;
+
+/// Who is asked beside a model, and how often.
+#[derive(Clone, Debug, Default)]
+pub struct Shadow {
+    /// The public name of the other model.
+    pub model: String,
+    pub targets: Vec<Target>,
+    /// Of a hundred calls.
+    pub percent: u32,
+}
+
+/// An answer that was given, and what it is known by.
+pub(crate) struct Given {
+    pub(crate) tenant: TenantId,
+    pub(crate) key: Option<KeyId>,
+    pub(crate) route: String,
+    pub(crate) request: ChatRequest,
+    pub(crate) text: String,
+    pub(crate) seed: u64,
+}
+
+/// Whether a call is among the share, told again the same by its number.
+pub(crate) fn is_chosen(percent: u32, seed: u64) -> bool {
+    // another lot than that which chooses targets
+    choose::throw(seed ^ 0x5ad0) % 100 < u64::from(percent)
+}
+
+/// Asks the other model what was just answered, in the background; whoever asked has their answer already.
+pub(crate) fn follow(room: &Gateway, given: Given) {
+    let Some(shadow) = room.routes.shadow(&given.route) else {
+        return;
+    };
+    if !is_chosen(shadow.percent, given.seed) {
+        return;
+    }
+    let labels = [
+        ("model", given.route.clone()),
+        ("shadow", shadow.model.clone()),
+    ];
+    let Ok(place) = room.node.shadows.clone().try_acquire_owned() else {
+        metrics::counter!("gateway_shadow_left_out_total", &labels).increment(1);
+        return;
+    };
+    let tasks = room.node.tasks.clone();
+    let room = room.clone();
+    tasks.spawn(async move {
+        if !may_be_told(&room, &given).await.unwrap_or(false) {
+            return;
+        }
+        let begun = Instant::now();
+        let asked = tokio::select! {
+            asked = timeout(PATIENCE, ask(&room, &shadow, &given)) => asked.unwrap_or(Err(Trouble::Silent)),
+            () = room.node.abandon.cancelled() => return,
+        };
+        drop(place);
+        let outcome = match asked {
+            Ok((text, usage)) => {
+                metrics::counter!("gateway_shadow_tokens_total", &labels).increment(usage.output);
+                metrics::histogram!("gateway_shadow_seconds", &labels).record(begun.elapsed());
+                metrics::counter!("gateway_shadow_agreement_percent_sum", &labels)
+                    .increment(agreement(&given.text, &text));
+                "answered"
+            }
+            Err(trouble) => Verdict::of(trouble.meaning()).reason().unwrap_or_default(),
+        };
+        metrics::counter!("gateway_shadow_calls_total", "model" => given.route, "shadow" => shadow.model, "outcome" => outcome)
+            .increment(1);
+    });
+}
+
+/// Whether the rules of the tenant and of the key that asked allow that what was asked is kept; else nobody else hears of it.
+async fn may_be_told(room: &Gateway, given: &Given) -> sqlx::Result<bool> {
+    let scope = Scope::Tenant {
+        tenant: given.tenant.0,
+        user: None,
+    };
+    let mut tx = room.cx.db.begin(scope).await?;
+    let keeps = store::keeps_texts(&mut tx, given.tenant, given.key).await?;
+    tx.commit().await?;
+    Ok(keeps)
+}
+
+async fn ask(room: &Gateway, shadow: &Shadow, given: &Given) -> Result<(String, Usage), Trouble> {
+    let health = &room.node.health;
+    let order = health.order(&shadow.targets, &[], given.seed, |_| false);
+    let target = order.first().and_then(|&at| shadow.targets.get(at));
+    let target = target.ok_or(Trouble::Silent)?;
+    let id: RunId = room.cx.ids.new_id();
+    let guest = Guest {
+        run: id.0,
+        tenant: given.tenant,
+        priority: Priority::Low,
+    };
+    let place = room.node.places.take(target, guest, PATIENCE).await;
+    let _place = place.map_err(|_| Trouble::Silent)?;
+    let request = ChatRequest {
+        model: target.model.clone(),
+        stream: target.streams,
+        ..given.request.clone()
+    };
+    let key = choose::key(&target.keys, given.seed, &[]).and_then(|at| target.keys.get(at));
+    let run = (id, given.tenant);
+    let mut events = provider::open(room, run, target, key, &request)
+        .await?
+        .events;
+    let (mut text, mut usage) = (String::new(), None);
+    while let Some(event) = events.next().await {
+        match event? {
+            StreamEvent::Text(piece) => text.push_str(&piece),
+            StreamEvent::Usage(counted) => usage = Some(counted),
+            StreamEvent::Done => break,
+            StreamEvent::Tool(_) | StreamEvent::Finish(_) => {}
+        }
+        if text.len() > LONGEST {
+            break;
+        }
+    }
+    let usage = usage.unwrap_or_else(|| Usage {
+        input: tokens::estimate_messages(&request.messages),
+        output: tokens::estimate(&text),
+        cached: 0,
+    });
+    Ok((text, usage))
+}
+
+/// How much two answers say the same, of a hundred: the share of their pairs of letters that both have.
+fn agreement(one: &str, other: &str) -> u64 {
+    let pairs = |text: &str| -> BTreeSet<(char, char)> {
+        let letters = text.chars().filter(|c| c.is_alphanumeric());
+        let letters: Vec<char> = letters.flat_map(char::to_lowercase).collect();
+        letters
+            .iter()
+            .copied()
+            .zip(letters.iter().copied().skip(1))
+            .collect()
+    };
+    let (one, other) = (pairs(one), pairs(other));
+    let all = one.union(&other).count();
+    if all == 0 {
+        return 100;
+    }
+    let both = one.intersection(&other).count();
+    u64::try_from(both * 100 / all).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_a_share_and_the_same_call_is_chosen_again() {
+        let chosen = |percent| (0..10_000).filter(|&seed| is_chosen(percent, seed)).count();
+        assert_eq!((chosen(0), chosen(100)), (0, 10_000));
+        assert!((1_800..=2_200).contains(&chosen(20)), "{}", chosen(20));
+        assert_eq!(is_chosen(50, 7), is_chosen(50, 7));
+    }
+
+    #[test]
+    fn answers_agree_by_what_they_have_in_common() {
+        assert_eq!(agreement("こんばんは。", "こんばんは！"), 100);
+        assert_eq!(agreement("", "?"), 100);
+        assert_eq!(agreement("abc", "xyz"), 0);
+        assert_eq!(agreement("abc", "abd"), 33);
+    }
+}
