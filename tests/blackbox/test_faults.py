@@ -182,7 +182,9 @@ def test_a_stop_lets_an_answer_finish(cluster):
     house.terminate()
     heard += list(stream)
     assert heard[-1].name == "ended" and heard[-1].data["state"] == "completed", heard[-1]
-    assert len(heard) == 102
+    # a busy machine tells several pieces at once, and leaves none out
+    assert [event.id for event in heard] == list(range(1, len(heard) + 1))
+    assert len(text_of(heard)) > 200
     assert house.process.wait(30) == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{house.account}/health")

@@ -8,6 +8,7 @@ import uuid
 
 import boto3
 import httpx
+import psycopg
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -172,6 +173,27 @@ def test_a_token_of_one_listener_is_worth_nothing_at_the_other(house, member):
         answer = with_token(house, token, run, "inference")
         assert answer.status_code in (401, 404), (name, answer.text)
         assert name == "access" or answer.status_code == 401
+
+
+def test_a_token_that_a_key_fetched_for_itself_is_limited_as_the_key_is(house, member):
+    made = member.key(daily_cap=1)
+    plan = httpx.get(f"{house.account}/billing/plan", params={"storefront": "genai"}, headers={"x-api-key": made["secret"]})
+    bearer = {"authorization": f"Bearer {plan.json()['inference']['token']}"}
+    asked = [httpx.post(f"{house.inference}/inference", json={"prompt": "hi"}, headers=bearer) for _ in range(2)]
+    assert [answer.status_code for answer in asked] == [202, 429], [answer.text for answer in asked]
+    assert asked[1].json()["code"] == "key_cap_reached"
+    assert member.web.delete(f"/keys/{made['key']['id']}").status_code in (200, 204)
+    assert httpx.post(f"{house.inference}/inference", json={"prompt": "hi"}, headers=bearer).status_code == 401
+
+
+def test_a_key_that_a_key_made_is_its_makers(house, member):
+    maker = member.key(scopes=["keys.manage", "inference.use"])
+    made = httpx.post(f"{house.account}/keys", json={"name": "of a key", "scopes": ["inference.use"]}, headers={"x-api-key": maker["secret"]})
+    assert made.status_code == 201, made.text
+    with psycopg.connect(house.database) as database:
+        makers = database.execute("select distinct created_by from identity.api_key where id = any(%s::uuid[])",
+                                  [[str(uuid.UUID(id.rpartition("_")[2])) for id in (maker["key"]["id"], made.json()["key"]["id"])]]).fetchall()
+    assert len(makers) == 1 and makers[0][0] is not None
 
 
 def test_every_forged_inference_token_is_refused(house, member):

@@ -23,6 +23,7 @@ fn work(house: &House) -> Work<'static> {
         lease_until: house.room.cx.clock.now() + chrono::Duration::minutes(1),
         daily_cap: None,
         daily_cost: None,
+        member: None,
     }
 }
 

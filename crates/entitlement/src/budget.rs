@@ -130,8 +130,9 @@ pub(crate) fn dollars(nano: i64) -> String {
     format!("${whole}.{}", part.get(..digits).unwrap_or(&part))
 }
 
-/// How much of a unit the tenant's own budget, or the house's cap, still lets be set aside this month; none without one. Counted are whole blocks
-/// as long as they are open, so what is admitted from them never comes to more; one from before midnight is the last month's.
+/// How much of a unit the tenant's own budget, or the house's cap, still lets be set aside this month; none without one. Counted
+/// are whole blocks as long as they are open, so what is admitted from them never comes to more; one from before midnight is the
+/// last month's.
 pub(crate) async fn left(
     conn: &mut PgConnection,
     cx: &Ctx,

@@ -134,9 +134,7 @@ fn traces(settings: &settings::Traces) -> Result<Option<Traces>> {
     }
     let headers = settings.headers.expose_secret().split(',');
     let headers = headers.filter_map(|header| header.split_once('='));
-    let headers = headers
-        .map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
-        .collect();
+    let headers = headers.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
     let traces = Traces::start(&settings.endpoint, headers);
     traces.context("traces.endpoint can't be used").map(Some)
 }

@@ -1,7 +1,7 @@
 //! Traces: one span for each request, run and call to a provider, sent by OTLP where an endpoint is set. A span holds names,
 //! numbers and ids, never what was said. Without an endpoint nothing is made.
 
-use std::{collections::HashMap, sync::OnceLock, time::Duration};
+use std::{sync::OnceLock, time::Duration};
 
 use http::HeaderMap;
 use opentelemetry::{
@@ -40,7 +40,7 @@ impl Traces {
     /// When the endpoint is no URL.
     pub fn start(
         endpoint: &str,
-        headers: HashMap<String, String>,
+        headers: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ExporterBuildError> {
         let endpoint = endpoint.trim_end_matches('/');
         let endpoint = if endpoint.ends_with("/v1/traces") {
@@ -51,7 +51,7 @@ impl Traces {
         let exporter = opentelemetry_otlp::SpanExporter::builder()
             .with_http()
             .with_endpoint(endpoint)
-            .with_headers(headers)
+            .with_headers(headers.into_iter().collect())
             .build()?;
         let gather = BatchConfigBuilder::default().with_scheduled_delay(GATHER);
         let sends = BatchSpanProcessor::builder(exporter).with_batch_config(gather.build());
@@ -141,12 +141,8 @@ impl Span {
     }
 
     /// Does some work as a part of this.
-    pub async fn around<T>(self, work: impl Future<Output = T>) -> T {
-        if self.is_on() {
-            CURRENT.scope(self, work).await
-        } else {
-            work.await
-        }
+    pub fn around<T>(self, work: impl Future<Output = T>) -> impl Future<Output = T> {
+        CURRENT.scope(self, work)
     }
 }
 

@@ -27,7 +27,7 @@ export const memberBudgetWords = define({
   remove: { ja: '上限をなくす', en: 'Remove the limit' },
   removeOf: {
     ja: (name: string, unit: string) => `${name}の${unit}の上限をなくす`,
-    en: (name: string, unit: string) => `Remove ${name}’s limit of ${unit}`,
+    en: (name: string, unit: string) => `Remove the limit: ${name}, ${unit}`,
   },
   amount: { ja: '金額を 1.50 のように入れてください', en: 'An amount such as 1.50, please' },
   number: { ja: '0以上の整数を入れてください', en: 'A whole number from 0, please' },

@@ -11,7 +11,7 @@ use super::{Budget, Wish};
 use crate::{Entitlement, Error, plan::is_unit};
 
 /// The most that a budget may say.
-pub(crate) const LARGEST: i64 = 1_000_000_000_000_000;
+const LARGEST: i64 = 1_000_000_000_000_000;
 /// The most amounts at which somebody is told.
 const ALERTS: usize = 5;
 
@@ -20,6 +20,29 @@ pub(crate) fn router() -> OpenApiRouter<Entitlement> {
         .routes(routes!(list_budgets))
         .routes(routes!(set_budget))
         .routes(routes!(remove_budget))
+}
+
+/// What somebody may use of a unit in a month, as others set it.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Monthly {
+    /// From then on new work is refused until the next month, or until this is raised.
+    #[schema(minimum = 0)]
+    pub(crate) monthly: i64,
+}
+
+impl Check for Monthly {
+    fn check(&self, errors: &mut FieldErrors) {
+        errors.require(
+            (0..=LARGEST).contains(&self.monthly),
+            "/monthly",
+            "range",
+            Text::new(
+                "上限は0以上の数にしてください。",
+                "The limit is a number from 0.",
+            ),
+        );
+    }
 }
 
 /// The name of what is counted, such as `misaki.chat`.

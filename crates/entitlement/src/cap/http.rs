@@ -1,12 +1,11 @@
-use api::{Check, FieldErrors, NoContent, Okay, PathId, Refusals, ValidJson};
+use api::{NoContent, Okay, PathId, Refusals, ValidJson};
 use axum::extract::{Path, State};
 use identity::{Granted, Proven, RequestMeta, TenantId, may};
-use kernel::Text;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Cap, caps_of, set_cap};
-use crate::{Entitlement, Error, Giver, budget::http::LARGEST};
+use crate::{Entitlement, Error, Giver, budget::http::Monthly};
 
 pub(crate) fn router() -> OpenApiRouter<Entitlement> {
     OpenApiRouter::new()
@@ -33,38 +32,16 @@ async fn list_caps(
     Ok(Okay(Caps { items }))
 }
 
-/// What a tenant may use of a unit in a month.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-struct SetCap {
-    #[schema(minimum = 0)]
-    monthly: i64,
-}
-
-impl Check for SetCap {
-    fn check(&self, errors: &mut FieldErrors) {
-        errors.require(
-            (0..=LARGEST).contains(&self.monthly),
-            "/monthly",
-            "range",
-            Text::new(
-                "上限は0以上の数にしてください。",
-                "The limit is a number from 0.",
-            ),
-        );
-    }
-}
-
 /// Sets what a tenant may use of a unit in a month. Its own limits may be stricter; of all of them the strictest holds.
 #[utoipa::path(put, path = "/admin/tenants/{tenant}/caps/{unit}", operation_id = "set_cap", tag = "admin",
-    params(("tenant" = TenantId, Path), ("unit" = String, Path)), request_body = SetCap, security(("session" = [])),
+    params(("tenant" = TenantId, Path), ("unit" = String, Path)), request_body = Monthly, security(("session" = [])),
     responses((status = 200, body = Cap), Refusals))]
 async fn set_tenant_cap(
     State(room): State<Entitlement>,
     caller: Proven<may::HouseOperate>,
     meta: RequestMeta,
     Path((tenant, unit)): Path<(String, String)>,
-    ValidJson(body): ValidJson<SetCap>,
+    ValidJson(body): ValidJson<Monthly>,
 ) -> Result<Okay<Cap>, Error> {
     let tenant = tenant.parse().map_err(|_| Error::TenantNotFound)?;
     let by = Giver {

@@ -90,6 +90,7 @@ pub(super) async fn acquire(
     let limits = standing.plan.terms.limits;
     let decision = decide(limits, before.own, &others, before.chunk);
     let mut missing = decision.short.map(|short| (short, decision.idle_elsewhere));
+    blocks::lock_all(&mut tx, &before.leftover).await?;
     let zone = grant::ensure(&mut tx, cx, counter.tenant, &standing.plan).await?;
     let (mut opened, mut closed, mut at_budget) = (None, Vec::new(), None);
     if !before.has_units {
@@ -172,7 +173,6 @@ async fn close_leftover(
     room: &Entitlement,
     leftover: &[BlockId],
 ) -> Result<Vec<BlockId>, Error> {
-    blocks::lock_all(conn, leftover).await?;
     let mut closed = Vec::with_capacity(leftover.len());
     for id in leftover {
         if block::close(conn, &room.cx, *id, false).await? == block::Closed::Whole {
@@ -345,14 +345,15 @@ pub(super) async fn give_back(
         }
     };
     let mut tx = room.cx.db.begin_aside(counter.scope()).await?;
+    // leases, then blocks, then the books, as whoever acquires: a lease that is over is deleted by others
+    match left {
+        None => store::delete(&mut tx, lease).await?,
+        Some(totals) => store::shrink(&mut tx, lease, totals).await?,
+    }
     blocks::lock_all(&mut tx, &spare).await?;
     let mut closed = Vec::with_capacity(spare.len());
     for id in spare {
         closed.push((id, block::close(&mut tx, &room.cx, id, true).await?));
-    }
-    match left {
-        None => store::delete(&mut tx, lease).await?,
-        Some(totals) => store::shrink(&mut tx, lease, totals).await?,
     }
     tx.commit().await?;
     for (id, ended) in closed {

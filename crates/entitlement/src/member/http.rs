@@ -1,14 +1,13 @@
-use api::{Check, FieldErrors, NoContent, Okay, Refusals, ValidJson};
+use api::{NoContent, Okay, Refusals, ValidJson};
 use axum::extract::{Path, State};
 use identity::{Granted, RequestMeta, UserId, may};
-use kernel::Text;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::MemberBudget;
 use crate::{
     Entitlement, Error,
-    budget::http::{LARGEST, Unit},
+    budget::http::{Monthly, Unit},
 };
 
 pub(crate) fn router() -> OpenApiRouter<Entitlement> {
@@ -43,41 +42,18 @@ fn of((user, unit): &(String, String)) -> Result<(UserId, String), Error> {
     Ok((user, unit.0))
 }
 
-/// What a member may use of a unit in a month.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-struct SetMemberBudget {
-    /// From then on the member's new work is refused until the next month, or until this is raised.
-    #[schema(minimum = 0)]
-    monthly: i64,
-}
-
-impl Check for SetMemberBudget {
-    fn check(&self, errors: &mut FieldErrors) {
-        errors.require(
-            (0..=LARGEST).contains(&self.monthly),
-            "/monthly",
-            "range",
-            Text::new(
-                "上限は0以上の数にしてください。",
-                "The limit is a number from 0.",
-            ),
-        );
-    }
-}
-
 /// Sets what one member may use of a unit in a month, in sessions and by the keys that the member made; of this, the plan's
 /// and the tenant's own limit the strictest holds. The unit `STOREFRONT.cost` is what the models cost there, in billionths of a
 /// US dollar. Admins limit members; owners limit everybody.
 #[utoipa::path(put, path = "/billing/members/{user}/budgets/{unit}", operation_id = "set_member_budget", tag = "entitlement",
-    params(("user" = UserId, Path), ("unit" = String, Path)), request_body = SetMemberBudget,
+    params(("user" = UserId, Path), ("unit" = String, Path)), request_body = Monthly,
     security(("session" = []), ("access_token" = [])), responses((status = 200, body = MemberBudget), Refusals))]
 async fn set_member_budget(
     State(room): State<Entitlement>,
     caller: Granted<may::BillingManage>,
     meta: RequestMeta,
     Path(path): Path<(String, String)>,
-    ValidJson(body): ValidJson<SetMemberBudget>,
+    ValidJson(body): ValidJson<Monthly>,
 ) -> Result<Okay<MemberBudget>, Error> {
     let (user, unit) = of(&path)?;
     let set = super::set(&room, &caller, &meta, (user, &unit), Some(body.monthly)).await?;

@@ -1,3 +1,4 @@
+use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
 
 use super::*;
@@ -271,4 +272,65 @@ async fn a_months_days_are_the_tenants_own_and_sum_up_to_its_usage_rows() {
         ),
         (4, 2, 12, 20, 28)
     );
+}
+
+/// Waits until so many transactions of this database wait for others.
+async fn waiting(watch: &mut PgConnection, wanted: i64) {
+    let look = async {
+        loop {
+            let waiting: i64 = sqlx::query_scalar(
+                "select count(distinct pid) from pg_locks where not granted and pid in
+                     (select pid from pg_locks where database = (select oid from pg_database where datname = current_database()))",
+            )
+            .fetch_one(&mut *watch)
+            .await
+            .unwrap();
+            if waiting >= wanted {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), look)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn what_gives_a_lease_back_and_what_deletes_it_do_not_wait_for_each_other() {
+    let test = testkit::context().await;
+    let (one, two) = two_nodes(&test, &plan_file(1000, 1000, 100)).await;
+    let caller = guest(&one).await;
+    // many at once make it take more units than one piece of work needs
+    let done = futures::future::join_all((0..21).map(|_| reserve(&one, caller))).await;
+    for done in done {
+        settle(&one, caller, &done.unwrap(), 1).await.unwrap();
+    }
+    let (mut books, mut watch) = (test.database.owner().await, test.database.owner().await);
+    let mut held = books.begin().await.unwrap();
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))")
+        .bind(format!("ledger:{}:{UNIT}", caller.tenant))
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    // the lease is over, its holder gives it back, and units are granted anew
+    test.time.advance(Duration::days(1));
+    let asking = async {
+        waiting(&mut watch, 1).await;
+        let asking = reserve(&two, caller);
+        let letting = async {
+            waiting(&mut watch, 2).await;
+            held.commit().await.unwrap();
+        };
+        futures::join!(asking, letting).0
+    };
+    let ((), asked) = futures::join!(one.close(), asking);
+    asked.unwrap();
+    let lost: i64 = sqlx::query_scalar(
+        "select count(*) from entitlement.block
+         where state = 'open' and lease_id not in (select id from entitlement.lease)",
+    )
+    .fetch_one(&mut watch)
+    .await
+    .unwrap();
+    assert_eq!(lost, 0, "what was held is given back");
 }

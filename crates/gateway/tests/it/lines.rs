@@ -1,6 +1,13 @@
 use std::sync::{Mutex, PoisonError};
 
-use axum::{Json, Router, body::Body, extract::State as Shared, http::Request, routing::post};
+use axum::{
+    Router,
+    body::Body,
+    extract::State as Shared,
+    http::{Request, header::CONTENT_TYPE},
+    response::IntoResponse,
+    routing::post,
+};
 use gateway::{Ask, DataPolicy, Room, Shadow, Terms};
 use llm::ChatRequest;
 use serde_json::{Value, json};
@@ -40,18 +47,20 @@ impl Slow {
     }
 }
 
-async fn answer(Shared(slow): Shared<Arc<Slow>>, Json(body): Json<Value>) -> Json<Value> {
+async fn answer(Shared(slow): Shared<Arc<Slow>>, body: String) -> impl IntoResponse {
+    let body: Value = serde_json::from_str(&body).unwrap();
     let said = body.pointer("/messages/0/content").and_then(Value::as_str);
     slow.asked
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .push(said.unwrap_or_default().to_owned());
     slow.may_answer.acquire().await.unwrap().forget();
-    Json(json!({
+    let said = json!({
         "id": "x", "object": "chat.completion", "created": 0, "model": "m",
         "choices": [{ "index": 0, "finish_reason": "stop", "message": { "role": "assistant", "content": "はい" } }],
         "usage": { "prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2 },
-    }))
+    });
+    ([(CONTENT_TYPE, "application/json")], said.to_string())
 }
 
 async fn until(mut is_so: impl AsyncFnMut() -> bool) {
@@ -65,24 +74,24 @@ async fn until(mut is_so: impl AsyncFnMut() -> bool) {
         .unwrap();
 }
 
-fn target(url: &str, room: Option<Room>, rank: u32) -> Target {
+fn target(url: &str, room: impl Into<Option<Room>>, rank: u32) -> Target {
     Target {
         base_url: url.to_owned(),
         model: format!("m{rank}"),
         streams: false,
         weight: 1,
         start: Some(Duration::from_mins(1)),
-        room,
+        room: room.into(),
         rank,
         ..Target::default()
     }
 }
 
-const fn one_place(line: u32) -> Option<Room> {
-    Some(Room {
+const fn one_place(line: u32) -> Room {
+    Room {
         places: 1,
         line: Some(line),
-    })
+    }
 }
 
 async fn with_targets(bar: &Bar, targets: Vec<Target>) -> Gateway {
@@ -138,8 +147,9 @@ async fn stands(room: &Gateway, guest: &Caller, id: RunId) -> (String, Option<i6
         .await
         .unwrap();
     let body: Value = serde_json::from_slice(&body).unwrap();
-    let status = body["status"].as_str().unwrap().to_owned();
-    (status, body["queue_position"].as_i64())
+    let read = |name| body.get(name).cloned().unwrap_or_default();
+    let status = read("status").as_str().unwrap().to_owned();
+    (status, read("queue_position").as_i64())
 }
 
 async fn until_at(room: &Gateway, guest: &Caller, id: RunId, place: i64) {

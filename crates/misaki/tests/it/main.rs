@@ -447,13 +447,18 @@ async fn a_refused_message_leaves_nothing_behind() {
         .unwrap();
     let before = bar.count("misaki.message").await;
     let mut refused = None;
-    for n in 1..10 {
+    let mut n = 1;
+    while n < 10 && refused.is_none() {
         let (status, answer) = bar.say(None, "つぎの話", &format!("k{n}")).await;
-        if status != 202 {
-            refused = Some((status, answer));
-            break;
+        match answer["code"].as_str() {
+            // a place is free a moment after the end can be read
+            Some("concurrency_exceeded") => tokio::task::yield_now().await,
+            Some(_) => refused = Some((status, answer)),
+            None => {
+                bar.ended(&answer).await;
+                n += 1;
+            }
         }
-        bar.ended(&answer).await;
     }
     let (status, problem) = refused.unwrap();
     assert_eq!(
