@@ -108,8 +108,8 @@ pub(crate) async fn events(
     }
     Ok(async_stream::try_stream! {
         let mut last = after.max(0);
+        let mut feed = room.node.live.find(id);
         loop {
-            let feed = room.node.live.find(id);
             let mut news = feed.as_ref().map(|feed| feed.subscribe());
             let (fresh, ended) = fetch(&room, caller, id, last, feed.as_ref()).await?;
             for event in fresh {
@@ -121,8 +121,15 @@ pub(crate) async fn events(
             }
             match &mut news {
                 // subscribed before reading, so nothing between the two is missed
-                Some(news) => { let _ = news.wait_for(|newest| *newest > last).await; }
-                None => tokio::time::sleep(LOOK).await,
+                Some(news) => {
+                    let _ = news.wait_for(|newest| *newest > last).await;
+                    // what this process did not end by itself is ended by another, whose words are in the database
+                    feed = feed.filter(|feed| feed.has_after(last));
+                }
+                None => {
+                    tokio::time::sleep(LOOK).await;
+                    feed = room.node.live.find(id);
+                }
             }
         }
     })

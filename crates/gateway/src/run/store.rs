@@ -6,8 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    Event, EventKind, Remote, RunId, RunView, State,
-    drive::Verdict,
+    Event, EventKind, Remote, RunId, RunView, State, Verdict,
     note::Note,
     reader::{WHOLE_ENDS_AT, before_the_end},
     view::Row,
