@@ -20,33 +20,80 @@ use bare::Served;
 use futures::future::try_join_all;
 use meter::{Figures, Pids, Round};
 use noren::{Durability, Noren};
-use reqwest::{Client, header::AUTHORIZATION};
+use reqwest::{Client, StatusCode, header::AUTHORIZATION};
 use rival::{Kind, Rival};
-use serde_json::json;
+use serde_json::{Value, json};
 
+const PASS_THROUGH: &str = "pass-through";
 const ROUNDS: usize = 3;
 const LASTS: Duration = Duration::from_secs(2);
 
-/// How many connections ask at once, and whether the answer is streamed.
+/// How many connections ask at once, and for what.
 #[derive(Clone, Copy)]
 struct Load {
     connections: usize,
-    streams: bool,
+    what: What,
 }
 
-const LOADS: [Load; 5] = [
-    Load::of(1, false),
-    Load::of(16, false),
-    Load::of(64, false),
-    Load::of(1, true),
-    Load::of(16, true),
+/// What is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// An answer in one piece.
+    Whole,
+    /// An answer of 20 chunks.
+    Streamed,
+    /// Work that is only accepted; houses alone do that.
+    Accepted,
+}
+
+const LOADS: [Load; 6] = [
+    Load::of(1, What::Whole),
+    Load::of(16, What::Whole),
+    Load::of(64, What::Whole),
+    Load::of(1, What::Streamed),
+    Load::of(16, What::Streamed),
+    Load::of(1, What::Accepted),
 ];
 
 impl Load {
-    const fn of(connections: usize, streams: bool) -> Self {
-        Self {
-            connections,
-            streams,
+    const fn of(connections: usize, what: What) -> Self {
+        Self { connections, what }
+    }
+}
+
+impl What {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Streamed => "20 chunks",
+            Self::Accepted => "accepted",
+        }
+    }
+
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Whole | Self::Streamed => "/v1/chat/completions",
+            Self::Accepted => "/inference",
+        }
+    }
+
+    fn body(self) -> Value {
+        match self {
+            Self::Whole | Self::Streamed => json!({
+                "model": "misaki-small", "stream": self == Self::Streamed,
+                "messages": [{ "role": "user", "content": "hello" }],
+            }),
+            Self::Accepted => json!({ "model": "misaki-small", "prompt": "hello" }),
+        }
+    }
+
+    fn is_answered(self, status: StatusCode, text: &str) -> bool {
+        match self {
+            Self::Whole => status.is_success() && text.contains("piece 19") && text.ends_with('}'),
+            Self::Streamed => {
+                status.is_success() && text.contains("piece 19") && text.ends_with("data: [DONE]\n\n")
+            }
+            Self::Accepted => status == StatusCode::ACCEPTED,
         }
     }
 }
@@ -88,7 +135,7 @@ impl Asked {
         while let Some(arg) = args.next() {
             let mut value = || args.next().with_context(|| format!("{arg} what?"));
             match arg.as_str() {
-                "--at" => asked.loads.push(Load::of(value()?.parse()?, false)),
+                "--at" => asked.loads.push(Load::of(value()?.parse()?, What::Whole)),
                 "--litellm" => asked.rivals.push((Kind::LiteLlm, value()?)),
                 "--portkey" => asked.rivals.push((Kind::Portkey, value()?)),
                 _ => asked.norens.push(arg),
@@ -112,7 +159,7 @@ async fn measure(asked: &Asked) -> Result<()> {
     let bare = Served::start(&["pass-through", &upstream.url]).await?;
     let mut doors = vec![
         Door::of("upstream", &upstream.url, upstream.pid()?),
-        Door::of("pass-through", &bare.url, bare.pid()?),
+        Door::of(PASS_THROUGH, &bare.url, bare.pid()?),
     ];
     let mut houses = Vec::new();
     for (nth, binary) in asked.norens.iter().enumerate() {
@@ -157,8 +204,12 @@ async fn measure(asked: &Asked) -> Result<()> {
 /// Puts the same load on each door in turns.
 async fn compare(doors: &[Door], load: Load) -> Result<()> {
     let mut out = std::io::stdout();
-    let kind = if load.streams { "20 chunks" } else { "whole" };
-    writeln!(out, "\n{} connections, {kind}", load.connections)?;
+    let what = load.what;
+    let doors: Vec<&Door> = doors
+        .iter()
+        .filter(|door| what != What::Accepted || door.pids.database.is_some())
+        .collect();
+    writeln!(out, "\n{} connections, {}", load.connections, what.name())?;
     writeln!(
         out,
         "door              calls/s     ratio   p50 ms   p99 ms   CPU µs/call   with PostgreSQL"
@@ -167,23 +218,24 @@ async fn compare(doors: &[Door], load: Load) -> Result<()> {
         .map(|_| client())
         .collect::<Result<_>>()?;
     let mut rounds: Vec<Vec<Round>> = doors.iter().map(|_| Vec::new()).collect();
-    for door in doors {
-        round(door, &clients, load.streams, LASTS / 4).await?;
+    for door in &doors {
+        round(door, &clients, what, LASTS / 4).await?;
     }
     for _ in 0..ROUNDS {
         for (door, rounds) in doors.iter().zip(&mut rounds) {
-            rounds.push(round(door, &clients, load.streams, LASTS).await?);
+            rounds.push(round(door, &clients, what, LASTS).await?);
         }
     }
     let figures: Vec<Figures> = rounds.iter().map(|rounds| Figures::of(rounds)).collect();
-    let pass = figures.get(1).context("the pass-through was measured")?;
+    let pass = doors.iter().position(|door| door.name == PASS_THROUGH);
+    let pass = pass.and_then(|nth| figures.get(nth));
     for (door, figures) in doors.iter().zip(&figures) {
         writeln!(
             out,
             "{:<16} {:>8.0} {:>9.3} {:>8.2} {:>8.2} {:>13.0} {:>17.0}",
             door.name,
             figures.per_second,
-            figures.per_second / pass.per_second,
+            pass.map_or(f64::NAN, |pass| figures.per_second / pass.per_second),
             figures.p50,
             figures.p99,
             figures.cpu,
@@ -197,7 +249,7 @@ impl Door {
     fn of(name: &str, url: &str, pid: u32) -> Self {
         Self {
             name: name.to_owned(),
-            url: format!("{url}/v1/chat/completions"),
+            url: url.to_owned(),
             key: "none".to_owned(),
             headers: Vec::new(),
             pids: Pids {
@@ -209,26 +261,25 @@ impl Door {
 }
 
 /// One round: every client calls again and again until the time is over.
-async fn round(door: &Door, clients: &[Client], streams: bool, lasts: Duration) -> Result<Round> {
-    let body = json!({ "model": "misaki-small", "stream": streams, "messages": [{ "role": "user", "content": "hello" }] });
-    let end = if streams { "data: [DONE]\n\n" } else { "}" };
+async fn round(door: &Door, clients: &[Client], what: What, lasts: Duration) -> Result<Round> {
+    let (url, body) = (format!("{}{}", door.url, what.path()), what.body());
     let cpu = meter::cpu(door.pids)?;
     let started = Instant::now();
     let times = try_join_all(clients.iter().map(|client| {
-        let body = &body;
+        let (url, body) = (&url, &body);
         async move {
             let mut times = Vec::new();
             while started.elapsed() < lasts {
                 let began = Instant::now();
                 let mut sent = client
-                    .post(&door.url)
+                    .post(url)
                     .header(AUTHORIZATION, format!("Bearer {}", door.key));
                 for (name, value) in &door.headers {
                     sent = sent.header(*name, value);
                 }
                 let answer = sent.json(body).send().await?;
                 let (status, text) = (answer.status(), answer.text().await?);
-                if !status.is_success() || !text.ends_with(end) || !text.contains("piece 19") {
+                if !what.is_answered(status, &text) {
                     bail!("{} answered {status}: {text}", door.name);
                 }
                 times.push(began.elapsed());

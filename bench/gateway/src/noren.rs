@@ -1,4 +1,6 @@
-use std::{collections::HashMap, fmt, os::unix::fs::PermissionsExt, process::Stdio};
+use std::{
+    collections::HashMap, fmt, os::unix::fs::PermissionsExt, process::Stdio, time::Duration,
+};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -112,7 +114,7 @@ impl Noren {
         let own = self.child.id().context("noren has ended")?;
         Ok(Door {
             name,
-            url: format!("{}/v1/chat/completions", self.inference),
+            url: self.inference.clone(),
             key: key.context("no key")?.to_owned(),
             headers: Vec::new(),
             pids: Pids {
@@ -125,6 +127,16 @@ impl Noren {
     /// Its usage rows, and its calls among those that the upstream counted.
     pub(crate) async fn usage(&self, calls: &HashMap<String, u64>) -> Result<(u64, u64)> {
         let mut database = PgConnection::connect(&self.database).await?;
+        // what was only accepted ends later
+        loop {
+            let open: i64 = sqlx::query_scalar("select count(*) from gateway.run where ended_at is null")
+                .fetch_one(&mut database)
+                .await?;
+            if open == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         let rows: i64 = sqlx::query_scalar("select count(*) from entitlement.usage")
             .fetch_one(&mut database)
             .await?;

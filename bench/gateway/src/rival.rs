@@ -129,7 +129,7 @@ impl Rival {
     pub(crate) fn door(&self) -> Result<Door> {
         Ok(Door {
             name: format!("{:?}", self.kind).to_lowercase(),
-            url: format!("{}/v1/chat/completions", self.url),
+            url: self.url.clone(),
             key: self.key.clone(),
             headers: self.headers.clone(),
             pids: Pids {
