@@ -1,4 +1,6 @@
-use std::{collections::HashMap, fmt, os::unix::fs::PermissionsExt, process::Stdio};
+use std::{
+    collections::HashMap, fmt, os::unix::fs::PermissionsExt, process::Stdio, time::Duration,
+};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -45,11 +47,11 @@ impl Noren {
         binary: &str,
         upstream: &str,
         durability: Durability,
+        secret: String,
     ) -> Result<Self> {
         let data = tempfile::tempdir()?;
         // the server's user has to be able to walk there
         std::fs::set_permissions(data.path(), PermissionsExt::from_mode(0o755))?;
-        let secret = format!("sk-{durability}");
         let mut child = Command::new(binary)
             .args([
                 "run",
@@ -98,7 +100,7 @@ impl Noren {
     }
 
     /// Its OpenAI-compatible door, for a person with a key.
-    pub(crate) async fn door(&self, name: &'static str) -> Result<Door> {
+    pub(crate) async fn door(&self, name: String) -> Result<Door> {
         let person =
             json!({ "email": "bench@noren.example", "password": "plum kettle seven rivers" });
         let joined = crate::client()?
@@ -110,18 +112,14 @@ impl Noren {
         let joined: Value = joined.json().await?;
         let key = joined.pointer("/api_key/secret").and_then(Value::as_str);
         let own = self.child.id().context("noren has ended")?;
-        let mut database = PgConnection::connect(&self.database).await?;
-        let backend: i32 = sqlx::query_scalar("select pg_backend_pid()")
-            .fetch_one(&mut database)
-            .await?;
-        let backend = Stat::of(u32::try_from(backend)?).context("no server on this machine")?;
         Ok(Door {
             name,
-            url: format!("{}/v1/chat/completions", self.inference),
+            url: self.inference.clone(),
             key: key.context("no key")?.to_owned(),
+            headers: Vec::new(),
             pids: Pids {
                 own,
-                database: Some(backend.parent),
+                database: Some(postmaster(&self.database).await?),
             },
         })
     }
@@ -129,6 +127,16 @@ impl Noren {
     /// Its usage rows, and its calls among those that the upstream counted.
     pub(crate) async fn usage(&self, calls: &HashMap<String, u64>) -> Result<(u64, u64)> {
         let mut database = PgConnection::connect(&self.database).await?;
+        // what was only accepted ends later
+        loop {
+            let open: i64 = sqlx::query_scalar("select count(*) from gateway.run where ended_at is null")
+                .fetch_one(&mut database)
+                .await?;
+            if open == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         let rows: i64 = sqlx::query_scalar("select count(*) from entitlement.usage")
             .fetch_one(&mut database)
             .await?;
@@ -145,4 +153,14 @@ impl Noren {
         self.child.wait().await?;
         Ok(())
     }
+}
+
+/// The process whose children serve a database on this machine.
+async fn postmaster(url: &str) -> Result<u32> {
+    let mut database = PgConnection::connect(url).await?;
+    let backend: i32 = sqlx::query_scalar("select pg_backend_pid()")
+        .fetch_one(&mut database)
+        .await?;
+    let backend = Stat::of(u32::try_from(backend)?).context("no server on this machine")?;
+    Ok(backend.parent)
 }

@@ -25,21 +25,26 @@ pub struct RequestId(pub String);
 /// Puts around a listener's routes what every request gets: an id, a log line, metrics, security headers,
 /// problems in the caller's language, no panic that reaches a socket, and work that a hang-up can't cut short.
 pub fn wrap(router: Router, ids: IdSource) -> Router {
-    router
-        .layer(from_fn(finish_what_changes_something))
-        .layer(from_fn(answer_in_shape))
-        .layer(from_fn(move |request: Request, next: Next| {
-            let id = RequestId(format!("req_{}", ids.new_id::<Uuid>().simple()));
-            observe(request, next, id)
-        }))
+    // one layer, since each makes a copy of all that is below it for every request
+    router.layer(from_fn(move |request: Request, next: Next| {
+        let id = RequestId(format!("req_{}", ids.new_id::<Uuid>().simple()));
+        let finish = |request| finish_what_changes_something(request, next);
+        observe(request, id, |request| answer_in_shape(request, finish))
+    }))
 }
 
 /// Gives a router's answers the shape in which they are sent, for a layer that keeps them.
 pub fn shape(router: Router) -> Router {
-    router.layer(from_fn(answer_in_shape))
+    router.layer(from_fn(|request: Request, next: Next| {
+        answer_in_shape(request, |request| next.run(request))
+    }))
 }
 
-async fn observe(mut request: Request, next: Next, id: RequestId) -> Response {
+async fn observe<F: Future<Output = Response>>(
+    mut request: Request,
+    id: RequestId,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
     let method = request.method().clone();
     let route = request
         .extensions()
@@ -51,7 +56,7 @@ async fn observe(mut request: Request, next: Next, id: RequestId) -> Response {
     request.extensions_mut().insert(id.clone());
     let started = Instant::now();
 
-    let work = next.run(request).instrument(span.clone());
+    let work = next(request).instrument(span.clone());
     let mut response = traced.clone().around(work).await;
 
     let seconds = started.elapsed().as_secs_f64();
@@ -122,7 +127,10 @@ fn secure(response: &mut Response) {
 }
 
 /// Turns a [`Problem`] into its body, and a bare refusal of the framework into a problem.
-async fn answer_in_shape(request: Request, next: Next) -> Response {
+async fn answer_in_shape<F: Future<Output = Response>>(
+    request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
     let lang = request
         .headers()
         .get(header::ACCEPT_LANGUAGE)
@@ -132,7 +140,9 @@ async fn answer_in_shape(request: Request, next: Next) -> Response {
         .extensions()
         .get::<RequestId>()
         .map_or_else(String::new, |id| id.0.clone());
-    let result = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let result = AssertUnwindSafe(async { next(request).await })
+        .catch_unwind()
+        .await;
     let mut response = result
         .unwrap_or_else(|_| Problem::from(Fault::broken("a handler panicked")).into_response());
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {

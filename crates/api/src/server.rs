@@ -5,20 +5,15 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    Router,
-    extract::Request,
-    middleware::{Next, from_fn},
-};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use axum::Router;
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
 
 use crate::Proxies;
 
@@ -81,11 +76,11 @@ pub async fn serve(
             metrics::counter!("http_connections_refused_total").increment(1);
             continue;
         };
-        let app = with_client(app.clone(), peer, proxies.clone());
+        let (app, proxies) = (app.clone(), proxies.clone());
         let stop = stop.clone();
         tasks.spawn(async move {
             metrics::gauge!("http_connections_open").increment(1);
-            connection(stream, app, limits, stop).await;
+            connection(stream, app, (peer, proxies), limits, stop).await;
             metrics::gauge!("http_connections_open").decrement(1);
             drop((permit, place));
         });
@@ -103,22 +98,25 @@ pub async fn serve(
     }
 }
 
-/// Tells each request of a connection where it came from.
-fn with_client(app: Router, peer: SocketAddr, proxies: Proxies) -> Router {
-    app.layer(from_fn(move |mut request: Request, next: Next| {
-        let client = proxies.client(peer.ip(), request.headers());
-        request.extensions_mut().insert(ClientAddr(client));
-        next.run(request)
-    }))
-}
-
-async fn connection(stream: TcpStream, app: Router, limits: Limits, stop: CancellationToken) {
+/// Serves one connection, and tells each of its requests where it came from.
+async fn connection(
+    stream: TcpStream,
+    app: Router,
+    (peer, proxies): (SocketAddr, Proxies),
+    limits: Limits,
+    stop: CancellationToken,
+) {
     // small streamed chunks would otherwise wait 40 ms for the client's acknowledgement
     let _ = stream.set_nodelay(true);
+    let serve = service_fn(move |mut request: http::Request<Incoming>| {
+        let client = proxies.client(peer.ip(), request.headers());
+        request.extensions_mut().insert(ClientAddr(client));
+        app.clone().oneshot(request)
+    });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+        .serve_connection(TokioIo::new(stream), serve);
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,

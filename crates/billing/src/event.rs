@@ -3,7 +3,7 @@ mod store;
 use std::time::Duration as Wait;
 
 use chrono::{DateTime, Duration, Utc};
-use db::{Ctx, Scope};
+use db::{Batch, Ctx, Scope};
 use futures::future::join_all;
 use kernel::{Fault, FaultKind};
 use sqlx::PgConnection;
@@ -88,38 +88,89 @@ pub(crate) async fn receive(
         return Err(Error::BadSignature);
     }
     let event: Event = serde_json::from_slice(body).map_err(|_| Error::BadEvent)?;
-    let mut tx = begin(&room.cx).await?;
-    let new = keep(&mut tx, room, shop, &event).await?;
-    tx.commit().await?;
-    if new {
+    let (received, is_new) = room.intake.write(Received::new(shop, event)?).await?;
+    if is_new {
         metrics::counter!("billing_events_received_total").increment(1);
-        room.arrival.notify_one();
+        if received.note.is_none() {
+            room.arrival.notify_one();
+        }
     }
     Ok(())
 }
 
-/// Keeps an event unless it is kept already; says whether it was new.
-pub(crate) async fn keep(
+/// An event as it came in.
+#[derive(Debug)]
+pub(crate) struct Received {
+    event: Event,
+    created: DateTime<Utc>,
+    /// Why it will never have an effect.
+    note: Option<&'static str>,
+}
+
+impl Received {
+    fn new(shop: &Shop, event: Event) -> Result<Self, Error> {
+        if event.id.is_empty() || event.id.len() > 255 {
+            return Err(Error::BadEvent);
+        }
+        let note = if event.livemode != shop.livemode {
+            Some("the event's mode is not our key's")
+        } else if event.object_id().is_empty() {
+            Some("it only announces something")
+        } else if !concerns_us(event.object_type()) {
+            Some("events of this type have no effect")
+        } else {
+            None
+        };
+        Ok(Self {
+            created: instant(event.created).ok_or(Error::BadEvent)?,
+            note,
+            event,
+        })
+    }
+}
+
+/// Takes events in, many in one transaction.
+#[derive(Debug)]
+pub(crate) struct Intake(pub(crate) Ctx);
+
+impl Batch for Intake {
+    type Job = Received;
+    /// Whether it was new.
+    type Answer = bool;
+    type Error = Error;
+
+    const NAME: &'static str = "events of Stripe";
+
+    async fn write(&self, events: &[Received]) -> Result<Vec<bool>, Error> {
+        let Self(cx) = self;
+        let mut tx = begin(cx).await?;
+        let mut new = store::insert_all(&mut tx, events, cx.clock.now()).await?;
+        tx.commit().await?;
+        // of two that came together one is new
+        let mut is_new = |one: &Received| {
+            let at = new.iter().position(|id| *id == one.event.id);
+            at.map(|at| new.swap_remove(at)).is_some()
+        };
+        Ok(events.iter().map(&mut is_new).collect())
+    }
+
+    fn is_away(error: &Error) -> bool {
+        matches!(error, Error::Fault(fault) if fault.kind == FaultKind::Unavailable)
+    }
+}
+
+/// Keeps events that were read from Stripe, in the caller's transaction, and returns the ids of those that were missed.
+pub(crate) async fn keep_all(
     conn: &mut PgConnection,
     room: &Billing,
     shop: &Shop,
-    event: &Event,
-) -> Result<bool, Error> {
-    let now = room.cx.clock.now();
-    let note = if event.livemode != shop.livemode {
-        Some("the event's mode is not our key's")
-    } else if event.object_id().is_empty() {
-        Some("it only announces something")
-    } else if !concerns_us(event.object_type()) {
-        Some("events of this type have no effect")
-    } else {
-        None
-    };
-    if event.id.is_empty() || event.id.len() > 255 {
-        return Err(Error::BadEvent);
-    }
-    let created = instant(event.created).ok_or(Error::BadEvent)?;
-    Ok(store::insert(conn, event, created, note, now).await?)
+    events: Vec<Event>,
+) -> Result<Vec<String>, Error> {
+    let received: Result<Vec<Received>, Error> = events
+        .into_iter()
+        .map(|event| Received::new(shop, event))
+        .collect();
+    Ok(store::insert_all(conn, &received?, room.cx.clock.now()).await?)
 }
 
 fn concerns_us(object_type: &str) -> bool {

@@ -36,7 +36,7 @@ mod topup;
 use std::{fmt, sync::Arc};
 
 use chrono::Duration;
-use db::Ctx;
+use db::{Ctx, GroupCommit};
 use entitlement::Entitlement;
 use identity::Identity;
 use secrecy::{ExposeSecret, SecretString};
@@ -94,6 +94,7 @@ pub struct Billing {
     pub entitlement: Entitlement,
     shop: Option<Shop>,
     terms: Arc<HouseTerms>,
+    intake: GroupCommit<event::Intake>,
     /// Rung when an event came in, so that nobody waits for the next look.
     arrival: Arc<Notify>,
 }
@@ -120,8 +121,10 @@ impl Billing {
     /// When a setting can't be used; the message names it and shows no secret.
     pub fn open(entitlement: Entitlement, config: Config) -> Result<Self, OpenError> {
         let shop = config.stripe.map(Shop::open).transpose()?;
+        let cx = entitlement.cx.clone();
         Ok(Self {
-            cx: entitlement.cx.clone(),
+            intake: GroupCommit::start(event::Intake(cx.clone())),
+            cx,
             identity: entitlement.identity.clone(),
             entitlement,
             shop,

@@ -70,14 +70,11 @@ async fn missed_events(
         }
         let page: List<Event> = shop.stripe.get("/v1/events", &query).await?;
         let mut tx = room.cx.db.begin(Scope::House("reconciliation")).await?;
-        for event in &page.data {
-            report.events += 1;
-            if event::keep(&mut tx, room, shop, event).await? {
-                report.missed.push(event.id.clone());
-            }
-        }
-        tx.commit().await?;
+        report.events += page.data.len();
         after = page.data.last().map(|event| event.id.clone());
+        let missed = event::keep_all(&mut tx, room, shop, page.data).await?;
+        tx.commit().await?;
+        report.missed.extend(missed);
         if !page.has_more || after.is_none() {
             break;
         }

@@ -1,9 +1,10 @@
 //! The database room: the pool, the transaction with its row-level scope, the one migrator, the private cluster.
 //!
-//! Owns: how a connection is made and handed back, which role and claims a transaction carries.
+//! Owns: how a connection is made and handed back, how many writers share a commit, which role and claims a transaction carries.
 //! Never: a table of another room, or a query that is not about the database itself.
 
 mod constraint;
+mod group;
 mod migrate;
 mod pool;
 mod replica;
@@ -14,6 +15,7 @@ pub mod cluster;
 use kernel::{Clock, IdSource};
 
 pub use constraint::{OnConstraint, fault};
+pub use group::{Batch, GroupCommit};
 pub use migrate::{MIGRATOR, MigrateError, migrate};
 pub use pool::{ConnectError, Db, PoolSize, Url, app_url};
 pub use scope::{Commit, Scope, Tx};

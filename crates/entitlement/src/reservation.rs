@@ -168,7 +168,7 @@ pub async fn record(
         cost::check_key(conn, room, caller, work, most).await?;
     }
     check_key(conn, &room.cx, caller, work).await?;
-    let recorded = record_all(conn, room, std::slice::from_ref(&admission)).await?;
+    let recorded = record_all(conn, room, &[&admission]).await?;
     if let (Some(most), [id]) = (admission.most_cost, recorded.as_slice()) {
         cost::note(conn, *id, most).await?;
     }
@@ -224,7 +224,7 @@ pub async fn admit(
 pub async fn record_all(
     conn: &mut PgConnection,
     room: &Entitlement,
-    admissions: &[Admission],
+    admissions: &[&Admission],
 ) -> Result<Vec<ReservationId>, Error> {
     let mut rows: Vec<Row> = Vec::with_capacity(admissions.len());
     for admission in admissions {

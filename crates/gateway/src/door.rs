@@ -33,12 +33,14 @@ use crate::{
 pub(crate) use dialect::{Dialect, Turned, failure, json};
 pub(crate) use embeddings::VECTORS;
 pub use ends::RunHook;
-pub(crate) use ends::{hook_of, tell_ends};
+pub(crate) use ends::{hook_of, is_awaited, tell_ends};
 pub(crate) use openai::face;
 pub(crate) use responses::kept_body;
 pub use runpod::{TellJobsEnd, Teller};
 pub(crate) use tell::{Told, collect, so_far, sse, told};
 
+/// The name of the house's own door among the dialects'.
+const NATIVE: &str = "native";
 /// The largest body of a door, in bytes: pictures travel inside.
 const BODY_LIMIT: usize = 20 * 1024 * 1024;
 /// A body has to arrive whole within this time, however slowly it drips.

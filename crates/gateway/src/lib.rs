@@ -35,8 +35,9 @@ mod traced;
 mod traffic;
 mod versions;
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
+use axum::extract::FromRef;
 use db::Ctx;
 use entitlement::Entitlement;
 use identity::Identity;
@@ -84,23 +85,48 @@ pub fn account_router() -> utoipa_axum::router::OpenApiRouter<Gateway> {
 /// How long a node may be silent before its runs are given up for dead.
 pub const LEASE: chrono::Duration = chrono::Duration::seconds(15);
 
-/// The room with what it needs to work.
-#[derive(Clone, Debug, axum::extract::FromRef)]
-pub struct Gateway {
+/// The room with what it needs to work. Cheap to clone, which every layer around a route does for every request.
+#[derive(Clone, Debug)]
+pub struct Gateway(Arc<Inside>);
+
+/// What [`Gateway`] gives.
+#[derive(Debug)]
+pub struct Inside {
     pub cx: Ctx,
     pub identity: Identity,
     pub entitlement: Entitlement,
-    #[from_ref(skip)]
-    routes: Arc<credential::LiveRoutes>,
-    #[from_ref(skip)]
+    routes: credential::LiveRoutes,
     http: reqwest::Client,
-    #[from_ref(skip)]
     writer: run::Writer,
-    #[from_ref(skip)]
-    node: Arc<Node>,
-    /// Tells the addresses that runs name.
-    #[from_ref(skip)]
+    node: Node,
+    /// Tells the addresses that runs name; without, none can be named.
     hooks: Option<hooks::Hooks>,
+}
+
+impl Deref for Gateway {
+    type Target = Inside;
+
+    fn deref(&self) -> &Inside {
+        &self.0
+    }
+}
+
+impl FromRef<Gateway> for Ctx {
+    fn from_ref(room: &Gateway) -> Self {
+        room.cx.clone()
+    }
+}
+
+impl FromRef<Gateway> for Identity {
+    fn from_ref(room: &Gateway) -> Self {
+        room.identity.clone()
+    }
+}
+
+impl FromRef<Gateway> for Entitlement {
+    fn from_ref(room: &Gateway) -> Self {
+        room.entitlement.clone()
+    }
 }
 
 /// What this process drives right now.
@@ -155,6 +181,7 @@ impl Gateway {
         entitlement: Entitlement,
         routes: Routes,
         patience: Patience,
+        hooks: Option<hooks::Hooks>,
     ) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .connect_timeout(patience.connect)
@@ -162,7 +189,7 @@ impl Gateway {
             .user_agent(concat!("noren/", env!("CARGO_PKG_VERSION")))
             .build()?;
         let cx = entitlement.cx.clone();
-        let node = Arc::new(Node {
+        let node = Node {
             id: cx.ids.new_id(),
             live: run::Live::default(),
             health: Arc::default(),
@@ -173,23 +200,17 @@ impl Gateway {
             batches: Semaphore::new(batch::AT_ONCE),
             shadows: Arc::new(Semaphore::new(shadow::AT_ONCE)),
             found: pulse::Shadows::default(),
-        });
-        Ok(Self {
+        };
+        Ok(Self(Arc::new(Inside {
             identity: entitlement.identity.clone(),
             cx,
             writer: run::Writer::start(&entitlement),
-            routes: Arc::new(credential::LiveRoutes::new(routes)),
+            routes: credential::LiveRoutes::new(routes),
             http,
             node,
             entitlement,
-            hooks: None,
-        })
-    }
-
-    /// With whom tells the addresses that runs name; without, none can be named.
-    pub fn telling(mut self, hooks: hooks::Hooks) -> Self {
-        self.hooks = Some(hooks);
-        self
+            hooks,
+        })))
     }
 
     /// Lets runs under way finish within `within`, then ends the rest with a reason, and gives back

@@ -1,4 +1,5 @@
 mod drive;
+mod end;
 pub mod history;
 mod limits;
 mod live;
@@ -12,6 +13,7 @@ pub mod retention;
 pub mod statistics;
 mod store;
 mod told;
+mod verdict;
 mod view;
 mod writer;
 
@@ -39,13 +41,13 @@ use crate::{
     traced,
 };
 
-pub(crate) use drive::Verdict;
 pub(crate) use limits::bound;
 pub(crate) use live::Live;
 pub(crate) use quote::{Quote, quote};
 pub(crate) use reader::{Event, EventKind, events, snapshot};
 pub(crate) use remote::{Remote, RemoteJob};
 pub use rescue::rescue;
+pub(crate) use verdict::Verdict;
 pub(crate) use view::view;
 pub(crate) use view::{InferenceResult, result};
 pub use view::{InferenceStatus, InferenceView, RunError, Tokens, ToolCallView};

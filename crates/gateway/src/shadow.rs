@@ -73,9 +73,9 @@ pub(crate) fn follow(room: &Gateway, given: Given) {
         room.node.found.add(&given.route, &shadow.model, found);
         return;
     };
-    let node = room.node.clone();
+    let tasks = room.node.tasks.clone();
     let room = room.clone();
-    node.tasks.spawn(async move {
+    tasks.spawn(async move {
         if !may_be_told(&room, &given).await.unwrap_or(false) {
             return;
         }

@@ -111,9 +111,13 @@ impl House {
         };
         let billing = Billing::open(entitlement.clone(), till)?;
         let hooks = Hooks::open(identity.clone(), &opening.hook_origins)?;
-        let gateway = Gateway::open(entitlement.clone(), opening.routes, opening.patience)
-            .context("no HTTP client can be made")?
-            .telling(hooks.clone());
+        let gateway = Gateway::open(
+            entitlement.clone(),
+            opening.routes,
+            opening.patience,
+            Some(hooks.clone()),
+        )
+        .context("no HTTP client can be made")?;
         gateway.refresh_routes().await?;
         let genai = Genai::open(gateway.clone());
         let misaki = Misaki::open(gateway.clone()).context("the built-in phrases are broken")?;
@@ -207,9 +211,9 @@ impl House {
                 .merge(entitlement::inference_router().with_state(self.entitlement.clone()))
                 .split_for_parts();
         idempotency::describe(&mut document);
-        let room = self.entitlement.clone();
+        let room = Arc::new(self.entitlement.clone());
         let routes = routes.layer(from_fn(move |request: Request, next: Next| {
-            limits::tell(room.clone(), request, next)
+            limits::tell(Arc::clone(&room), request, next)
         }));
         let routes = self
             .once(Door::Inference, routes)
@@ -220,9 +224,9 @@ impl House {
 
     /// Puts the layer for `Idempotency-Key` around routes; it keeps answers as they are sent.
     fn once(&self, door: Door, routes: Router) -> Router {
-        let room = self.identity.clone();
+        let room = Arc::new(self.identity.clone());
         api::shape(routes).layer(from_fn(move |request: Request, next: Next| {
-            idempotency::once(room.clone(), door, request, next)
+            idempotency::once(Arc::clone(&room), door, request, next)
         }))
     }
 }

@@ -10,7 +10,7 @@
 mod seal;
 mod store;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use api::{ClientAddr, Problem};
 use axum::{
@@ -121,7 +121,12 @@ enum Verdict {
 }
 
 /// Answers a POST with a key once; everything else passes.
-pub(crate) async fn once(room: Identity, door: Door, request: Request, next: Next) -> Response {
+pub(crate) async fn once(
+    room: Arc<Identity>,
+    door: Door,
+    request: Request,
+    next: Next,
+) -> Response {
     let route = request
         .extensions()
         .get::<MatchedPath>()

@@ -1,5 +1,7 @@
 //! What the limits are and what is left of them, on every answer of an operation that admits work.
 
+use std::sync::Arc;
+
 use api::Violated;
 use axum::{
     extract::{MatchedPath, Request},
@@ -25,7 +27,7 @@ const ADMITTING: [&str; 8] = [
 ];
 
 /// Adds `RateLimit-Policy` and `RateLimit` to what was admitted and to what the limits refuse.
-pub(crate) async fn tell(room: Entitlement, mut request: Request, next: Next) -> Response {
+pub(crate) async fn tell(room: Arc<Entitlement>, mut request: Request, next: Next) -> Response {
     let admits = request.method() == Method::POST
         && request
             .extensions()

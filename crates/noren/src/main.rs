@@ -27,6 +27,11 @@ mod versions;
 mod web;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
+
+/// A call makes hundreds of small allocations on whichever thread is free, which the system's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> std::process::ExitCode {
     match run(cli::Cli::parse()) {

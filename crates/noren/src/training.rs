@@ -101,7 +101,7 @@ pub(crate) async fn command(settings: &Settings, command: MisakiCommand) -> Resu
 async fn open(settings: &Settings, routes: Routes) -> Result<Misaki> {
     let identity = admin::open_identity(settings).await?;
     let entitlement = admin::entitlement(identity).await?;
-    let gateway = Gateway::open(entitlement, routes, run::patience(settings))?;
+    let gateway = Gateway::open(entitlement, routes, run::patience(settings), None)?;
     gateway.refresh_routes().await?;
     Ok(Misaki::open(gateway)?)
 }

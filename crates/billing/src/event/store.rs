@@ -2,38 +2,61 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Claimed, DeadEvent};
+use super::{Claimed, DeadEvent, Received};
 use crate::stripe::Event;
 
-/// False when the event was kept before. A note says why it will never have an effect.
-pub(super) async fn insert(
+/// Keeps events, and returns the ids of those that were not kept before. In the order of their ids, so that two nodes that
+/// keep the same ones don't wait for each other.
+pub(super) async fn insert_all(
     conn: &mut PgConnection,
-    event: &Event,
-    created: DateTime<Utc>,
-    note: Option<&str>,
+    events: &[Received],
     now: DateTime<Utc>,
-) -> sqlx::Result<bool> {
-    let done = sqlx::query!(
+) -> sqlx::Result<Vec<String>> {
+    let of = |part: fn(&Event) -> &str| -> Vec<String> {
+        let parts = events
+            .iter()
+            .map(|received| part(&received.event).to_owned());
+        parts.collect()
+    };
+    let may = |part: fn(&Event) -> Option<&str>| -> Vec<Option<String>> {
+        let parts = events
+            .iter()
+            .map(|received| part(&received.event).map(str::to_owned));
+        parts.collect()
+    };
+    let notes: Vec<Option<String>> = events
+        .iter()
+        .map(|received| received.note.map(str::to_owned))
+        .collect();
+    let created: Vec<DateTime<Utc>> = events.iter().map(|received| received.created).collect();
+    let live: Vec<bool> = events
+        .iter()
+        .map(|received| received.event.livemode)
+        .collect();
+    sqlx::query_scalar!(
         "insert into billing.event (id, type, livemode, api_version, object_type, object_id, customer, created_at,
              received_at, next_at, state, note, closed_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9,
-             case when $10::text is null then 'queued' else 'ignored' end, $10,
-             case when $10::text is null then null else $9::timestamptz end)
-         on conflict (id) do nothing",
-        event.id,
-        event.kind,
-        event.livemode,
-        event.api_version,
-        event.object_type(),
-        event.object_id(),
-        event.customer(),
-        created,
+         select id, type, livemode, api_version, object_type, object_id, customer, created_at, $9, $9,
+             case when note is null then 'queued' else 'ignored' end, note,
+             case when note is null then null else $9::timestamptz end
+         from unnest($1::text[], $2::text[], $3::boolean[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $10::text[])
+             as e (id, type, livemode, api_version, object_type, object_id, customer, created_at, note)
+         order by id
+         on conflict (id) do nothing
+         returning id",
+        &of(|event| &event.id),
+        &of(|event| &event.kind),
+        &live,
+        &may(|event| event.api_version.as_deref()) as &[Option<String>],
+        &of(Event::object_type),
+        &of(Event::object_id),
+        &may(Event::customer) as &[Option<String>],
+        &created,
         now,
-        note,
+        &notes as &[Option<String>],
     )
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected() == 1)
+    .fetch_all(conn)
+    .await
 }
 
 /// How many events are to be worked on, and since when the oldest is.

@@ -46,9 +46,8 @@ async fn work_off(room: &Entitlement, caller: Principal, times: usize) -> usize 
             }
         }
         let mut tx = room.cx.db.begin(caller.scope()).await.unwrap();
-        let recorded = entitlement::record_all(&mut tx, room, &admitted)
-            .await
-            .unwrap();
+        let rows: Vec<_> = admitted.iter().collect();
+        let recorded = entitlement::record_all(&mut tx, room, &rows).await.unwrap();
         tx.commit().await.unwrap();
         for admission in &admitted {
             if recorded.contains(&admission.reservation.id) {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::runpod;
+use super::{Dialect, NATIVE, runpod};
 use crate::{Error, Gateway, RunId};
 
 /// The ends that an address can be told of.
@@ -70,6 +70,11 @@ pub(crate) async fn hook_of(
     }))
 }
 
+/// Whether somebody can wait for a run that came in by this door.
+pub(crate) fn is_awaited(door: &str) -> bool {
+    door == NATIVE || door == Dialect::RunPod.name()
+}
+
 /// Has those told who wait for these runs, in the transaction in which they ended.
 pub(crate) async fn tell_ends<T: Sync>(
     conn: &mut PgConnection,
@@ -77,6 +82,9 @@ pub(crate) async fn tell_ends<T: Sync>(
     ends: &[(RunId, EventType, T)],
     payload: impl Fn(&T) -> Value + Send,
 ) -> sqlx::Result<()> {
+    if ends.is_empty() {
+        return Ok(());
+    }
     let ids: Vec<_> = ends.iter().map(|(run, ..)| run.0).collect();
     for waiting in store::awaited(conn, &ids).await? {
         let Some(named) = waiting.named else {

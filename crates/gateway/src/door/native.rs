@@ -18,7 +18,7 @@ use llm::{ChatRequest, openai::door::read_chat};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{collect, ends, priority, start, wants_no_trace};
+use super::{NATIVE, collect, ends, priority, start, wants_no_trace};
 use crate::{
     Ask, CacheUse, DataPolicy, Error, Gateway, InferenceView, Priority, RunId, Terms, cancel,
     repeat::Repeat,
@@ -280,7 +280,7 @@ impl NewInference {
             request,
             id: None,
             terms: Terms {
-                door: NAME,
+                door: NATIVE,
                 is_shown: true,
                 is_stored: self.store.unwrap_or(!wants_no_trace(headers)),
                 tags,
@@ -295,8 +295,6 @@ impl NewInference {
         })
     }
 }
-
-const NAME: &str = "native";
 
 /// Starts a run; it is durable before the answer, and goes on whether or not anyone listens. With `Prefer: wait=n` the result
 /// comes when the run has ended, or where it stands after n seconds, whichever is first; an `Idempotency-Key` names one run for

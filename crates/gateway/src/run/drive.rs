@@ -1,6 +1,5 @@
 use std::{sync::Arc, time::Duration};
 
-use entitlement::{Outcome, Settled, Usage, settle};
 use futures::{FutureExt, StreamExt};
 use llm::{StreamEvent, tokens};
 use serde_json::json;
@@ -8,17 +7,18 @@ use telemetry::trace::Span;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 
 use super::{
-    Admitted, Comparable, Event, EventKind, RunId, State,
+    Admitted, Comparable, Event, EventKind, Verdict,
+    end::{last_event, usage_of},
     live::Feed,
-    store::{self, Ending},
-    told,
+    reader::{WHOLE_ENDS_AT, before_the_end},
+    store::Ending,
     writer::Found,
 };
 use crate::{
     Error, Gateway, LEASE, Target,
     cache::{self, Again},
     guard::{Guard, Refusal},
-    provider::{Events, Meaning, Trouble},
+    provider::{Events, Trouble},
     route::{AfterBreak, Price},
     shadow::{self, Given},
     traced,
@@ -76,88 +76,6 @@ pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
         }
     }
     room.node.live.leave(id);
-}
-
-/// Why a run ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    Completed,
-    Stopped,
-    /// The storefront's rules let the answer not be said.
-    Moderated,
-    UpstreamFailed,
-    UpstreamBusy,
-    UpstreamRefused,
-    UpstreamDenied,
-    /// Every target was left alone, since none answered of late.
-    UpstreamUnavailable,
-    /// Too many wait for every target already, or it took too long.
-    LineFull,
-    UpstreamStalled,
-    UpstreamGarbled,
-    Deadline,
-    NodeLost,
-    /// Another node ended it; nothing more is to be written.
-    Fenced,
-}
-
-impl Verdict {
-    pub(super) const fn state(self) -> State {
-        match self {
-            Self::Completed => State::Completed,
-            Self::Stopped | Self::Moderated => State::Cancelled,
-            _ => State::Failed,
-        }
-    }
-
-    pub(crate) const fn reason(self) -> Option<&'static str> {
-        match self {
-            Self::Completed | Self::Fenced => None,
-            Self::Stopped => Some("stopped"),
-            Self::Moderated => Some("moderated"),
-            Self::UpstreamFailed => Some("upstream_failed"),
-            Self::UpstreamBusy => Some("upstream_busy"),
-            Self::UpstreamRefused => Some("upstream_refused"),
-            Self::UpstreamDenied => Some("upstream_denied"),
-            Self::UpstreamUnavailable => Some("upstream_unavailable"),
-            Self::LineFull => Some("line_full"),
-            Self::UpstreamStalled => Some("upstream_stalled"),
-            Self::UpstreamGarbled => Some("upstream_garbled"),
-            Self::Deadline => Some("deadline"),
-            Self::NodeLost => Some("node_lost"),
-        }
-    }
-
-    pub(crate) const fn of(meaning: Meaning) -> Self {
-        match meaning {
-            Meaning::Failed => Self::UpstreamFailed,
-            Meaning::Busy => Self::UpstreamBusy,
-            Meaning::Refused => Self::UpstreamRefused,
-            Meaning::Denied => Self::UpstreamDenied,
-            Meaning::Stalled => Self::UpstreamStalled,
-            Meaning::Garbled => Self::UpstreamGarbled,
-        }
-    }
-
-    /// Whether the upstream is to blame, so that another may do better.
-    const fn is_the_upstreams(self) -> bool {
-        matches!(
-            self,
-            Self::UpstreamFailed
-                | Self::UpstreamBusy
-                | Self::UpstreamStalled
-                | Self::UpstreamGarbled
-        )
-    }
-
-    /// Whether the unit is kept: for an answer, and for one that was stopped after it had begun. A failure is free.
-    pub(super) const fn is_charged(self, was_shown: bool) -> bool {
-        match self {
-            Self::Completed => true,
-            Self::Stopped | Self::Moderated => was_shown,
-            _ => false,
-        }
-    }
 }
 
 pub(super) struct Driver<'a> {
@@ -569,7 +487,12 @@ impl Driver<'_> {
 
     async fn try_finish(&self, ending: &Ending) -> Result<Option<Event>, Error> {
         let last = last_event(ending);
-        let events = self.pending.iter().chain([&last]).cloned().collect();
+        let whole = before_the_end(ending.id, &ending.model, &ending.output);
+        let events = if self.pending == whole && last.seq == WHOLE_ENDS_AT {
+            vec![last.clone()]
+        } else {
+            self.pending.iter().chain([&last]).cloned().collect()
+        };
         let writer = &self.room.writer;
         let found = writer
             .end(
@@ -597,95 +520,4 @@ pub(super) enum Kept {
     Stop,
     /// The run has ended without us.
     Fenced,
-}
-
-/// A run's end that is written, and what it frees once the transaction has committed.
-pub(super) struct Ended {
-    event: Event,
-    settled: Option<Settled>,
-}
-
-impl Ended {
-    /// The transaction has committed.
-    pub(super) fn done(self) -> Event {
-        if let Some(settled) = self.settled {
-            settled.done();
-        }
-        self.event
-    }
-}
-
-/// Ends a run in the caller's transaction, unless it has ended; of all who try exactly one does.
-pub(super) async fn end(
-    conn: &mut sqlx::PgConnection,
-    room: &Gateway,
-    reservation: entitlement::ReservationId,
-    ending: &Ending,
-) -> Result<Option<Ended>, Error> {
-    let closed = store::close_all(conn, &[ending], room.cx.clock.now()).await?;
-    if closed.is_empty() {
-        return Ok(None);
-    }
-    let event = last_event(ending);
-    store::insert_all_events(conn, &[(ending.id, ending.tenant, &event)]).await?;
-    let used = usage_of(ending);
-    let settled = match settle(conn, &room.entitlement, reservation, &used).await {
-        Ok(settled) => Some(settled),
-        // it lapsed while we were away, so its units are back already
-        Err(entitlement::Error::ReservationClosed) => None,
-        Err(error) => return Err(error.into()),
-    };
-    told::ended(conn, &room.cx, &[ending]).await?;
-    Ok(Some(Ended { event, settled }))
-}
-
-/// The event that ends a run.
-fn last_event(ending: &Ending) -> Event {
-    Event {
-        seq: ending.seq,
-        kind: EventKind::Ended,
-        data: json!({
-            "state": ending.verdict.state(),
-            "reason": ending.verdict.reason(),
-            "tokens_in": ending.tokens_in,
-            "tokens_out": ending.tokens_out,
-            "cost_nano_usd": ending.cost_nano_usd,
-        }),
-    }
-}
-
-/// What a run's end says in its usage row.
-fn usage_of(ending: &Ending) -> Usage {
-    Usage {
-        amount: i64::from(!ending.is_cached && ending.verdict.is_charged(ending.was_shown)),
-        model: ending.model.clone(),
-        tokens_in: ending.tokens_in,
-        tokens_out: ending.tokens_out,
-        cost_nano_usd: ending.cost_nano_usd,
-        outcome: match ending.verdict.state() {
-            State::Completed => Outcome::Completed,
-            State::Cancelled => Outcome::Cancelled,
-            _ => Outcome::Failed,
-        },
-    }
-}
-
-/// The run that a rescue ends; see [`super::rescue`].
-pub(super) fn lost(id: RunId, tenant: identity::TenantId, last_event: i32, model: &str) -> Ending {
-    Ending {
-        id,
-        tenant,
-        verdict: Verdict::NodeLost,
-        seq: last_event + 1,
-        output: String::new(),
-        model: model.to_owned(),
-        tokens_in: 0,
-        tokens_out: 0,
-        tokens_cached: 0,
-        cost_nano_usd: 0,
-        is_cached: false,
-        was_shown: last_event > 0,
-        refused_for: None,
-        cached_as: None,
-    }
 }

@@ -36,7 +36,8 @@ impl Live {
         feed
     }
 
-    /// Forgets a run that has ended and wakes its readers, who find whatever they miss in the database.
+    /// Forgets a run that has ended and wakes its readers. They have what was published; whatever else there is, they find in
+    /// the database.
     pub(crate) fn leave(&self, id: RunId) {
         if let Some(feed) = self.map().remove(&id) {
             feed.newest.send_replace(i32::MAX);
@@ -73,6 +74,12 @@ impl Feed {
     pub(crate) fn withdraw(&self) {
         let mut events = self.events.write().unwrap_or_else(PoisonError::into_inner);
         events.iter_mut().for_each(Event::empty);
+    }
+
+    /// Whether there are events after number `after`.
+    pub(crate) fn has_after(&self, after: i32) -> bool {
+        let events = self.events.read().unwrap_or_else(PoisonError::into_inner);
+        events.last().is_some_and(|event| event.seq > after)
     }
 
     /// The events after number `after`.

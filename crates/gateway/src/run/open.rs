@@ -7,8 +7,8 @@ use telemetry::trace::Span;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    EventKind,
-    drive::{Driver, Kept, Verdict, heartbeat},
+    EventKind, Verdict,
+    drive::{Driver, Kept, heartbeat},
 };
 use crate::{
     attempts::{Attempts, Then},

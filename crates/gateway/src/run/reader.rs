@@ -28,6 +28,28 @@ impl Event {
     }
 }
 
+/// The number of the end of an answer that came in one piece.
+pub(super) const WHOLE_ENDS_AT: i32 = 3;
+
+/// What comes before the end of an answer that came in one piece: all of it stands in its run's row, so only the end is
+/// written.
+pub(super) fn before_the_end(id: RunId, model: &str, output: &str) -> Vec<Event> {
+    let mut events = vec![Event {
+        seq: 1,
+        kind: EventKind::Started,
+        data: json!({ "run_id": id, "model": model }),
+    }];
+    // what was said may have been deleted since
+    if !output.is_empty() {
+        events.push(Event {
+            seq: 2,
+            kind: EventKind::Delta,
+            data: json!({ "text": output }),
+        });
+    }
+    events
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
     Started,
@@ -86,8 +108,8 @@ pub(crate) async fn events(
     }
     Ok(async_stream::try_stream! {
         let mut last = after.max(0);
+        let mut feed = room.node.live.find(id);
         loop {
-            let feed = room.node.live.find(id);
             let mut news = feed.as_ref().map(|feed| feed.subscribe());
             let (fresh, ended) = fetch(&room, caller, id, last, feed.as_ref()).await?;
             for event in fresh {
@@ -99,8 +121,15 @@ pub(crate) async fn events(
             }
             match &mut news {
                 // subscribed before reading, so nothing between the two is missed
-                Some(news) => { let _ = news.wait_for(|newest| *newest > last).await; }
-                None => tokio::time::sleep(LOOK).await,
+                Some(news) => {
+                    let _ = news.wait_for(|newest| *newest > last).await;
+                    // what this process did not end by itself is ended by another, whose words are in the database
+                    feed = feed.filter(|feed| feed.has_after(last));
+                }
+                None => {
+                    tokio::time::sleep(LOOK).await;
+                    feed = room.node.live.find(id);
+                }
             }
         }
     })

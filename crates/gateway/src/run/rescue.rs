@@ -1,7 +1,7 @@
 use db::Scope;
 
 use super::{
-    drive::{end, lost},
+    end::{end, lost},
     remote, store,
 };
 use crate::{Error, Gateway};

@@ -6,7 +6,10 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    Event, EventKind, Remote, RunId, RunView, State, drive::Verdict, note::Note, view::Row,
+    Event, EventKind, Remote, RunId, RunView, State, Verdict,
+    note::Note,
+    reader::{WHOLE_ENDS_AT, before_the_end},
+    view::Row,
 };
 use crate::guard::Refused;
 
@@ -59,6 +62,7 @@ pub(super) struct Orphan {
     pub(super) model: String,
 }
 
+/// Writes runs that begin, and what was asked unless whoever asks or the rule of its key or tenant wants none kept.
 pub(super) async fn insert_all(conn: &mut PgConnection, runs: &[NewRun<'_>]) -> sqlx::Result<()> {
     if runs.is_empty() {
         return Ok(());
@@ -82,14 +86,21 @@ pub(super) async fn insert_all(conn: &mut PgConnection, runs: &[NewRun<'_>]) -> 
         .map(|run| run.note.tags.join(BETWEEN_TAGS))
         .collect();
     let stored: Vec<bool> = runs.iter().map(|run| run.note.is_stored).collect();
+    let requests: Vec<Option<Value>> = runs.iter().map(|run| run.note.request.clone()).collect();
     sqlx::query!(
-        "insert into gateway.run
+        "with r as (
+             select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::uuid[],
+                 $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::text[], $12::boolean[], $13::text[], $14::jsonb[])
+                 as r (id, tenant, reservation, storefront, route, model, node, lease, created, key, door, stored, tags, request)
+         ), shown as (
+             insert into gateway.run_text (run_id, tenant_id, request)
+             select id, tenant, request from r where request is not null and gateway.keeps_texts(tenant, key)
+         )
+         insert into gateway.run
              (id, tenant_id, reservation_id, storefront, route, model, node_id, lease_until, created_at, key_id, door, is_stored, tags)
          select id, tenant, reservation, storefront, route, model, node, lease, created, key, door, stored,
              string_to_array(tags, chr(31))
-         from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::uuid[],
-             $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::text[], $12::boolean[], $13::text[])
-             as r (id, tenant, reservation, storefront, route, model, node, lease, created, key, door, stored, tags)",
+         from r",
         &ids,
         &tenants,
         &reservations,
@@ -103,35 +114,7 @@ pub(super) async fn insert_all(conn: &mut PgConnection, runs: &[NewRun<'_>]) -> 
         &doors,
         &stored,
         &tags,
-    )
-    .execute(&mut *conn)
-    .await?;
-    insert_texts(conn, runs).await
-}
-
-/// Keeps what was asked, unless whoever asks or the rule of its key or tenant wants none kept.
-async fn insert_texts(conn: &mut PgConnection, runs: &[NewRun<'_>]) -> sqlx::Result<()> {
-    let shown = || {
-        runs.iter()
-            .filter_map(|run| Some((run, run.note.request.clone()?)))
-    };
-    let requests: Vec<Value> = shown().map(|(_, request)| request).collect();
-    if requests.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<Uuid> = shown().map(|(run, _)| run.id.0).collect();
-    let tenants: Vec<Uuid> = shown().map(|(run, _)| run.tenant.0).collect();
-    let keys: Vec<Option<Uuid>> = shown()
-        .map(|(run, _)| run.note.key.map(|key| key.0))
-        .collect();
-    sqlx::query!(
-        "insert into gateway.run_text (run_id, tenant_id, request)
-         select t.id, t.tenant, t.request from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::jsonb[]) as t (id, tenant, key, request)
-         where gateway.keeps_texts(t.tenant, t.key)",
-        &ids,
-        &tenants,
-        &keys as &[Option<Uuid>],
-        &requests,
+        &requests as &[Option<Value>],
     )
     .execute(conn)
     .await
@@ -243,12 +226,13 @@ pub(super) async fn insert_all_events(
     .map(drop)
 }
 
+/// The events of a run after number `after`; those that its end stands for are made anew.
 pub(super) async fn events(
     conn: &mut PgConnection,
     id: RunId,
     after: i32,
 ) -> sqlx::Result<Vec<Event>> {
-    sqlx::query!(
+    let mut events = sqlx::query!(
         "select seq, kind, data from gateway.run_event where run_id = $1 and seq > $2 order by seq",
         id as RunId,
         after,
@@ -258,8 +242,28 @@ pub(super) async fn events(
         kind: EventKind::parse(&row.kind),
         data: row.data,
     })
-    .fetch_all(conn)
-    .await
+    .fetch_all(&mut *conn)
+    .await?;
+    let is_whole = |end: &Event| end.kind == EventKind::Ended && end.seq == WHOLE_ENDS_AT;
+    if after + 1 < WHOLE_ENDS_AT && events.first().is_some_and(is_whole) {
+        let run = sqlx::query!(
+            "select model, output from gateway.run where id = $1",
+            id as RunId
+        )
+        .fetch_one(conn)
+        .await?;
+        let before = before_the_end(id, &run.model, &run.output);
+        let missing = before.into_iter().filter(|event| event.seq > after);
+        events.splice(0..0, missing);
+    }
+    Ok(events)
+}
+
+/// A run that has ended just now.
+#[derive(Debug)]
+pub(super) struct Closed {
+    pub(super) id: RunId,
+    pub(super) door: String,
 }
 
 /// Ends runs that have not ended, and returns those.
@@ -267,7 +271,7 @@ pub(super) async fn close_all(
     conn: &mut PgConnection,
     endings: &[&Ending],
     now: DateTime<Utc>,
-) -> sqlx::Result<Vec<RunId>> {
+) -> sqlx::Result<Vec<Closed>> {
     if endings.is_empty() {
         return Ok(Vec::new());
     }
@@ -288,7 +292,8 @@ pub(super) async fn close_all(
     let models: Vec<String> = endings.iter().map(|ending| ending.model.clone()).collect();
     let again: Vec<bool> = endings.iter().map(|ending| ending.is_cached).collect();
     let cached: Vec<i64> = endings.iter().map(|ending| ending.tokens_cached).collect();
-    sqlx::query_scalar!(
+    sqlx::query_as!(
+        Closed,
         r#"update gateway.run
            set state = e.state, reason = e.reason, output = e.output, tokens_in = e.tokens_in, tokens_out = e.tokens_out,
                cost_nano_usd = e.cost_nano_usd, tokens_cached = e.tokens_cached, last_event = e.seq, model = e.model, ended_at = $10,
@@ -298,7 +303,7 @@ pub(super) async fn close_all(
                     $9::text[], $11::bigint[], $12::boolean[])
                as e (id, state, reason, output, tokens_in, tokens_out, cost_nano_usd, seq, model, tokens_cached, is_cached)
            where run.id = e.id and ended_at is null
-           returning run.id as "id: RunId""#,
+           returning run.id as "id: RunId", door"#,
         &ids,
         &states,
         &reasons as &[Option<String>],

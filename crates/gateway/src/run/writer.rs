@@ -1,16 +1,15 @@
-//! Group commit: what several runs have to write at the same time goes into one transaction.
-//!
-//! While one batch is being committed the next gathers, so a lone run waits for nobody and many share the cost. Whoever asks
-//! is answered after the commit; what a commit waits for is `metering.durability`.
+//! What runs write, many in one transaction: their beginnings, and what they say until their end. What a commit waits for is
+//! `metering.durability`.
+
+use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use db::Ctx;
+use db::{Batch, Ctx, GroupCommit};
 use entitlement::{
     Admission, Entitlement, Reservation, ReservationId, Usage, record_all, settle_all,
 };
 use identity::TenantId;
-use kernel::{Fault, FaultKind};
-use tokio::sync::{mpsc, oneshot};
+use kernel::FaultKind;
 
 use super::{
     Event, RunId,
@@ -20,17 +19,18 @@ use super::{
 };
 use crate::{Error, LEASE, cache};
 
-/// The most that goes into one transaction.
-const LARGEST: usize = 128;
-/// The most that may wait to be written; whoever comes then waits to be let in.
-const QUEUE: usize = 4096;
-
 /// The queues of one process.
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
-    starts: mpsc::Sender<Start>,
-    steps: mpsc::Sender<Step>,
+    starts: GroupCommit<Starts>,
+    steps: GroupCommit<Steps>,
 }
+
+#[derive(Debug)]
+struct Starts(Entitlement);
+
+#[derive(Debug)]
+struct Steps(Entitlement);
 
 /// A run that begins.
 #[derive(Debug)]
@@ -49,7 +49,6 @@ pub(super) struct Beginning {
 struct Start {
     run: Beginning,
     admission: Admission,
-    answer: oneshot::Sender<Result<Option<Reservation>, Error>>,
 }
 
 /// What a run under way has to write.
@@ -59,7 +58,6 @@ struct Step {
     tenant: TenantId,
     events: Vec<Event>,
     what: What,
-    answer: oneshot::Sender<Result<Found, Error>>,
 }
 
 #[derive(Debug)]
@@ -89,11 +87,10 @@ pub(super) enum Found {
 impl Writer {
     /// Starts the two tasks; they end with the last clone of what is returned.
     pub(crate) fn start(room: &Entitlement) -> Self {
-        let (starts, begin) = mpsc::channel(QUEUE);
-        let (steps, go_on) = mpsc::channel(QUEUE);
-        tokio::spawn(write_starts(room.clone(), begin));
-        tokio::spawn(write_steps(room.clone(), go_on));
-        Self { starts, steps }
+        Self {
+            starts: GroupCommit::start(Starts(room.clone())),
+            steps: GroupCommit::start(Steps(room.clone())),
+        }
     }
 
     /// Records an admission and its run; none when the admission is to be made again.
@@ -102,14 +99,8 @@ impl Writer {
         run: Beginning,
         admission: Admission,
     ) -> Result<Option<Reservation>, Error> {
-        let (answer, answered) = oneshot::channel();
-        let start = Start {
-            run,
-            admission,
-            answer,
-        };
-        self.starts.send(start).await.map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
+        let (start, is_recorded) = self.starts.write(Start { run, admission }).await?;
+        Ok(is_recorded.then_some(start.admission.reservation))
     }
 
     /// Writes events and renews the run's lease.
@@ -151,24 +142,16 @@ impl Writer {
         events: Vec<Event>,
         what: What,
     ) -> Result<Found, Error> {
-        let (answer, answered) = oneshot::channel();
         let step = Step {
             id,
             tenant,
             events,
             what,
-            answer,
         };
-        self.steps.send(step).await.map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
+        Ok(self.steps.write(step).await?.1)
     }
 }
 
-fn gone() -> Error {
-    Fault::broken("the writer of runs lives as long as its process").into()
-}
-
-/// Whether the database is away: then it is for everybody, and nobody is to wait for another's try.
 fn is_away(error: &Error) -> bool {
     matches!(
         error,
@@ -177,73 +160,51 @@ fn is_away(error: &Error) -> bool {
     )
 }
 
-fn away() -> Error {
-    Fault::unavailable(
-        "runs can't be written",
-        std::io::Error::other("the database is away"),
-    )
-    .into()
-}
+impl Batch for Starts {
+    type Job = Start;
+    type Answer = bool;
+    type Error = Error;
 
-async fn write_starts(room: Entitlement, mut queue: mpsc::Receiver<Start>) {
-    let mut batch = Vec::with_capacity(LARGEST);
-    while queue.recv_many(&mut batch, LARGEST).await > 0 {
-        let (mut runs, mut admissions, mut answers) = (Vec::new(), Vec::new(), Vec::new());
-        for start in batch.drain(..) {
-            runs.push(start.run);
-            admissions.push(start.admission);
-            answers.push(start.answer);
-        }
-        match begin_all(&room, &runs, &admissions).await {
-            Ok(recorded) => {
-                metrics::histogram!("gateway_batch_starts")
-                    .record(f64::from(u32::try_from(runs.len()).unwrap_or(u32::MAX)));
-                for (admission, answer) in admissions.into_iter().zip(answers) {
-                    let is_recorded = recorded.contains(&admission.reservation.id);
-                    let _ = answer.send(Ok(is_recorded.then_some(admission.reservation)));
-                }
-            }
-            Err(error) if is_away(&error) => {
-                for answer in answers {
-                    let _ = answer.send(Err(away()));
-                }
-            }
-            // one that can't be written must not take the others with it
-            Err(_) if runs.len() > 1 => {
-                for ((run, admission), answer) in runs.into_iter().zip(admissions).zip(answers) {
-                    let one = begin_all(
-                        &room,
-                        std::slice::from_ref(&run),
-                        std::slice::from_ref(&admission),
-                    )
-                    .await;
-                    let _ =
-                        answer.send(one.map(|recorded| {
-                            (!recorded.is_empty()).then_some(admission.reservation)
-                        }));
-                }
-            }
-            Err(error) => {
-                if let Some(answer) = answers.pop() {
-                    let _ = answer.send(Err(error));
-                }
-            }
-        }
+    const NAME: &'static str = "beginnings of runs";
+
+    async fn write(&self, starts: &[Start]) -> Result<Vec<bool>, Error> {
+        begin_all(&self.0, starts).await
+    }
+
+    fn is_away(error: &Error) -> bool {
+        is_away(error)
     }
 }
 
-async fn begin_all(
-    room: &Entitlement,
-    runs: &[Beginning],
-    admissions: &[Admission],
-) -> Result<Vec<ReservationId>, Error> {
+impl Batch for Steps {
+    type Job = Step;
+    type Answer = Found;
+    type Error = Error;
+
+    const NAME: &'static str = "steps of runs";
+
+    async fn write(&self, steps: &[Step]) -> Result<Vec<Found>, Error> {
+        step_all(&self.0, steps).await
+    }
+
+    fn is_away(error: &Error) -> bool {
+        is_away(error)
+    }
+}
+
+/// Writes beginnings; those of a lease that is no more are not recorded.
+async fn begin_all(room: &Entitlement, starts: &[Start]) -> Result<Vec<bool>, Error> {
     let mut tx = room.begin_metered("runs that begin").await?;
-    let recorded = record_all(&mut tx, room, admissions).await?;
-    let rows: Vec<NewRun<'_>> = runs
+    let admissions: Vec<&Admission> = starts.iter().map(|start| &start.admission).collect();
+    let recorded: HashSet<ReservationId> = record_all(&mut tx, room, &admissions)
+        .await?
+        .into_iter()
+        .collect();
+    let is_recorded = |start: &Start| recorded.contains(&start.admission.reservation.id);
+    let rows: Vec<NewRun<'_>> = starts
         .iter()
-        .zip(admissions)
-        .filter(|(_, admission)| recorded.contains(&admission.reservation.id))
-        .map(|(run, admission)| NewRun {
+        .filter(|start| is_recorded(start))
+        .map(|Start { run, admission }| NewRun {
             id: run.id,
             tenant: run.tenant,
             reservation: admission.reservation.id,
@@ -258,39 +219,7 @@ async fn begin_all(
         .collect();
     store::insert_all(&mut tx, &rows).await?;
     tx.commit().await?;
-    Ok(recorded)
-}
-
-async fn write_steps(room: Entitlement, mut queue: mpsc::Receiver<Step>) {
-    let mut batch = Vec::with_capacity(LARGEST);
-    while queue.recv_many(&mut batch, LARGEST).await > 0 {
-        match step_all(&room, &batch).await {
-            Ok(found) => {
-                metrics::histogram!("gateway_batch_steps")
-                    .record(f64::from(u32::try_from(batch.len()).unwrap_or(u32::MAX)));
-                for (step, found) in batch.drain(..).zip(found) {
-                    let _ = step.answer.send(Ok(found));
-                }
-            }
-            Err(error) if is_away(&error) => {
-                for step in batch.drain(..) {
-                    let _ = step.answer.send(Err(away()));
-                }
-            }
-            Err(_) if batch.len() > 1 => {
-                for step in batch.drain(..) {
-                    let one = step_all(&room, std::slice::from_ref(&step)).await;
-                    let found = one.map(|found| found.first().copied().unwrap_or(Found::Ended));
-                    let _ = step.answer.send(found);
-                }
-            }
-            Err(error) => {
-                if let Some(step) = batch.pop() {
-                    let _ = step.answer.send(Err(error));
-                }
-            }
-        }
-    }
+    Ok(starts.iter().map(is_recorded).collect())
 }
 
 /// Writes what several runs have to say; the answers are in their order.
@@ -311,7 +240,8 @@ async fn step_all(room: &Entitlement, steps: &[Step]) -> Result<Vec<Found>, Erro
         }
     }
     let touched = store::touch_all(&mut tx, &beats, now + LEASE, now).await?;
-    let ended = store::close_all(&mut tx, &ends, now).await?;
+    let closed = store::close_all(&mut tx, &ends, now).await?;
+    let ended: HashSet<RunId> = closed.iter().map(|run| run.id).collect();
     let found: Vec<Found> = steps
         .iter()
         .map(|step| match &step.what {
@@ -364,7 +294,7 @@ async fn step_all(room: &Entitlement, steps: &[Step]) -> Result<Vec<Found>, Erro
         .filter_map(|ending| Some((ending.id, ending.cached_as.as_deref()?)))
         .collect();
     cache::keep(&mut tx, &answers, now).await?;
-    told::ended(&mut tx, cx, &ends).await?;
+    told::ended(&mut tx, cx, &ends, &closed).await?;
     tx.commit().await?;
     if let Some(settled) = settled {
         settled.done();

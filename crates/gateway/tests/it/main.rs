@@ -174,7 +174,7 @@ async fn node_of(cx: &Ctx, routes: Routes, vault: seal::Vault) -> Gateway {
     entitlement::apply(cx, &plans).await.unwrap();
     let catalogue = Arc::new(RwLock::new(Catalogue::load(cx).await.unwrap()));
     let entitlement = Entitlement::open(cx.clone(), identity, catalogue, "http://localhost");
-    Gateway::open(entitlement, routes, PATIENCE).unwrap()
+    Gateway::open(entitlement, routes, PATIENCE, None).unwrap()
 }
 
 async fn node_with(cx: &Ctx, model: &str, streams: bool) -> Gateway {

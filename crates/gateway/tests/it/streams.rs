@@ -166,4 +166,17 @@ async fn a_server_that_can_not_stream_answers_in_one_piece() {
     let run = bar.get(id).await;
     assert_eq!(text(&events), run.output);
     assert!(run.tokens_out > 0 && run.state == State::Completed);
+
+    let mut owner = bar.test.database.owner().await;
+    let rows: i64 = sqlx::query_scalar("select count(*) from gateway.run_event")
+        .fetch_one(&mut owner)
+        .await
+        .unwrap();
+    assert_eq!(rows, 1, "the run's own row says the rest");
+    let room = bar.another_node().await;
+    let elsewhere = Bar { room, ..bar };
+    for after in 0..=3 {
+        let read = read(&elsewhere, id, i32::try_from(after).unwrap(), usize::MAX).await;
+        assert_eq!(read, events[after..], "after {after}");
+    }
 }

@@ -109,7 +109,7 @@ impl Bar {
             ((*name).to_owned(), route)
         });
         let routes = Routes::new(routes).with(embeddings);
-        let gateway = Gateway::open(entitlement, routes, Patience::default()).unwrap();
+        let gateway = Gateway::open(entitlement, routes, Patience::default(), None).unwrap();
         let room = Misaki::open(gateway).unwrap();
         let routes = misaki::inference_router()
             .merge(misaki::account_router())

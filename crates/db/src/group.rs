@@ -1,0 +1,116 @@
+use kernel::Fault;
+use tokio::sync::{mpsc, oneshot};
+
+/// The most that goes into one transaction.
+const LARGEST: usize = 128;
+/// The most that may wait to be written; whoever comes then waits to be let in.
+const QUEUE: usize = 4096;
+
+/// What can be written together, in one transaction.
+pub trait Batch: Send + Sync + 'static {
+    type Job: Send + Sync + 'static;
+    type Answer: Send + 'static;
+    type Error: From<Fault> + Send + 'static;
+
+    /// Stands in the metrics.
+    const NAME: &'static str;
+
+    /// Writes all jobs, or none with an error. The answers are in the order of the jobs.
+    fn write(
+        &self,
+        jobs: &[Self::Job],
+    ) -> impl Future<Output = Result<Vec<Self::Answer>, Self::Error>> + Send;
+
+    /// Whether the database is away: then it is for everybody, and nobody is to wait for another's try.
+    fn is_away(error: &Self::Error) -> bool;
+}
+
+/// Group commit: what several tasks have to write at the same time goes into one transaction.
+///
+/// While one batch is being committed the next gathers, so a lone job waits for nobody and many share the cost. Whoever asks is
+/// answered after the commit.
+#[derive(Debug)]
+pub struct GroupCommit<B: Batch> {
+    queue: mpsc::Sender<Waiting<B>>,
+}
+
+impl<B: Batch> Clone for GroupCommit<B> {
+    fn clone(&self) -> Self {
+        Self {
+            queue: self.queue.clone(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Waiting<B: Batch> {
+    job: B::Job,
+    answer: oneshot::Sender<Result<(B::Job, B::Answer), B::Error>>,
+}
+
+impl<B: Batch> GroupCommit<B> {
+    /// Starts the task that writes; it ends with the last clone of what is returned.
+    pub fn start(batch: B) -> Self {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        tokio::spawn(run(batch, jobs));
+        Self { queue }
+    }
+
+    /// Writes a job together with whatever else waits, and gives it back with its answer once that is committed.
+    ///
+    /// # Errors
+    /// That of the batch. A job that can't be written takes no other with it.
+    pub async fn write(&self, job: B::Job) -> Result<(B::Job, B::Answer), B::Error> {
+        let (answer, answered) = oneshot::channel();
+        let gone = |()| Fault::broken("what writes in groups lives as long as its process");
+        let waiting = Waiting { job, answer };
+        self.queue.send(waiting).await.map_err(|_| gone(()))?;
+        answered.await.map_err(|_| gone(()))?
+    }
+}
+
+async fn run<B: Batch>(batch: B, mut queue: mpsc::Receiver<Waiting<B>>) {
+    let mut waiting = Vec::with_capacity(LARGEST);
+    while queue.recv_many(&mut waiting, LARGEST).await > 0 {
+        let (jobs, answers): (Vec<_>, Vec<_>) =
+            waiting.drain(..).map(|one| (one.job, one.answer)).unzip();
+        match batch.write(&jobs).await {
+            Ok(found) => {
+                let count = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+                metrics::histogram!("group_commit_jobs", "of" => B::NAME).record(f64::from(count));
+                for ((job, answer), found) in jobs.into_iter().zip(answers).zip(found) {
+                    let _ = answer.send(Ok((job, found)));
+                }
+            }
+            Err(error) if B::is_away(&error) => {
+                for answer in answers {
+                    let _ = answer.send(Err(away().into()));
+                }
+            }
+            // one that can't be written must not take the others with it
+            Err(_) if jobs.len() > 1 => {
+                for (job, answer) in jobs.into_iter().zip(answers) {
+                    let _ = answer.send(alone(&batch, job).await);
+                }
+            }
+            Err(error) => {
+                if let Some(answer) = answers.into_iter().next() {
+                    let _ = answer.send(Err(error));
+                }
+            }
+        }
+    }
+}
+
+async fn alone<B: Batch>(batch: &B, job: B::Job) -> Result<(B::Job, B::Answer), B::Error> {
+    let mut found = batch.write(std::slice::from_ref(&job)).await?;
+    let found = found
+        .pop()
+        .ok_or_else(|| Fault::broken("each job has an answer"))?;
+    Ok((job, found))
+}
+
+fn away() -> Fault {
+    let why = std::io::Error::other("the database is away");
+    Fault::unavailable("nothing can be written", why)
+}

@@ -1,0 +1,100 @@
+use entitlement::{Outcome, Settled, Usage, settle};
+use serde_json::json;
+
+use super::{
+    Event, EventKind, RunId, State, Verdict,
+    store::{self, Ending},
+    told,
+};
+use crate::{Error, Gateway};
+
+/// A run's end that is written, and what it frees once the transaction has committed.
+pub(super) struct Ended {
+    event: Event,
+    settled: Option<Settled>,
+}
+
+impl Ended {
+    /// The transaction has committed.
+    pub(super) fn done(self) -> Event {
+        if let Some(settled) = self.settled {
+            settled.done();
+        }
+        self.event
+    }
+}
+
+/// Ends a run in the caller's transaction, unless it has ended; of all who try exactly one does.
+pub(super) async fn end(
+    conn: &mut sqlx::PgConnection,
+    room: &Gateway,
+    reservation: entitlement::ReservationId,
+    ending: &Ending,
+) -> Result<Option<Ended>, Error> {
+    let closed = store::close_all(conn, &[ending], room.cx.clock.now()).await?;
+    if closed.is_empty() {
+        return Ok(None);
+    }
+    let event = last_event(ending);
+    store::insert_all_events(conn, &[(ending.id, ending.tenant, &event)]).await?;
+    let used = usage_of(ending);
+    let settled = match settle(conn, &room.entitlement, reservation, &used).await {
+        Ok(settled) => Some(settled),
+        // it lapsed while we were away, so its units are back already
+        Err(entitlement::Error::ReservationClosed) => None,
+        Err(error) => return Err(error.into()),
+    };
+    told::ended(conn, &room.cx, &[ending], &closed).await?;
+    Ok(Some(Ended { event, settled }))
+}
+
+/// The event that ends a run.
+pub(super) fn last_event(ending: &Ending) -> Event {
+    Event {
+        seq: ending.seq,
+        kind: EventKind::Ended,
+        data: json!({
+            "state": ending.verdict.state(),
+            "reason": ending.verdict.reason(),
+            "tokens_in": ending.tokens_in,
+            "tokens_out": ending.tokens_out,
+            "cost_nano_usd": ending.cost_nano_usd,
+        }),
+    }
+}
+
+/// What a run's end says in its usage row.
+pub(super) fn usage_of(ending: &Ending) -> Usage {
+    Usage {
+        amount: i64::from(!ending.is_cached && ending.verdict.is_charged(ending.was_shown)),
+        model: ending.model.clone(),
+        tokens_in: ending.tokens_in,
+        tokens_out: ending.tokens_out,
+        cost_nano_usd: ending.cost_nano_usd,
+        outcome: match ending.verdict.state() {
+            State::Completed => Outcome::Completed,
+            State::Cancelled => Outcome::Cancelled,
+            _ => Outcome::Failed,
+        },
+    }
+}
+
+/// The run that a rescue ends; see [`super::rescue`].
+pub(super) fn lost(id: RunId, tenant: identity::TenantId, last_event: i32, model: &str) -> Ending {
+    Ending {
+        id,
+        tenant,
+        verdict: Verdict::NodeLost,
+        seq: last_event + 1,
+        output: String::new(),
+        model: model.to_owned(),
+        tokens_in: 0,
+        tokens_out: 0,
+        tokens_cached: 0,
+        cost_nano_usd: 0,
+        is_cached: false,
+        was_shown: last_event > 0,
+        refused_for: None,
+        cached_as: None,
+    }
+}
