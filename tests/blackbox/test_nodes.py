@@ -16,8 +16,9 @@ import pytest
 from balancer import Balancer
 from cluster import Cluster
 from house import REPOSITORY, House, data_folder, remove, run
-from test_inference import PLANS, Developer
+from test_inference import HELLO, PLANS, Developer
 from test_limits import WIDE, fire
+from people import Person
 from visitor import Event, Visitor, check_books, parse
 
 PATIENCE = 60
@@ -130,6 +131,54 @@ def test_a_run_of_one_node_is_streamed_as_it_is_made_and_stopped_at_the_other(st
     events += reading(developer, id, after=events[-1].id)
     assert [event.id for event in events] == list(range(1, len(events) + 1)), "none twice and none left out"
     assert events[-1].data["state"] == "cancelled"
+
+
+def test_models_that_are_applied_are_used_by_both_nodes_and_taken_back_without_a_restart(street, developer):
+    operator = Person(street.front).join()
+    with psycopg.connect(street.database) as database:
+        database.execute("update identity.app_user set operator = true where id = %s", [uuid.UUID(operator.user[4:])])
+
+    def told_by(node: House) -> str:
+        answer = httpx.post(f"{node.inference}/inference", json=HELLO, headers=developer.headers | {"prefer": "wait=30"}, timeout=40)
+        assert answer.is_success, answer.text
+        return answer.json()["model_used"]
+
+    def until_both_tell(model: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while {told_by(node) for node in street.nodes} != {model}:
+            assert time.monotonic() < deadline, f"not followed: {model}"
+            time.sleep(0.2)  # a node tells nobody which models it knows
+
+    until_both_tell("sandbox-small")
+    text = """[[model]]
+name = "genai-small"
+targets = [{ provider = "sandbox", model = "sandbox-large" }]
+"""
+    refused = operator.web.post("/admin/models/versions", json={"text": text.replace('"sandbox"', '"nobody"'), "seen": 0})
+    assert refused.status_code == 422 and refused.json()["code"] == "models_refused", refused.text
+    assert [wrong["pointer"] for wrong in refused.json()["errors"]] == ["/model/0/targets/0/provider"]
+    applied = operator.web.post("/admin/models/versions", json={"text": text, "seen": 0, "note": "a larger one"})
+    assert applied.status_code == 201 and applied.json()["version"] == 1, applied.text
+    until_both_tell("sandbox-large")
+    shown = {}
+
+    def asked() -> int:
+        nonlocal shown
+        shown = operator.page("/admin/models")
+        small = next(model for model in shown["models"] if model["name"] == "genai-small")
+        return sum(target["pulse"]["calls"] for target in small["targets"] if target["pulse"] and target["model"] == "sandbox-large")
+
+    deadline = time.monotonic() + PATIENCE
+    while asked() < 2:
+        assert time.monotonic() < deadline, shown
+        time.sleep(0.2)  # nodes write down what they counted every few seconds
+    assert shown["version"] == 1 and [one["pulse"]["failed"] for one in shown["providers"] if one["provider"] == "sandbox"] == [0]
+
+    at_command_line = {"DATABASE_URL": street.database}
+    assert "a larger one" in run("models", "list", **at_command_line).stdout
+    taken_back = run("models", "rollback", **at_command_line)
+    assert taken_back.returncode == 0, taken_back.stderr
+    until_both_tell("sandbox-small")
 
 
 def test_limits_stay_exact_over_both(street):

@@ -238,6 +238,13 @@ POST   /admin/providers                          -     -     -     -      -     
 PATCH  /admin/providers/{credential}             -     -     -     -      -     -      -        y      -
 DELETE /admin/providers/{credential}             -     -     -     -      -     -      -        y      -
 POST   /admin/providers/{credential}/rotate      -     -     -     -      -     -      -        y      -
+GET    /admin/models                             -     -     -     -      -     -      -        y      -
+GET    /admin/models/versions                    -     -     -     -      -     -      -        y      -
+POST   /admin/models/versions                    -     -     -     -      -     -      -        y      -
+GET    /admin/models/versions/{version}          -     -     -     -      -     -      -        y      -
+POST   /admin/models/check                       -     -     -     -      -     -      -        y      -
+POST   /admin/models/rollback                    -     -     -     -      -     -      -        y      -
+POST   /admin/models/canary                      -     -     -     -      -     -      -        y      -
 GET    /members                                  -     -     y     y      y     y      y        y      y
 PATCH  /members/{user}                           -     -     -     -      y     y      y        y      -
 DELETE /members/{user}                           -     -     -     -      y     y      y        y      -
@@ -312,6 +319,7 @@ class Ids:
     credential: str = field(default_factory=lambda: f"prc_{hexid()}")
     job: str = field(default_factory=lambda: f"job_{hexid()}")
     issuer: str = "nowhere"
+    version: str = "0"
     unit: str = "misaki.chat"
     storefront: str = "misaki"
     model: str = "nobody"
@@ -413,6 +421,10 @@ BODIES: dict[str, Callable[[Ids], dict]] = {
     "POST /admin/providers": lambda ids: {"provider": "nowhere", "secret": "of no use"},
     "PATCH /admin/providers/{credential}": lambda ids: {"weight": 2},
     "POST /admin/providers/{credential}/rotate": lambda ids: {"secret": "of-no-use"},
+    "POST /admin/models/versions": lambda ids: {"text": "[[model]]", "seen": 0},
+    "POST /admin/models/check": lambda ids: {"text": ""},
+    "POST /admin/models/rollback": lambda ids: {"version": 99_999},
+    "POST /admin/models/canary": lambda ids: {"model": "nothing", "percent": 0, "seen": 0},
     "PATCH /members/{user}": lambda ids: {"role": "admin"},
     "POST /invitations": lambda ids: {"email": address(), "role": "guardian" if ids.issuer == "family" else "member"},
     "POST /invitations/view": lambda ids: {"token": ids.token},

@@ -32,6 +32,15 @@ const said = {
     provider: 'プロバイダ',
     providerSecret: '鍵',
     ending: 'openai …x7Kq',
+    openFile: '設定を開く',
+    modelsText: '設定（TOML）',
+    compare: '確かめて違いを見る',
+    putInForce: 'この設定を使う',
+    inForce: /^第\d+版を使いはじめました。$/,
+    takeBack: 'barのカナリアを0 %に戻す',
+    takeBackDo: '0 %に戻す',
+    rollBackOf: /^第0版に戻す$/,
+    rollBackDo: '戻す',
     switchOff: /を止める$/,
     off: '止めています',
     weight: '割合',
@@ -68,6 +77,15 @@ const said = {
       models: 'Models',
       providers: 'Provider keys',
     },
+    openFile: 'Open the file',
+    modelsText: 'File (TOML)',
+    compare: 'Check and compare',
+    putInForce: 'Put in force',
+    inForce: /^Version \d+ is in force\.$/,
+    takeBack: 'Take back the canary of bar',
+    takeBackDo: 'Take back',
+    rollBackOf: /^Go back to version 0$/,
+    rollBackDo: 'Go back',
     add: 'Add a key',
     provider: 'Provider',
     providerSecret: 'Secret',
@@ -246,6 +264,42 @@ for (const [screen, language] of visits) {
       await dialog.getByRole('button', { name: s.delete, exact: true }).click()
       await none.waitFor()
       assert.deepEqual((await ask(page, '/admin/providers')).items, [])
+      assert.deepEqual(complaints, [])
+      await context.close()
+    })
+
+    test('models are put in force as a file, a canary is taken back by one press, and the file of the settings returns', async () => {
+      const email = address('models')
+      house.command(['users', 'create', '--email', email, '--operator'], `${PASSWORD}\n`)
+      const { page, context, complaints, label } = await house.visit(screen, language)
+      await signIn(page, t, email, '/admin/desk/models')
+      await button(page, s.openFile).click()
+      const text = page.getByLabel(s.modelsText, { exact: true })
+      await text.fill('[[model]]\nname = "bar"')
+      await button(page, s.compare).click()
+      await page.getByText(/bar.*(targets|alias_of)/).first().waitFor()
+      const target = (name, model) => `[[model]]\nname = "${name}"\ntargets = [{ provider = "sandbox", model = "${model}" }]\n`
+      const canary = '[[model]]\nname = "bar"\nalias_of = "old"\ncanary = { model = "new", percent = 20 }\n'
+      await text.fill(target('old', 'sandbox-small') + target('new', 'sandbox-large') + canary)
+      await button(page, s.compare).click()
+      await button(page, s.putInForce).waitFor()
+      await looksRight(page, complaints, `admin-models-file-${label}`)
+      await button(page, s.putInForce).click()
+      await page.getByText(s.inForce).waitFor()
+      await button(page, s.takeBack).click()
+      const dialog = page.getByRole('dialog')
+      await dialog.getByRole('button', { name: s.takeBackDo, exact: true }).click()
+      await dialog.waitFor({ state: 'detached' })
+      await button(page, s.takeBack).waitFor({ state: 'detached' })
+      const desk = await ask(page, '/admin/models')
+      assert.deepEqual(desk.models.find(({ name }) => name === 'bar').canary, { model: 'new', percent: 0 })
+      await looksRight(page, complaints, `admin-models-${label}`)
+      await page.getByRole('button', { name: s.rollBackOf }).click()
+      await dialog.getByRole('button', { name: s.rollBackDo, exact: true }).click()
+      await dialog.waitFor({ state: 'detached' })
+      await page.getByText('gpt-4o-mini', { exact: true }).first().waitFor()
+      const [newest, before] = (await ask(page, '/admin/models/versions')).items
+      assert.deepEqual([newest.note, newest.models > before.models], ['← 0', true])
       assert.deepEqual(complaints, [])
       await context.close()
     })

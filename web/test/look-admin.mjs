@@ -56,6 +56,29 @@ export const adminScenes = [
     },
   },
   { name: 'admin-figures', path: '/admin/desk/figures', session },
+  { name: 'admin-models', path: '/admin/desk/models', session },
+  {
+    name: 'admin-models-file',
+    path: '/admin/desk/models',
+    session,
+    async act(page) {
+      await button(page, /^設定を開く$|^Open the file$/).click()
+      await page.locator('textarea').waitFor()
+      await button(page, /^確かめて違いを見る$|^Check and compare$/).click()
+      await button(page, /^この設定を使う$|^Put in force$/).waitFor()
+    },
+  },
+  {
+    name: 'admin-models-back',
+    path: '/admin/desk/models',
+    session,
+    async act(page) {
+      await button(page, /のカナリアを0 %に戻す$|^Take back the canary/)
+        .first()
+        .click()
+      await page.getByRole('dialog').waitFor()
+    },
+  },
   { name: 'admin-usage', path: '/admin/desk/usage', session },
   { name: 'admin-usage-none', path: '/admin/desk/usage?month=2025-05', session },
   { name: 'hooks-empty', path: '/account/hooks', session: 'free' },

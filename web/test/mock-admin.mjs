@@ -24,6 +24,105 @@ const plans = [
   created_at: ago(hours),
   customers,
 }))
+const pulse = (calls, failed, p50, p95, trouble = null) => ({
+  calls,
+  failed,
+  first_word_p50_ms: p50,
+  first_word_p95_ms: p95,
+  rests: failed > calls / 4,
+  trouble,
+  trouble_at: trouble && ago(0.2),
+})
+const target = (provider, model, rank, weight, seen, available = true) => ({
+  provider,
+  model,
+  rank,
+  weight,
+  concurrent: provider === 'runpod' ? 4 : null,
+  available,
+  pulse: seen,
+})
+const priced = (from, input, output, holds) => ({
+  from,
+  input_nano_usd: input,
+  output_nano_usd: output,
+  cached_nano_usd: input / 2,
+  holds,
+})
+const deskModel = (name, targets, prices, rest = {}) => ({
+  name,
+  kind: 'chat',
+  alias_of: null,
+  targets,
+  prices,
+  choose: 'weight',
+  after_break: 'end',
+  canary: null,
+  shadow: null,
+  found: null,
+  ...rest,
+})
+const haiku = target('anthropic', 'claude-3-haiku-20240307', 0, 1, pulse(1204, 9, 500, 2_000, 'upstream_busy'))
+const bedrock = target(
+  'bedrock',
+  'anthropic.claude-3-haiku-20240307-v1:0',
+  1,
+  1,
+  pulse(31, 14, 1_500, 8_000, 'upstream_denied'),
+)
+const phi = target('runpod', 'phi-3-mini-2026-10', 0, 3, pulse(8_412, 20, 300, 1_000, 'upstream_stalled'))
+const modelDesk = {
+  version: 12,
+  models: [
+    deskModel('misaki-small', [phi], [priced('2026-01-01', 40_000, 80_000, true)], {
+      alias_of: 'phi-3-mini',
+      canary: { model: 'phi-3-mini-next', percent: 20 },
+      shadow: { model: 'phi-3-mini-next', percent: 5 },
+      found: { answered: 1_512, failed: 3, left_out: 20, agreement_percent: 71, tokens: 212_400 },
+    }),
+    deskModel(
+      'claude-3-haiku',
+      [haiku, bedrock],
+      [priced('2030-01-01', 200_000, 900_000, false), priced('2025-01-01', 250_000, 1_250_000, true)],
+      { choose: 'quick', after_break: 'continue' },
+    ),
+    deskModel('gpt-4o', [target('openai', 'gpt-4o', 0, 1, null, false)], [priced('2025-01-01', 2_500_000, 1e7, true)]),
+  ],
+  providers: [
+    { provider: 'anthropic', pulse: haiku.pulse },
+    { provider: 'bedrock', pulse: bedrock.pulse },
+    { provider: 'runpod', pulse: phi.pulse },
+  ],
+}
+const modelVersions = [
+  { version: 12, models: 3, note: '← 10', applied_by: 'usr_0199f3a07d7c7b6a', applied_at: ago(2) },
+  { version: 11, models: 3, note: 'misaki-small: 50 %', applied_by: 'operator', applied_at: ago(3) },
+  { version: 0, models: 17, note: null, applied_by: null, applied_at: null },
+]
+const modelText = `# 当店のモデル
+[[model]]
+name = "misaki-small"
+alias_of = "phi-3-mini"
+canary = { model = "phi-3-mini-next", percent = 20 }
+shadow = { model = "phi-3-mini-next", percent = 5 }
+`
+const modelsDiff = {
+  version: 12,
+  changes: [
+    {
+      model: 'misaki-small',
+      kind: 'changed',
+      fields: [
+        {
+          field: 'canary',
+          before: '{ model = "phi-3-mini-next", percent = 20 }',
+          after: '{ model = "phi-3-mini-next", percent = 50 }',
+        },
+      ],
+    },
+  ],
+  lost: ['claude-3-opus'],
+}
 const tenants = [
   {
     id: 'tnt_0f3a',
@@ -285,6 +384,11 @@ export async function answerAdmin({ at, path, url, state, json, problem, empty, 
       subscriptions: 38,
       repaired: [{ subscription: 'sub_1QxYz', before: 'active', after: 'canceled' }],
     }),
+    'GET /admin/models': () => modelDesk,
+    'GET /admin/models/versions': () => ({ items: modelVersions }),
+    'GET /admin/models/versions/12': () => ({ version: 12, text: modelText }),
+    'POST /admin/models/check': () => modelsDiff,
+    'POST /admin/models/canary': () => modelVersions[0],
     'GET /admin/jobs': () => like(jobs, 'state', 'kind'),
     'GET /admin/jobs/statistics': () => ({ items: statistics }),
     'GET /admin/crons': () => ({ items: crons }),

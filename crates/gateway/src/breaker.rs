@@ -11,7 +11,14 @@ use std::{
 use futures::Stream;
 use tokio::time::Instant;
 
-use crate::{choose, pace::Pace, places::Place, provider::Events, route::Target};
+use crate::{
+    choose,
+    pace::Pace,
+    places::Place,
+    provider::Events,
+    pulse::{Counted, Tally},
+    route::Target,
+};
 
 /// Failed runs in a row after which a target is left alone.
 const TOLERANCE: u32 = 8;
@@ -44,6 +51,14 @@ impl Breaker {
         }
     }
 
+    /// How long it is left alone from now on.
+    fn rests(&self, now: Instant) -> Option<Duration> {
+        let until = self.rests_until?;
+        until
+            .checked_duration_since(now)
+            .filter(|rest| !rest.is_zero())
+    }
+
     fn is_well(&self, now: Instant) -> bool {
         self.rests_until.is_none_or(|until| until <= now)
     }
@@ -72,6 +87,7 @@ impl Breaker {
 struct Known {
     breaker: Breaker,
     pace: Pace,
+    tally: Tally,
 }
 
 /// What this process knows of all targets.
@@ -130,6 +146,27 @@ impl Health {
         });
     }
 
+    /// Counts what came of a call, for the desk.
+    pub(crate) fn tally(&self, target: &str, count: impl FnOnce(&mut Tally)) {
+        self.with(target, |known| count(&mut known.tally));
+    }
+
+    /// What was counted since this was last asked.
+    pub(crate) fn tallies(&self) -> Vec<Counted> {
+        let now = Instant::now();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = known
+            .iter_mut()
+            .filter(|(_, known)| !known.tally.is_empty());
+        counted
+            .map(|(name, known)| Counted {
+                name: name.clone(),
+                tally: std::mem::take(&mut known.tally),
+                rests: known.breaker.rests(now),
+            })
+            .collect()
+    }
+
     fn with<T>(&self, target: &str, act: impl FnOnce(&mut Known) -> T) -> T {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         act(known.entry(target.to_owned()).or_default())
@@ -152,8 +189,10 @@ impl Underway {
         let target = self.name.rsplit_once('@');
         let target = target.map_or("", |(target, _)| target).to_owned();
         metrics::histogram!("gateway_first_word_seconds", "target" => target).record(first_word);
-        self.health
-            .with(&self.name, |known| known.pace.took(now, first_word));
+        self.health.with(&self.name, |known| {
+            known.pace.took(now, first_word);
+            known.tally.answered(first_word);
+        });
     }
 
     /// Keeps the call under way, and its place, for as long as there is somebody who hears it.
@@ -165,9 +204,12 @@ impl Underway {
         })
     }
 
-    pub(crate) fn failed(&self) {
+    pub(crate) fn failed(&self, why: &'static str) {
         let now = Instant::now();
-        self.health.with(&self.name, |known| known.pace.failed(now));
+        self.health.with(&self.name, |known| {
+            known.pace.failed(now);
+            known.tally.failed(why);
+        });
     }
 }
 
@@ -235,16 +277,16 @@ mod tests {
         let finding_out = health.begin(&targets[0]);
         assert!(always(1), "one call finds out how quick a stranger is");
         finding_out.answered();
-        health.begin(&targets[1]).failed();
+        health.begin(&targets[1]).failed("upstream_failed");
         assert!(always(0), "a failure is slower than an answer");
-        finding_out.failed();
+        finding_out.failed("upstream_failed");
         let events = finding_out.until_the_last(Box::pin(futures::stream::pending()), None);
         assert!(
             always(1),
             "of two that failed the one with nothing to do is asked"
         );
         drop(events);
-        health.begin(&targets[1]).failed();
+        health.begin(&targets[1]).failed("upstream_failed");
         assert!(always(0), "what failed longer ago is forgotten more");
         let broke = [targets[0].name()];
         let order = (0..100).map(|seed| health.order(&targets, &broke, seed, |_| false));

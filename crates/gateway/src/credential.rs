@@ -18,7 +18,7 @@ use sqlx::PgConnection;
 use crate::{Error, Gateway, models, route::Kind};
 
 pub use health::KeyHealth;
-pub use live::follow_credentials;
+pub use live::follow_routes;
 
 pub(crate) use health::note;
 pub(crate) use http::router;
@@ -91,7 +91,13 @@ pub struct Operator<'a> {
 }
 
 impl Operator<'_> {
-    async fn write_down(
+    /// Such as `usr_…`; `operator` at the command line.
+    pub(crate) fn actor(self) -> String {
+        self.principal
+            .map_or_else(|| "operator".to_owned(), |by| by.actor())
+    }
+
+    pub(crate) async fn write_down(
         self,
         conn: &mut PgConnection,
         cx: &Ctx,
@@ -259,6 +265,11 @@ pub async fn reseal_credentials(cx: &Ctx, vault: &Vault) -> Result<Resealed, Err
     Ok(resealed)
 }
 
+/// The names of the providers that have a registered key.
+pub(crate) async fn providers(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+    store::providers(conn).await
+}
+
 async fn begin(cx: &Ctx) -> Result<db::Tx, Error> {
     Ok(cx.db.begin(Scope::House("keys of providers")).await?)
 }
@@ -309,11 +320,11 @@ fn check_secret(secret: &SecretString) -> Result<(), Error> {
 }
 
 impl Gateway {
-    /// Takes up what was registered since; nodes do it by themselves in [`follow_credentials`].
+    /// Takes up what was registered or applied since; nodes do it by themselves in [`follow_routes`].
     ///
     /// # Errors
     /// When the database is away.
-    pub async fn refresh_credentials(&self) -> Result<(), Error> {
+    pub async fn refresh_routes(&self) -> Result<(), Error> {
         refresh(self).await
     }
 }

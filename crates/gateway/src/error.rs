@@ -2,6 +2,8 @@ use api::{FieldError, Problem};
 use axum::response::{IntoResponse, Response};
 use kernel::{Fault, Text};
 
+use crate::ModelFileError;
+
 /// What the gateway refuses.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -57,6 +59,14 @@ pub enum Error {
     TooManyCredentials,
     #[error("the provider can't be used: {0}")]
     BadProvider(String),
+    #[error("the models can't be used: {0}")]
+    BadModels(#[from] ModelFileError),
+    #[error("another version of the models is in force by now")]
+    ModelsChanged,
+    #[error("no such version of the models")]
+    ModelsVersionNotFound,
+    #[error("the model has no canary")]
+    ModelHasNoCanary,
     #[error("a provider's key can't be sealed or opened for want of the sealing key")]
     SecretClosed,
     #[error(transparent)]
@@ -109,6 +119,49 @@ fn of_credential(error: &Error) -> Problem {
             ),
         ),
         _ => Problem::not_found(),
+    }
+}
+
+/// What is said of versions of the models' file.
+fn of_models(error: Error) -> Problem {
+    match error {
+        Error::BadModels(wrong) => Problem::new(
+            422,
+            "models_refused",
+            Text::new(
+                "このモデルの設定は使えません。直すところを示します。",
+                "These models can't be used; what is wrong is told with its place.",
+            ),
+        )
+        .with_fields(vec![FieldError {
+            pointer: wrong.pointer().to_owned(),
+            code: "format",
+            text: wrong.text(),
+        }]),
+        Error::ModelsChanged => Problem::new(
+            409,
+            "models_changed",
+            Text::new(
+                "ほかの人が先にモデルの設定を変えました。読み直してからもう一度お試しください。",
+                "Somebody else has changed the models meanwhile. Please look again and retry.",
+            ),
+        ),
+        Error::ModelHasNoCanary => Problem::new(
+            404,
+            "canary_not_found",
+            Text::new(
+                "このモデルにカナリアはありません。",
+                "This model has no canary.",
+            ),
+        ),
+        _ => Problem::new(
+            404,
+            "models_version_not_found",
+            Text::new(
+                "その版のモデルの設定はありません。",
+                "There is no such version of the models.",
+            ),
+        ),
     }
 }
 
@@ -192,6 +245,10 @@ impl From<Error> for Problem {
             | Error::TooManyCredentials
             | Error::BadProvider(_)
             | Error::SecretClosed => of_credential(&error),
+            Error::BadModels(_)
+            | Error::ModelsChanged
+            | Error::ModelsVersionNotFound
+            | Error::ModelHasNoCanary => of_models(error),
             Error::RunNotFound => Problem::new(
                 404,
                 "run_not_found",

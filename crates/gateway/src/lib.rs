@@ -25,6 +25,7 @@ mod pace;
 mod places;
 mod policy;
 mod provider;
+mod pulse;
 mod reconcile;
 mod repeat;
 mod route;
@@ -32,6 +33,7 @@ mod run;
 mod shadow;
 mod traced;
 mod traffic;
+mod versions;
 
 use std::{sync::Arc, time::Duration};
 
@@ -47,7 +49,7 @@ pub use batch::RunBatch;
 pub use cache::{CacheUse, Cached, forget_cached};
 pub use credential::{
     CredentialChange, CredentialId, CredentialView, KeyHealth, NewCredential, Operator,
-    add_credential, change_credential, follow_credentials, list_credentials, remove_credential,
+    add_credential, change_credential, follow_routes, list_credentials, remove_credential,
     reseal_credentials, rotate_credential,
 };
 pub use door::{RunHook, TellJobsEnd, Teller, router};
@@ -59,8 +61,9 @@ pub use menu::{Offer, offers};
 pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider, site};
 pub use places::{Priority, Room};
 pub use policy::DataPolicy;
+pub use pulse::{Pulse, ShadowFound};
 pub use reconcile::{Counts, Difference, Export, ExportError, Line, Reconciled, reconcile};
-pub use route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Routes, Target, Use};
+pub use route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Routes, Substitutes, Target, Use};
 pub use run::{
     Admitted, Ask, InferenceStatus, InferenceView, RunError, RunId, RunView, StartRun, State,
     Terms, Tokens, ToolCallView, admit, begin, cancel, forget, forget_runs, get, history, launch,
@@ -68,10 +71,14 @@ pub use run::{
 };
 pub use shadow::Shadow;
 pub use traffic::{ModelHealth, Traffic, traffic};
+pub use versions::{
+    ModelChange, ModelChangeKind, ModelField, ModelVersion, ModelsDiff, NewModels, OfSettings,
+    apply_models, change_canary, diff_models, model_text, model_versions, roll_back_models,
+};
 
 /// The account listener's routes: what an operator does.
 pub fn account_router() -> utoipa_axum::router::OpenApiRouter<Gateway> {
-    credential::router()
+    credential::router().merge(versions::router())
 }
 
 /// How long a node may be silent before its runs are given up for dead.
@@ -111,6 +118,8 @@ struct Node {
     batches: Semaphore,
     /// What models are asked in the shadow of others.
     shadows: Arc<Semaphore>,
+    /// What came of it, until it is written down.
+    found: pulse::Shadows,
 }
 
 /// How long an upstream may keep us waiting.
@@ -163,6 +172,7 @@ impl Gateway {
             patience,
             batches: Semaphore::new(batch::AT_ONCE),
             shadows: Arc::new(Semaphore::new(shadow::AT_ONCE)),
+            found: pulse::Shadows::default(),
         });
         Ok(Self {
             identity: entitlement.identity.clone(),

@@ -1,15 +1,23 @@
 //! The operator's models: a file of public names, what they cost, and which providers answer for them.
 
+mod check;
+mod desk;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Deserialize;
+use toml::Spanned;
 
 use crate::{
     places::Room,
     route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Target, Use},
     shadow::Shadow,
 };
+
+pub use check::ModelFileError;
+
+pub(crate) use desk::{ModelDesk, desk};
 
 /// The model file that is used unless the operator names another.
 pub const DEFAULT_MODELS: &str = include_str!("../../../plans/models.toml");
@@ -26,7 +34,10 @@ const USUAL: [(&str, &str); 5] = [
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFile {
+    #[serde(default)]
     model: Vec<Entry>,
+    #[serde(skip)]
+    text: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -87,8 +98,14 @@ impl EntryTarget {
 #[serde(deny_unknown_fields)]
 struct Canary {
     model: String,
-    /// Of a hundred calls.
-    percent: u32,
+    /// Of a hundred calls; where it stands is known, so that it alone can be written anew.
+    percent: Spanned<u32>,
+}
+
+impl Canary {
+    fn percent(&self) -> u32 {
+        *self.percent.get_ref()
+    }
 }
 
 const fn one() -> u32 {
@@ -108,16 +125,21 @@ pub struct Provider {
     pub start: Option<Duration>,
 }
 
-/// What is wrong with a model file, in words for the operator.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelFileError {
-    #[error("the model file can't be read: {0}")]
-    Toml(#[from] toml::de::Error),
-    #[error("model {model}: {what}")]
-    Model { model: String, what: &'static str },
-}
-
 impl ModelFile {
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// How many models there are.
+    pub fn len(&self) -> usize {
+        self.model.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.model.is_empty()
+    }
+
     /// The names by which a provider knows its models, and what they are for.
     pub fn models_of(&self, provider: &str) -> BTreeMap<String, Use> {
         let of = |entry: &Entry| {
@@ -130,81 +152,15 @@ impl ModelFile {
         self.model.iter().flat_map(of).collect()
     }
 
-    /// Reads a model file and checks that its models make sense together.
-    ///
-    /// # Errors
-    /// With the line, or the model and what is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, ModelFileError> {
-        let file: Self = toml::from_str(text)?;
-        for (at, model) in file.model.iter().enumerate() {
-            let wrong = |what| ModelFileError::Model {
-                model: model.name.clone(),
-                what,
-            };
-            if model.name.is_empty() || model.name.len() > 80 {
-                return Err(wrong("a name has 1 to 80 characters"));
-            }
-            if file
-                .model
-                .iter()
-                .take(at)
-                .any(|other| other.name == model.name)
-            {
-                return Err(wrong("there are two of them"));
-            }
-            if model.alias_of.is_some() != model.targets.is_empty() {
-                return Err(wrong("a model has either targets or alias_of"));
-            }
-            let others = model
-                .alias_of
-                .iter()
-                .chain(model.canary.iter().chain(&model.shadow).map(|c| &c.model));
-            for other in others {
-                if !file.plain(other) || *other == model.name {
-                    return Err(wrong("it points at a model that has no targets of its own"));
-                }
-            }
-            let mut shares = model.canary.iter().chain(&model.shadow);
-            if shares.any(|share| share.percent > 100) {
-                return Err(wrong("a canary or a shadow takes 0 to 100 percent"));
-            }
-            if model.alias_of.is_some() && model.choose != Choice::default() {
-                return Err(wrong("another name chooses as its model does"));
-            }
-            if let Some(wrong_room) = file.wrong_room(model) {
-                return Err(wrong(wrong_room));
-            }
-            let negative = |price: &DatedPrice| {
-                let cached = price.cached.unwrap_or_default();
-                price.input.0 < 0 || price.output.0 < 0 || cached.0 < 0
-            };
-            if model.prices.iter().any(negative) {
-                return Err(wrong("a price can't be negative"));
-            }
-        }
-        Ok(file)
-    }
-
-    /// One provider's model has its places once, whoever asks for it by which name.
-    fn wrong_room(&self, model: &Entry) -> Option<&'static str> {
-        let all = || self.model.iter().flat_map(|other| &other.targets);
-        model.targets.iter().find_map(|target| {
-            let is_same = |other: &&EntryTarget| {
-                (&other.provider, &other.model) == (&target.provider, &target.model)
-            };
-            if target.concurrent == Some(0) {
-                Some("a target that takes calls takes at least one at once")
-            } else if target.waiting.is_some() && target.concurrent.is_none() {
-                Some("nobody waits where `concurrent` does not bound the places")
-            } else if all()
-                .filter(is_same)
-                .any(|other| other.room() != target.room())
-            {
-                Some("another model says otherwise how many this target takes at once")
-            } else {
-                None
-            }
-        })
+    /// The text with another share of the calls of `model` for its canary; all else stays as it was written. None where the
+    /// model has no canary.
+    pub fn with_canary(&self, model: &str, percent: u32) -> Option<String> {
+        let written = self.find(model)?.canary.as_ref()?.percent.span();
+        let (before, after) = (
+            self.text.get(..written.start)?,
+            self.text.get(written.end..)?,
+        );
+        Some(format!("{before}{percent}{after}"))
     }
 
     fn plain(&self, name: &str) -> bool {
@@ -216,7 +172,6 @@ impl ModelFile {
         self.model.iter().find(|model| model.name == name)
     }
 
-    /// The routes of the models for which at least one provider is configured.
     /// The routes of the models for which there is one of these providers.
     pub fn routes_of(&self, providers: &BTreeMap<String, Provider>) -> Vec<(String, Route)> {
         let listed = providers.iter();
@@ -239,7 +194,7 @@ impl ModelFile {
                 let newer = newer
                     .map(|newer| newer.targets(providers))
                     .unwrap_or_default();
-                targets = mixed(targets, newer, canary.percent);
+                targets = mixed(targets, newer, canary.percent());
             }
             let shadow = model.shadow.as_ref().map(|shadow| Shadow {
                 model: shadow.model.clone(),
@@ -247,7 +202,7 @@ impl ModelFile {
                     .find(&shadow.model)
                     .map(|other| other.targets(providers))
                     .unwrap_or_default(),
-                percent: shadow.percent,
+                percent: shadow.percent(),
             });
             let route = Route {
                 use_for: of.use_for,
@@ -483,22 +438,12 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_together_is_told() {
-        for (text, what) in [
-            ("[[model]]\nname = \"a\"", "either targets or alias_of"),
-            ("[[model]]\nname = \"a\"\nalias_of = \"b\"", "no targets"),
-            (
-                "[[model]]\nname = \"\"\ntargets = [{ provider = \"p\", model = \"m\" }]",
-                "1 to 80",
-            ),
-            (
-                "[[model]]\nname = \"a\"\ntargets = [{ provider = \"p\", model = \"m\" }]\n\
-                 prices = [{ from = \"2025-01-01\", input = -1, output = 0 }]",
-                "negative",
-            ),
-        ] {
-            let error = ModelFile::parse(text).unwrap_err().to_string();
-            assert!(error.contains(what), "{error}");
-        }
+    fn a_share_is_written_anew_and_all_else_stays_as_it_was() {
+        let text = "# ours\n[[model]]\nname = \"a\"\ntargets = [{ provider = \"p\", model = \"m\" }]\n\n[[model]]\nname = \"ü\" # é\nalias_of = \"a\"\n\
+                    canary = { model = \"a\", percent =  5 } # five\n";
+        let file = ModelFile::parse(text).unwrap();
+        let changed = file.with_canary("ü", 25).unwrap();
+        assert_eq!(changed, text.replace("percent =  5", "percent =  25"));
+        assert_eq!(file.with_canary("a", 25), None, "it has none");
     }
 }

@@ -1,4 +1,8 @@
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use kernel::NanoUsd;
@@ -10,6 +14,7 @@ use crate::{
     models::{ModelFile, Provider},
     places::Room,
     shadow::Shadow,
+    versions::OfSettings,
 };
 
 /// One provider's copy of a model: where it is, what it is called there, what it costs.
@@ -44,7 +49,18 @@ pub struct Target {
 }
 
 /// How a target is chosen among those of equal rank and health.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Deserialize,
+    serde::Serialize,
+    utoipa::ToSchema,
+)]
+#[schema(as = TargetChoice)]
 #[serde(rename_all = "lowercase")]
 pub enum Choice {
     /// By weight alone.
@@ -175,7 +191,18 @@ impl Price {
 }
 
 /// What a model is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Deserialize,
+    serde::Serialize,
+    utoipa::ToSchema,
+)]
+#[schema(as = ModelUse)]
 #[serde(rename_all = "lowercase")]
 pub enum Use {
     #[default]
@@ -197,7 +224,17 @@ pub struct Route {
 }
 
 /// What becomes of an answer that breaks off after its first word was shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Deserialize,
+    serde::Serialize,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum AfterBreak {
     /// It ends there, and the reader is told.
@@ -205,6 +242,13 @@ pub enum AfterBreak {
     End,
     /// Another target takes it up where it broke off, told the same things in the same words.
     Continue,
+}
+
+/// Who answers in a demo where there is nobody else.
+#[derive(Clone, Debug)]
+pub struct Substitutes {
+    pub chat: Target,
+    pub embedding: Target,
 }
 
 /// The routes behind the public names.
@@ -215,12 +259,14 @@ pub struct Routes {
     sources: Option<Arc<Sources>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Sources {
     file: ModelFile,
     providers: BTreeMap<String, Vec<Provider>>,
     /// What is there for names that the file has no provider for.
     below: BTreeMap<String, Route>,
+    /// Who answers for the names of the file that nobody else answers for.
+    substitutes: Option<Substitutes>,
     /// Whether providers outside of the house may be asked.
     with_outside: bool,
 }
@@ -257,18 +303,55 @@ impl Routes {
             file,
             providers,
             below: below.by_name,
+            substitutes: None,
             with_outside,
         };
+        Self::of(sources)
+    }
+
+    fn of(sources: Sources) -> Self {
         Self {
-            by_name: sources.routes(&sources.providers, sources.below.clone()),
+            by_name: sources.routes(&sources.providers, sources.below()),
             sources: Some(Arc::new(sources)),
         }
+    }
+
+    /// The same where these answer for the names of the file that would have nobody.
+    #[must_use]
+    pub fn with_substitutes(self, substitutes: Substitutes) -> Self {
+        match &self.sources {
+            Some(sources) => Self::of(Sources {
+                substitutes: Some(substitutes),
+                ..Sources::clone(sources)
+            }),
+            None => self,
+        }
+    }
+
+    /// The same providers with the models of another file.
+    pub(crate) fn with_file(&self, file: ModelFile) -> Self {
+        match &self.sources {
+            Some(sources) => Self::of(Sources {
+                file,
+                ..Sources::clone(sources)
+            }),
+            None => self.clone(),
+        }
+    }
+
+    /// What the settings say of models, where a file does.
+    pub(crate) fn of_settings(&self) -> Option<OfSettings> {
+        let sources = self.sources.as_ref()?;
+        Some(OfSettings {
+            file: sources.file.clone(),
+            providers: sources.providers.keys().cloned().collect(),
+        })
     }
 
     /// The same with keys that were registered: beside those of the settings where both open one door, else at a door of their own.
     pub(crate) fn with_credentials(&self, credentials: &[Credential]) -> Self {
         let mut below = match &self.sources {
-            Some(sources) => sources.below.clone(),
+            Some(sources) => sources.below(),
             None => self.by_name.clone(),
         };
         for target in below.values_mut().flat_map(|route| &mut route.targets) {
@@ -359,6 +442,19 @@ impl Routes {
             .unwrap_or_default()
     }
 
+    /// All names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
+    /// The targets of all routes by provider and model.
+    pub(crate) fn available(&self) -> BTreeSet<(String, String)> {
+        let targets = self.by_name.values().flat_map(|route| &route.targets);
+        targets
+            .map(|target| (target.provider.clone(), target.model.clone()))
+            .collect()
+    }
+
     /// Whether any route has a target.
     pub fn is_empty(&self) -> bool {
         self.by_name.values().all(|route| route.targets.is_empty())
@@ -366,6 +462,24 @@ impl Routes {
 }
 
 impl Sources {
+    fn below(&self) -> BTreeMap<String, Route> {
+        let mut below = self.below.clone();
+        if let Some(substitutes) = &self.substitutes {
+            for (name, use_for) in self.file.names() {
+                let target = match use_for {
+                    Use::Chat => &substitutes.chat,
+                    Use::Embedding => &substitutes.embedding,
+                };
+                below.entry(name.to_owned()).or_insert_with(|| Route {
+                    use_for,
+                    targets: vec![target.clone()],
+                    ..Route::default()
+                });
+            }
+        }
+        below
+    }
+
     fn routes(
         &self,
         providers: &BTreeMap<String, Vec<Provider>>,

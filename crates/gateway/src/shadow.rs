@@ -15,6 +15,7 @@ use crate::{
     Gateway, RunId, Target, choose,
     places::{Guest, Priority},
     provider::{self, Trouble},
+    pulse::ShadowTally,
     run::Verdict,
 };
 
@@ -65,6 +66,11 @@ pub(crate) fn follow(room: &Gateway, given: Given) {
     ];
     let Ok(place) = room.node.shadows.clone().try_acquire_owned() else {
         metrics::counter!("gateway_shadow_left_out_total", &labels).increment(1);
+        let found = ShadowTally {
+            left_out: 1,
+            ..ShadowTally::default()
+        };
+        room.node.found.add(&given.route, &shadow.model, found);
         return;
     };
     let node = room.node.clone();
@@ -79,16 +85,25 @@ pub(crate) fn follow(room: &Gateway, given: Given) {
             () = room.node.abandon.cancelled() => return,
         };
         drop(place);
+        let mut found = ShadowTally::default();
         let outcome = match asked {
             Ok((text, usage)) => {
+                let agreed = agreement(&given.text, &text);
+                found.answered = 1;
+                found.agreement = i64::try_from(agreed).unwrap_or(0);
+                found.tokens = i64::try_from(usage.output).unwrap_or(i64::MAX);
                 metrics::counter!("gateway_shadow_tokens_total", &labels).increment(usage.output);
                 metrics::histogram!("gateway_shadow_seconds", &labels).record(begun.elapsed());
                 metrics::counter!("gateway_shadow_agreement_percent_sum", &labels)
-                    .increment(agreement(&given.text, &text));
+                    .increment(agreed);
                 "answered"
             }
-            Err(trouble) => Verdict::of(trouble.meaning()).reason().unwrap_or_default(),
+            Err(trouble) => {
+                found.failed = 1;
+                Verdict::of(trouble.meaning()).reason().unwrap_or_default()
+            }
         };
+        room.node.found.add(&given.route, &shadow.model, found);
         metrics::counter!("gateway_shadow_calls_total", "model" => given.route, "shadow" => shadow.model, "outcome" => outcome)
             .increment(1);
     });

@@ -11,7 +11,8 @@ use settings::{LogFormat, Settings};
 use telemetry::trace::Traces;
 
 use crate::{
-    admin, background, caps, database, grants, house, people, providers, run, seals, till, training,
+    admin, background, caps, database, grants, house, people, providers, run, seals, till,
+    training, versions,
 };
 
 /// Several subscription services behind one counter.
@@ -77,6 +78,9 @@ enum Command {
     /// The bar's models: what they are trained with, and whether they answer as she would.
     #[command(subcommand)]
     Misaki(training::MisakiCommand),
+    /// Models, what they cost and who answers for them: versions that all nodes follow without a restart.
+    #[command(subcommand)]
+    Models(versions::ModelsCommand),
     /// Keys of providers, beside those of the settings.
     #[command(subcommand)]
     Providers(providers::ProvidersCommand),
@@ -190,6 +194,7 @@ impl Cli {
             Command::Billing(command) => till::command(&settings, command).await,
             Command::Jobs(command) => background::command(&settings, command).await,
             Command::Misaki(command) => training::command(&settings, command).await,
+            Command::Models(command) => versions::command(&settings, command).await,
             Command::Providers(command) => providers::command(&settings, command).await,
             Command::Seal(command) => seals::command(&settings, command).await,
             Command::Reset(args) => {

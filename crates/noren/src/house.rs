@@ -114,7 +114,7 @@ impl House {
         let gateway = Gateway::open(entitlement.clone(), opening.routes, opening.patience)
             .context("no HTTP client can be made")?
             .telling(hooks.clone());
-        gateway.refresh_credentials().await?;
+        gateway.refresh_routes().await?;
         let genai = Genai::open(gateway.clone());
         let misaki = Misaki::open(gateway.clone()).context("the built-in phrases are broken")?;
         let ledger = Ledger {

@@ -23,6 +23,7 @@ mod signals;
 mod sweep;
 mod till;
 mod training;
+mod versions;
 mod web;
 
 use clap::Parser;

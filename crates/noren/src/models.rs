@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result};
-use gateway::{ApiKey, Kind, ModelFile, Price, Provider, Route, Routes, Target, Use};
+use gateway::{ApiKey, Kind, ModelFile, OfSettings, Price, Provider, Routes, Substitutes, Target};
 use kernel::NanoUsd;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -98,31 +98,22 @@ pub(crate) fn named(settings: &Gateway, routes: Routes, stand_in: Option<&str>) 
         };
         providers.insert(STAND_IN.to_owned(), provider);
     }
+    let routes = Routes::of_file(file, providers, routes, settings.external);
     let Some(base_url) = stand_in else {
-        return Ok(Routes::of_file(file, providers, routes, settings.external));
+        return Ok(routes);
     };
-    let filled = file.names().map(|(name, use_for)| {
-        let model = match use_for {
-            Use::Chat => "sandbox-medium",
-            Use::Embedding => "sandbox-embedding",
-        };
-        let target = Target {
-            provider: STAND_IN.to_owned(),
-            base_url: base_url.to_owned(),
-            model: model.to_owned(),
-            streams: true,
-            weight: 1,
-            ..Target::default()
-        };
-        let route = Route {
-            use_for,
-            targets: vec![target],
-            ..Route::default()
-        };
-        (name.to_owned(), route)
-    });
-    let below = routes.with(filled.collect::<Vec<_>>());
-    Ok(Routes::of_file(file, providers, below, settings.external))
+    let substitute = |model: &str| Target {
+        provider: STAND_IN.to_owned(),
+        base_url: base_url.to_owned(),
+        model: model.to_owned(),
+        streams: true,
+        weight: 1,
+        ..Target::default()
+    };
+    Ok(routes.with_substitutes(Substitutes {
+        chat: substitute("sandbox-medium"),
+        embedding: substitute("sandbox-embedding"),
+    }))
 }
 
 /// The operator's model file, or the one that is built in.
@@ -137,6 +128,17 @@ pub(crate) fn file(settings: &Gateway) -> Result<ModelFile> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("gateway.models_file: {path} can't be read"))?;
     ModelFile::parse(&text).with_context(|| format!("gateway.models_file: {path}"))
+}
+
+/// What the settings say of models, for the command line.
+///
+/// # Errors
+/// When the file can't be read.
+pub(crate) fn of_settings(settings: &Gateway) -> Result<OfSettings> {
+    Ok(OfSettings {
+        file: file(settings)?,
+        providers: settings.providers.keys().cloned().collect(),
+    })
 }
 
 fn read(name: &str, provider: &settings::Provider) -> Result<Provider> {

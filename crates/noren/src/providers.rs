@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use db::Ctx;
 use gateway::{
-    CredentialChange, CredentialId, CredentialView, Difference, Export, NewCredential, Operator,
-    Use,
+    CredentialChange, CredentialId, CredentialView, Difference, Export, ModelFile, NewCredential,
+    Operator, Use,
 };
 use identity::RequestMeta;
 use seal::Vault;
@@ -112,7 +112,9 @@ pub(crate) async fn command(settings: &Settings, command: ProvidersCommand) -> R
             return say(&format!("{credential} is gone\n"));
         }
         ProvidersCommand::Reconcile { provider, export } => {
-            let models = models::file(&settings.gateway)?.models_of(&provider);
+            let house = models::of_settings(&settings.gateway)?;
+            let (_, text) = gateway::model_text(&cx, &house, None).await?;
+            let models = ModelFile::parse(&text)?.models_of(&provider);
             return reconcile(&cx, &models, &export).await;
         }
     };

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use api::Proxies;
 use axum::Router;
 use db::{Commit, Ctx, Db};
-use gateway::{Patience, Routes, follow_credentials};
+use gateway::{Patience, Routes, follow_routes};
 use identity::{IssuerConfig, follow_revocations};
 use kernel::{Clock, Text};
 use settings::{Durability, Settings};
@@ -111,7 +111,7 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
             stop.clone(),
         ));
         tasks.spawn(follow_revocations(house.identity.clone(), stop.clone()));
-        tasks.spawn(follow_credentials(house.gateway.clone(), stop.clone()));
+        tasks.spawn(follow_routes(house.gateway.clone(), stop.clone()));
         announce(&house, &urls, addresses, &database, demo)?;
         stop_signals.received().await;
         stop_all(&settings, &house, &cx.db, stop, tasks).await;
@@ -177,7 +177,7 @@ pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result
         Listener::Inference => house.inference(front),
     };
     tasks.spawn(follow_revocations(house.identity.clone(), stop.clone()));
-    tasks.spawn(follow_credentials(house.gateway.clone(), stop.clone()));
+    tasks.spawn(follow_routes(house.gateway.clone(), stop.clone()));
     let proxies = Proxies::new(settings.server.proxies()?);
     tasks.spawn(api::serve(
         listener,
@@ -235,7 +235,7 @@ pub(crate) async fn work(settings: Settings) -> Result<()> {
         stop.clone(),
     ));
     tasks.spawn(follow_revocations(house.identity.clone(), stop.clone()));
-    tasks.spawn(follow_credentials(house.gateway.clone(), stop.clone()));
+    tasks.spawn(follow_routes(house.gateway.clone(), stop.clone()));
     say(&format!("{}\n", serde_json::json!({ "ready": true })))?;
     stop_signals.received().await;
     stop_all(&settings, &house, &cx.db, stop, tasks).await;

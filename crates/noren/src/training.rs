@@ -102,5 +102,6 @@ async fn open(settings: &Settings, routes: Routes) -> Result<Misaki> {
     let identity = admin::open_identity(settings).await?;
     let entitlement = admin::entitlement(identity).await?;
     let gateway = Gateway::open(entitlement, routes, run::patience(settings))?;
+    gateway.refresh_routes().await?;
     Ok(Misaki::open(gateway)?)
 }

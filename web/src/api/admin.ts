@@ -53,6 +53,12 @@ export const providerKinds = [
   'runpod-text',
 ] as const satisfies readonly Schemas['ProviderKind'][]
 
+export type ModelDesk = Schemas['ModelDesk']
+export type DeskModel = Schemas['DeskModel']
+export type TargetPulse = Schemas['TargetPulse']
+export type ModelVersion = Schemas['ModelVersion']
+export type ModelsDiff = Schemas['ModelsDiff']
+
 type Cursor = string | null
 
 function paging(cursor: Cursor, limit = 50): { limit: number; cursor?: string } {
@@ -220,4 +226,32 @@ export function rotateProviderKey(credential: string, secret: string): Promise<P
 
 export function removeProviderKey(credential: string): Promise<unknown> {
   return unwrap(account.DELETE('/admin/providers/{credential}', { params: { path: { credential } } }))
+}
+
+export function getModelDesk(): Promise<ModelDesk> {
+  return unwrap(account.GET('/admin/models'))
+}
+
+export async function getModelVersions(): Promise<ModelVersion[]> {
+  return (await unwrap(account.GET('/admin/models/versions'))).items
+}
+
+export async function getModelText(version: number): Promise<string> {
+  return (await unwrap(account.GET('/admin/models/versions/{version}', { params: { path: { version } } }))).text
+}
+
+export function checkModels(text: string): Promise<ModelsDiff> {
+  return unwrap(account.POST('/admin/models/check', { body: { text } }))
+}
+
+export function applyModels(body: { text: string; seen: number; note?: string }): Promise<ModelVersion> {
+  return unwrap(account.POST('/admin/models/versions', { body }))
+}
+
+export function rollBackModels(version: number): Promise<ModelVersion> {
+  return unwrap(account.POST('/admin/models/rollback', { body: { version } }))
+}
+
+export function changeCanary(body: { model: string; percent: number; seen: number }): Promise<ModelVersion> {
+  return unwrap(account.POST('/admin/models/canary', { body }))
 }

@@ -158,23 +158,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/admin/figures": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Shows an operator sign-ups, sign-ins, requests, tokens, cost and revenue side by side, by day or month and storefront. */
-        get: operations["operator_figures"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/admin/jobs": {
         parameters: {
             query?: never;
@@ -479,6 +462,109 @@ export interface paths {
         post?: never;
         /** Takes a phrase out of the draft. */
         delete: operations["delete_phrase"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The models in force with what stands behind them, how targets and providers answer, over all nodes, and what shadows found. */
+        get: operations["get_model_desk"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/models/canary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Gives the canary of a model another share of its calls, as the next version; nothing else of the file changes. */
+        post: operations["change_model_canary"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/models/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Checks a text whole and says what it would change. Changes nothing. */
+        post: operations["check_models"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/models/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts a version of before in force again, as the next one. */
+        post: operations["roll_back_models"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/models/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Versions of the models' file, the newest first: the first is in force. The last, number 0, is the file of the settings. */
+        get: operations["list_model_versions"];
+        put?: never;
+        /** Puts a text in force as the next version. All nodes follow within a few seconds; runs under way go on with what they began with. */
+        post: operations["apply_model_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/models/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The text of one version. */
+        get: operations["get_model_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2416,26 +2502,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/hooks/runs/secret": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Makes a new secret for what is told at the addresses that single runs name (`webhook` of `POST /inference`); for a while the
-         *     one before signs as well. The first call shows the first secret that anybody knows.
-         */
-        post: operations["roll_run_hook_secret"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/hooks/{hook}": {
         parameters: {
             query?: never;
@@ -3130,9 +3196,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Sums up the runs of the caller's tenant that were asked for in a time; as CSV or as Parquet when that is what `Accept` says.
-         *     The totals equal what the history lists and what the usage rows say. The Parquet file has the rows and columns of the CSV, typed,
-         *     and for groups of time a column more: when each begins.
+         * Sums up the runs of the caller's tenant that were asked for in a time; as CSV when that is what `Accept` says. The totals
+         *     equal what the history lists and what the usage rows say.
          */
         get: operations["get_statistics"];
         put?: never;
@@ -3633,6 +3698,11 @@ export interface components {
             /** @description Six digits that are not the first to be tried. */
             pin: string;
         };
+        /**
+         * @description What becomes of an answer that breaks off after its first word was shown.
+         * @enum {string}
+         */
+        AfterBreak: "end" | "continue";
         Again: {
             locale?: components["schemas"]["Lang"];
         };
@@ -3854,6 +3924,19 @@ export interface components {
             iss?: string | null;
             state?: string | null;
         };
+        CanaryShare: {
+            model: string;
+            /**
+             * Format: int32
+             * @description Of a hundred calls; 0 takes the canary back.
+             */
+            percent: number;
+            /**
+             * Format: int32
+             * @description The version in force as it was seen; refused when another is by now.
+             */
+            seen: number;
+        };
         /** @description A phrase that is near. */
         Candidate: {
             entry: string;
@@ -4053,8 +4136,6 @@ export interface components {
             event_type: string;
             id: components["schemas"]["DeliveryId"];
             state: components["schemas"]["DeliveryState"];
-            /** @description The address that a run named; none: the endpoint's. */
-            url: string | null;
         };
         /** @description A demo user as printed and shown. */
         DemoLogin: {
@@ -4070,6 +4151,78 @@ export interface components {
         DemoRole: "guest" | "free" | "paid" | "vip" | "operator";
         DemoSignIn: {
             as: components["schemas"]["DemoRole"];
+        };
+        /** @description What stands behind a public name. */
+        DeskModel: {
+            after_break: components["schemas"]["AfterBreak"];
+            /** @description The model that it is one more name of. */
+            alias_of: string | null;
+            canary: components["schemas"]["DeskShare"] | null;
+            choose: components["schemas"]["TargetChoice"];
+            found: components["schemas"]["ShadowFound"] | null;
+            kind: components["schemas"]["ModelUse"];
+            name: string;
+            /** @description The newest day first. */
+            prices: components["schemas"]["DeskPrice"][];
+            shadow: components["schemas"]["DeskShare"] | null;
+            /** @description In the order in which they are tried; those of its model where it is another name. */
+            targets: components["schemas"]["DeskTarget"][];
+        };
+        /** @description What 1,000 tokens cost from a day on, in billionths of a US dollar. */
+        DeskPrice: {
+            /**
+             * Format: int64
+             * @description What was read from the provider's own cache.
+             */
+            cached_nano_usd: number;
+            /**
+             * Format: date
+             * @description `null` where it holds always.
+             */
+            from: string | null;
+            /** @description Whether it is the one that holds now. */
+            holds: boolean;
+            /** Format: int64 */
+            input_nano_usd: number;
+            /** Format: int64 */
+            output_nano_usd: number;
+        };
+        /** @description All targets of one provider. */
+        DeskProvider: {
+            provider: string;
+            pulse: components["schemas"]["TargetPulse"];
+        };
+        /** @description Another model and its share. */
+        DeskShare: {
+            model: string;
+            /**
+             * Format: int32
+             * @description Of a hundred calls.
+             */
+            percent: number;
+        };
+        /** @description One provider's copy of a model. */
+        DeskTarget: {
+            /** @description Whether there is a provider of that name here, so that it can be asked. */
+            available: boolean;
+            /**
+             * Format: int32
+             * @description How many it takes at once.
+             */
+            concurrent: number | null;
+            model: string;
+            provider: string;
+            pulse: components["schemas"]["TargetPulse"] | null;
+            /**
+             * Format: int32
+             * @description Those of a lower rank are tried first.
+             */
+            rank: number;
+            /**
+             * Format: int32
+             * @description Its share of the calls among those of one rank.
+             */
+            weight: number;
         };
         Earlier: {
             role: components["schemas"]["Speaker"];
@@ -4177,13 +4330,6 @@ export interface components {
             pointer: string;
             text: components["schemas"]["Text"];
         };
-        Figures: {
-            /** @description Only those in which something happened, the earliest first. */
-            items: components["schemas"]["PeriodFigures"][];
-            total: components["schemas"]["PeriodFigures"];
-            /** @description The time zone in which days begin. */
-            zone: string;
-        };
         /** @description What a search has found. */
         Findings: {
             /** @description Chats with all words in their title, the one used last first. */
@@ -4283,7 +4429,6 @@ export interface components {
             text: string | null;
             timeline: components["schemas"]["Moment"][];
             tool_calls: components["schemas"]["ToolCallView"][];
-            webhook: components["schemas"]["RunHook"] | null;
         };
         /** @description A past run in the list. */
         HistoryItem: components["schemas"]["InferenceView"] & {
@@ -4317,8 +4462,7 @@ export interface components {
              * @description Until then the secret before signs as well.
              */
             old_secret_until: string | null;
-            /** @description None: its secret signs what goes to the addresses that single runs name. */
-            url: string | null;
+            url: string;
         };
         /** @description Where to go on. */
         Hosted: {
@@ -4853,6 +4997,34 @@ export interface components {
          * @enum {string}
          */
         Method: "totp" | "recovery" | "passkey";
+        /** @description A model that is another than before. */
+        ModelChange: {
+            fields: components["schemas"]["ModelField"][];
+            kind: components["schemas"]["ModelChangeKind"];
+            model: string;
+        };
+        /**
+         * @description What becomes of a model.
+         * @enum {string}
+         */
+        ModelChangeKind: "added" | "removed" | "changed";
+        /** @description Models and providers, live. */
+        ModelDesk: {
+            models: components["schemas"]["DeskModel"][];
+            /** @description Providers that were asked in the last hour. */
+            providers: components["schemas"]["DeskProvider"][];
+            /**
+             * Format: int32
+             * @description Of the file in force; 0 is the file of the settings.
+             */
+            version: number;
+        };
+        /** @description A field that is another than before, as it is written in the file. */
+        ModelField: {
+            after: string | null;
+            before: string | null;
+            field: string;
+        };
         /** @enum {string} */
         ModelHealth: "up" | "slow" | "down" | "unknown";
         /** @enum {string} */
@@ -4880,6 +5052,53 @@ export interface components {
             p50_ms: number | null;
             /** Format: double */
             success_rate_1h: number | null;
+        };
+        /**
+         * @description What a model is for.
+         * @enum {string}
+         */
+        ModelUse: "chat" | "embedding";
+        /** @description A version in the list. */
+        ModelVersion: {
+            /** Format: date-time */
+            applied_at: string | null;
+            /** @description Such as `usr_…`, or `operator` at the command line; `null` for the file of the settings. */
+            applied_by: string | null;
+            /**
+             * Format: int32
+             * @description How many it names.
+             */
+            models: number;
+            note: string | null;
+            /**
+             * Format: int32
+             * @description 0 is the file of the settings.
+             */
+            version: number;
+        };
+        ModelVersionText: {
+            /** @description In TOML, as it was written. */
+            text: string;
+            /** Format: int32 */
+            version: number;
+        };
+        ModelVersions: {
+            items: components["schemas"]["ModelVersion"][];
+        };
+        /** @description What a text would change, were it applied. */
+        ModelsDiff: {
+            changes: components["schemas"]["ModelChange"][];
+            /** @description Names that plans lead to or sell, that are in force, and that it doesn't have any more. */
+            lost: string[];
+            /**
+             * Format: int32
+             * @description The version that it is compared with: the one in force.
+             */
+            version: number;
+        };
+        ModelsText: {
+            /** @description In TOML, as `gateway.models_file` has it. */
+            text: string;
         };
         /** @description What became of answers that were looked through. */
         Moderation: {
@@ -4996,13 +5215,6 @@ export interface components {
             tools?: Record<string, never>[] | null;
             /** Format: double */
             top_p?: number | null;
-            /**
-             * @description An https address on the public internet that is told of the end: signed as Standard Webhooks says, with the secret of
-             *     `POST /hooks/runs/secret`, and tried again for a day. What was asked and answered is not told.
-             */
-            webhook?: string | null;
-            /** @description Which ends it is told of: `run.completed`, `run.failed` (stopped ones, too); both unless said. */
-            webhook_events_filter?: string[] | null;
         };
         /** @description A key with its secret, which is shown this once and kept nowhere. */
         NewKey: {
@@ -5013,6 +5225,16 @@ export interface components {
             chat_id?: components["schemas"]["ChatId"] | null;
             instead_of?: components["schemas"]["MessageId"] | null;
             locale?: components["schemas"]["Lang"];
+            text: string;
+        };
+        NewModelVersion: {
+            note?: string | null;
+            /**
+             * Format: int32
+             * @description The version that it was made from; refused when another is in force by now.
+             */
+            seen: number;
+            /** @description In TOML, as `gateway.models_file` has it. */
             text: string;
         };
         /** @description Units to give a tenant beside its plan. */
@@ -5371,8 +5593,6 @@ export interface components {
                 event_type: string;
                 id: components["schemas"]["DeliveryId"];
                 state: components["schemas"]["DeliveryState"];
-                /** @description The address that a run named; none: the endpoint's. */
-                url: string | null;
             }[];
             /** @description Pass it back as `cursor`; `null` on the last page. */
             next_cursor: string | null;
@@ -5673,16 +5893,6 @@ export interface components {
             credential: {
                 [key: string]: unknown;
             };
-        };
-        /** @description The figures of a day, of a month, or of all that were asked for. */
-        PeriodFigures: {
-            /** @description `2026-11-22`, `2026-11`, or what was asked for. */
-            period: string;
-            /** Format: int64 */
-            sign_ins: number;
-            /** Format: int64 */
-            sign_ups: number;
-            storefronts: components["schemas"]["StorefrontFigures"][];
         };
         /** @description Units granted at the start of each period. */
         PeriodicGrant: {
@@ -6276,23 +6486,6 @@ export interface components {
             days: number | null;
             keep: components["schemas"]["Keep"];
         };
-        /** @description What a storefront took in one currency, in its smallest unit. */
-        Revenue: {
-            /** @description As ISO 4217 says, in small letters. */
-            currency: string;
-            /**
-             * Format: int64
-             * @description What was paid without what went back.
-             */
-            net: number;
-            /** Format: int64 */
-            paid: number;
-            /**
-             * Format: int64
-             * @description Of what was paid in this time, whenever it went back.
-             */
-            refunded: number;
-        };
         /** @description Why units are taken back. */
         RevokedGrant: {
             /** @description In one line. The customer reads it. */
@@ -6361,14 +6554,6 @@ export interface components {
             code: string;
             title: components["schemas"]["Text"];
         };
-        /** @description The address that a run named, and how it went to tell it. */
-        RunHook: {
-            /** @description Newest first; for a month. */
-            deliveries: components["schemas"]["DeliveryView"][];
-            /** @description Which ends it is told of; empty: all. */
-            events: string[];
-            url: string;
-        };
         RunId: string;
         /** @description A letter of the demo, as its reader would see it. */
         SandboxLetter: {
@@ -6432,6 +6617,28 @@ export interface components {
              * @description From then on new work is refused until the next month, or until this is raised; none: nothing is stopped.
              */
             monthly?: number | null;
+        };
+        /** @description What was found out in a model's shadow in the last thirty days. */
+        ShadowFound: {
+            /**
+             * Format: int64
+             * @description How much it said the same, of a hundred, on average.
+             */
+            agreement_percent: number | null;
+            /** Format: int64 */
+            answered: number;
+            /** Format: int64 */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Not asked, since too many were under way.
+             */
+            left_out: number;
+            /**
+             * Format: int64
+             * @description What it wrote, which nobody is billed for.
+             */
+            tokens: number;
         };
         ShareId: string;
         /** @description A link as its owner sees it. */
@@ -6525,29 +6732,6 @@ export interface components {
             /** @description Whether one can go in already. */
             open: boolean;
         };
-        /** @description One storefront's figures. */
-        StorefrontFigures: {
-            /** Format: int64 */
-            cancelled: number;
-            /** Format: int64 */
-            completed: number;
-            /**
-             * Format: int64
-             * @description Billionths of a US dollar, as models are paid.
-             */
-            cost_nano_usd: number;
-            /** Format: int64 */
-            failed: number;
-            /** Format: int64 */
-            requests: number;
-            revenue: components["schemas"]["Revenue"][];
-            /** @description Empty where money came in for none of them. */
-            storefront: string;
-            /** Format: int64 */
-            tokens_in: number;
-            /** Format: int64 */
-            tokens_out: number;
-        };
         /** @enum {string} */
         StorefrontId: "misaki" | "webgpt" | "genai" | "narai";
         /** @description A subscription as its tenant sees it. */
@@ -6623,6 +6807,31 @@ export interface components {
         SwitchTenant: {
             tenant: components["schemas"]["TenantId"];
         };
+        /**
+         * @description How a target is chosen among those of equal rank and health.
+         * @enum {string}
+         */
+        TargetChoice: "weight" | "quick";
+        /** @description How a target, or a provider, has answered in the last hour, over all nodes. */
+        TargetPulse: {
+            /** Format: int32 */
+            calls: number;
+            /** Format: int32 */
+            failed: number;
+            /**
+             * Format: int32
+             * @description Half of the first words took no longer, within the steps that are counted by.
+             */
+            first_word_p50_ms: number | null;
+            /** Format: int32 */
+            first_word_p95_ms: number | null;
+            /** @description It is left alone for a while, since it failed again and again. */
+            rests: boolean;
+            /** @description The last failure's reason in the words of runs, such as `upstream_busy`. */
+            trouble: string | null;
+            /** Format: date-time */
+            trouble_at: string | null;
+        };
         TenantId: string;
         /** @description A tenant as an operator finds it. */
         TenantRow: {
@@ -6668,6 +6877,13 @@ export interface components {
         Text: {
             en: string;
             ja: string;
+        };
+        ToModelVersion: {
+            /**
+             * Format: int32
+             * @description Its number; 0 is the file of the settings.
+             */
+            version: number;
         };
         ToVersion: {
             /** Format: int32 */
@@ -7331,46 +7547,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Crons"];
-                };
-            };
-            /** @description The request is refused; `code` says why. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description We failed; trying again may help. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    operator_figures: {
-        parameters: {
-            query: {
-                /** @description A month (`2026-11`), told by days, or a year (`2026`), told by months. */
-                of: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Figures"];
                 };
             };
             /** @description The request is refused; `code` says why. */
@@ -8241,6 +8417,296 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PhraseBook"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_model_desk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDesk"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_model_canary: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CanaryShare"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    check_models: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelsText"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelsDiff"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    roll_back_models: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ToModelVersion"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_model_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersions"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    apply_model_version: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewModelVersion"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersion"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_model_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number; 0 is the file of the settings. */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelVersionText"];
                 };
             };
             /** @description The request is refused; `code` says why. */
@@ -13710,50 +14176,6 @@ export interface operations {
             };
         };
     };
-    roll_run_hook_secret: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
-                "Idempotency-Key"?: string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RollSecret"];
-            };
-        };
-        responses: {
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Rolled"];
-                };
-            };
-            /** @description The request is refused; `code` says why. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description We failed; trying again may help. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     delete_hook: {
         parameters: {
             query?: never;
@@ -15791,8 +16213,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Statistics"];
-                    "text/csv": string;
-                    "application/vnd.apache.parquet": number[];
                 };
             };
             /** @description The request is refused; `code` says why. */

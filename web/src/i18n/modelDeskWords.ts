@@ -2,8 +2,8 @@ import { define } from './text'
 
 export const modelDeskWords = define({
   lead: {
-    ja: 'いま出しているモデルの値段と調子、届くプラン。行き先と割合、新しい値段は、モデルの設定ファイルで決めます。',
-    en: 'What is on offer: prices, health, and the plans that lead there. Targets, shares and new prices are set in the model file.',
+    ja: 'いま使っているモデルの行き先と値段、調子。設定を変えると、数秒ですべてのノードが従います。',
+    en: 'Where models lead, what they cost and how they answer. All nodes follow a change within seconds.',
   },
   list: { ja: 'モデルの一覧', en: 'List of models' },
   model: { ja: 'モデル', en: 'Model' },
@@ -25,6 +25,124 @@ export const modelDeskWords = define({
     en: 'Register a provider’s key and they appear here.',
   },
   toProviders: { ja: 'プロバイダの鍵へ', en: 'To the provider keys' },
+  versionNow: {
+    ja: (version: number) => (version === 0 ? '設定ファイルを使っています' : `第${version}版を使っています`),
+    en: (version: number) =>
+      version === 0 ? 'The file of the settings is in force' : `Version ${version} is in force`,
+  },
+  aliasOf: { ja: (model: string) => `${model}の別名`, en: (model: string) => `another name of ${model}` },
+  targets: { ja: '行き先', en: 'Targets' },
+  ranked: {
+    ja: (rank: number, weight: number) => `順位${rank}・重み${weight}`,
+    en: (rank: number, weight: number) => `rank ${rank}, weight ${weight}`,
+  },
+  places: { ja: (count: number) => `同時に${count}件`, en: (count: number) => `${count} at once` },
+  unavailable: { ja: '提供元がありません', en: 'no such provider here' },
+  quick: { ja: '速い方を選ぶ', en: 'the quicker one' },
+  continues: { ja: '途切れたら次が続ける', en: 'the next one continues' },
+  noTargets: { ja: '行き先がありません', en: 'no target' },
+  canary: { ja: 'カナリア', en: 'Canary' },
+  shadow: { ja: 'シャドー', en: 'Shadow' },
+  laterPrice: { ja: (day: string) => `${day}から変わります`, en: (day: string) => `changes on ${day}` },
+  answering: { ja: '行き先の調子（1時間）', en: 'How targets answer (1 h)' },
+  answeringText: {
+    ja: '全ノードの実際の呼び出しから。最初の言葉までの時間は、数える刻みの上限です。',
+    en: 'From real calls of all nodes. Times to the first word are the upper ends of the steps that are counted by.',
+  },
+  target: { ja: '行き先', en: 'Target' },
+  allOf: { ja: (provider: string) => `${provider}（全体）`, en: (provider: string) => `${provider}, all` },
+  calls: { ja: '呼び出し', en: 'Calls' },
+  failed: { ja: '失敗', en: 'Failed' },
+  firstWord: { ja: '最初の言葉 p50 / p95', en: 'First word p50 / p95' },
+  state: { ja: '状態', en: 'State' },
+  asked: { ja: '使っています', en: 'in use' },
+  rests: { ja: '休ませています', en: 'resting' },
+  lastTrouble: { ja: '最後の失敗', en: 'Last failure' },
+  noCalls: { ja: 'この1時間、呼び出しはありません', en: 'No call in the last hour' },
+  noCallsText: { ja: '誰かが尋ねると、ここに出ます。', en: 'They appear here once somebody asks.' },
+  shares: { ja: 'カナリアとシャドー', en: 'Canaries and shadows' },
+  sharesText: {
+    ja: 'カナリアは本番の返事の一部を新しいモデルに任せ、シャドーは同じことを尋ねて見比べるだけです。',
+    en: 'A canary answers a share of real calls; a shadow is asked the same, for comparison alone.',
+  },
+  newShare: { ja: 'カナリアの割合（%）', en: 'Share of the canary (%)' },
+  badShare: { ja: '0〜100の数にしてください。', en: 'Enter a number from 0 to 100.' },
+  changeShare: { ja: '割合を変える', en: 'Change the share' },
+  changeShareOf: {
+    ja: (model: string) => `${model}のカナリアの割合を変える`,
+    en: (model: string) => `Change the share of the canary of ${model}`,
+  },
+  takeBack: { ja: '0 %に戻す', en: 'Take back' },
+  takeBackOf: {
+    ja: (model: string) => `${model}のカナリアを0 %に戻す`,
+    en: (model: string) => `Take back the canary of ${model}`,
+  },
+  takeBackText: {
+    ja: (model: string, canary: string) =>
+      `数秒で、${model}への呼び出しは${canary}に行かなくなります。続いている返事はそのまま終わります。`,
+    en: (model: string, canary: string) =>
+      `Within seconds no call of ${model} goes to ${canary}. Answers under way end as they began.`,
+  },
+  foundText: {
+    ja: (answered: string, failed: string, agreement: string, tokens: string) =>
+      `30日で${answered}件（失敗${failed}件）、一致${agreement}、${tokens}トークン`,
+    en: (answered: string, failed: string, agreement: string, tokens: string) =>
+      `${answered} answered in 30 days (${failed} failed), ${agreement} agreement, ${tokens} tokens`,
+  },
+  nothingFound: { ja: 'まだ何も尋ねていません', en: 'nothing was asked yet' },
+  file: { ja: 'モデルの設定', en: 'The models’ file' },
+  fileText: {
+    ja: 'TOMLで書きます。当てる前に全体を確かめ、いまの版との違いを見せます。鍵は書きません。',
+    en: 'In TOML. It is checked whole and compared with the version in force before it is applied. No secret belongs here.',
+  },
+  edit: { ja: '設定を開く', en: 'Open the file' },
+  text: { ja: '設定（TOML）', en: 'File (TOML)' },
+  madeFrom: {
+    ja: (version: number) => `もとは第${version}版`,
+    en: (version: number) => `made from version ${version}`,
+  },
+  check: { ja: '確かめて違いを見る', en: 'Check and compare' },
+  note: { ja: 'メモ（任意）', en: 'Note (optional)' },
+  why: { ja: 'メモ', en: 'Note' },
+  apply: { ja: 'この設定を使う', en: 'Put in force' },
+  same: { ja: 'いまの版と同じです。', en: 'It is the same as the version in force.' },
+  differences: { ja: '違い', en: 'What changes' },
+  field: { ja: '項目', en: 'Field' },
+  before: { ja: '前', en: 'Before' },
+  after: { ja: '後', en: 'After' },
+  added: { ja: '追加', en: 'added' },
+  removed: { ja: '削除', en: 'removed' },
+  changed: { ja: '変更', en: 'changed' },
+  lost: {
+    ja: (names: string) => `プランにある名前がなくなります: ${names}`,
+    en: (names: string) => `Names that plans lead to or sell are gone: ${names}`,
+  },
+  applied: {
+    ja: (version: number) => `第${version}版を使いはじめました。`,
+    en: (version: number) => `Version ${version} is in force.`,
+  },
+  versions: { ja: '版の一覧', en: 'Versions' },
+  version: {
+    ja: (version: number) => (version === 0 ? '設定ファイル' : `第${version}版`),
+    en: (version: number) => (version === 0 ? 'file of the settings' : `version ${version}`),
+  },
+  by: { ja: '使いはじめた人', en: 'By' },
+  at: { ja: '日時', en: 'When' },
+  open: { ja: '開く', en: 'Open' },
+  openOf: { ja: (version: number) => `第${version}版を開く`, en: (version: number) => `Open version ${version}` },
+  rollBack: { ja: '戻す', en: 'Go back' },
+  rollBackOf: {
+    ja: (version: number) => `第${version}版に戻す`,
+    en: (version: number) => `Go back to version ${version}`,
+  },
+  rollBackText: {
+    ja: 'その版の内容が、新しい版としてすぐに使われます。',
+    en: 'Its text is put in force at once, as a new version.',
+  },
+  stale: {
+    ja: 'ほかの人が先に設定を変えました。新しい版を読み直しました。もう一度お試しください。',
+    en: 'Somebody else changed the models. The new version was loaded; please try again.',
+  },
 })
 
 export const providerDeskWords = define({

@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
@@ -12,12 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CredentialId, CredentialView, begin, place, store};
 use crate::{
-    Error, Gateway,
+    Error, Gateway, ModelFile, OfSettings, pulse,
     route::{AfterBreak, ApiKey, Routes, Target, Use},
     shadow::Shadow,
+    versions,
 };
 
-/// How often a node looks whether keys were changed.
+/// How often a node looks whether keys or models were changed.
 const EVERY: Duration = Duration::from_secs(2);
 
 /// A credential as it is kept.
@@ -42,7 +43,7 @@ pub(crate) struct Credential {
     pub(crate) key: ApiKey,
 }
 
-/// The routes as they are now: those of the settings with the keys that were registered.
+/// The routes as they are now: those of the settings, or of the models that were applied, with the keys that were registered.
 #[derive(Debug)]
 pub(crate) struct LiveRoutes {
     settings: Routes,
@@ -52,6 +53,8 @@ pub(crate) struct LiveRoutes {
 
 #[derive(Debug, Default)]
 struct TakenUp {
+    /// The models that were applied, and their number.
+    models: Option<(i32, ModelFile)>,
     rows: Vec<Row>,
     keys: BTreeMap<CredentialId, (Vec<u8>, ApiKey)>,
 }
@@ -93,18 +96,44 @@ impl LiveRoutes {
         self.now().use_of(route)
     }
 
+    /// All names, and what stands behind them by provider and model.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.now().names().map(str::to_owned).collect()
+    }
+
+    pub(crate) fn available(&self) -> BTreeSet<(String, String)> {
+        self.now().available()
+    }
+
     pub(crate) fn is_degraded(&self, route: &str) -> bool {
         self.now().is_degraded(route)
     }
 
-    /// Makes the routes anew if the keys are others than before. One that can't be opened is left out, and told.
-    fn take_up(&self, rows: Vec<Row>, vault: &Vault) {
+    pub(crate) fn of_settings(&self) -> Option<OfSettings> {
+        self.settings.of_settings()
+    }
+
+    /// The number of the models that were taken up; none for those of the settings.
+    fn version(&self) -> Option<i32> {
+        let taken_up = self.taken_up.lock().unwrap_or_else(PoisonError::into_inner);
+        taken_up.models.as_ref().map(|(version, _)| *version)
+    }
+
+    /// Makes the routes anew if the keys are others than before, or there are other models. A key that can't be opened is left
+    /// out, and told.
+    fn take_up(&self, rows: Vec<Row>, models: Option<(i32, ModelFile)>, vault: &Vault) {
         let mut taken_up = self.taken_up.lock().unwrap_or_else(PoisonError::into_inner);
         let same = taken_up.rows.len() == rows.len()
             && taken_up.rows.iter().zip(&rows).all(|(a, b)| a.is_as(b));
-        if same {
+        // whoever read later may have come before
+        let newer = models.filter(|(version, _)| {
+            let known = taken_up.models.as_ref();
+            known.is_none_or(|(known, _)| known < version)
+        });
+        if same && newer.is_none() {
             return;
         }
+        let models = newer.or_else(|| taken_up.models.take());
         let mut keys = BTreeMap::new();
         let mut credentials = Vec::new();
         for row in rows.iter().filter(|row| row.view.enabled) {
@@ -131,10 +160,19 @@ impl LiveRoutes {
             let view = row.view.clone();
             credentials.push(Credential { view, key });
         }
-        tracing::info!(keys = credentials.len(), "keys of providers were taken up");
-        let routes = Arc::new(self.settings.with_credentials(&credentials));
+        let version = models.as_ref().map(|(version, _)| *version);
+        tracing::info!(
+            keys = credentials.len(),
+            version,
+            "keys of providers and models were taken up"
+        );
+        let routes = match &models {
+            Some((_, file)) => self.settings.with_file(file.clone()),
+            None => self.settings.clone(),
+        };
+        let routes = Arc::new(routes.with_credentials(&credentials));
         *self.now.write().unwrap_or_else(PoisonError::into_inner) = routes;
-        *taken_up = TakenUp { rows, keys };
+        *taken_up = TakenUp { models, rows, keys };
     }
 }
 
@@ -144,17 +182,25 @@ fn open(vault: &Vault, row: &Row) -> Result<SecretString, seal::Error> {
     Ok(text.into())
 }
 
-/// Reads what is registered and takes it up.
+/// Reads what is registered and applied, and takes it up.
 pub(crate) async fn refresh(room: &Gateway) -> Result<(), Error> {
     let mut tx = begin(&room.cx).await?;
     let rows = store::all(&mut tx).await?;
+    let models = versions::since(&mut tx, room.routes.version()).await;
     tx.commit().await?;
-    room.routes.take_up(rows, room.identity.vault());
+    // what this program can't read must not keep it from a key that was taken back
+    let (models, unread) = match models {
+        Ok(models) => (models, Ok(())),
+        Err(error) => (None, Err(error)),
+    };
+    room.routes.take_up(rows, models, room.identity.vault());
+    unread?;
     Ok(())
 }
 
-/// Takes up keys that are registered, changed or switched off, until `stop`.
-pub async fn follow_credentials(room: Gateway, stop: CancellationToken) {
+/// Takes up keys that are registered, changed or switched off, and models that are applied, until `stop`; and writes down how
+/// targets answer.
+pub async fn follow_routes(room: Gateway, stop: CancellationToken) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -163,7 +209,10 @@ pub async fn follow_credentials(room: Gateway, stop: CancellationToken) {
             _ = ticks.tick() => {}
         }
         if let Err(error) = refresh(&room).await {
-            tracing::warn!(%error, "keys of providers can't be read; those that are known are used");
+            tracing::warn!(%error, "keys of providers or models can't be read; those that are known are used");
+        }
+        if let Err(error) = pulse::write_down(&room).await {
+            tracing::warn!(%error, "how targets answer is written down later");
         }
     }
 }

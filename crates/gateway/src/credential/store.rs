@@ -20,6 +20,12 @@ pub(super) async fn count(conn: &mut PgConnection) -> sqlx::Result<i64> {
         .await
 }
 
+pub(super) async fn providers(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!("select distinct provider from gateway.credential")
+        .fetch_all(conn)
+        .await
+}
+
 pub(super) async fn insert(
     conn: &mut PgConnection,
     new: &CredentialView,

@@ -223,7 +223,14 @@ impl Driver<'_> {
             traced::used(&call, &self.model, self.usage);
             traced::ended(&call, verdict);
             if verdict.is_the_upstreams() {
-                self.room.node.health.failed(&target.name(), None);
+                let name = target.name();
+                self.room.node.health.failed(&name, None);
+                if let Some(why) = verdict.reason() {
+                    self.room
+                        .node
+                        .health
+                        .tally(&name, |tally| tally.broke_off(why));
+                }
                 self.broke.push(target.name());
             }
             let is_over = !verdict.is_the_upstreams()

@@ -120,7 +120,7 @@ impl Shop {
         let cx = &self.bar.room.cx;
         let meta = RequestMeta::of_the_house("req_test");
         let added = gateway::add_credential(cx, &self.vault, by(&meta), new).await;
-        self.bar.room.refresh_credentials().await.unwrap();
+        self.bar.room.refresh_routes().await.unwrap();
         added.unwrap()
     }
 
@@ -129,7 +129,7 @@ impl Shop {
         gateway::change_credential(&self.bar.room.cx, by(&meta), of.id, change)
             .await
             .unwrap();
-        self.bar.room.refresh_credentials().await.unwrap();
+        self.bar.room.refresh_routes().await.unwrap();
     }
 
     /// Asks so many times, one after the other; all have to be answered.
@@ -246,7 +246,7 @@ async fn no_dump_has_a_providers_key_and_one_that_cannot_be_opened_is_left_out()
         .execute(&mut owner)
         .await
         .unwrap();
-    shop.bar.room.refresh_credentials().await.unwrap();
+    shop.bar.room.refresh_routes().await.unwrap();
     shop.ask(1).await;
     assert_eq!(shop.gate.used("sk-of-the-settings"), 1);
     assert_eq!(shop.gate.used(FIRST), 0);

@@ -334,4 +334,26 @@ async fn a_shadow_is_asked_once_the_answer_is_given_and_not_where_nothing_is_to_
     assert_eq!(hidden.asked(), ["open"]);
     assert_eq!(shown.asked(), ["closed", "closed", "open"]);
     assert_eq!(bar.stock().await, [97, 0, 3], "nobody pays for it");
+    for _ in 0..2 {
+        room.write_down_pulses().await.unwrap();
+    }
+    let mut owner = bar.test.database.owner().await;
+    let found: (i64, i64, i64, i64) = sqlx::query_as(
+        "select answered, failed, agreement, tokens from gateway.shadow_day where (model, shadow) = ('small', 'newer')",
+    )
+    .fetch_one(&mut owner)
+    .await
+    .unwrap();
+    assert_eq!(found, (1, 0, 100, 1), "written down once");
+    let counted: (i64, i64, i64) = sqlx::query_as(
+        "select sum(calls), sum(failed), sum((select sum(n) from unnest(first_words) n))::bigint from gateway.target_minute",
+    )
+    .fetch_one(&mut owner)
+    .await
+    .unwrap();
+    assert_eq!(
+        counted,
+        (3, 0, 3),
+        "a shadow is no call of the target's health"
+    );
 }

@@ -14,6 +14,7 @@ mod lines;
 mod nodes;
 mod reconciled;
 mod streams;
+mod versions;
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,50 +1,33 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { getPlans, type PlanHistory } from '../../api/admin'
-import type { Model, ModelStatus } from '../../api/genai'
+import { type DeskModel, getPlans } from '../../api/admin'
 import { adminWords } from '../../i18n/adminWords'
+import { dateOf } from '../../i18n/format'
 import { useLocale } from '../../i18n/locale'
 import { modelDeskWords } from '../../i18n/modelDeskWords'
 import { useWords } from '../../i18n/text'
 import { duration, percent, perMillion } from '../../storefronts/genai/format'
 import { HealthMark } from '../../storefronts/genai/parts'
 import { modelsQuery, statusQuery } from '../../storefronts/genai/queries'
+import { Badge } from '../../ui/Badge'
 import { buttonClass } from '../../ui/Button'
 import { Empty } from '../../ui/Empty'
 import type { Column } from '../../ui/Table'
 import account from '../account/account.module.css'
 import { Fetched, Page } from '../account/parts'
 import styles from './admin.module.css'
+import { ModelFile } from './ModelFile'
+import { ModelPulse } from './ModelPulse'
+import { ModelShares } from './ModelShares'
+import { type Line, modelDeskQuery, modelLines, pricesOf } from './modelDesk'
 import { Table } from './parts'
 
-export interface Line {
-  name: string
-  // Of the catalogue that developers see; models that only a plan's own route leads to are not in it.
-  offer: Model | undefined
-  status: ModelStatus | undefined
-  plans: PlanHistory[]
-}
-
-// Every model that is sold by name or that a plan leads to, in one list.
-export function modelLines(
-  models: readonly Model[],
-  plans: readonly PlanHistory[],
-  statuses: readonly ModelStatus[],
-): Line[] {
-  const routes = (plan: PlanHistory) => Object.values(plan.versions[0]?.routes ?? {})
-  const names = new Set([...models.map(({ name }) => name), ...plans.flatMap(routes)])
-  return [...names].map((name) => ({
-    name,
-    offer: models.find((model) => model.name === name),
-    status: statuses.find(({ model }) => model === name),
-    plans: plans.filter((plan) => routes(plan).includes(name)),
-  }))
-}
-
-function Reach({ line: { offer, plans } }: { line: Line }) {
+// The plans that lead to a model, and the cheapest one that sells it by its name.
+function Reach({ line: { name, plans } }: { line: Line }) {
   const words = useWords(modelDeskWords)
   const admin = useWords(adminWords)
-  const from = offer?.cheapest_plan
+  const offers = useQuery(modelsQuery)
+  const from = offers.data?.find((offer) => offer.name === name)?.cheapest_plan
   if (plans.length === 0 && !from) return words.noPlan
   return (
     <span className={styles['two']}>
@@ -64,28 +47,67 @@ function Reach({ line: { offer, plans } }: { line: Line }) {
   )
 }
 
+function Targets({ model: { targets, choose, after_break } }: { model: DeskModel }) {
+  const words = useWords(modelDeskWords)
+  if (targets.length === 0) return words.noTargets
+  return (
+    <span className={styles['two']}>
+      {targets.map((target) => (
+        <span key={`${target.provider}/${target.model}/${target.rank}`} className={styles['badges']}>
+          <span>
+            {target.provider} / {target.model}
+          </span>
+          <small>{words.ranked(target.rank, target.weight)}</small>
+          {target.concurrent !== null && <small>{words.places(target.concurrent)}</small>}
+          {!target.available && <Badge tone="warn">{words.unavailable}</Badge>}
+        </span>
+      ))}
+      {choose === 'quick' && <small>{words.quick}</small>}
+      {after_break === 'continue' && <small>{words.continues}</small>}
+    </span>
+  )
+}
+
+function Price({ model }: { model: DeskModel }) {
+  const words = useWords(modelDeskWords)
+  const locale = useLocale()
+  const { now, later } = pricesOf(model)
+  if (!now) return '–'
+  return (
+    <span className={styles['two']}>
+      <span>
+        {perMillion(now.input_nano_usd)} / {perMillion(now.cached_nano_usd)} / {perMillion(now.output_nano_usd)}
+      </span>
+      {later && <small>{words.laterPrice(dateOf(later, locale))}</small>}
+    </span>
+  )
+}
+
 function List({ lines }: { lines: readonly Line[] }) {
   const words = useWords(modelDeskWords)
   const locale = useLocale()
-  const price = (of: keyof Model['price']) => (line: Line) => line.offer && perMillion(line.offer.price[of])
   const columns: Column<Line>[] = [
     {
       id: 'model',
       head: words.model,
-      cell: ({ name, offer }) => (
+      cell: ({ name, kind, alias_of }) => (
         <span className={styles['two']}>
           <b>{name}</b>
-          {offer && <small>{offer.kind === 'embedding' ? words.embedding : words.chat}</small>}
+          <small>{words[kind]}</small>
+          {alias_of !== null && <small>{words.aliasOf(alias_of)}</small>}
         </span>
       ),
     },
-    { id: 'input', head: words.input, figure: true, cell: price('input_nano_usd') },
-    { id: 'cached', head: words.cached, figure: true, cell: price('cached_nano_usd') },
-    { id: 'output', head: words.output, figure: true, cell: price('output_nano_usd') },
+    { id: 'targets', head: words.targets, long: true, cell: (line) => <Targets model={line} /> },
+    {
+      id: 'price',
+      head: `${words.input} / ${words.cached} / ${words.output}`,
+      cell: (line) => <Price model={line} />,
+    },
     {
       id: 'health',
       head: words.health,
-      cell: ({ status, offer }) => <HealthMark health={status?.health ?? offer?.health ?? 'unknown'} />,
+      cell: ({ status }) => <HealthMark health={status?.health ?? 'unknown'} />,
     },
     {
       id: 'success',
@@ -121,20 +143,25 @@ function List({ lines }: { lines: readonly Line[] }) {
 export function Models() {
   const words = useWords(modelDeskWords)
   const admin = useWords(adminWords)
-  const models = useQuery(modelsQuery)
+  const desk = useQuery(modelDeskQuery)
   const plans = useQuery({ queryKey: ['admin', 'plans'], queryFn: getPlans })
   const status = useQuery(statusQuery)
   return (
     <Page title={admin.models} lead={words.lead}>
-      <section className={account['card']}>
-        <Fetched query={models} height="20rem">
-          {(offers) => (
-            <Fetched query={plans} height="20rem">
-              {(all) => <List lines={modelLines(offers, all, status.data ?? [])} />}
-            </Fetched>
-          )}
-        </Fetched>
-      </section>
+      <Fetched query={desk} height="20rem">
+        {(all) => (
+          <>
+            <ModelShares desk={all} />
+            <ModelPulse desk={all} />
+            <section className={account['card']}>
+              <h2>{words.list}</h2>
+              <p className={account['soft']}>{words.versionNow(all.version)}</p>
+              <List lines={modelLines(all.models, plans.data ?? [], status.data ?? [])} />
+            </section>
+            <ModelFile version={all.version} />
+          </>
+        )}
+      </Fetched>
     </Page>
   )
 }

@@ -462,6 +462,8 @@ describe('models', () => {
     }
     openHouse('/admin/desk/models', {
       ...desk,
+      'GET /admin/models': () => json(modelDesk),
+      'GET /admin/models/versions': () => json({ items: modelVersions }),
       'GET /genai/models': () => json({ items: [model] }),
       'GET /status': () =>
         json({ items: [{ model: 'misaki-small', health: 'down', success_rate_1h: 0.25, p50_ms: 840 }] }),
@@ -485,13 +487,147 @@ describe('models', () => {
           ],
         }),
     })
-    const sold = (await screen.findByText('gpt-4o-mini')).closest('tr') as HTMLElement
-    expect(within(sold).getByText('$0.15')).toBeTruthy()
-    expect(within(sold).getByText('名指しは「genai/pro」から')).toBeTruthy()
-    const own = screen.getByText('misaki-small').closest('tr') as HTMLElement
+    const sold = (await screen.findByText('gpt-4o-mini', { selector: 'b' })).closest('tr') as HTMLElement
+    expect(within(sold).getByText('$0.15 / $0.075 / $0.60')).toBeTruthy()
+    expect(within(sold).getByText('2030年1月1日から変わります')).toBeTruthy()
+    expect(within(sold).getByText('提供元がありません')).toBeTruthy()
+    await within(sold).findByText('名指しは「genai/pro」から')
+    const own = within(screen.getByRole('region', { name: 'モデルの一覧' }))
+      .getByText('misaki-small')
+      .closest('tr') as HTMLElement
     expect(within(own).getByText('停止')).toBeTruthy()
     expect(within(own).getByText('25 %')).toBeTruthy()
     expect(within(own).getByRole('link').getAttribute('href')).toContain('plan=misaki%2Ffree')
+  })
+})
+
+const pulse = {
+  calls: 40,
+  failed: 10,
+  first_word_p50_ms: 300,
+  first_word_p95_ms: 2_000,
+  rests: true,
+  trouble: 'upstream_busy',
+  trouble_at: at,
+}
+const target = { provider: 'openai', model: 'gpt-4o-mini', rank: 0, weight: 1, concurrent: null, pulse }
+const price = { from: '2025-01-01', input_nano_usd: 150_000, cached_nano_usd: 75_000, output_nano_usd: 600_000 }
+const plain = {
+  kind: 'chat',
+  alias_of: null,
+  choose: 'weight',
+  after_break: 'end',
+  canary: null,
+  shadow: null,
+  found: null,
+}
+const modelDesk = {
+  version: 2,
+  models: [
+    {
+      ...plain,
+      name: 'gpt-4o-mini',
+      targets: [{ ...target, available: false }],
+      prices: [
+        { ...price, from: '2030-01-01', holds: false },
+        { ...price, holds: true },
+      ],
+    },
+    {
+      ...plain,
+      name: 'misaki-small',
+      targets: [{ ...target, available: true }],
+      prices: [],
+      canary: { model: 'phi-next', percent: 20 },
+      shadow: { model: 'phi-next', percent: 5 },
+      found: { answered: 50, failed: 1, left_out: 0, agreement_percent: 83, tokens: 4_200 },
+    },
+  ],
+  providers: [{ provider: 'openai', pulse }],
+}
+const modelVersions = [
+  { version: 2, models: 2, note: '← 0', applied_by: 'usr_1', applied_at: at },
+  { version: 1, models: 2, note: null, applied_by: 'operator', applied_at: at },
+  { version: 0, models: 2, note: null, applied_by: null, applied_at: null },
+]
+
+describe('models in force', () => {
+  const house = {
+    ...desk,
+    'GET /admin/models': () => json(modelDesk),
+    'GET /admin/models/versions': () => json({ items: modelVersions }),
+    'GET /genai/models': () => json({ items: [] }),
+    'GET /status': () => json({ items: [] }),
+    'GET /admin/plans': () => json({ items: [] }),
+    'GET /admin/models/versions/2': () => json({ version: 2, text: '# ours' }),
+  }
+
+  test('show how targets answer, and a canary is taken back by one press that is confirmed', async () => {
+    const { bodies } = openHouse('/admin/desk/models', {
+      ...house,
+      'POST /admin/models/canary': () => json(modelVersions[0], 201),
+    })
+    const table = await screen.findByRole('region', { name: '行き先の調子（1時間）' })
+    const row = within(table).getByText('openai / gpt-4o-mini').closest('tr') as HTMLElement
+    expect(within(row).getByText('10 (25 %)')).toBeTruthy()
+    expect(within(row).getByText('休ませています')).toBeTruthy()
+    expect(within(row).getByText('upstream_busy')).toBeTruthy()
+    expect(screen.getByText('30日で50件（失敗1件）、一致83 %、4,200トークン')).toBeTruthy()
+    press('misaki-smallのカナリアを0 %に戻す')
+    press('0 %に戻す')
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+    expect(bodies['POST /admin/models/canary']).toEqual([{ model: 'misaki-small', percent: 0, seen: 2 }])
+  })
+
+  test('are edited as a file: what was compared is what is put in force', async () => {
+    const field = { field: 'canary', before: null, after: '{ percent = 5 }' }
+    const { bodies } = openHouse('/admin/desk/models', {
+      ...house,
+      'POST /admin/models/check': () =>
+        json({ version: 2, changes: [{ model: 'small', kind: 'changed', fields: [field] }], lost: ['gone'] }),
+      'POST /admin/models/versions': () => json({ ...modelVersions[0], version: 3 }, 201),
+    })
+    await screen.findByRole('heading', { name: 'モデルの設定' })
+    press('設定を開く')
+    const text = await screen.findByLabelText('設定（TOML）')
+    fireEvent.change(text, { target: { value: '# newer' } })
+    expect(screen.queryByRole('button', { name: 'この設定を使う' })).toBeNull()
+    press('確かめて違いを見る')
+    await screen.findByText('{ percent = 5 }')
+    expect(screen.getByText('プランにある名前がなくなります: gone')).toBeTruthy()
+    fireEvent.change(text, { target: { value: '# newest' } })
+    expect(screen.queryByRole('button', { name: 'この設定を使う' })).toBeNull()
+    press('確かめて違いを見る')
+    await screen.findByRole('button', { name: 'この設定を使う' })
+    press('この設定を使う')
+    await screen.findByText('第3版を使いはじめました。')
+    expect(bodies['POST /admin/models/versions']).toEqual([{ text: '# newest', seen: 2 }])
+  })
+
+  test('a file that cannot be used says where and why', async () => {
+    const text = { ja: 'モデル「a」: 料金は負にできません。', en: 'Model a: a price can’t be negative' }
+    openHouse('/admin/desk/models', {
+      ...house,
+      'POST /admin/models/check': () =>
+        json(
+          {
+            type: 'urn:noren:problem:models_refused',
+            code: 'models_refused',
+            status: 422,
+            title: '',
+            detail: '',
+            text: { ja: '使えません。', en: 'It can’t be used.' },
+            request_id: 'req_1',
+            errors: [{ pointer: '/model/0/prices/0/input', code: 'format', text }],
+          },
+          422,
+        ),
+    })
+    await screen.findByRole('heading', { name: 'モデルの設定' })
+    press('設定を開く')
+    await screen.findByLabelText('設定（TOML）')
+    press('確かめて違いを見る')
+    expect((await screen.findAllByText('モデル「a」: 料金は負にできません。')).length).toBeGreaterThan(0)
   })
 })
 

@@ -1,0 +1,285 @@
+//! Whether the models of a file make sense together, and with the providers that there are.
+
+use std::collections::BTreeSet;
+
+use kernel::Text;
+
+use super::{Entry, EntryTarget, ModelFile, USUAL};
+use crate::route::Choice;
+
+/// The largest file, in bytes.
+const LARGEST: usize = 256 * 1024;
+/// Providers that may be named without being in the settings: those that the house knows, and the stand-in of a demo.
+const KNOWN: [&str; 2] = ["bedrock", "sandbox"];
+
+/// What is wrong with a model file, in words for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelFileError {
+    #[error("the model file can't be read: {0}")]
+    Toml(#[from] toml::de::Error),
+    #[error("the model file has more than {LARGEST} bytes")]
+    TooLarge,
+    #[error("{pointer}: model {model}: {}", what.en)]
+    Model {
+        /// Where in the file, as a JSON pointer.
+        pointer: String,
+        model: String,
+        what: Text,
+    },
+}
+
+impl ModelFileError {
+    /// Where in the file it is, as a JSON pointer; empty where that isn't known.
+    pub fn pointer(&self) -> &str {
+        match self {
+            Self::Toml(_) | Self::TooLarge => "",
+            Self::Model { pointer, .. } => pointer,
+        }
+    }
+
+    /// What it is, in both languages.
+    pub fn text(&self) -> Text {
+        match self {
+            Self::Toml(error) => Text::owned(
+                format!("TOMLとして読めません: {error}"),
+                format!("It can't be read as TOML: {error}"),
+            ),
+            Self::TooLarge => Text::owned(
+                format!("{LARGEST}バイトまでにしてください。"),
+                format!("Please keep it within {LARGEST} bytes."),
+            ),
+            Self::Model { model, what, .. } => Text::owned(
+                format!("モデル「{model}」: {}", what.ja),
+                format!("Model {model}: {}", what.en),
+            ),
+        }
+    }
+}
+
+/// A field of one model and what is wrong with it.
+type Wrong = (String, Text);
+
+impl ModelFile {
+    /// Reads a model file and checks that its models make sense together.
+    ///
+    /// # Errors
+    /// With the line, or the model's field and what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, ModelFileError> {
+        if text.len() > LARGEST {
+            return Err(ModelFileError::TooLarge);
+        }
+        let mut file: Self = toml::from_str(text)?;
+        text.clone_into(&mut file.text);
+        for (at, model) in file.model.iter().enumerate() {
+            if let Some(wrong) = file.wrong(at, model) {
+                return Err(at_model(at, model, wrong));
+            }
+        }
+        Ok(file)
+    }
+
+    /// Checks that each target is at a provider that is known: to the house, or by one of these names.
+    ///
+    /// # Errors
+    /// With the target whose provider nobody knows.
+    pub fn check_providers(&self, known: &BTreeSet<String>) -> Result<(), ModelFileError> {
+        let is_known = |name: &str| {
+            known.contains(name)
+                || KNOWN.contains(&name)
+                || USUAL.iter().any(|(usual, _)| *usual == name)
+        };
+        for (at, model) in self.model.iter().enumerate() {
+            let mut targets = model.targets.iter().enumerate();
+            if let Some((place, target)) = targets.find(|(_, target)| !is_known(&target.provider)) {
+                let what = Text::owned(
+                    format!(
+                        "「{}」という提供元はありません。設定に加えるか、キーを登録してください。",
+                        target.provider
+                    ),
+                    format!(
+                        "there is no provider {}; add it to the settings, or register a key of it",
+                        target.provider
+                    ),
+                );
+                let wrong = (format!("/targets/{place}/provider"), what);
+                return Err(at_model(at, model, wrong));
+            }
+        }
+        Ok(())
+    }
+
+    fn wrong(&self, at: usize, model: &Entry) -> Option<Wrong> {
+        let wrong = |field: &str, ja, en| Some((field.to_owned(), Text::new(ja, en)));
+        if model.name.is_empty() || model.name.len() > 80 {
+            return wrong(
+                "/name",
+                "名前は1〜80文字にしてください。",
+                "a name has 1 to 80 characters",
+            );
+        }
+        let mut before = self.model.iter().take(at);
+        if before.any(|other| other.name == model.name) {
+            return wrong(
+                "/name",
+                "同じ名前のモデルが二つあります。",
+                "there are two of them",
+            );
+        }
+        if model.alias_of.is_some() != model.targets.is_empty() {
+            return wrong(
+                "/targets",
+                "targetsかalias_ofのどちらか一つを書いてください。",
+                "a model has either targets or alias_of",
+            );
+        }
+        let others = [
+            ("/alias_of", model.alias_of.as_ref()),
+            ("/canary/model", model.canary.as_ref().map(|one| &one.model)),
+            ("/shadow/model", model.shadow.as_ref().map(|one| &one.model)),
+        ];
+        for (field, other) in others {
+            if other.is_some_and(|other| !self.plain(other) || *other == model.name) {
+                return wrong(
+                    field,
+                    "自分の行き先（targets）を持つ、ほかのモデルの名前にしてください。",
+                    "it points at a model that has no targets of its own",
+                );
+            }
+        }
+        for (field, share) in [
+            ("/canary/percent", &model.canary),
+            ("/shadow/percent", &model.shadow),
+        ] {
+            if share.as_ref().is_some_and(|share| share.percent() > 100) {
+                return wrong(
+                    field,
+                    "カナリアとシャドーは0〜100パーセントにしてください。",
+                    "a canary or a shadow takes 0 to 100 percent",
+                );
+            }
+        }
+        if model.alias_of.is_some() && model.choose != Choice::default() {
+            return wrong(
+                "/choose",
+                "別名の選び方は、元のモデルに従います。",
+                "another name chooses as its model does",
+            );
+        }
+        self.wrong_room(model).or_else(|| wrong_price(model))
+    }
+
+    /// One provider's model has its places once, whoever asks for it by which name.
+    fn wrong_room(&self, model: &Entry) -> Option<Wrong> {
+        let all = || self.model.iter().flat_map(|other| &other.targets);
+        model.targets.iter().enumerate().find_map(|(at, target)| {
+            let wrong =
+                |field: &str, ja, en| Some((format!("/targets/{at}/{field}"), Text::new(ja, en)));
+            let is_same = |other: &&EntryTarget| {
+                (&other.provider, &other.model) == (&target.provider, &target.model)
+            };
+            if target.concurrent == Some(0) {
+                wrong(
+                    "concurrent",
+                    "呼び出しを受ける行き先は、同時に一つ以上を受けます。",
+                    "a target that takes calls takes at least one at once",
+                )
+            } else if target.waiting.is_some() && target.concurrent.is_none() {
+                wrong(
+                    "waiting",
+                    "concurrentで席の数を決めていないと、誰も待ちません。",
+                    "nobody waits where `concurrent` does not bound the places",
+                )
+            } else if all()
+                .filter(is_same)
+                .any(|other| other.room() != target.room())
+            {
+                wrong(
+                    "concurrent",
+                    "同じ行き先の席の数が、別のモデルと食い違っています。",
+                    "another model says otherwise how many this target takes at once",
+                )
+            } else {
+                None
+            }
+        })
+    }
+}
+
+fn wrong_price(model: &Entry) -> Option<Wrong> {
+    model.prices.iter().enumerate().find_map(|(at, price)| {
+        let fields = [
+            ("input", Some(price.input)),
+            ("output", Some(price.output)),
+            ("cached", price.cached),
+        ];
+        let mut negative = fields
+            .into_iter()
+            .filter(|(_, price)| price.is_some_and(|price| price.0 < 0));
+        negative.next().map(|(field, _)| {
+            let what = Text::new("料金は負にできません。", "a price can't be negative");
+            (format!("/prices/{at}/{field}"), what)
+        })
+    })
+}
+
+fn at_model(at: usize, model: &Entry, (field, what): Wrong) -> ModelFileError {
+    ModelFileError::Model {
+        pointer: format!("/model/{at}{field}"),
+        model: model.name.clone(),
+        what,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_no_sense_together_is_told_with_its_place() {
+        let plain = "targets = [{ provider = \"p\", model = \"m\" }]";
+        for (text, pointer, what) in [
+            (
+                "name = \"a\"",
+                "/model/0/targets",
+                "either targets or alias_of",
+            ),
+            (
+                "name = \"a\"\nalias_of = \"b\"",
+                "/model/0/alias_of",
+                "no targets",
+            ),
+            (&format!("name = \"\"\n{plain}"), "/model/0/name", "1 to 80"),
+            (
+                &format!(
+                    "name = \"a\"\n{plain}\nprices = [{{ from = \"2025-01-01\", input = 1, output = -1 }}]"
+                ),
+                "/model/0/prices/0/output",
+                "negative",
+            ),
+            (
+                &format!(
+                    "name = \"a\"\n{plain}\n[[model]]\nname = \"b\"\nalias_of = \"a\"\ncanary = {{ model = \"a\", percent = 101 }}"
+                ),
+                "/model/1/canary/percent",
+                "0 to 100",
+            ),
+        ] {
+            let error = ModelFile::parse(&format!("[[model]]\n{text}")).unwrap_err();
+            assert_eq!(error.pointer(), pointer, "{error}");
+            assert!(error.to_string().contains(what), "{error}");
+        }
+        let unread = ModelFile::parse("[[model]]\nnam = 1").unwrap_err();
+        assert_eq!(unread.pointer(), "");
+        assert!(unread.to_string().contains("line 2"), "{unread}");
+    }
+
+    #[test]
+    fn a_target_is_at_a_provider_that_somebody_knows() {
+        let text = "[[model]]\nname = \"a\"\ntargets = [{ provider = \"openai\", model = \"m\" }, { provider = \"own\", model = \"m\" }]";
+        let file = ModelFile::parse(text).unwrap();
+        let known = BTreeSet::from(["own".to_owned()]);
+        assert!(file.check_providers(&known).is_ok());
+        let error = file.check_providers(&BTreeSet::new()).unwrap_err();
+        assert_eq!(error.pointer(), "/model/0/targets/1/provider");
+    }
+}

@@ -1,0 +1,152 @@
+//! Versions of the models' file at the command line.
+
+use std::{fmt::Write as _, path::PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Subcommand;
+use entitlement::Catalogue;
+use gateway::{ModelChangeKind, ModelFile, ModelVersion, ModelsDiff, NewModels, Operator};
+use identity::RequestMeta;
+use settings::Settings;
+
+use crate::{admin, cli::say, models};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// Checks FILE, or what is used now, by itself: without a database.
+    Check { file: Option<PathBuf> },
+    /// Shows what FILE would change; changes nothing.
+    Diff {
+        file: PathBuf,
+        /// As one JSON document.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Puts FILE in force as the next version. All nodes follow within seconds.
+    Apply {
+        file: PathBuf,
+        /// Why, for the list.
+        #[arg(long)]
+        note: Option<String>,
+        /// The version that FILE was made from; refused when another is in force by now.
+        #[arg(long)]
+        seen: Option<i32>,
+    },
+    /// All versions, the newest first: the first is in force. The last, number 0, is the file of the settings.
+    List,
+    /// Prints the text of a version; of the one in force unless said.
+    Show { version: Option<i32> },
+    /// Puts a version of before in force again, as the next one.
+    Rollback {
+        /// The one before the one in force unless said.
+        version: Option<i32>,
+    },
+}
+
+pub(crate) async fn command(settings: &Settings, command: ModelsCommand) -> Result<()> {
+    let house = models::of_settings(&settings.gateway);
+    if let ModelsCommand::Check { file } = &command {
+        let read = match file {
+            Some(path) => parse(path)?,
+            None => models::file(&settings.gateway)?,
+        };
+        return say(&format!("{} models, nothing wrong\n", read.len()));
+    }
+    let house = house?;
+    let cx = admin::context(settings).await?;
+    let meta = RequestMeta::of_the_house("req_models");
+    let by = Operator {
+        principal: None,
+        meta: &meta,
+    };
+    match command {
+        ModelsCommand::Check { .. } => Ok(()),
+        ModelsCommand::Diff { file, json } => {
+            let catalogue = Catalogue::load(&cx).await?;
+            let text = read(&file)?;
+            let diff = gateway::diff_models(&cx, &house, &catalogue, &text).await?;
+            if json {
+                return say(&(serde_json::to_string_pretty(&diff)? + "\n"));
+            }
+            say(&told(&diff)?)
+        }
+        ModelsCommand::Apply { file, note, seen } => {
+            let text = read(&file)?;
+            let new = NewModels {
+                text: &text,
+                note: note.as_deref(),
+                seen,
+            };
+            show(&gateway::apply_models(&cx, &house, by, new).await?)
+        }
+        ModelsCommand::List => {
+            for version in gateway::model_versions(&cx, &house).await? {
+                show(&version)?;
+            }
+            Ok(())
+        }
+        ModelsCommand::Show { version } => {
+            let (_, text) = gateway::model_text(&cx, &house, version).await?;
+            say(&text)
+        }
+        ModelsCommand::Rollback { version } => {
+            let to = if let Some(version) = version {
+                version
+            } else {
+                let all = gateway::model_versions(&cx, &house).await?;
+                let before = all.get(1).context("there is nothing to go back to")?;
+                before.version
+            };
+            show(&gateway::roll_back_models(&cx, &house, by, to).await?)
+        }
+    }
+}
+
+fn read(path: &PathBuf) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("{} can't be read", path.display()))
+}
+
+fn parse(path: &PathBuf) -> Result<ModelFile> {
+    ModelFile::parse(&read(path)?).with_context(|| path.display().to_string())
+}
+
+fn told(diff: &ModelsDiff) -> Result<String> {
+    let mut text = String::new();
+    for change in &diff.changes {
+        let word = match change.kind {
+            ModelChangeKind::Added => "added",
+            ModelChangeKind::Removed => "removed",
+            ModelChangeKind::Changed => "changed",
+        };
+        writeln!(text, "{word}  {}", change.model)?;
+        for field in &change.fields {
+            let of = |side: &Option<String>| side.clone().unwrap_or_else(|| "-".to_owned());
+            writeln!(
+                text,
+                "  {}: {} -> {}",
+                field.field,
+                of(&field.before),
+                of(&field.after)
+            )?;
+        }
+    }
+    for name in &diff.lost {
+        writeln!(text, "LOST  {name}, which plans lead to or sell")?;
+    }
+    if text.is_empty() {
+        writeln!(text, "the same as version {}", diff.version)?;
+    }
+    Ok(text)
+}
+
+fn show(version: &ModelVersion) -> Result<()> {
+    let at = version.applied_at.map(|at| at.to_rfc3339());
+    say(&format!(
+        "{}  {} models  {}  {}  {}\n",
+        version.version,
+        version.models,
+        at.as_deref().unwrap_or("the file of the settings"),
+        version.applied_by.as_deref().unwrap_or("-"),
+        version.note.as_deref().unwrap_or("")
+    ))
+}
