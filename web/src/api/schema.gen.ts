@@ -158,6 +158,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/admin/figures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows an operator sign-ups, sign-ins, requests, tokens, cost and revenue side by side, by day or month and storefront. */
+        get: operations["operator_figures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/admin/jobs": {
         parameters: {
             query?: never;
@@ -2502,6 +2519,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/hooks/runs/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a new secret for what is told at the addresses that single runs name (`webhook` of `POST /inference`); for a while the
+         *     one before signs as well. The first call shows the first secret that anybody knows.
+         */
+        post: operations["roll_run_hook_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/hooks/{hook}": {
         parameters: {
             query?: never;
@@ -3196,8 +3233,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Sums up the runs of the caller's tenant that were asked for in a time; as CSV when that is what `Accept` says. The totals
-         *     equal what the history lists and what the usage rows say.
+         * Sums up the runs of the caller's tenant that were asked for in a time; as CSV or as Parquet when that is what `Accept` says.
+         *     The totals equal what the history lists and what the usage rows say. The Parquet file has the rows and columns of the CSV, typed,
+         *     and for groups of time a column more: when each begins.
          */
         get: operations["get_statistics"];
         put?: never;
@@ -4136,6 +4174,8 @@ export interface components {
             event_type: string;
             id: components["schemas"]["DeliveryId"];
             state: components["schemas"]["DeliveryState"];
+            /** @description The address that a run named; none: the endpoint's. */
+            url: string | null;
         };
         /** @description A demo user as printed and shown. */
         DemoLogin: {
@@ -4330,6 +4370,13 @@ export interface components {
             pointer: string;
             text: components["schemas"]["Text"];
         };
+        Figures: {
+            /** @description Only those in which something happened, the earliest first. */
+            items: components["schemas"]["PeriodFigures"][];
+            total: components["schemas"]["PeriodFigures"];
+            /** @description The time zone in which days begin. */
+            zone: string;
+        };
         /** @description What a search has found. */
         Findings: {
             /** @description Chats with all words in their title, the one used last first. */
@@ -4429,6 +4476,7 @@ export interface components {
             text: string | null;
             timeline: components["schemas"]["Moment"][];
             tool_calls: components["schemas"]["ToolCallView"][];
+            webhook: components["schemas"]["RunHook"] | null;
         };
         /** @description A past run in the list. */
         HistoryItem: components["schemas"]["InferenceView"] & {
@@ -4462,7 +4510,8 @@ export interface components {
              * @description Until then the secret before signs as well.
              */
             old_secret_until: string | null;
-            url: string;
+            /** @description None: its secret signs what goes to the addresses that single runs name. */
+            url: string | null;
         };
         /** @description Where to go on. */
         Hosted: {
@@ -5215,6 +5264,13 @@ export interface components {
             tools?: Record<string, never>[] | null;
             /** Format: double */
             top_p?: number | null;
+            /**
+             * @description An https address on the public internet that is told of the end: signed as Standard Webhooks says, with the secret of
+             *     `POST /hooks/runs/secret`, and tried again for a day. What was asked and answered is not told.
+             */
+            webhook?: string | null;
+            /** @description Which ends it is told of: `run.completed`, `run.failed` (stopped ones, too); both unless said. */
+            webhook_events_filter?: string[] | null;
         };
         /** @description A key with its secret, which is shown this once and kept nowhere. */
         NewKey: {
@@ -5593,6 +5649,8 @@ export interface components {
                 event_type: string;
                 id: components["schemas"]["DeliveryId"];
                 state: components["schemas"]["DeliveryState"];
+                /** @description The address that a run named; none: the endpoint's. */
+                url: string | null;
             }[];
             /** @description Pass it back as `cursor`; `null` on the last page. */
             next_cursor: string | null;
@@ -5893,6 +5951,16 @@ export interface components {
             credential: {
                 [key: string]: unknown;
             };
+        };
+        /** @description The figures of a day, of a month, or of all that were asked for. */
+        PeriodFigures: {
+            /** @description `2026-11-22`, `2026-11`, or what was asked for. */
+            period: string;
+            /** Format: int64 */
+            sign_ins: number;
+            /** Format: int64 */
+            sign_ups: number;
+            storefronts: components["schemas"]["StorefrontFigures"][];
         };
         /** @description Units granted at the start of each period. */
         PeriodicGrant: {
@@ -6486,6 +6554,23 @@ export interface components {
             days: number | null;
             keep: components["schemas"]["Keep"];
         };
+        /** @description What a storefront took in one currency, in its smallest unit. */
+        Revenue: {
+            /** @description As ISO 4217 says, in small letters. */
+            currency: string;
+            /**
+             * Format: int64
+             * @description What was paid without what went back.
+             */
+            net: number;
+            /** Format: int64 */
+            paid: number;
+            /**
+             * Format: int64
+             * @description Of what was paid in this time, whenever it went back.
+             */
+            refunded: number;
+        };
         /** @description Why units are taken back. */
         RevokedGrant: {
             /** @description In one line. The customer reads it. */
@@ -6553,6 +6638,14 @@ export interface components {
             /** @description Stable. */
             code: string;
             title: components["schemas"]["Text"];
+        };
+        /** @description The address that a run named, and how it went to tell it. */
+        RunHook: {
+            /** @description Newest first; for a month. */
+            deliveries: components["schemas"]["DeliveryView"][];
+            /** @description Which ends it is told of; empty: all. */
+            events: string[];
+            url: string;
         };
         RunId: string;
         /** @description A letter of the demo, as its reader would see it. */
@@ -6731,6 +6824,29 @@ export interface components {
             id: components["schemas"]["StorefrontId"];
             /** @description Whether one can go in already. */
             open: boolean;
+        };
+        /** @description One storefront's figures. */
+        StorefrontFigures: {
+            /** Format: int64 */
+            cancelled: number;
+            /** Format: int64 */
+            completed: number;
+            /**
+             * Format: int64
+             * @description Billionths of a US dollar, as models are paid.
+             */
+            cost_nano_usd: number;
+            /** Format: int64 */
+            failed: number;
+            /** Format: int64 */
+            requests: number;
+            revenue: components["schemas"]["Revenue"][];
+            /** @description Empty where money came in for none of them. */
+            storefront: string;
+            /** Format: int64 */
+            tokens_in: number;
+            /** Format: int64 */
+            tokens_out: number;
         };
         /** @enum {string} */
         StorefrontId: "misaki" | "webgpt" | "genai" | "narai";
@@ -7547,6 +7663,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Crons"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    operator_figures: {
+        parameters: {
+            query: {
+                /** @description A month (`2026-11`), told by days, or a year (`2026`), told by months. */
+                of: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Figures"];
                 };
             };
             /** @description The request is refused; `code` says why. */
@@ -14176,6 +14332,50 @@ export interface operations {
             };
         };
     };
+    roll_run_hook_secret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RollSecret"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rolled"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     delete_hook: {
         parameters: {
             query?: never;
@@ -16213,6 +16413,8 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Statistics"];
+                    "text/csv": string;
+                    "application/vnd.apache.parquet": number[];
                 };
             };
             /** @description The request is refused; `code` says why. */
