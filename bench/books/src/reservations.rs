@@ -87,7 +87,8 @@ pub(crate) async fn whole_quota(house: &House) -> Result<(f64, bool)> {
 async fn settle(house: &House, batch: Vec<Admission>) -> Result<u32> {
     let room = &house.room.entitlement;
     let mut tx = room.begin_metered("a batch that begins").await?;
-    let recorded = entitlement::record_all(&mut tx, room, &batch).await?;
+    let rows: Vec<_> = batch.iter().collect();
+    let recorded = entitlement::record_all(&mut tx, room, &rows).await?;
     tx.commit().await?;
     for admission in &batch {
         admission.reservation.confirm();

@@ -91,7 +91,9 @@ impl What {
         match self {
             Self::Whole => status.is_success() && text.contains("piece 19") && text.ends_with('}'),
             Self::Streamed => {
-                status.is_success() && text.contains("piece 19") && text.ends_with("data: [DONE]\n\n")
+                status.is_success()
+                    && text.contains("piece 19")
+                    && text.ends_with("data: [DONE]\n\n")
             }
             Self::Accepted => status == StatusCode::ACCEPTED,
         }

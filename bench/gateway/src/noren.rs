@@ -129,9 +129,10 @@ impl Noren {
         let mut database = PgConnection::connect(&self.database).await?;
         // what was only accepted ends later
         loop {
-            let open: i64 = sqlx::query_scalar("select count(*) from gateway.run where ended_at is null")
-                .fetch_one(&mut database)
-                .await?;
+            let open: i64 =
+                sqlx::query_scalar("select count(*) from gateway.run where ended_at is null")
+                    .fetch_one(&mut database)
+                    .await?;
             if open == 0 {
                 break;
             }

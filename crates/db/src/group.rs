@@ -42,10 +42,12 @@ impl<B: Batch> Clone for GroupCommit<B> {
     }
 }
 
-#[derive(Debug)]
+/// A job with its answer, or why it could not be written.
+type Written<B> = Result<(<B as Batch>::Job, <B as Batch>::Answer), <B as Batch>::Error>;
+
 struct Waiting<B: Batch> {
     job: B::Job,
-    answer: oneshot::Sender<Result<(B::Job, B::Answer), B::Error>>,
+    answer: oneshot::Sender<Written<B>>,
 }
 
 impl<B: Batch> GroupCommit<B> {
@@ -62,10 +64,9 @@ impl<B: Batch> GroupCommit<B> {
     /// That of the batch. A job that can't be written takes no other with it.
     pub async fn write(&self, job: B::Job) -> Result<(B::Job, B::Answer), B::Error> {
         let (answer, answered) = oneshot::channel();
-        let gone = |()| Fault::broken("what writes in groups lives as long as its process");
         let waiting = Waiting { job, answer };
-        self.queue.send(waiting).await.map_err(|_| gone(()))?;
-        answered.await.map_err(|_| gone(()))?
+        self.queue.send(waiting).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
     }
 }
 
@@ -102,12 +103,16 @@ async fn run<B: Batch>(batch: B, mut queue: mpsc::Receiver<Waiting<B>>) {
     }
 }
 
-async fn alone<B: Batch>(batch: &B, job: B::Job) -> Result<(B::Job, B::Answer), B::Error> {
+async fn alone<B: Batch>(batch: &B, job: B::Job) -> Written<B> {
     let mut found = batch.write(std::slice::from_ref(&job)).await?;
     let found = found
         .pop()
         .ok_or_else(|| Fault::broken("each job has an answer"))?;
     Ok((job, found))
+}
+
+fn gone() -> Fault {
+    Fault::broken("what writes in groups lives as long as its process")
 }
 
 fn away() -> Fault {

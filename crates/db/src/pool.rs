@@ -121,10 +121,12 @@ pub(crate) fn pool_options(size: u32) -> PgPoolOptions {
             })
         })
         // sqlx 0.9.0 can hand back a connection that is still inside a transaction when `begin` was
-        // dropped half way (sqlx#4385); the next borrower's writes would vanish with it
+        // dropped half way (sqlx#4385); the next borrower's writes would vanish with it. A bare rollback
+        // would write a warning to the server's log each time that there is nothing to roll back; where
+        // `begin` is refused, inside of what failed, the connection is closed
         .after_release(|conn, _| {
             Box::pin(async move {
-                conn.execute("rollback").await?;
+                conn.execute("begin; rollback").await?;
                 Ok(true)
             })
         })

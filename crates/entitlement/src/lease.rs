@@ -29,7 +29,7 @@ pub(crate) const MINUTE: Duration = Duration::seconds(60);
 /// So many pieces of work in a second make a tenant busy: then more is taken at once than is needed.
 const BUSY: u32 = 4;
 /// The most that is taken at once of anything.
-const LARGEST: u32 = 256;
+const LARGEST: u32 = 2048;
 
 /// What this process may admit by itself: rules only, nothing here waits or asks.
 #[derive(Debug)]
@@ -137,12 +137,14 @@ impl Holding {
         if now >= self.until || now >= self.fresh_until || now - self.heard_at >= HEARD {
             return None;
         }
-        let taken = || self.slots.iter().filter(|free_at| **free_at > now);
+        // the free ones stand in front, and the others in the order in which they become free
+        let free = self.slots.partition_point(|free_at| *free_at <= now);
+        let own = self.slots.get(free).copied();
         let elsewhere = self.others.next_free.filter(|at| *at > now);
         Some(InUse {
-            recent: self.others.recent + count(taken().count()),
+            recent: self.others.recent + count(self.slots.len() - free),
             open: self.others.open + i64::from(self.running),
-            next_free: taken().min().copied().into_iter().chain(elsewhere).min(),
+            next_free: own.into_iter().chain(elsewhere).min(),
         })
     }
 
@@ -280,7 +282,7 @@ impl Holding {
 
     /// What of it is held and idle.
     pub(crate) fn own(&self, now: DateTime<Utc>) -> Own {
-        let free = self.slots.iter().filter(|slot| **slot <= now).count();
+        let free = self.slots.partition_point(|slot| *slot <= now);
         Own {
             slots: count(self.slots.len()),
             free_slots: count(free),

@@ -141,8 +141,11 @@ fn what_is_taken_at_once_doubles_while_it_is_busy_and_starts_again_after_a_pause
     for _ in 0..BUSY {
         demand.count(at(0));
     }
-    let chunks: Vec<u32> = (0..10).map(|_| demand.chunk(at(10))).collect();
-    assert_eq!(chunks, [2, 4, 8, 16, 32, 64, 128, 256, 256, 256]);
+    let chunks: Vec<u32> = (0..13).map(|_| demand.chunk(at(10))).collect();
+    assert_eq!(
+        chunks,
+        [2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 2048, 2048]
+    );
     assert_eq!(demand.chunk(at(3000)), 1);
 }
 

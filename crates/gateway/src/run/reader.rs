@@ -119,17 +119,14 @@ pub(crate) async fn events(
             if ended {
                 break;
             }
-            match &mut news {
+            if let Some(news) = &mut news {
                 // subscribed before reading, so nothing between the two is missed
-                Some(news) => {
-                    let _ = news.wait_for(|newest| *newest > last).await;
-                    // what this process did not end by itself is ended by another, whose words are in the database
-                    feed = feed.filter(|feed| feed.has_after(last));
-                }
-                None => {
-                    tokio::time::sleep(LOOK).await;
-                    feed = room.node.live.find(id);
-                }
+                let _ = news.wait_for(|newest| *newest > last).await;
+                // what this process did not end by itself is ended by another, whose words are in the database
+                feed = feed.filter(|feed| feed.has_after(last));
+            } else {
+                tokio::time::sleep(LOOK).await;
+                feed = room.node.live.find(id);
             }
         }
     })

@@ -94,7 +94,10 @@ pub(super) async fn insert_all(conn: &mut PgConnection, runs: &[NewRun<'_>]) -> 
                  as r (id, tenant, reservation, storefront, route, model, node, lease, created, key, door, stored, tags, request)
          ), shown as (
              insert into gateway.run_text (run_id, tenant_id, request)
-             select id, tenant, request from r where request is not null and gateway.keeps_texts(tenant, key)
+             select r.id, r.tenant, r.request from r
+             left join gateway.retention of_key on of_key.tenant_id = r.tenant and of_key.key_id = r.key
+             left join gateway.retention of_tenant on of_tenant.tenant_id = r.tenant and of_tenant.key_id is null
+             where r.request is not null and coalesce(of_key.keep, of_tenant.keep, 'always') not in ('none', 'metadata')
          )
          insert into gateway.run
              (id, tenant_id, reservation_id, storefront, route, model, node_id, lease_until, created_at, key_id, door, is_stored, tags)

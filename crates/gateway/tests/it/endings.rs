@@ -125,7 +125,13 @@ async fn a_stopped_answer_keeps_its_text_and_frees_the_upstream() {
 #[tokio::test]
 async fn a_route_without_a_model_is_refused_and_keeps_nothing() {
     let bar = Bar::open().await;
-    let bare = Gateway::open(bar.room.entitlement.clone(), Routes::default(), PATIENCE, None).unwrap();
+    let bare = Gateway::open(
+        bar.room.entitlement.clone(),
+        Routes::default(),
+        PATIENCE,
+        None,
+    )
+    .unwrap();
     let bare = Bar { room: bare, ..bar };
     assert!(matches!(
         bare.try_ask("こんばんは").await,
