@@ -51,10 +51,10 @@ pub(crate) fn asks(span: &Span, request: &ChatRequest) {
         span.set("gen_ai.request.max_tokens", i64::from(most));
     }
     if let Some(temperature) = request.temperature {
-        span.set("gen_ai.request.temperature", f64::from(temperature));
+        span.set("gen_ai.request.temperature", temperature);
     }
     if let Some(share) = request.top_p {
-        span.set("gen_ai.request.top_p", f64::from(share));
+        span.set("gen_ai.request.top_p", share);
     }
 }
 

@@ -178,10 +178,10 @@ pub struct ChatRequest {
     /// The most tokens that the answer may have.
     pub max_tokens: Option<u32>,
     /// How freely the model chooses; the provider's default when absent.
-    pub temperature: Option<f32>,
+    pub temperature: Option<f64>,
     /// The share of likelihood that the model chooses from.
     #[serde(default)]
-    pub top_p: Option<f32>,
+    pub top_p: Option<f64>,
     /// Where the answer has to stop.
     #[serde(default)]
     pub stop: Vec<String>,

@@ -259,13 +259,12 @@ impl<'a> Node<'a> {
         }
     }
 
-    pub(crate) fn float(&self, least: f32, most: f32) -> Result<f32, Refusal> {
+    pub(crate) fn float(&self, least: f64, most: f64) -> Result<f64, Refusal> {
         let Some(number) = self.value.as_f64() else {
             return Err(self.fail("This has to be a number.").coded("invalid_type"));
         };
-        if (f64::from(least)..=f64::from(most)).contains(&number) {
-            // by way of text, as it was written
-            Ok(number.to_string().parse().unwrap_or(most))
+        if (least..=most).contains(&number) {
+            Ok(number)
         } else {
             Err(self
                 .fail(format!("This has to be from {least} to {most}."))

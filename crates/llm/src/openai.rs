@@ -17,7 +17,6 @@ use crate::{ChatAnswer, ChatRequest, CodecError, Finish, MOST_CALLS, ToolCall, T
 
 pub use embed::{decode_embed, encode_embed};
 pub use stream::StreamDecoder;
-pub(crate) use write::decimal;
 
 /// How one server's protocol differs from the common one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -10,7 +10,7 @@ mod output;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::openai::{decimal, parse};
+use crate::openai::parse;
 use crate::{ChatRequest, CodecError, Part, Refusal, Role, StreamEvent, openai};
 
 pub use output::{StreamReader, read_output};
@@ -229,7 +229,7 @@ pub fn encode(request: &ChatRequest, handler: Handler, policy: Policy) -> Result
         ("temperature", request.temperature),
         ("top_p", request.top_p),
     ] {
-        if let Some(value) = value.and_then(decimal) {
+        if let Some(value) = value {
             sampling.insert(name.into(), json!(value));
         }
     }

@@ -144,6 +144,7 @@ mod tests {
                 },
             ],
             max_tokens: Some(9),
+            temperature: Some(0.2),
             ..ChatRequest::default()
         };
         let kept = written(&request);
@@ -154,7 +155,10 @@ mod tests {
         assert_eq!(kept["messages"][1]["text"], "これは何？");
         assert_eq!(kept["messages"][1]["images"], 1);
         assert_eq!(kept["messages"][2]["tool_calls"][0]["name"], "look");
-        assert_eq!(kept["parameters"], json!({ "max_tokens": 9 }));
+        assert_eq!(
+            kept["parameters"],
+            json!({ "max_tokens": 9, "temperature": 0.2 })
+        );
         assert!(!kept.to_string().contains("a.png"), "no picture is kept");
     }
 

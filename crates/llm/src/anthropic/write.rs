@@ -4,7 +4,6 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::openai::decimal;
 use crate::{
     ChatRequest, Format, Image, Message, Part, Role, Tool, ToolCall, ToolChoice, ToolResult,
 };
@@ -27,10 +26,10 @@ pub fn encode(request: &ChatRequest) -> Value {
         body.insert("system".into(), system);
     }
     body.insert("messages".into(), Value::Array(turns(request)));
-    if let Some(value) = request.temperature.and_then(|t| decimal(t.min(1.0))) {
+    if let Some(value) = request.temperature.map(|t| t.min(1.0)) {
         body.insert("temperature".into(), json!(value));
     }
-    if let Some(value) = request.top_p.and_then(decimal) {
+    if let Some(value) = request.top_p {
         body.insert("top_p".into(), json!(value));
     }
     if !request.stop.is_empty() {

@@ -5,7 +5,6 @@
 use serde_json::{Map, Value, json};
 
 use crate::anthropic::input;
-use crate::openai::decimal;
 use crate::{
     ChatRequest, Format, Image, Message, Part, Refusal, Role, Tool, ToolChoice, ToolResult,
 };
@@ -40,10 +39,10 @@ pub fn encode(request: &ChatRequest) -> Result<Value, Refusal> {
     if let Some(limit) = request.max_tokens {
         config.insert("maxTokens".into(), json!(limit));
     }
-    if let Some(value) = request.temperature.and_then(|t| decimal(t.min(1.0))) {
+    if let Some(value) = request.temperature.map(|t| t.min(1.0)) {
         config.insert("temperature".into(), json!(value));
     }
-    if let Some(value) = request.top_p.and_then(decimal) {
+    if let Some(value) = request.top_p {
         config.insert("topP".into(), json!(value));
     }
     if !request.stop.is_empty() {

@@ -29,7 +29,7 @@ impl Dialect {
             ("temperature", request.temperature),
             ("top_p", request.top_p),
         ] {
-            if let Some(value) = value.and_then(decimal) {
+            if let Some(value) = value {
                 body.insert(name.into(), json!(value));
             }
         }
@@ -49,11 +49,6 @@ impl Dialect {
         }
         Value::Object(body)
     }
-}
-
-/// Widens by way of decimal text: widened directly, 0.7 would be sent as 0.699999988079071.
-pub(crate) fn decimal(value: f32) -> Option<f64> {
-    value.to_string().parse().ok()
 }
 
 fn tools(request: &ChatRequest, body: &mut Map<String, Value>) {

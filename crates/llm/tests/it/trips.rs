@@ -80,7 +80,7 @@ fn request() -> impl Strategy<Value = ChatRequest> {
             model: "m".into(),
             messages: [vec![Message::system(system)], turns.concat()].concat(),
             max_tokens: Some(64),
-            temperature: tenths.map(|t| f32::from(t) / 10.0),
+            temperature: tenths.map(|t| f64::from(t) / 10.0),
             stop: stop.into_iter().collect(),
             tool_choice: tools.first().cloned().map(ToolChoice::Named),
             tools: tools
