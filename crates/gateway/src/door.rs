@@ -160,6 +160,17 @@ impl Visit {
         model: Option<String>,
         request: ChatRequest,
     ) -> Result<Begun, Turned> {
+        self.start_with(room, model, request, None).await
+    }
+
+    /// As [`Self::start`], and keeps something beside the run.
+    pub(crate) async fn start_with(
+        &self,
+        room: &Gateway,
+        model: Option<String>,
+        request: ChatRequest,
+        beside: Option<Beside>,
+    ) -> Result<Begun, Turned> {
         check_length(&request)?;
         let door = self.dialect.name();
         let repeat = Repeat::of(&self.headers, &self.caller, door, &self.body)?;
@@ -170,7 +181,7 @@ impl Visit {
             id: None,
             terms: self.terms()?,
         };
-        Ok(start(room, &self.caller, ask, repeat, None).await?)
+        Ok(start(room, &self.caller, ask, repeat, beside).await?)
     }
 
     /// What a run that is started here is noted as.
@@ -214,19 +225,28 @@ impl Begun {
     }
 }
 
+/// What is kept beside a run, in the transaction in which that is admitted, so that no end comes before it.
+#[derive(Debug)]
+pub(crate) enum Beside {
+    /// The address that it names to be told of its end.
+    Address(ends::Named),
+    /// The job that it works on.
+    Job(Box<runpod::Job>),
+}
+
 /// Starts a run, or finds the one that the same request started before.
 pub(crate) async fn start(
     room: &Gateway,
     caller: &InferenceCaller,
     mut ask: Ask,
     repeat: Option<Repeat>,
-    named: Option<ends::Named>,
+    beside: Option<Beside>,
 ) -> Result<Begun, Error> {
     let tenant = caller.principal.tenant;
-    if let Some(named) = &named {
+    if let Some(Beside::Address(named)) = &beside {
         named.judge(room, tenant).await?;
     }
-    if repeat.is_none() && named.is_none() {
+    if repeat.is_none() && beside.is_none() {
         let (admitted, _) = begin(room, caller, ask).await?;
         return Ok(set_off(room, admitted).await);
     }
@@ -242,8 +262,10 @@ pub(crate) async fn start(
     }
     ask.id = Some(id);
     let admitted = admit(&mut tx, room, caller, ask).await?;
-    if let Some(named) = named {
-        named.keep(&mut tx, tenant, id).await?;
+    match &beside {
+        Some(Beside::Address(named)) => named.keep(&mut tx, tenant, id).await?,
+        Some(Beside::Job(job)) => job.keep(&mut tx, tenant, id, room.cx.clock.now()).await?,
+        None => {}
     }
     tx.commit().await?;
     Ok(set_off(room, admitted).await)

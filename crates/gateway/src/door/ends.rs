@@ -33,7 +33,7 @@ impl Named {
         Ok(hooks.name_for_run(tenant, &self.url).await?)
     }
 
-    /// Keeps it in the transaction in which the run is admitted, so that no end comes before it.
+    /// Keeps it in the transaction in which the run is admitted.
     pub(crate) async fn keep(
         &self,
         conn: &mut PgConnection,

@@ -18,7 +18,7 @@ use llm::{ChatRequest, openai::door::read_chat};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{NATIVE, collect, ends, priority, start, wants_no_trace};
+use super::{Beside, NATIVE, collect, ends, priority, start, wants_no_trace};
 use crate::{
     Ask, CacheUse, DataPolicy, Error, Gateway, InferenceView, Priority, RunId, Terms, cancel,
     repeat::Repeat,
@@ -319,7 +319,8 @@ pub(super) async fn start_inference(
     let repeat = Repeat::of(&headers, &caller, "inference", &said)?;
     let named = body.named();
     let ask = body.ask(&caller, &headers)?;
-    let begun = start(&room, &caller, ask, repeat, named).await?;
+    let beside = named.map(Beside::Address);
+    let begun = start(&room, &caller, ask, repeat, beside).await?;
     let id = begun.id;
     let mut response = match wait_wanted(&headers) {
         None => accepted(view(&room, caller.principal, id).await?),

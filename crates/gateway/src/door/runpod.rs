@@ -9,9 +9,10 @@ use axum::{
     http::{StatusCode, header::AUTHORIZATION},
     response::Response,
 };
+use chrono::{DateTime, Utc};
 use identity::{InferenceCaller, TenantId};
 use llm::{
-    ChatAnswer, Refusal, RefusalKind, StreamEvent, Usage,
+    ChatAnswer, ChatRequest, Refusal, RefusalKind, StreamEvent, Usage,
     runpod::{
         Health, JobState,
         door::{JobCard, Shape, read_job, write_health, write_job, write_stream},
@@ -22,7 +23,7 @@ use sqlx::{PgConnection, types::Json};
 use tokio::time::timeout;
 
 use super::{
-    Dialect, Turned, Visit, collect,
+    Beside, Dialect, Turned, Visit, collect,
     dialect::{failure, json},
     lang,
     tell::{Told, told},
@@ -223,28 +224,50 @@ async fn begin(
     request: Request,
 ) -> Result<(Visit, RunId, Shape), Turned> {
     let visit = enter(room, request).await?;
-    let job = read_job(&visit.body)?;
-    let begun = visit
-        .start(room, Some(endpoint), job.request.clone())
-        .await?;
-    let id = begun.id;
-    let principal = visit.caller.principal;
+    let asked = read_job(&visit.body)?;
     let is_limited = DataPolicy::of(&visit.headers)?.limits();
-    let now = room.cx.clock.now();
-    let kept = store::NewJob {
-        id,
-        tenant: principal.tenant,
-        shape: mark(job.shape),
+    let job = Job {
+        shape: asked.shape,
         // where it may go is not kept with it, so it goes nowhere else by itself
-        ask: (!is_limited).then_some(Json(&job.request)),
-        webhook: job.webhook.as_deref(),
-        now,
+        ask: (!is_limited).then(|| asked.request.clone()),
+        webhook: asked.webhook,
     };
-    let mut tx = room.cx.db.begin(principal.scope()).await?;
-    store::forget_asks(&mut tx, principal.tenant, now - DAY).await?;
-    store::insert(&mut tx, &kept).await?;
-    tx.commit().await?;
-    Ok((visit, id, job.shape))
+    let beside = Some(Beside::Job(Box::new(job)));
+    let begun = visit
+        .start_with(room, Some(endpoint), asked.request, beside)
+        .await?;
+    Ok((visit, begun.id, asked.shape))
+}
+
+/// What is kept of a job beside its run.
+#[derive(Debug)]
+pub(crate) struct Job {
+    shape: Shape,
+    /// None where it may not be asked again.
+    ask: Option<ChatRequest>,
+    webhook: Option<String>,
+}
+
+impl Job {
+    /// Keeps it in the transaction in which the run is admitted.
+    pub(super) async fn keep(
+        &self,
+        conn: &mut PgConnection,
+        tenant: TenantId,
+        id: RunId,
+        now: DateTime<Utc>,
+    ) -> sqlx::Result<()> {
+        store::forget_asks(conn, tenant, now - DAY).await?;
+        let kept = store::NewJob {
+            id,
+            tenant,
+            shape: mark(self.shape),
+            ask: self.ask.as_ref().map(Json),
+            webhook: self.webhook.as_deref(),
+            now,
+        };
+        store::insert(conn, &kept).await
+    }
 }
 
 /// The run that works on a job; runs of other doors are jobs as well.
@@ -379,7 +402,7 @@ fn job_state(run: &RunView) -> JobState {
 }
 
 fn shown(id: RunId, run: &RunView, shape: Shape) -> Value {
-    let ms = |from: chrono::DateTime<chrono::Utc>, to: chrono::DateTime<chrono::Utc>| {
+    let ms = |from: DateTime<Utc>, to: DateTime<Utc>| {
         u64::try_from((to - from).num_milliseconds()).unwrap_or(0)
     };
     let said = ChatAnswer {
