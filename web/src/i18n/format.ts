@@ -79,17 +79,19 @@ export function money(amount: number, currency: string, locale: Locale): string 
   return format.format(amount / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 0))
 }
 
-// Model calls cost fractions of a cent, so small sums keep their leading digits instead of becoming $0.00.
+// Model calls cost fractions of a cent, so small sums keep their leading digits instead of becoming $0.00; from a dollar on, what
+// counts is the cent.
 export function dollarsFromNano(nano: number, locale: Locale): string {
   if (nano === 0) return '$0'
+  const isSmall = Math.abs(nano) < 1e9
   return once(
-    `${locale}/usd`,
+    `${locale}/usd/${isSmall}`,
     () =>
       new Intl.NumberFormat(tags[locale], {
         style: 'currency',
         currency: 'USD',
         currencyDisplay: 'narrowSymbol',
-        maximumSignificantDigits: 3,
+        ...(isSmall && { maximumSignificantDigits: 3 }),
       }),
   ).format(nano / 1e9)
 }
