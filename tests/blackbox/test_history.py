@@ -292,10 +292,12 @@ def test_models_have_prices_and_the_status_page_tells_what_happened(shop, develo
     while True:
         answer = httpx.get(f"{shop.account}/status")
         known = {item["model"]: item for item in answer.json()["items"]}
-        if "genai-small" in known or time.monotonic() > deadline:
+        providers = {item["provider"]: item for item in answer.json()["providers"]}
+        if "genai-small" in known and providers or time.monotonic() > deadline:
             break
         time.sleep(0.5)  # what is told to everybody is some seconds old
     assert known["genai-small"]["health"] in ("up", "slow", "down") and known["genai-small"]["p50_ms"] >= 0
+    assert providers and all(one["health"] in ("up", "slow", "down") and 0 < one["success_rate_1h"] <= 1 for one in providers.values())
 
 
 # --- how long texts are kept -------------------------------------------------------------------------------------

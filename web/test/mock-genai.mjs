@@ -163,6 +163,11 @@ export async function answerGenai({ req, res, at, path, url, state, json, proble
           success_rate_1h: { up: 0.9994, slow: 0.98, down: 0.12, unknown: null }[health],
           p50_ms: { up: 740, slow: 9200, down: 1200, unknown: null }[health],
         })),
+      providers: [
+        { provider: 'anthropic', health: 'up', success_rate_1h: 0.9991, first_word_p50_ms: 500 },
+        { provider: 'openai', health: 'slow', success_rate_1h: 0.87, first_word_p50_ms: 1500 },
+        { provider: 'runpod', health: 'down', success_rate_1h: 0.12, first_word_p50_ms: null },
+      ],
     })
   if (at === 'GET /rate-limit' && url.searchParams.get('storefront') === 'genai')
     return json({

@@ -62,7 +62,7 @@ pub use menu::{Offer, offers};
 pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider, site};
 pub use places::{Priority, Room};
 pub use policy::DataPolicy;
-pub use pulse::{Pulse, ShadowFound};
+pub use pulse::{Pulse, ShadowFound, provider_traffic};
 pub use reconcile::{Counts, Difference, Export, ExportError, Line, Reconciled, reconcile};
 pub use route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Routes, Substitutes, Target, Use};
 pub use run::{

@@ -11,7 +11,10 @@ use chrono::{DateTime, DurationRound, NaiveDate, TimeDelta, Utc};
 use db::Scope;
 use serde::Serialize;
 
-use crate::{Error, Gateway};
+use crate::{
+    Error, Gateway,
+    traffic::{ModelHealth, Traffic},
+};
 
 /// First words are counted by the first of these times, in milliseconds, that they came within; the rest came later.
 const WITHIN_MS: [u32; 15] = [
@@ -318,6 +321,28 @@ pub(crate) async fn all(
     Ok((of_targets, providers(sums, now)))
 }
 
+/// The last hour of all providers as callers may see it. Where one is left alone for a while, it is down.
+///
+/// # Errors
+/// When the database is away.
+pub async fn provider_traffic(room: &Gateway) -> Result<BTreeMap<String, Traffic>, Error> {
+    let (sums, now) = sums(room).await?;
+    Ok(providers(sums, now)
+        .into_iter()
+        .map(|(provider, pulse)| (provider, seen(&pulse)))
+        .collect())
+}
+
+fn seen(pulse: &Pulse) -> Traffic {
+    let (calls, failed) = (i64::from(pulse.calls), i64::from(pulse.failed));
+    let first_word = pulse.first_word_p50_ms.map(i64::from);
+    let mut traffic = Traffic::of(calls - failed, failed, first_word);
+    if pulse.rests {
+        traffic.health = ModelHealth::Down;
+    }
+    traffic
+}
+
 /// What was found out in a model's shadow in the last thirty days.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ShadowFound {
@@ -403,5 +428,13 @@ mod tests {
         assert_eq!((a.calls, a.failed, a.rests), (15, 3, true));
         assert_eq!(a.trouble.as_deref(), Some("trouble 5"), "the last one");
         assert_eq!(a.first_word_p50_ms, Some(50));
+        assert_eq!(seen(a).health, ModelHealth::Down, "one of them rests");
+        let well = Pulse {
+            rests: false,
+            failed: 1,
+            ..a.clone()
+        };
+        let told = seen(&well);
+        assert_eq!((told.health, told.p50_ms), (ModelHealth::Up, Some(50)));
     }
 }

@@ -28,12 +28,12 @@ pub enum ModelHealth {
     Unknown,
 }
 
-/// What the last hour was like at one model.
+/// What the last hour was like at one model, or at one provider.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Traffic {
     pub health: ModelHealth,
     pub success_rate: Option<f64>,
-    /// Half of the answers took no longer.
+    /// Half of a model's answers, or of a provider's first words, took no longer.
     pub p50_ms: Option<i64>,
 }
 
@@ -45,20 +45,20 @@ struct Hour {
     p50_ms: Option<i64>,
 }
 
-impl From<&Hour> for Traffic {
-    fn from(hour: &Hour) -> Self {
-        let success_rate = rate(hour.good, hour.bad);
+impl Traffic {
+    pub(crate) fn of(good: i64, bad: i64, p50_ms: Option<i64>) -> Self {
+        let success_rate = rate(good, bad);
         let health = match success_rate {
             None => ModelHealth::Unknown,
             Some(rate) if rate < DOWN_BELOW => ModelHealth::Down,
             Some(rate) if rate < SLOW_BELOW => ModelHealth::Slow,
-            Some(_) if hour.p50_ms.is_some_and(|ms| ms > SLOW_ABOVE_MS) => ModelHealth::Slow,
+            Some(_) if p50_ms.is_some_and(|ms| ms > SLOW_ABOVE_MS) => ModelHealth::Slow,
             Some(_) => ModelHealth::Up,
         };
         Self {
             health,
             success_rate,
-            p50_ms: hour.p50_ms,
+            p50_ms,
         }
     }
 }
@@ -73,8 +73,8 @@ pub async fn traffic(room: &Gateway) -> Result<BTreeMap<String, Traffic>, Error>
     let hours = store::since(&mut tx, now - LOOK_BACK).await?;
     tx.commit().await?;
     Ok(hours
-        .iter()
-        .map(|hour| (hour.route.clone(), hour.into()))
+        .into_iter()
+        .map(|hour| (hour.route, Traffic::of(hour.good, hour.bad, hour.p50_ms)))
         .collect())
 }
 
@@ -84,15 +84,7 @@ mod tests {
 
     #[test]
     fn health_is_what_callers_met() {
-        let health = |good, bad, p50_ms| {
-            let hour = Hour {
-                route: "small".to_owned(),
-                good,
-                bad,
-                p50_ms,
-            };
-            Traffic::from(&hour).health
-        };
+        let health = |good, bad, p50_ms| Traffic::of(good, bad, p50_ms).health;
         assert_eq!(health(0, 0, None), ModelHealth::Unknown);
         assert_eq!(health(10, 1, Some(900)), ModelHealth::Up);
         assert_eq!(health(8, 2, Some(900)), ModelHealth::Slow);

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use api::{Okay, Refusals};
 use axum::extract::State;
-use gateway::{ModelHealth, Traffic, Use, offers, traffic};
+use gateway::{ModelHealth, Traffic, Use, offers, provider_traffic, traffic};
 use identity::{Granted, may};
 use serde::Serialize;
 use tokio::{sync::Mutex, time::Instant};
@@ -15,7 +15,14 @@ const FRESH: Duration = Duration::from_secs(5);
 
 /// What was last found out.
 #[derive(Debug, Default)]
-pub(crate) struct LastStatus(Mutex<Option<(Instant, BTreeMap<String, Traffic>)>>);
+pub(crate) struct LastStatus(Mutex<Option<(Instant, Status)>>);
+
+/// The last hour, by name.
+#[derive(Clone, Debug)]
+struct Status {
+    models: BTreeMap<String, Traffic>,
+    providers: BTreeMap<String, Traffic>,
+}
 
 pub(crate) fn router() -> OpenApiRouter<Genai> {
     OpenApiRouter::new()
@@ -71,7 +78,7 @@ async fn list_models(
     State(room): State<Genai>,
     caller: Granted<may::UsageRead>,
 ) -> Result<Okay<GenaiModels>, Error> {
-    let known = last(&room).await?;
+    let known = last(&room).await?.models;
     let offers = offers(&room.gateway, caller.principal, STOREFRONT).await?;
     let items = offers
         .into_iter()
@@ -108,17 +115,31 @@ struct ModelStatus {
     p50_ms: Option<i64>,
 }
 
+/// What the last hour was like at one provider.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct ProviderStatus {
+    provider: String,
+    health: ModelHealth,
+    #[schema(required)]
+    success_rate_1h: Option<f64>,
+    /// Half of the first words took no longer.
+    #[schema(required)]
+    first_word_p50_ms: Option<i64>,
+}
+
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct StatusView {
     items: Vec<ModelStatus>,
+    /// Those that were asked in the last hour.
+    providers: Vec<ProviderStatus>,
 }
 
-/// Tells how well the models have answered in the last hour, from what was really asked of them.
+/// Tells how well the models and their providers have answered in the last hour, from what was really asked of them.
 #[utoipa::path(get, path = "/status", operation_id = "get_status", tag = "genai",
     responses((status = 200, body = StatusView), Refusals))]
 async fn get_status(State(room): State<Genai>) -> Result<Okay<StatusView>, Error> {
-    let items = last(&room)
-        .await?
+    let Status { models, providers } = last(&room).await?;
+    let items = models
         .into_iter()
         .map(|(model, traffic)| ModelStatus {
             model,
@@ -127,17 +148,29 @@ async fn get_status(State(room): State<Genai>) -> Result<Okay<StatusView>, Error
             p50_ms: traffic.p50_ms,
         })
         .collect();
-    Ok(Okay(StatusView { items }))
+    let providers = providers
+        .into_iter()
+        .map(|(provider, traffic)| ProviderStatus {
+            provider,
+            health: traffic.health,
+            success_rate_1h: traffic.success_rate,
+            first_word_p50_ms: traffic.p50_ms,
+        })
+        .collect();
+    Ok(Okay(StatusView { items, providers }))
 }
 
-async fn last(room: &Genai) -> Result<BTreeMap<String, Traffic>, Error> {
+async fn last(room: &Genai) -> Result<Status, Error> {
     let mut last = room.status.0.lock().await;
     if let Some((at, known)) = &*last
         && at.elapsed() < FRESH
     {
         return Ok(known.clone());
     }
-    let known = traffic(&room.gateway).await?;
+    let known = Status {
+        models: traffic(&room.gateway).await?,
+        providers: provider_traffic(&room.gateway).await?,
+    };
     *last = Some((Instant::now(), known.clone()));
     Ok(known)
 }

@@ -117,6 +117,19 @@ export interface ModelStatus {
   p50_ms: number | null
 }
 
+export interface ProviderStatus {
+  provider: string
+  health: Health
+  success_rate_1h: number | null
+  first_word_p50_ms: number | null
+}
+
+export interface Status {
+  items: ModelStatus[]
+  // Those that were asked in the last hour.
+  providers: ProviderStatus[]
+}
+
 export interface Ask {
   model: string
   messages: Said[]
@@ -239,8 +252,8 @@ export async function getModels(): Promise<Model[]> {
   return (await read<{ items: Model[] }>(onAccount('GET', '/genai/models'))).items
 }
 
-export async function getStatus(): Promise<ModelStatus[]> {
-  return (await read<{ items: ModelStatus[] }>(onAccount('GET', '/status'))).items
+export function getStatus(): Promise<Status> {
+  return read(onAccount('GET', '/status'))
 }
 
 export function getRetention(): Promise<Retention> {

@@ -3253,7 +3253,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Tells how well the models have answered in the last hour, from what was really asked of them. */
+        /** Tells how well the models and their providers have answered in the last hour, from what was really asked of them. */
         get: operations["get_status"];
         put?: never;
         post?: never;
@@ -6278,6 +6278,18 @@ export interface components {
          * @enum {string}
          */
         ProviderKind: "openai" | "anthropic" | "bedrock" | "runpod" | "runpod-text";
+        /** @description What the last hour was like at one provider. */
+        ProviderStatus: {
+            /**
+             * Format: int64
+             * @description Half of the first words took no longer.
+             */
+            first_word_p50_ms: number | null;
+            health: components["schemas"]["ModelHealth"];
+            provider: string;
+            /** Format: double */
+            success_rate_1h: number | null;
+        };
         /** @description A key as published (RFC 7517). */
         PublicKey: {
             alg: string;
@@ -6803,6 +6815,8 @@ export interface components {
         };
         StatusView: {
             items: components["schemas"]["ModelStatus"][];
+            /** @description Those that were asked in the last hour. */
+            providers: components["schemas"]["ProviderStatus"][];
         };
         /** @description One proof of who one is: a password, a code, or a passkey's answer. */
         StepUp: {

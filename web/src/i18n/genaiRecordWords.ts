@@ -191,6 +191,10 @@ export const statusWords = define({
   health: { ja: '状態', en: 'Health' },
   success: { ja: '成功率（1時間）', en: 'Success (1 h)' },
   p50: { ja: '時間の中央値', en: 'Median time' },
+  models: { ja: 'モデルごと', en: 'By model' },
+  providers: { ja: 'プロバイダごと', en: 'By provider' },
+  provider: { ja: 'プロバイダ', en: 'Provider' },
+  firstWord: { ja: '最初の言葉まで（中央値）', en: 'Median to the first word' },
   noData: { ja: 'なし', en: 'none' },
   refreshed: {
     ja: (time: string) => `${time}に確かめました。30秒ごとに更新します。`,

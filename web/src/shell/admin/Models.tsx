@@ -156,7 +156,7 @@ export function Models() {
             <section className={account['card']}>
               <h2>{words.list}</h2>
               <p className={account['soft']}>{words.versionNow(all.version)}</p>
-              <List lines={modelLines(all.models, plans.data ?? [], status.data ?? [])} />
+              <List lines={modelLines(all.models, plans.data ?? [], status.data?.items ?? [])} />
             </section>
             <ModelFile version={all.version} />
           </>

@@ -88,7 +88,7 @@ export function Routing() {
       <section className={account['card']}>
         <h2>{words.list}</h2>
         <Fetched query={plans} height="16rem">
-          {(all) => <Matrix plans={all} status={status.data ?? []} />}
+          {(all) => <Matrix plans={all} status={status.data?.items ?? []} />}
         </Fetched>
       </section>
     </Page>

@@ -466,7 +466,10 @@ describe('models', () => {
       'GET /admin/models/versions': () => json({ items: modelVersions }),
       'GET /genai/models': () => json({ items: [model] }),
       'GET /status': () =>
-        json({ items: [{ model: 'misaki-small', health: 'down', success_rate_1h: 0.25, p50_ms: 840 }] }),
+        json({
+          items: [{ model: 'misaki-small', health: 'down', success_rate_1h: 0.25, p50_ms: 840 }],
+          providers: [],
+        }),
       'GET /admin/plans': () =>
         json({
           items: [

@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
-import type { Health, ModelStatus } from '../../api/genai'
+import type { Health, ModelStatus, Status } from '../../api/genai'
 import { clock } from '../../i18n/format'
 import { statusWords } from '../../i18n/genaiRecordWords'
 import { useLocale } from '../../i18n/locale'
@@ -19,27 +19,57 @@ export function overall(items: readonly Pick<ModelStatus, 'health'>[]): Health {
   return has('up') ? 'up' : 'unknown'
 }
 
-function Board({ items }: { items: readonly ModelStatus[] }) {
+interface Line {
+  name: string
+  health: Health
+  success: number | null
+  ms: number | null
+}
+
+function Lines({ label, head, time, lines }: { label: string; head: string; time: string; lines: readonly Line[] }) {
   const words = useWords(statusWords)
   const locale = useLocale()
-  const health = overall(items)
-  const said = { up: words.allUp, slow: words.someSlow, down: words.someDown, unknown: words.quiet }[health]
-  const columns: Column<ModelStatus>[] = [
-    { id: 'model', head: words.model, cell: ({ model }) => <b className={styles['mono']}>{model}</b> },
-    { id: 'health', head: words.health, cell: (item) => <HealthMark health={item.health} /> },
+  const columns: Column<Line>[] = [
+    { id: 'name', head, cell: ({ name }) => <b className={styles['mono']}>{name}</b> },
+    { id: 'health', head: words.health, cell: ({ health }) => <HealthMark health={health} /> },
     {
       id: 'success',
       head: words.success,
       figure: true,
-      cell: ({ success_rate_1h }) => (success_rate_1h === null ? words.noData : percent(success_rate_1h)),
+      cell: ({ success }) => (success === null ? words.noData : percent(success)),
     },
     {
-      id: 'p50',
-      head: words.p50,
+      id: 'time',
+      head: time,
       figure: true,
-      cell: ({ p50_ms }) => (p50_ms === null ? words.noData : duration(p50_ms, locale)),
+      cell: ({ ms }) => (ms === null ? words.noData : duration(ms, locale)),
     },
   ]
+  if (lines.length === 0) return null
+  return (
+    <>
+      <h2>{label}</h2>
+      <Table label={label} columns={columns} rows={lines} keyOf={({ name }) => name} />
+    </>
+  )
+}
+
+function Board({ status: { items, providers } }: { status: Status }) {
+  const words = useWords(statusWords)
+  const health = overall(items)
+  const said = { up: words.allUp, slow: words.someSlow, down: words.someDown, unknown: words.quiet }[health]
+  const models = items.map((item) => ({
+    name: item.model,
+    health: item.health,
+    success: item.success_rate_1h,
+    ms: item.p50_ms,
+  }))
+  const behind = providers.map((one) => ({
+    name: one.provider,
+    health: one.health,
+    success: one.success_rate_1h,
+    ms: one.first_word_p50_ms,
+  }))
   return (
     <>
       <p className={styles['overall']} role="status">
@@ -48,7 +78,8 @@ function Board({ items }: { items: readonly ModelStatus[] }) {
           {said}
         </span>
       </p>
-      {items.length > 0 && <Table label={words.title} columns={columns} rows={items} keyOf={({ model }) => model} />}
+      <Lines label={words.models} head={words.model} time={words.p50} lines={models} />
+      <Lines label={words.providers} head={words.provider} time={words.firstWord} lines={behind} />
     </>
   )
 }
@@ -61,7 +92,7 @@ export function StatusBoard() {
     <Page title={words.title} lead={words.lead}>
       <section className={styles['card']}>
         <Fetched query={query} height="16rem">
-          {(items) => <Board items={items} />}
+          {(status) => <Board status={status} />}
         </Fetched>
         {query.dataUpdatedAt > 0 && (
           <p className={styles['soft']}>
