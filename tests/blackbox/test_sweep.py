@@ -65,7 +65,7 @@ class World:
         """What may never be seen outside: the word, and the ids."""
         people = [*self.team.values(), *self.family.values()]
         known = [self.word, *(person.email for person in people if person.email), *(person.user for person in people),
-                 self.key["secret"], *(value for name, value in vars(self.ids).items() if name not in ("issuer", "token", "unit", "model", "endpoint", "phrase", "storefront"))]
+                 self.key["secret"], *(value for name, value in vars(self.ids).items() if name not in ("issuer", "token", "unit", "model", "endpoint", "phrase", "storefront", "version"))]
         return [text for text in known if text]
 
     def come_to_rest(self, database):

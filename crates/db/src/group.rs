@@ -119,3 +119,99 @@ fn away() -> Fault {
     let why = std::io::Error::other("the database is away");
     Fault::unavailable("nothing can be written", why)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use futures::future::join_all;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Eq)]
+    enum Wrong {
+        Job,
+        Away,
+    }
+
+    impl From<Fault> for Wrong {
+        fn from(_: Fault) -> Self {
+            Self::Away
+        }
+    }
+
+    /// Takes even numbers, one batch for each permit, and notes what came together.
+    #[derive(Clone)]
+    struct Even {
+        doors: Arc<Semaphore>,
+        batches: Arc<Mutex<Vec<Vec<i32>>>>,
+    }
+
+    impl Batch for Even {
+        type Job = i32;
+        type Answer = i32;
+        type Error = Wrong;
+
+        const NAME: &'static str = "even numbers";
+
+        async fn write(&self, jobs: &[i32]) -> Result<Vec<i32>, Wrong> {
+            if let Ok(permit) = self.doors.acquire().await {
+                permit.forget();
+            }
+            self.batches.lock().unwrap().push(jobs.to_vec());
+            if jobs.contains(&i32::MAX) {
+                return Err(Wrong::Away);
+            }
+            if jobs.iter().any(|job| job % 2 != 0) {
+                return Err(Wrong::Job);
+            }
+            Ok(jobs.iter().map(|job| job / 2).collect())
+        }
+
+        fn is_away(error: &Wrong) -> bool {
+            *error == Wrong::Away
+        }
+    }
+
+    /// Writes these jobs so that the first is under way alone and the others wait for it.
+    async fn written(jobs: &[i32]) -> (Vec<Result<(i32, i32), Wrong>>, Vec<Vec<i32>>) {
+        let even = Even {
+            doors: Arc::new(Semaphore::new(0)),
+            batches: Arc::default(),
+        };
+        let group = GroupCommit::start(even.clone());
+        let asked = join_all(jobs.iter().map(|job| group.write(*job)));
+        let (answers, ()) = tokio::join!(asked, async {
+            // all of them have been sent once everybody had a turn
+            tokio::task::yield_now().await;
+            even.doors.add_permits(jobs.len() * 2);
+        });
+        let batches = even.batches.lock().unwrap().clone();
+        (answers, batches)
+    }
+
+    #[tokio::test]
+    async fn what_comes_while_one_is_written_is_written_together() {
+        let (answers, batches) = written(&[2, 4, 6, 8]).await;
+        let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+        assert_eq!(answers, [(2, 1), (4, 2), (6, 3), (8, 4)]);
+        assert!(batches.len() <= 2, "{batches:?}");
+    }
+
+    #[tokio::test]
+    async fn one_that_can_not_be_written_takes_no_other_with_it() {
+        let (answers, _) = written(&[2, 4, 5, 8]).await;
+        let good: Vec<_> = answers.iter().map(|answer| answer.as_ref().ok()).collect();
+        assert_eq!(good, [Some(&(2, 1)), Some(&(4, 2)), None, Some(&(8, 4))]);
+        assert!(matches!(answers.get(2), Some(Err(Wrong::Job))));
+    }
+
+    #[tokio::test]
+    async fn where_the_database_is_away_nobody_waits_for_anothers_try() {
+        let (answers, batches) = written(&[i32::MAX, 4, 8, i32::MAX]).await;
+        let tried: usize = batches.iter().map(Vec::len).sum();
+        assert_eq!(tried, answers.len(), "each once: {batches:?}");
+        assert!(matches!(answers.last(), Some(Err(Wrong::Away))));
+    }
+}

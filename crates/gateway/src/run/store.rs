@@ -248,7 +248,7 @@ pub(super) async fn events(
     .fetch_all(&mut *conn)
     .await?;
     let is_whole = |end: &Event| end.kind == EventKind::Ended && end.seq == WHOLE_ENDS_AT;
-    if after + 1 < WHOLE_ENDS_AT && events.first().is_some_and(is_whole) {
+    if after < WHOLE_ENDS_AT - 1 && events.first().is_some_and(is_whole) {
         let run = sqlx::query!(
             "select model, output from gateway.run where id = $1",
             id as RunId
