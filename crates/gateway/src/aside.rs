@@ -15,7 +15,6 @@ use crate::{
     places::Guest,
     provider::{self, Trouble},
     route::{Kind, Use},
-    run::Verdict,
 };
 
 /// The most targets that are asked.
@@ -201,5 +200,5 @@ fn note(room: &Gateway, target: &Target, trouble: &Trouble) -> &'static str {
             .health
             .failed(&target.name(), trouble.retry_after());
     }
-    Verdict::of(trouble.meaning()).reason().unwrap_or_default()
+    trouble.meaning().reason()
 }

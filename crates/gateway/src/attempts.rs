@@ -8,7 +8,6 @@ use crate::{
     choose::{self, MOST_CALLS, Next},
     provider::Trouble,
     route::Target,
-    run::Verdict,
 };
 
 /// Where such a search for an answer stands.
@@ -122,8 +121,7 @@ impl<'a> Attempts<'a> {
             return Then::GiveUp;
         }
         if let Some(underway) = underway {
-            let why = Verdict::of(trouble.meaning()).reason();
-            underway.failed(why.unwrap_or("upstream_failed"));
+            underway.failed(trouble.meaning().reason());
         }
         at.failed_keys.extend(at.key);
         if trouble.is_of_the_key() && at.failed_keys.len() < at.target.keys.len() {

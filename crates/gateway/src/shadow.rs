@@ -16,7 +16,6 @@ use crate::{
     places::{Guest, Priority},
     provider::{self, Trouble},
     pulse::ShadowTally,
-    run::Verdict,
 };
 
 /// How many a process asks at once; what would be more is left out.
@@ -100,7 +99,7 @@ pub(crate) fn follow(room: &Gateway, given: Given) {
             }
             Err(trouble) => {
                 found.failed = 1;
-                Verdict::of(trouble.meaning()).reason().unwrap_or_default()
+                trouble.meaning().reason()
             }
         };
         room.node.found.add(&given.route, &shadow.model, found);

@@ -38,6 +38,20 @@ pub(crate) enum Meaning {
     Garbled,
 }
 
+impl Meaning {
+    /// The word for it.
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
+            Self::Failed => "upstream_failed",
+            Self::Busy => "upstream_busy",
+            Self::Refused => "upstream_refused",
+            Self::Denied => "upstream_denied",
+            Self::Stalled => "upstream_stalled",
+            Self::Garbled => "upstream_garbled",
+        }
+    }
+}
+
 impl Trouble {
     pub(crate) fn meaning(&self) -> Meaning {
         match self {
