@@ -3,7 +3,6 @@
 
 mod health;
 mod http;
-mod live;
 mod store;
 
 use chrono::{DateTime, Utc};
@@ -15,14 +14,15 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::PgConnection;
 
-use crate::{Error, Gateway, models, route::Kind};
+use crate::{
+    Error, models,
+    route::{ApiKey, Kind},
+};
 
 pub use health::KeyHealth;
-pub use live::follow_routes;
 
 pub(crate) use health::note;
 pub(crate) use http::router;
-pub(crate) use live::{Credential, LiveRoutes, refresh};
 
 kernel::id!(
     /// A provider's key that an operator registered.
@@ -265,6 +265,39 @@ pub async fn reseal_credentials(cx: &Ctx, vault: &Vault) -> Result<Resealed, Err
     Ok(resealed)
 }
 
+/// A credential as it is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) view: CredentialView,
+    pub(crate) sealed: Vec<u8>,
+}
+
+impl Row {
+    /// What matters for calls; that it was refused does not.
+    pub(crate) fn is_as(&self, other: &Self) -> bool {
+        let of = |row: &Self| (row.view.id, row.view.weight, row.view.enabled);
+        of(self) == of(other) && self.sealed == other.sealed
+    }
+
+    pub(crate) fn open(&self, vault: &Vault) -> Result<SecretString, seal::Error> {
+        let secret = vault.open(&place(self.view.id), &self.sealed)?;
+        let text = std::str::from_utf8(secret.expose_secret()).map_err(|_| seal::Error::Broken)?;
+        Ok(text.into())
+    }
+}
+
+/// A registered key that is in use, and the door that it opens.
+#[derive(Clone, Debug)]
+pub(crate) struct Credential {
+    pub(crate) view: CredentialView,
+    pub(crate) key: ApiKey,
+}
+
+/// All of them as they are kept, the oldest first.
+pub(crate) async fn all(conn: &mut PgConnection) -> sqlx::Result<Vec<Row>> {
+    store::all(conn).await
+}
+
 /// The names of the providers that have a registered key.
 pub(crate) async fn providers(conn: &mut PgConnection) -> sqlx::Result<Vec<String>> {
     store::providers(conn).await
@@ -316,16 +349,6 @@ fn check_secret(secret: &SecretString) -> Result<(), Error> {
         Err(Error::BadProvider(
             "a secret has 1 to 4096 visible ASCII characters".to_owned(),
         ))
-    }
-}
-
-impl Gateway {
-    /// Takes up what was registered or applied since; nodes do it by themselves in [`follow_routes`].
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn refresh_routes(&self) -> Result<(), Error> {
-        refresh(self).await
     }
 }
 

@@ -19,6 +19,7 @@ mod embed;
 mod error;
 mod file;
 mod guard;
+mod live;
 mod menu;
 mod models;
 mod pace;
@@ -50,14 +51,15 @@ pub use batch::RunBatch;
 pub use cache::{CacheUse, Cached, forget_cached};
 pub use credential::{
     CredentialChange, CredentialId, CredentialView, KeyHealth, NewCredential, Operator,
-    add_credential, change_credential, follow_routes, list_credentials, remove_credential,
-    reseal_credentials, rotate_credential,
+    add_credential, change_credential, list_credentials, remove_credential, reseal_credentials,
+    rotate_credential,
 };
 pub use door::{RunHook, TellJobsEnd, Teller, router};
 pub use embed::{AskVectors, EmbeddingId, Vectors, embed};
 pub use error::Error;
 pub use file::forget_files;
 pub use guard::{Judge, Judgement, Refusal, Refused};
+pub use live::follow_routes;
 pub use menu::{Offer, offers};
 pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider, site};
 pub use places::{Priority, Room};
@@ -95,7 +97,7 @@ pub struct Inside {
     pub cx: Ctx,
     pub identity: Identity,
     pub entitlement: Entitlement,
-    routes: credential::LiveRoutes,
+    routes: live::LiveRoutes,
     http: reqwest::Client,
     writer: run::Writer,
     node: Node,
@@ -205,7 +207,7 @@ impl Gateway {
             identity: entitlement.identity.clone(),
             cx,
             writer: run::Writer::start(&entitlement),
-            routes: credential::LiveRoutes::new(routes),
+            routes: live::LiveRoutes::new(routes),
             http,
             node,
             entitlement,

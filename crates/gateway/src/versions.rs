@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::PgConnection;
 
-use crate::{Error, Gateway, ModelFile, Operator, credential, pulse};
+use crate::{Error, Gateway, ModelFile, Operator, credential};
 
 pub use diff::{ModelChange, ModelChangeKind, ModelField};
 
@@ -298,14 +298,6 @@ fn count(file: &ModelFile) -> i32 {
 }
 
 impl Gateway {
-    /// Writes down how targets and shadows answered since; nodes do it by themselves in [`crate::follow_routes`].
-    ///
-    /// # Errors
-    /// When the database is away.
-    pub async fn write_down_pulses(&self) -> Result<(), Error> {
-        pulse::write_down(self).await
-    }
-
     /// What the settings say of models. Without a file there, the one that is built in.
     pub(crate) fn of_settings(&self) -> Result<OfSettings, Error> {
         match self.routes.of_settings() {

@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{CredentialId, CredentialView, live::Row};
+use super::{CredentialId, CredentialView, Row};
 use crate::route::Kind;
 
 /// Makes those who add credentials wait for each other.

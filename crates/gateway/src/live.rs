@@ -1,3 +1,5 @@
+//! The routes as they are now on this node: what the settings say, the models that were applied, the keys that were registered.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError, RwLock},
@@ -5,14 +7,15 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use db::Scope;
 use seal::Vault;
-use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::{CredentialId, CredentialView, begin, place, store};
 use crate::{
-    Error, Gateway, ModelFile, OfSettings, pulse,
+    CredentialId, Error, Gateway, ModelFile, OfSettings,
+    credential::{self, Credential, Row},
+    pulse,
     route::{AfterBreak, ApiKey, Routes, Target, Use},
     shadow::Shadow,
     versions,
@@ -20,28 +23,6 @@ use crate::{
 
 /// How often a node looks whether keys or models were changed.
 const EVERY: Duration = Duration::from_secs(2);
-
-/// A credential as it is kept.
-#[derive(Clone, Debug)]
-pub(super) struct Row {
-    pub(super) view: CredentialView,
-    pub(super) sealed: Vec<u8>,
-}
-
-impl Row {
-    /// What matters for calls; that it was refused does not.
-    fn is_as(&self, other: &Self) -> bool {
-        let of = |row: &Self| (row.view.id, row.view.weight, row.view.enabled);
-        of(self) == of(other) && self.sealed == other.sealed
-    }
-}
-
-/// A registered key that is in use, and the door that it opens.
-#[derive(Clone, Debug)]
-pub(crate) struct Credential {
-    pub(crate) view: CredentialView,
-    pub(crate) key: ApiKey,
-}
 
 /// The routes as they are now: those of the settings, or of the models that were applied, with the keys that were registered.
 #[derive(Debug)]
@@ -145,7 +126,7 @@ impl LiveRoutes {
                     weight,
                     ..key.clone()
                 },
-                None => match open(vault, row) {
+                None => match row.open(vault) {
                     Ok(secret) => ApiKey {
                         id: Some(row.view.id),
                         ..ApiKey::new(secret, weight)
@@ -176,26 +157,33 @@ impl LiveRoutes {
     }
 }
 
-fn open(vault: &Vault, row: &Row) -> Result<SecretString, seal::Error> {
-    let secret = vault.open(&place(row.view.id), &row.sealed)?;
-    let text = std::str::from_utf8(secret.expose_secret()).map_err(|_| seal::Error::Broken)?;
-    Ok(text.into())
-}
+impl Gateway {
+    /// Takes up what was registered or applied since; nodes do it by themselves in [`follow_routes`].
+    ///
+    /// # Errors
+    /// When the database is away, or this program can't read the models.
+    pub async fn refresh_routes(&self) -> Result<(), Error> {
+        let scope = Scope::House("keys of providers and models");
+        let mut tx = self.cx.db.begin(scope).await?;
+        let rows = credential::all(&mut tx).await?;
+        let models = versions::since(&mut tx, self.routes.version()).await;
+        tx.commit().await?;
+        // what this program can't read must not keep it from a key that was taken back
+        let (models, unread) = match models {
+            Ok(models) => (models, Ok(())),
+            Err(error) => (None, Err(error)),
+        };
+        self.routes.take_up(rows, models, self.identity.vault());
+        unread
+    }
 
-/// Reads what is registered and applied, and takes it up.
-pub(crate) async fn refresh(room: &Gateway) -> Result<(), Error> {
-    let mut tx = begin(&room.cx).await?;
-    let rows = store::all(&mut tx).await?;
-    let models = versions::since(&mut tx, room.routes.version()).await;
-    tx.commit().await?;
-    // what this program can't read must not keep it from a key that was taken back
-    let (models, unread) = match models {
-        Ok(models) => (models, Ok(())),
-        Err(error) => (None, Err(error)),
-    };
-    room.routes.take_up(rows, models, room.identity.vault());
-    unread?;
-    Ok(())
+    /// Writes down how targets and shadows answered since; nodes do it by themselves in [`follow_routes`].
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn write_down_pulses(&self) -> Result<(), Error> {
+        pulse::write_down(self).await
+    }
 }
 
 /// Takes up keys that are registered, changed or switched off, and models that are applied, until `stop`; and writes down how
@@ -208,10 +196,10 @@ pub async fn follow_routes(room: Gateway, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = refresh(&room).await {
+        if let Err(error) = room.refresh_routes().await {
             tracing::warn!(%error, "keys of providers or models can't be read; those that are known are used");
         }
-        if let Err(error) = pulse::write_down(&room).await {
+        if let Err(error) = room.write_down_pulses().await {
             tracing::warn!(%error, "how targets answer is written down later");
         }
     }
