@@ -465,7 +465,7 @@ pub(super) async fn view(conn: &mut PgConnection, id: RunId) -> sqlx::Result<Opt
         r#"select id as "id: RunId", state as "state: State", reason, route, model, door,
                   case when state = 'queued' then
                       (select count(*) from gateway.run o
-                       where o.tenant_id = run.tenant_id and o.state = 'queued'
+                       where o.tenant_id = run.tenant_id and o.state = 'queued' and o.ended_at is null
                          and (o.created_at, o.id) <= (run.created_at, run.id)
                          and o.created_at > run.created_at - interval '10 minutes') end as queue_position,
                   created_at, started_at, ended_at, tokens_in, tokens_out, tokens_cached, cost_nano_usd, is_cached, is_stored,
