@@ -168,6 +168,10 @@ impl House {
         })
     }
 
+    pub(crate) fn cx(&self) -> &Ctx {
+        &self.cx
+    }
+
     /// Grants posted a second by all clients together.
     pub(crate) async fn postings(&self) -> Result<f64> {
         let started = Instant::now();

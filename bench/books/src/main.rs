@@ -1,10 +1,11 @@
 //! What the house adds to the database's own cost: ledger postings and the intake of Stripe's events, each against the same
 //! statements sent by pgbench, 16 clients, one durable cluster, rounds in turn; admissions from memory against bare
-//! round trips; and how soon the plan look-up and the intake answer.
+//! round trips; how soon the plan look-up and the intake answer; and how long jobs wait beside others that do harm.
 
 mod answers;
 mod house;
 mod pgbench;
+mod queue;
 mod reservations;
 
 use std::{
@@ -27,6 +28,8 @@ async fn main() -> Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let house = House::open().await?;
     let mut out = stdout();
+    // so that what is measured is not planned for empty tables
+    house.postings().await?;
     writeln!(out, "round  what      noren/s  pgbench/s  ratio")?;
     for round in 1..=ROUNDS {
         let postings = house.postings().await?;
@@ -58,11 +61,17 @@ async fn main() -> Result<()> {
         "paid to visible",
         &mut answers::purchases(&house).await?,
     )?;
+    writeln!(out, "jobs                  p50 ms  p95 ms  max ms")?;
+    let [mut alone, mut beside] = queue::waits(&house).await?;
+    for (what, times) in [("alone", &mut alone), ("beside harm", &mut beside)] {
+        let [p50, p95, longest] = times.figures(95);
+        writeln!(out, "{what:<20} {p50:>7.2} {p95:>7.2} {longest:>7.2}")?;
+    }
     house.close()
 }
 
 fn answer(out: &mut impl Write, what: &str, times: &mut answers::Times) -> Result<()> {
-    let [p50, p99, longest] = times.figures();
+    let [p50, p99, longest] = times.figures(99);
     writeln!(out, "{what:<20} {p50:>7.2} {p99:>7.2} {longest:>7.2}")?;
     Ok(())
 }

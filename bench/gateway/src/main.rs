@@ -108,6 +108,8 @@ struct Door {
     /// What it has to be told with every call.
     headers: Vec<(&'static str, String)>,
     pids: Pids,
+    /// Whether it is somebody else's.
+    is_rival: bool,
 }
 
 #[tokio::main]
@@ -207,7 +209,7 @@ async fn measure(asked: &Asked) -> Result<()> {
 async fn compare(doors: &[Door], load: Load) -> Result<()> {
     let mut out = std::io::stdout();
     let what = load.what;
-    let doors: Vec<&Door> = doors
+    let mut doors: Vec<&Door> = doors
         .iter()
         .filter(|door| what != What::Accepted || door.pids.database.is_some())
         .collect();
@@ -219,10 +221,20 @@ async fn compare(doors: &[Door], load: Load) -> Result<()> {
     let clients: Vec<Client> = (0..load.connections)
         .map(|_| client())
         .collect::<Result<_>>()?;
-    let mut rounds: Vec<Vec<Round>> = doors.iter().map(|_| Vec::new()).collect();
+    let mut left_out = Vec::new();
     for door in &doors {
-        round(door, &clients, what, LASTS / 4).await?;
+        match round(door, &clients, what, LASTS / 4).await {
+            Ok(_) => {}
+            // a rival that does not answer this load is left out of it and named
+            Err(error) if door.is_rival => {
+                writeln!(out, "{:<16} not measured: {error}", door.name)?;
+                left_out.push(door.name.as_str());
+            }
+            Err(error) => return Err(error),
+        }
     }
+    doors.retain(|door| !left_out.contains(&door.name.as_str()));
+    let mut rounds: Vec<Vec<Round>> = doors.iter().map(|_| Vec::new()).collect();
     for _ in 0..ROUNDS {
         for (door, rounds) in doors.iter().zip(&mut rounds) {
             rounds.push(round(door, &clients, what, LASTS).await?);
@@ -258,6 +270,7 @@ impl Door {
                 own: pid,
                 database: None,
             },
+            is_rival: false,
         }
     }
 }

@@ -121,6 +121,7 @@ impl Noren {
                 own,
                 database: Some(postmaster(&self.database).await?),
             },
+            is_rival: false,
         })
     }
 

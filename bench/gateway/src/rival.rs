@@ -136,6 +136,7 @@ impl Rival {
                 own: self.child.id().context("it has ended")?,
                 database: None,
             },
+            is_rival: true,
         })
     }
 
