@@ -76,7 +76,9 @@ async fn client(house: &House, n: usize, script: &str) -> Result<f64> {
     let file = house.folder.path().join(format!("client-{n}.sql"));
     tokio::fs::write(&file, script).await?;
     let output = Command::new(&house.pgbench)
-        .args(["-n", "-M", "prepared", "-c", "1", "-j", "1", "-T"])
+        .args(["-n", "-M", "prepared", "-c", "1", "-j", "1"])
+        // the default seed is the time, which clients that start together may share
+        .args(["--random-seed=rand", "-T"])
         .arg(MEASURE.as_secs().to_string())
         .arg("-f")
         .arg(&file)
