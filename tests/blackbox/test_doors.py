@@ -279,6 +279,10 @@ def test_the_web_app_is_served_for_its_own_addresses_and_only_to_browsers(house)
     for path in ("/", "/misaki", "/misaki/chat/chat_" + "0" * 32, "/account", "/sign-up"):
         answer = httpx.get(house.account + path, headers={"accept": "text/html,application/xhtml+xml"})
         assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/html"), path
+    # previews of links and curl take anything: they get what is for everybody, and nothing of what may be an operation
+    for path in ("/", "/misaki", "/genai"):
+        assert httpx.get(house.account + path).headers["content-type"].startswith("text/html"), path
+    is_problem(httpx.get(f"{house.account}/misaki/nowhere"), 404)
     page = httpx.get(house.account, headers={"accept": "text/html"}).text
     assets = re.findall(r'(?:src|href)="(/assets/[^"]+)"', page)
     assert assets

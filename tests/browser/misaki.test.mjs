@@ -75,6 +75,16 @@ function timeOfPrepared(page, text) {
   )
 }
 
+test('whoever said their age by keyboard can speak at once', async () => {
+  const { page, context } = await house.visit(desktop, 'ja', 'light', { young: true })
+  await page.goto('/misaki')
+  // the question has the cursor; then the message field has it, and a screen reader is not left at the top of the page
+  await page.waitForFunction((yes) => document.activeElement?.textContent === yes, '20歳以上です。入る')
+  await page.keyboard.press('Enter')
+  await page.waitForFunction((label) => document.activeElement?.getAttribute('aria-label') === label, t.composer)
+  await context.close()
+})
+
 test('a guest, a member, a regular, a VIP: one talk, and each plan its own model', async (context) => {
   const { page, context: browser, complaints } = await house.visit(phone, 'ja', 'dark', { young: true })
 

@@ -16,7 +16,7 @@ use tokio::sync::RwLock;
 use tower::ServiceExt;
 
 use crate::house::PublicUrls;
-use public::Public;
+use public::{Public, is_public};
 
 /// The page that starts the web app. What a path is about comes between its marks.
 const INDEX: &str = include_str!(env!("NOREN_WEB_INDEX"));
@@ -99,6 +99,16 @@ pub(crate) fn pages(
     }))
 }
 
+/// Browsers say that they want a page. Whoever takes anything (previews of links, `curl`) gets those that are for everybody.
+fn wants_page(request: &Request, public: bool) -> bool {
+    let accept = request.headers().get(header::ACCEPT);
+    match accept.map(HeaderValue::to_str) {
+        None => public,
+        Some(Ok(accept)) => accept.contains("text/html") || (public && accept.contains("*/*")),
+        Some(Err(_)) => false,
+    }
+}
+
 fn page(
     request: &Request,
     public: &Public,
@@ -119,12 +129,7 @@ fn page(
         }
         _ => {}
     }
-    let wants_page = request
-        .headers()
-        .get(header::ACCEPT)
-        .and_then(|v| v.to_str().ok())
-        .is_some_and(|v| v.contains("text/html"));
-    if !wants_page {
+    if !wants_page(request, is_public(path)) {
         return StatusCode::NOT_FOUND.into_response();
     }
     let status = if is_page(path) {

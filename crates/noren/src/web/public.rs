@@ -152,6 +152,11 @@ static PUBLIC: [Page; 13] = [
 /// For crawlers; what lies behind a sign-in or is meant for one person is not theirs.
 const PRIVATE: [&str; 6] = ["account", "admin", "auth", "billing", "link", "sandbox"];
 
+/// Whether a path is a page for everybody.
+pub(super) fn is_public(path: &str) -> bool {
+    PUBLIC.iter().any(|page| page.path == path)
+}
+
 /// The templates of what is written into the app's page.
 pub(super) struct Public {
     templates: Environment<'static>,

@@ -1,7 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
-import { flushSync } from 'react-dom'
 import { confirmAge, getAge } from '../../api/misaki'
 import { roomWords } from '../../i18n/roomWords'
 import { useWords } from '../../i18n/text'
@@ -29,15 +28,17 @@ export function AgeGate({ ready, children }: { ready: boolean; children: ReactNo
   const inside = useRef<HTMLDivElement>(null)
   const confirm = useMutation({
     mutationFn: () => confirmAge(true),
-    onSuccess: (now) => {
-      flushSync(() => client.setQueryData(ageQuery.queryKey, now))
-      if (!isTouch()) inside.current?.querySelector('textarea')?.focus()
-    },
+    onSuccess: (now) => client.setQueryData(ageQuery.queryKey, now),
   })
   const asked = age.data !== undefined && age.data.confirmed_at === null
+  const answered = confirm.isSuccess && !asked
   useEffect(() => {
     if (asked) yes.current?.focus()
   }, [asked])
+  // Only what is shown can be focused, and who uses a screen reader would else be left at the top of the page.
+  useEffect(() => {
+    if (answered && !isTouch()) inside.current?.querySelector('textarea')?.focus()
+  }, [answered])
   const gate = (
     <div className={styles['gate']}>
       <Noren characters="みさき" cloth="misaki" />
