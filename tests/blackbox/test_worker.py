@@ -16,6 +16,7 @@ import runpod
 
 import double
 import runpod_plane
+from engine import KEY, MODEL, Engine
 from house import REPOSITORY, House
 from visitor import Visitor, check_books, text_of
 
@@ -85,6 +86,19 @@ def test_a_plain_job_is_answered_as_the_seed_has_it():
         assert command is not OURS or worker.engine.requests[0]["max_tokens"] == 1024, "an engine's own limit may be 16"
         seen.append((job.status, job.streamed, job.pieces, job.output))
     assert seen[0] == seen[1] == ("COMPLETED", False, [], {"text": double.TEXT, "model": double.MODEL, "version": "7", "usage": USAGE})
+
+
+def test_a_real_engine_is_heard_through_our_worker(tmp_path):
+    engine = Engine(tmp_path)
+    try:
+        asked = {"messages": [{"role": "user", "content": "今夜は静かですね"}], "sampling_params": {"max_tokens": 20, "temperature": 0}}
+        with Worker(OURS, ENGINE_URL=engine.url, ENGINE_KEY=KEY, ENGINE_MODEL=MODEL) as worker:
+            whole, told = (worker.plane.ended(worker.plane.bring(**asked, stream=streams)) for streams in (False, True))
+    finally:
+        engine.stop()
+    assert (whole.status, told.status) == ("COMPLETED", "COMPLETED")
+    assert len(told.pieces) > 1 and words(told.pieces) == words(whole.output) != "", "word for word, whether told as it comes or at its end"
+    assert told.pieces[-1]["usage"]["output"] == whole.output[-1]["usage"]["output"] == 20
 
 
 @pytest.mark.parametrize("kind", ["batches", "plain"])
