@@ -56,6 +56,16 @@ describe('signing in', () => {
     expect(screen.getByLabelText('メールアドレス').getAttribute('autocomplete')).toBe('username webauthn')
   })
 
+  test('says the title of a page that came by a link, and nothing of the first', async () => {
+    openHouse('/sign-in', {})
+    await screen.findByRole('heading', { level: 1, name: 'サインイン' })
+    const said = () => screen.getAllByRole('status').map((status) => status.textContent)
+    expect(said()).not.toContain(document.title)
+    fireEvent.click(screen.getByRole('link', { name: 'アカウントをつくる' }))
+    await screen.findByRole('heading', { level: 1, name: 'アカウントをつくる' })
+    await waitFor(() => expect(said()).toContain('アカウントをつくる | 暖簾 Noren'))
+  })
+
   test.each(['https://elsewhere.example/', '//elsewhere.example', '/\t/elsewhere.example'])(
     'never goes on to %j',
     async (next) => {

@@ -25,6 +25,7 @@ import {
 import { HouseLayout } from './HouseLayout'
 import { Broken, NotFound } from './NotFound'
 import { plansSearch, resultSearch, rewardsSearch, safeNext, standingSearch, topUpsSearch, unitSearch } from './paths'
+import { SpokenTitle } from './SpokenTitle'
 import { StepUpHost } from './StepUpHost'
 import { Welcome } from './Welcome'
 
@@ -36,6 +37,7 @@ function Root() {
         {words.skip}
       </a>
       <Outlet />
+      <SpokenTitle />
       <StepUpHost />
     </>
   )
