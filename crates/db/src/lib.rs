@@ -3,6 +3,7 @@
 //! Owns: how a connection is made and handed back, how many writers share a commit, which role and claims a transaction carries.
 //! Never: a table of another room, or a query that is not about the database itself.
 
+mod connect;
 mod constraint;
 mod group;
 mod migrate;
@@ -14,10 +15,11 @@ pub mod cluster;
 
 use kernel::{Clock, IdSource};
 
+pub use connect::{ConnectError, PoolSize, Url, app_url};
 pub use constraint::{OnConstraint, fault};
 pub use group::{Batch, GroupCommit};
 pub use migrate::{MIGRATOR, MigrateError, migrate};
-pub use pool::{ConnectError, Db, PoolSize, Url, app_url};
+pub use pool::Db;
 pub use scope::{Commit, Scope, Tx};
 
 /// What every use case needs: the database, the time and new ids.

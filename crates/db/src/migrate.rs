@@ -4,7 +4,7 @@ use sqlx::{Connection, PgConnection, migrate::Migrator};
 
 use crate::{
     Url,
-    pool::{ConnectError, connect_options, ensure_roles},
+    connect::{ConnectError, connect_options, ensure_roles},
 };
 
 /// The one linear history of the schema, inside the binary.

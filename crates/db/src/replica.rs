@@ -14,8 +14,8 @@ use sqlx::PgPool;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
-    ConnectError, Db, PoolSize, Scope, Tx, Url,
-    pool::{connect_options, pool_options},
+    ConnectError, PoolSize, Scope, Tx, Url,
+    connect::{connect_options, pool_options},
     scope::enter_reading,
 };
 
@@ -40,21 +40,24 @@ pub(crate) struct Replica {
 /// How many bytes of log were ever written at a server.
 type Position = i64;
 
-impl Db {
-    /// Lets [`Db::read`] use the replica at `url`, which need not be there yet. Of the URL its place counts; the role is
-    /// `app`'s, because a replica has its primary's roles.
-    ///
-    /// # Errors
-    /// When an URL can't be read, or the primary is away.
-    pub async fn with_replica(
-        mut self,
-        url: &Url,
-        app: &Url,
+const SYSTEM: &str = "select system_identifier from pg_control_system()";
+/// Where the log is written next, and not where it is on the disk: what was committed without waiting for the disk is
+/// seen by others already.
+const WRITTEN: &str = "select (pg_current_wal_insert_lsn() - '0/0')::int8";
+/// None of a server that replays nothing.
+const REPLAYED: &str =
+    "select case when pg_is_in_recovery() then (pg_last_wal_replay_lsn() - '0/0')::int8 end";
+
+impl Replica {
+    /// The replica of `primary` at `url`, which need not be there yet. Of the URL its place counts; the role is `app`'s.
+    pub(crate) async fn of(
+        primary: &PgPool,
+        (url, app): (&Url, &Url),
         size: PoolSize,
     ) -> Result<Self, ConnectError> {
         let options = connect_options(&placed(app, url)?)?;
         let house: i64 = sqlx::query_scalar(SYSTEM)
-            .fetch_one(&self.pool)
+            .fetch_one(primary)
             .await
             .map_err(ConnectError::Unreachable)?;
         let pool = pool_options(size.0)
@@ -73,41 +76,14 @@ impl Db {
                 })
             })
             .connect_lazy_with(options);
-        self.replica = Some(Replica {
+        Ok(Self {
             pool,
             rests_until: Arc::default(),
-        });
-        Ok(self)
+        })
     }
 
-    /// Opens a transaction in `scope` that only reads, and sees everything that was committed before: at the replica if there
-    /// is one that has come as far, else at the primary.
-    ///
-    /// # Errors
-    /// When no connection can be had or the role cannot be taken.
-    pub async fn read(&self, scope: Scope) -> sqlx::Result<Tx> {
-        if let Some(replica) = &self.replica {
-            if let Some(tx) = replica.begin(&self.pool, scope).await {
-                metrics::counter!("database_reads_total", "at" => "replica").increment(1);
-                return Ok(tx);
-            }
-            metrics::counter!("database_reads_total", "at" => "primary").increment(1);
-        }
-        self.pool.begin_with(enter_reading(scope)).await
-    }
-}
-
-const SYSTEM: &str = "select system_identifier from pg_control_system()";
-/// Where the log is written next, and not where it is on the disk: what was committed without waiting for the disk is
-/// seen by others already.
-const WRITTEN: &str = "select (pg_current_wal_insert_lsn() - '0/0')::int8";
-/// None of a server that replays nothing.
-const REPLAYED: &str =
-    "select case when pg_is_in_recovery() then (pg_last_wal_replay_lsn() - '0/0')::int8 end";
-
-impl Replica {
     /// A transaction at the replica, if it is there and comes far enough in time.
-    async fn begin(&self, primary: &PgPool, scope: Scope) -> Option<Tx> {
+    pub(crate) async fn begin(&self, primary: &PgPool, scope: Scope) -> Option<Tx> {
         if self.rests() {
             return None;
         }

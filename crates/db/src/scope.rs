@@ -1,8 +1,6 @@
 use sqlx::{AssertSqlSafe, Postgres, Transaction};
 use uuid::Uuid;
 
-use crate::Db;
-
 /// On whose behalf a transaction runs. The database itself refuses rows outside of it.
 #[derive(Clone, Copy, Debug)]
 pub enum Scope {
@@ -26,35 +24,8 @@ pub enum Commit {
     Soon,
 }
 
-impl Db {
-    /// Opens a transaction in `scope`.
-    ///
-    /// # Errors
-    /// When no connection can be had or the role cannot be taken.
-    pub async fn begin(&self, scope: Scope) -> sqlx::Result<Tx> {
-        self.begin_as(scope, Commit::Durable).await
-    }
-
-    /// Opens a transaction in `scope` whose commit waits for what `commit` says.
-    ///
-    /// # Errors
-    /// When no connection can be had or the role cannot be taken.
-    pub async fn begin_as(&self, scope: Scope, commit: Commit) -> sqlx::Result<Tx> {
-        self.pool.begin_with(enter(scope, commit)).await
-    }
-
-    /// Begins a transaction on a connection apart from the pool: for short work that somebody waits for who may hold one of
-    /// the pool's connections meanwhile, so that a pool can't wait for itself.
-    ///
-    /// # Errors
-    /// When no connection can be had or the role cannot be taken.
-    pub async fn begin_aside(&self, scope: Scope) -> sqlx::Result<Tx> {
-        self.aside.begin_with(enter(scope, Commit::Durable)).await
-    }
-}
-
 /// Begins a transaction and takes the scope's role and claims for the rest of it, in one round trip.
-fn enter(scope: Scope, commit: Commit) -> AssertSqlSafe<String> {
+pub(crate) fn enter(scope: Scope, commit: Commit) -> AssertSqlSafe<String> {
     let soon = match commit {
         Commit::Durable => "",
         Commit::Soon => "; set local synchronous_commit = off",

@@ -1,3 +1,4 @@
+mod sealer;
 mod store;
 
 use chrono::{DateTime, Duration, Utc};
@@ -9,7 +10,9 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::PgConnection;
 
-use crate::{DeliveryId, Error, EventType, Hooks, event, sign};
+use crate::{Error, Hooks, sign};
+
+pub(crate) use sealer::Sealer;
 
 kernel::id!(
     /// Where a tenant wants to be told.
@@ -89,7 +92,7 @@ pub(crate) struct Change {
     pub(crate) enabled: Option<bool>,
 }
 
-async fn begin(room: &Hooks) -> Result<db::Tx, Error> {
+pub(crate) async fn begin(room: &Hooks) -> Result<db::Tx, Error> {
     // the house's, because secrets and the audit log are not a tenant's to write; each statement names the tenant
     Ok(room
         .cx
@@ -140,6 +143,16 @@ pub(crate) async fn list(room: &Hooks, by: Principal) -> Result<Vec<HookView>, E
     let found = store::list(&mut tx, by.tenant, room.cx.clock.now()).await?;
     tx.commit().await?;
     Ok(found)
+}
+
+/// An endpoint of a tenant, locked until the transaction ends.
+pub(crate) async fn find(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    id: HookId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<Option<HookView>> {
+    store::find(conn, tenant, id, now).await
 }
 
 /// Changes an endpoint. Switched on again, it starts with a clean sheet.
@@ -266,32 +279,6 @@ pub(crate) async fn reseal(room: &Hooks) -> Result<Resealed, Error> {
         }
         tx.commit().await?;
     }
-}
-
-/// Tells one endpoint `test.ping`, whether it asked for it or not.
-pub(crate) async fn test(room: &Hooks, by: Principal, id: HookId) -> Result<DeliveryId, Error> {
-    let mut tx = begin(room).await?;
-    let view = store::find(&mut tx, by.tenant, id, room.cx.clock.now())
-        .await?
-        .ok_or(Error::NotFound)?;
-    if view.url.is_none() {
-        return Err(Error::BadUrl("it has no address of its own"));
-    }
-    if !view.enabled {
-        return Err(Error::Off);
-    }
-    let payload = json!({ "hook": id });
-    let told = event::tell(
-        &mut tx,
-        &room.cx,
-        by.tenant,
-        EventType::TestPing,
-        &payload,
-        &[id],
-    )
-    .await?;
-    tx.commit().await?;
-    told.first().copied().ok_or(Error::NotFound)
 }
 
 /// What the room keeps of the caller's tenant.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    DeliveryId, DeliveryView, Error, EventType, HookId, HookView, Hooks, delivery,
+    DeliveryId, DeliveryView, Error, EventType, HookId, HookView, Hooks, delivery, emit,
     endpoint::{self, Change, NewHook},
 };
 
@@ -244,7 +244,7 @@ async fn test_hook(
     caller: Granted<may::TenantManage>,
     PathId(hook): PathId<HookId>,
 ) -> Result<Accepted<InLine>, Error> {
-    let delivery = endpoint::test(&room, caller.principal, hook).await?;
+    let delivery = emit::test_ping(&room, caller.principal, hook).await?;
     Ok(Accepted(InLine { delivery }))
 }
 

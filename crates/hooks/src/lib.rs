@@ -8,6 +8,7 @@
 
 mod delivery;
 mod dial;
+mod emit;
 mod endpoint;
 mod error;
 mod event;
@@ -24,14 +25,15 @@ pub use delivery::{
     AttemptView, DeliverHook, DeliveryId, DeliveryState, DeliveryView, EndLostDeliveries, of_run,
 };
 pub use dial::OpenError;
+pub use emit::{emit, emit_all, tell_run};
 pub use endpoint::{HookId, HookView, OffReason, export, forget};
 pub use error::Error;
-pub use event::{EventId, EventType, emit, emit_all, tell_run};
+pub use event::{EventId, EventType};
 pub use http::router;
 pub use tidy::TidyHooks;
 
 use dial::Dialler;
-use sign::Sealer;
+use endpoint::Sealer;
 
 /// The room with what it needs to work.
 #[derive(Clone, Debug)]

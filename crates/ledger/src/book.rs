@@ -7,7 +7,16 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Error, Ledger, LotId, TransferId};
+use crate::{Error, Ledger};
+
+kernel::id!(
+    /// One balanced set of entries; unique for ever, so a repeated request moves nothing twice.
+    TransferId, "trf"
+);
+kernel::id!(
+    /// One grant; each entry names the one that its units are of.
+    LotId, "lot"
+);
 
 /// What kind of movement a transfer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,22 +19,17 @@ mod verify;
 use db::Ctx;
 use identity::Identity;
 
-pub use book::{Balance, Movement, balances, export};
+pub use book::{Balance, LotId, Movement, TransferId, balances, export};
 pub use error::Error;
 pub use hold::{
     Held, Hold, HoldId, NewHold, hold, hold_some, lapse_due, release, settle, settled_of,
 };
 pub use http::router;
 pub use lot::{
-    Grant, LotId, PeriodStock, RollOver, Source, Stock, Whereabouts, expire_due, grant, is_granted,
+    Grant, PeriodStock, RollOver, Source, Stock, Whereabouts, expire_due, grant, is_granted,
     period_stocks, reverse, roll_over, stock, whereabouts,
 };
 pub use verify::{Drift, verify};
-
-kernel::id!(
-    /// One balanced set of entries; unique for ever, so a repeated request moves nothing twice.
-    TransferId, "trf"
-);
 
 /// The room with what it needs to work.
 #[derive(Clone, Debug, axum::extract::FromRef)]

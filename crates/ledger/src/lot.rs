@@ -7,14 +7,9 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    Error, TransferId, account,
+    Error, LotId, TransferId, account,
     book::{self, Kind, Transfer, move_lines},
 };
-
-kernel::id!(
-    /// One grant.
-    LotId, "lot"
-);
 
 /// Whether value was paid for; the law treats the two differently, so lots never mix them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

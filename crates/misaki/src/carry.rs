@@ -21,7 +21,6 @@ use crate::{
     chat::{self, Speaker, Which, Whole},
 };
 
-pub(crate) use form::Conversation;
 pub(crate) use import::ImportChats;
 pub(crate) use store::forget;
 

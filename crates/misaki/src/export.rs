@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use crate::{
     Error, MessageId, Misaki,
-    chat::{ChatView, Which, get, list},
+    chat::{Which, list},
     feedback::{self, FeedbackView},
     memory,
+    view::{ChatView, get},
 };
 
 /// What the house keeps of a caller here, for their own reading.

@@ -141,15 +141,6 @@ pub(crate) async fn reports(
     })
 }
 
-/// What was said on both sides of an answer.
-#[derive(Clone, Debug)]
-pub(crate) struct Both {
-    pub(crate) question: Option<String>,
-    pub(crate) answer: String,
-    pub(crate) canned: Option<String>,
-    pub(crate) model: Option<String>,
-}
-
 /// All that a person said of answers, for their own reading.
 pub(crate) async fn export(
     conn: &mut PgConnection,

@@ -15,10 +15,13 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     ChatId, Error, MessageId, Misaki, age, carry,
-    chat::{self, Change, ChatSummary, ChatView, MessageView, Said, Saying, Which},
+    chat::{self, Change, ChatSummary, Which},
     feedback, memory, passing, persona, phrasebook,
     search::{self, Findings},
     share,
+    talk::{self, Said, Saying},
+    view::{self, ChatView, MessageView},
+    welcome,
 };
 
 /// The account listener's routes: what was said before.
@@ -33,6 +36,7 @@ pub fn account_router() -> OpenApiRouter<Misaki> {
         .merge(share::http::router())
         .merge(carry::http::router())
         .merge(memory::http::router())
+        .merge(welcome::http::router())
         .merge(persona::http::router())
         .merge(phrasebook::http::router())
         .merge(feedback::http::router())
@@ -133,7 +137,7 @@ async fn say(
         lang: body.locale,
         key,
     };
-    Ok(told(&room, chat::say(&room, &caller, &saying).await?))
+    Ok(told(&room, talk::say(&room, &caller, &saying).await?))
 }
 
 /// Asks for another version of an answer. A resend with the same `Idempotency-Key` gets the same version.
@@ -152,7 +156,7 @@ async fn say_again(
 ) -> Result<Response, Error> {
     let key = idempotency_key(&headers)?
         .unwrap_or_else(|| room.cx.ids.new_id::<uuid::Uuid>().to_string());
-    let said = chat::again(&room, &caller, message, (body.locale, &key)).await?;
+    let said = talk::again(&room, &caller, message, (body.locale, &key)).await?;
     Ok(told(&room, said))
 }
 
@@ -310,7 +314,7 @@ async fn get_chat(
     caller: Granted<may::InferenceUse>,
     PathId(id): PathId<ChatId>,
 ) -> Result<Okay<ChatView>, Error> {
-    Ok(Okay(chat::get(&room, caller.principal, id).await?))
+    Ok(Okay(view::get(&room, caller.principal, id).await?))
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -378,7 +382,7 @@ async fn show_version(
     ValidJson(body): ValidJson<Shown>,
 ) -> Result<Okay<ChatView>, Error> {
     Ok(Okay(
-        chat::show(&room, caller.principal, id, body.message_id).await?,
+        view::show(&room, caller.principal, id, body.message_id).await?,
     ))
 }
 
@@ -392,7 +396,7 @@ async fn delete_message(
     PathId(id): PathId<MessageId>,
 ) -> Result<Okay<ChatView>, Error> {
     Ok(Okay(
-        chat::delete_message(&room, caller.principal, id).await?,
+        view::delete_message(&room, caller.principal, id).await?,
     ))
 }
 

@@ -5,20 +5,26 @@
 //! the gateway keeps.
 
 mod age;
+mod bar;
 mod carry;
 mod chat;
 mod error;
 mod export;
 mod feedback;
+mod forget;
 mod http;
 mod memory;
 mod passing;
 mod persona;
 pub mod phrase;
 mod phrasebook;
+mod scene;
 mod search;
 mod share;
+mod talk;
 mod training;
+mod view;
+mod welcome;
 
 use std::sync::Arc;
 
@@ -26,9 +32,10 @@ use db::Ctx;
 use gateway::Gateway;
 use identity::Identity;
 
-pub use chat::{ChatId, MessageId, forget};
+pub use chat::{ChatId, MessageId};
 pub use error::Error;
 pub use export::export;
+pub use forget::forget;
 pub use http::{account_router, inference_router};
 pub use training::{
     Case, EvaluationSet, Report, Verdict, describe as training_job, evaluate, transcripts,

@@ -14,9 +14,8 @@ use uuid::Uuid;
 
 use crate::{
     CHAT, Error, Misaki, STOREFRONT,
-    chat::scene,
     persona::{self, Turn},
-    phrase, phrasebook,
+    phrase, phrasebook, scene,
 };
 
 /// How long the answer of a run can be read.

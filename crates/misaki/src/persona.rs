@@ -5,7 +5,6 @@ mod card;
 pub(crate) mod http;
 mod picture;
 mod store;
-mod welcome;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -63,7 +62,7 @@ impl Known {
         Ok(Self(RwLock::new((FIRST, Arc::new(card)))))
     }
 
-    fn get(&self) -> (i32, Arc<Card>) {
+    pub(crate) fn get(&self) -> (i32, Arc<Card>) {
         self.0
             .read()
             .unwrap_or_else(PoisonError::into_inner)

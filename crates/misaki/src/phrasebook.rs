@@ -17,7 +17,7 @@ use sqlx::PgConnection;
 
 use crate::{
     Error, Misaki, STOREFRONT,
-    chat::{bar_hour, bar_month},
+    bar::{bar_hour, bar_month},
     phrase::{self, Matcher, Phrase, PhraseSet, Scene, Visits},
 };
 

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::form::{Conversation, Said, head, words as fitting};
-use crate::chat::Speaker;
+use super::form::{head, words as fitting};
+use crate::chat::{Conversation, Said, Speaker};
 
 /// The longest way back over messages that are none of ours, such as a tool's.
 const STEPS: usize = 1_000;

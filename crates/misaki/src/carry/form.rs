@@ -1,10 +1,12 @@
 //! What comes in, whatever house it is from: a list of trees of which only what was said is read.
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{CHAT_FORMAT, ChatExport, HISTORY_FORMAT, chatgpt, librechat};
-use crate::{ChatId, Error, chat::Speaker};
+use crate::{
+    Error,
+    chat::{Conversation, Said},
+};
 
 /// The most conversations of a file, the most messages of a conversation and of a file, and the longest message in
 /// characters.
@@ -12,30 +14,6 @@ const MOST_CHATS: usize = 2_000;
 const MOST_IN_CHAT: usize = 5_000;
 const MOST_MESSAGES: usize = 50_000;
 const LONGEST: usize = 20_000;
-
-/// A conversation to take in: what was said, each after the one that it follows.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Conversation {
-    /// Its name at home, by which it is known when it comes again.
-    pub(crate) name: String,
-    /// What it was called here, if it is one of ours.
-    pub(crate) ours: Option<ChatId>,
-    pub(crate) title: String,
-    pub(crate) at: Option<DateTime<Utc>>,
-    pub(crate) said: Vec<Said>,
-    /// The place in `said` of the message that is shown last.
-    pub(crate) leaf: Option<usize>,
-}
-
-/// One message.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Said {
-    pub(crate) speaker: Speaker,
-    pub(crate) text: String,
-    pub(crate) at: Option<DateTime<Utc>>,
-    /// The place in `said` of what it follows; always a smaller one.
-    pub(crate) parent: Option<usize>,
-}
 
 /// A conversation that can't be taken in.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    form::{self, Bad, Conversation},
+    form::{self, Bad},
     store,
 };
-use crate::{Error, Misaki, chat};
+use crate::{
+    Error, Misaki,
+    chat::{self, Conversation},
+};
 
 kernel::id!(
     /// A file that came in.

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::form::{Conversation, Said, head, words};
-use crate::chat::Speaker;
+use super::form::{head, words};
+use crate::chat::{Conversation, Said, Speaker};
 
 #[derive(Deserialize)]
 pub(super) struct Export {

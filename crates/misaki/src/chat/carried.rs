@@ -1,11 +1,12 @@
 //! What others are shown of a conversation, what is taken along of it, and what comes in from elsewhere.
 
+use chrono::{DateTime, Utc};
 use identity::{Principal, TenantId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{ChatId, MessageId, Row, Speaker, Told, outputs, speaker, store, title, told};
-use crate::{Error, Misaki, carry::Conversation, feedback::Both};
+use crate::{Error, Misaki};
 
 /// A conversation with all its versions, in the order in which they were said.
 #[derive(Clone, Debug)]
@@ -15,6 +16,39 @@ pub(crate) struct Whole {
     pub(crate) leaf: Option<MessageId>,
     /// Each with what it follows.
     pub(crate) messages: Vec<(Told, Option<MessageId>)>,
+}
+
+/// A conversation to take in: what was said, each after the one that it follows.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Conversation {
+    /// Its name at home, by which it is known when it comes again.
+    pub(crate) name: String,
+    /// What it was called here, if it is one of ours.
+    pub(crate) ours: Option<ChatId>,
+    pub(crate) title: String,
+    pub(crate) at: Option<DateTime<Utc>>,
+    pub(crate) said: Vec<Said>,
+    /// The place in `said` of the message that is shown last.
+    pub(crate) leaf: Option<usize>,
+}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Said {
+    pub(crate) speaker: Speaker,
+    pub(crate) text: String,
+    pub(crate) at: Option<DateTime<Utc>>,
+    /// The place in `said` of what it follows; always a smaller one.
+    pub(crate) parent: Option<usize>,
+}
+
+/// What was said on both sides of an answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Both {
+    pub(crate) question: Option<String>,
+    pub(crate) answer: String,
+    pub(crate) canned: Option<String>,
+    pub(crate) model: Option<String>,
 }
 
 /// The title of a chat, and the message up to which it is shared: the one named, else the end of what is shown. Locks the

@@ -10,7 +10,7 @@ use super::{
     tree::{Node, Tree},
 };
 
-pub(super) async fn insert(
+pub(crate) async fn insert(
     conn: &mut PgConnection,
     id: ChatId,
     tenant: TenantId,
@@ -30,7 +30,7 @@ pub(super) async fn insert(
 }
 
 /// The line in which requests with the same key stand, until the transaction ends.
-pub(super) async fn lock_key(
+pub(crate) async fn lock_key(
     conn: &mut PgConnection,
     tenant: TenantId,
     key: Uuid,
@@ -46,7 +46,7 @@ pub(super) async fn lock_key(
 }
 
 /// Locks a chat, so that its messages are numbered in a line, and tells where it ends.
-pub(super) async fn lock(
+pub(crate) async fn lock(
     conn: &mut PgConnection,
     id: ChatId,
 ) -> sqlx::Result<Option<Option<MessageId>>> {
@@ -59,7 +59,7 @@ pub(super) async fn lock(
 }
 
 /// Where a chat ends.
-pub(super) async fn leaf(conn: &mut PgConnection, id: ChatId) -> sqlx::Result<Option<MessageId>> {
+pub(crate) async fn leaf(conn: &mut PgConnection, id: ChatId) -> sqlx::Result<Option<MessageId>> {
     sqlx::query_scalar!(
         r#"select leaf_id as "leaf: MessageId" from misaki.chat where id = $1"#,
         id as ChatId
@@ -69,7 +69,7 @@ pub(super) async fn leaf(conn: &mut PgConnection, id: ChatId) -> sqlx::Result<Op
     .map(Option::flatten)
 }
 
-pub(super) async fn set_leaf(
+pub(crate) async fn set_leaf(
     conn: &mut PgConnection,
     id: ChatId,
     leaf: Option<MessageId>,
@@ -84,7 +84,7 @@ pub(super) async fn set_leaf(
     .map(drop)
 }
 
-pub(super) async fn tree(conn: &mut PgConnection, chat: ChatId) -> sqlx::Result<Tree> {
+pub(crate) async fn tree(conn: &mut PgConnection, chat: ChatId) -> sqlx::Result<Tree> {
     let rows = sqlx::query!(
         r#"select id as "id: MessageId", parent_id as "parent: MessageId", role
            from misaki.message where chat_id = $1 order by seq"#,
@@ -101,7 +101,7 @@ pub(super) async fn tree(conn: &mut PgConnection, chat: ChatId) -> sqlx::Result<
 }
 
 /// Up to `most` messages that end with this one, oldest first.
-pub(super) async fn branch(
+pub(crate) async fn branch(
     conn: &mut PgConnection,
     end: MessageId,
     most: i32,
@@ -124,7 +124,7 @@ pub(super) async fn branch(
     .await
 }
 
-pub(super) async fn message(conn: &mut PgConnection, id: MessageId) -> sqlx::Result<Option<Row>> {
+pub(crate) async fn message(conn: &mut PgConnection, id: MessageId) -> sqlx::Result<Option<Row>> {
     sqlx::query_as!(
         Row,
         r#"select id as "id: MessageId", chat_id as "chat: ChatId", parent_id as "parent: MessageId", seq, role, text, phrase_id, phrase_rule,
@@ -137,7 +137,7 @@ pub(super) async fn message(conn: &mut PgConnection, id: MessageId) -> sqlx::Res
 }
 
 /// The runs of a chat's messages.
-pub(super) async fn of_chat(
+pub(crate) async fn of_chat(
     conn: &mut PgConnection,
     chat: ChatId,
 ) -> sqlx::Result<Vec<Option<RunId>>> {
@@ -149,14 +149,14 @@ pub(super) async fn of_chat(
     .await
 }
 
-pub(super) async fn delete_message(conn: &mut PgConnection, id: MessageId) -> sqlx::Result<()> {
+pub(crate) async fn delete_message(conn: &mut PgConnection, id: MessageId) -> sqlx::Result<()> {
     sqlx::query!("delete from misaki.message where id = $1", id as MessageId)
         .execute(conn)
         .await
         .map(drop)
 }
 
-pub(super) async fn touch(
+pub(crate) async fn touch(
     conn: &mut PgConnection,
     id: ChatId,
     leaf: MessageId,
@@ -173,7 +173,7 @@ pub(super) async fn touch(
     .map(drop)
 }
 
-pub(super) async fn last_seq(conn: &mut PgConnection, chat: ChatId) -> sqlx::Result<i32> {
+pub(crate) async fn last_seq(conn: &mut PgConnection, chat: ChatId) -> sqlx::Result<i32> {
     sqlx::query_scalar!(
         r#"select coalesce(max(seq), 0) as "seq!" from misaki.message where chat_id = $1"#,
         chat as ChatId
@@ -182,7 +182,7 @@ pub(super) async fn last_seq(conn: &mut PgConnection, chat: ChatId) -> sqlx::Res
     .await
 }
 
-pub(super) async fn insert_message(
+pub(crate) async fn insert_message(
     conn: &mut PgConnection,
     tenant: TenantId,
     row: &Row,
@@ -210,7 +210,7 @@ pub(super) async fn insert_message(
 }
 
 /// Writes messages from elsewhere at once.
-pub(super) async fn insert_messages(
+pub(crate) async fn insert_messages(
     conn: &mut PgConnection,
     tenant: TenantId,
     chat: ChatId,
@@ -243,7 +243,7 @@ pub(super) async fn insert_messages(
     .map(drop)
 }
 
-pub(super) async fn by_key(conn: &mut PgConnection, key: Uuid) -> sqlx::Result<Vec<Row>> {
+pub(crate) async fn by_key(conn: &mut PgConnection, key: Uuid) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
         r#"select id as "id: MessageId", chat_id as "chat: ChatId", parent_id as "parent: MessageId", seq, role, text, phrase_id, phrase_rule,
@@ -256,7 +256,7 @@ pub(super) async fn by_key(conn: &mut PgConnection, key: Uuid) -> sqlx::Result<V
 }
 
 /// These messages, in their order.
-pub(super) async fn these(conn: &mut PgConnection, ids: &[MessageId]) -> sqlx::Result<Vec<Row>> {
+pub(crate) async fn these(conn: &mut PgConnection, ids: &[MessageId]) -> sqlx::Result<Vec<Row>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
     sqlx::query_as!(
         Row,
@@ -269,7 +269,7 @@ pub(super) async fn these(conn: &mut PgConnection, ids: &[MessageId]) -> sqlx::R
     .await
 }
 
-pub(super) async fn titles(
+pub(crate) async fn titles(
     conn: &mut PgConnection,
     ids: &[ChatId],
 ) -> sqlx::Result<Vec<(ChatId, Option<String>)>> {
@@ -283,7 +283,7 @@ pub(super) async fn titles(
     Ok(rows.into_iter().map(|row| (row.id, row.title)).collect())
 }
 
-pub(super) async fn find(conn: &mut PgConnection, id: ChatId) -> sqlx::Result<Option<ChatSummary>> {
+pub(crate) async fn find(conn: &mut PgConnection, id: ChatId) -> sqlx::Result<Option<ChatSummary>> {
     sqlx::query_as!(
         ChatSummary,
         r#"select id as "id: ChatId", title, pinned_at is not null as "pinned!", folder, created_at, updated_at
@@ -294,7 +294,7 @@ pub(super) async fn find(conn: &mut PgConnection, id: ChatId) -> sqlx::Result<Op
     .await
 }
 
-pub(super) async fn list(
+pub(crate) async fn list(
     conn: &mut PgConnection,
     tenant: TenantId,
     which: &Which,
@@ -318,7 +318,7 @@ pub(super) async fn list(
     .await
 }
 
-pub(super) async fn update(
+pub(crate) async fn update(
     conn: &mut PgConnection,
     id: ChatId,
     change: &Change,
@@ -341,7 +341,7 @@ pub(super) async fn update(
     .map(drop)
 }
 
-pub(super) async fn folders(
+pub(crate) async fn folders(
     conn: &mut PgConnection,
     tenant: TenantId,
 ) -> sqlx::Result<Vec<String>> {
@@ -354,7 +354,7 @@ pub(super) async fn folders(
     .await
 }
 
-pub(super) async fn delete(conn: &mut PgConnection, id: ChatId) -> sqlx::Result<bool> {
+pub(crate) async fn delete(conn: &mut PgConnection, id: ChatId) -> sqlx::Result<bool> {
     Ok(
         sqlx::query!("delete from misaki.chat where id = $1", id as ChatId)
             .execute(conn)
@@ -364,7 +364,7 @@ pub(super) async fn delete(conn: &mut PgConnection, id: ChatId) -> sqlx::Result<
     )
 }
 
-pub(super) async fn delete_all(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
+pub(crate) async fn delete_all(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
     sqlx::query!(
         "delete from misaki.chat where tenant_id = $1",
         tenant as TenantId
@@ -374,7 +374,7 @@ pub(super) async fn delete_all(conn: &mut PgConnection, tenant: TenantId) -> sql
     .map(drop)
 }
 
-pub(super) async fn count(
+pub(crate) async fn count(
     conn: &mut PgConnection,
     tenant: TenantId,
     most: i64,

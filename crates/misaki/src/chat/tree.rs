@@ -12,7 +12,7 @@ pub(super) struct Node {
 
 /// The messages of one conversation in the order in which they came.
 #[derive(Clone, Debug)]
-pub(super) struct Tree(pub(super) Vec<Node>);
+pub(crate) struct Tree(pub(super) Vec<Node>);
 
 impl Tree {
     fn find(&self, id: MessageId) -> Option<&Node> {
@@ -20,7 +20,7 @@ impl Tree {
     }
 
     /// From the first message to the leaf.
-    pub(super) fn path(&self, leaf: Option<MessageId>) -> Vec<MessageId> {
+    pub(crate) fn path(&self, leaf: Option<MessageId>) -> Vec<MessageId> {
         let mut path = Vec::new();
         let mut next = leaf;
         while let Some(node) = next.and_then(|id| self.find(id)) {
@@ -44,14 +44,14 @@ impl Tree {
     }
 
     /// The versions of a message, by its id.
-    pub(super) fn versions_of(&self, id: MessageId) -> Vec<MessageId> {
+    pub(crate) fn versions_of(&self, id: MessageId) -> Vec<MessageId> {
         self.find(id)
             .map(|node| self.versions(node))
             .unwrap_or_default()
     }
 
     /// The end of the branch that was talked in last from a message on.
-    pub(super) fn newest_leaf(&self, from: MessageId) -> MessageId {
+    pub(crate) fn newest_leaf(&self, from: MessageId) -> MessageId {
         let mut leaf = from;
         for _ in 0..self.0.len() {
             match self.0.iter().rfind(|node| node.parent == Some(leaf)) {
@@ -63,7 +63,7 @@ impl Tree {
     }
 
     /// A message and everything that follows it.
-    pub(super) fn from(&self, id: MessageId) -> Vec<MessageId> {
+    pub(crate) fn from(&self, id: MessageId) -> Vec<MessageId> {
         let mut all = vec![id];
         for node in &self.0 {
             if node.parent.is_some_and(|parent| all.contains(&parent)) {
@@ -75,7 +75,7 @@ impl Tree {
 
     /// Where the talk ends once a message is gone with everything that followed it: in the version before it or after it,
     /// else at what it followed.
-    pub(super) fn leaf_without(
+    pub(crate) fn leaf_without(
         &self,
         gone: MessageId,
         leaf: Option<MessageId>,

@@ -11,10 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Passing, Reply};
-use crate::{
-    Error, Misaki,
-    chat::{CannedView, Speaker},
-};
+use crate::{Error, Misaki, chat::Speaker, view::CannedView};
 
 /// The most earlier messages that may come along, and their most characters.
 const MOST: usize = 40;

@@ -7,13 +7,13 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use identity::{Granted, RequestMeta, Session, may};
+use identity::{Granted, RequestMeta, may};
 use kernel::{Lang, Text};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Card, Flaw, PersonaVersionView, PersonaView, picture, welcome, welcome::Welcome};
+use super::{Card, Flaw, PersonaVersionView, PersonaView, picture};
 use crate::{Error, Misaki};
 
 /// The largest card that is taken in, in bytes.
@@ -21,37 +21,12 @@ const LARGEST: usize = 4 * 1024 * 1024;
 
 pub(crate) fn router() -> OpenApiRouter<Misaki> {
     OpenApiRouter::new()
-        .routes(routes!(get_welcome))
         .routes(routes!(get_persona))
         .routes(routes!(get_persona_card, publish_persona))
         .routes(routes!(import_persona))
         .routes(routes!(export_persona))
         .routes(routes!(list_persona_versions))
         .routes(routes!(roll_back_persona))
-}
-
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-struct WelcomeQuery {
-    #[param(inline)]
-    #[serde(default)]
-    locale: Lang,
-}
-
-impl Check for WelcomeQuery {
-    fn check(&self, _: &mut FieldErrors) {}
-}
-
-/// What she says first to whoever has come, by the hour at the bar and how often they were here.
-#[utoipa::path(get, path = "/api/misaki/welcome", operation_id = "get_welcome", tag = "misaki", params(WelcomeQuery),
-    responses((status = 200, body = Welcome), Refusals))]
-async fn get_welcome(
-    State(room): State<Misaki>,
-    session: Option<Session>,
-    ValidQuery(query): ValidQuery<WelcomeQuery>,
-) -> Result<Okay<Welcome>, Error> {
-    let caller = session.map(|session| session.principal);
-    Ok(Okay(welcome::welcome(&room, caller, query.locale).await?))
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]

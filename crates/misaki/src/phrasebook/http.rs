@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Error, Misaki,
-    chat::{bar_hour, bar_month},
+    bar::{bar_hour, bar_month},
     persona::ToVersion,
     phrase::{Phrase, PhraseSet, Scene, Visits},
 };

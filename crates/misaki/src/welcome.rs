@@ -1,16 +1,19 @@
 //! The first thing that she says: by the time of day and by how often somebody was here; the same for the same person
 //! during the same hour.
 
+pub(crate) mod http;
+
 use chrono::{DateTime, Timelike, Utc};
 use db::Scope;
 use identity::Principal;
 use kernel::Lang;
 use serde::Serialize;
 
-use super::card::Card;
 use crate::{
     Error, Misaki,
-    chat::{self, bar_hour},
+    bar::bar_hour,
+    chat,
+    persona::{self, Card},
     phrase::{REGULAR, Visits, When, fnv1a},
 };
 
@@ -24,15 +27,11 @@ pub(crate) struct Welcome {
 }
 
 /// The first words for whoever has come.
-pub(super) async fn welcome(
-    room: &Misaki,
-    caller: Option<Principal>,
-    lang: Lang,
-) -> Result<Welcome, Error> {
+async fn welcome(room: &Misaki, caller: Option<Principal>, lang: Lang) -> Result<Welcome, Error> {
     let now = room.cx.clock.now();
     let scope = caller.map_or(Scope::House("a welcome"), |caller| caller.scope());
     let mut tx = room.cx.db.begin(scope).await?;
-    let (_, card) = super::current(&mut tx, room).await?;
+    let (_, card) = persona::current(&mut tx, room).await?;
     let talks = match caller {
         Some(caller) => chat::count(&mut tx, caller.tenant, REGULAR).await?,
         None => 0,

@@ -4,8 +4,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{EventId, EventType};
-use crate::{DeliveryId, HookId};
+use crate::{DeliveryId, EventId, EventType, HookId};
 
 /// The endpoints that want to hear of it.
 pub(super) async fn listeners(

@@ -1,29 +1,19 @@
 //! Who a canned phrase is said to, and when.
 
-use chrono::{DateTime, Datelike, Timelike, Utc};
 use entitlement::plan_of;
 use identity::Principal;
 use sqlx::PgConnection;
 
-use super::{MessageId, Speaker, speaker, store};
 use crate::{
-    Error, Misaki, STOREFRONT,
+    Error, MessageId, Misaki, STOREFRONT,
+    bar::{bar_hour, bar_month},
+    chat::{Speaker, speaker, store},
     phrase::{self, Found, REGULAR, Scene, Visits},
     phrasebook::Published,
 };
 
 /// So many of her last answers she does not say again.
 const RECENT: usize = 6;
-
-/// The hour at the bar: it keeps Tokyo's wherever the guest is.
-pub(crate) fn bar_hour(now: DateTime<Utc>) -> u32 {
-    now.with_timezone(&chrono_tz::Asia::Tokyo).hour()
-}
-
-/// The month at the bar, from 1 to 12.
-pub(crate) fn bar_month(now: DateTime<Utc>) -> u32 {
-    now.with_timezone(&chrono_tz::Asia::Tokyo).month()
-}
 
 /// What a phrase is chosen by beside the time.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +51,7 @@ pub(crate) async fn words(
 }
 
 /// What she said of late on the branch that ends in a message.
-pub(super) async fn recent(
+pub(crate) async fn recent(
     conn: &mut PgConnection,
     end: Option<MessageId>,
 ) -> Result<Vec<String>, Error> {
