@@ -34,6 +34,7 @@ class RunPod:
         self.jobs: dict[str, Job] = {}
         self.cancelled: list[str] = []
         self.complaints: list[str] = []
+        self.looks = 0  # how often somebody asked where a job stands
         self.release, self.away = threading.Event(), threading.Event()
         outer = self
 
@@ -85,6 +86,7 @@ class RunPod:
                 self.say(200, {"id": job.id, "status": "IN_QUEUE"})
 
             def status(self, job: Job):
+                outer.looks += 1
                 outer.work(job)
                 card = {"id": job.id, "status": job.status, "delayTime": 12}
                 if job.status == "COMPLETED":

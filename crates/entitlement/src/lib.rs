@@ -44,8 +44,8 @@ pub use rate::{
     RateLimits, RatePolicy, known_limits, limit_field, policy_field, rate_limits, refused,
 };
 pub use reservation::{
-    Admission, Reservation, ReservationId, Settled, TRIES, Work, admit, lapse_due, record,
-    record_all, reserve, settle, settle_all,
+    Admission, Reservation, ReservationId, Settled, TRIES, Work, admit, lapse_due, outlives,
+    record, record_all, reserve, settle, settle_all,
 };
 pub use threshold::note_thresholds;
 pub use usage::{

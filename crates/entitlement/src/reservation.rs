@@ -375,6 +375,15 @@ impl Drop for Settled {
     }
 }
 
+/// Says that a piece of work goes on although the process that admitted it is gone.
+pub async fn outlives(
+    conn: &mut PgConnection,
+    id: ReservationId,
+    lease_until: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    store::renew(conn, &[id.0], lease_until).await
+}
+
 /// Gives back what reservations keep whose work died, and what processes keep that died, at most `most` of each; returns how
 /// many reservations it were. The owner of the work has `grace` after its lease to end it in its own words.
 ///

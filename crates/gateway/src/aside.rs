@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::{
     Error, Gateway, Priority, RunId, Target, choose,
     places::Guest,
-    provider::{self, Trouble},
+    provider::{self, Asker, Trouble},
     route::{Kind, Use},
 };
 
@@ -64,7 +64,11 @@ pub async fn ask_aside(
             stream: target.streams,
             ..ChatRequest::default()
         };
-        let asked = timeout(PATIENCE, listen(room, (id, tenant), target, &request)).await;
+        let asked = timeout(
+            PATIENCE,
+            listen(room, Asker::new(id, tenant), target, &request),
+        )
+        .await;
         match asked.unwrap_or(Err(Trouble::Silent)) {
             Ok((text, usage)) => {
                 room.node.health.succeeded(&target.name());
@@ -169,13 +173,13 @@ fn in_order<'a>(
 
 async fn listen(
     room: &Gateway,
-    run: (RunId, TenantId),
+    asker: Asker,
     target: &Target,
     request: &ChatRequest,
 ) -> Result<(String, Option<Usage>), Trouble> {
-    let key = choose::key(&target.keys, run.0.0.as_u64_pair().1, &[]);
+    let key = choose::key(&target.keys, asker.run.0.as_u64_pair().1, &[]);
     let secret = key.and_then(|at| target.keys.get(at));
-    let mut events = provider::open(room, run, target, secret, request)
+    let mut events = provider::open(room, &asker, target, secret, request)
         .await?
         .events;
     let (mut text, mut usage) = (String::new(), None);

@@ -68,9 +68,9 @@ pub use pulse::{Pulse, ShadowFound, provider_traffic};
 pub use reconcile::{Counts, Difference, Export, ExportError, Line, Reconciled, reconcile};
 pub use route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Routes, Substitutes, Target, Use};
 pub use run::{
-    Admitted, Ask, InferenceStatus, InferenceView, RunError, RunId, RunView, StartRun, State,
-    Terms, Tokens, ToolCallView, admit, begin, cancel, forget, forget_runs, get, history, launch,
-    outputs, recall, refused_since, rescue, retention, statistics,
+    Admitted, Ask, InferenceStatus, InferenceView, Judges, RunError, RunId, RunView, StartRun,
+    State, Terms, Tokens, ToolCallView, admit, begin, cancel, forget, forget_runs, get, history,
+    launch, outputs, recall, refused_since, rescue, retention, statistics,
 };
 pub use shadow::Shadow;
 pub use traffic::{ModelHealth, Traffic, traffic};

@@ -53,8 +53,8 @@ impl LiveRoutes {
         Arc::clone(&*self.now.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) fn keys(&self, base_url: &str, model: &str) -> Vec<ApiKey> {
-        self.now().keys(base_url, model)
+    pub(crate) fn keys(&self, base_url: &str) -> Vec<ApiKey> {
+        self.now().keys(base_url)
     }
 
     pub(crate) fn targets(&self, route: &str, now: DateTime<Utc>) -> Vec<Target> {

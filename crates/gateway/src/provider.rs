@@ -4,8 +4,16 @@ mod openai;
 mod runpod;
 mod trouble;
 
-use std::{pin::Pin, time::Duration};
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
+use chrono::{DateTime, Utc};
 use futures::{Stream, StreamExt};
 use identity::TenantId;
 use llm::{ChatRequest, CodecError, EmbedAnswer, EmbedRequest, StreamEvent, runpod::Handler};
@@ -16,7 +24,7 @@ use crate::{
     route::{ApiKey, Kind},
 };
 
-pub(crate) use runpod::end;
+pub(crate) use runpod::{Became, became, end};
 pub(crate) use trouble::{Meaning, Trouble};
 
 /// The largest answer that is read in one piece, in bytes.
@@ -30,10 +38,43 @@ pub(crate) struct Opened {
     pub(crate) events: Events,
 }
 
+/// For whom a target is asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Asker {
+    pub(crate) run: RunId,
+    pub(crate) tenant: TenantId,
+    /// Whether the words are judged before anybody sees them.
+    pub(crate) is_judged: bool,
+    /// Until when anybody wants them; as long as a run may take unless said.
+    pub(crate) until: Option<DateTime<Utc>>,
+    queued: Arc<AtomicBool>,
+}
+
+impl Asker {
+    pub(crate) fn new(run: RunId, tenant: TenantId) -> Self {
+        Self {
+            run,
+            tenant,
+            is_judged: false,
+            until: None,
+            queued: Arc::default(),
+        }
+    }
+
+    /// Whether the provider has it in a line: no machine of its works on it yet.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    fn queue(&self, is_queued: bool) {
+        self.queued.store(is_queued, Ordering::Relaxed);
+    }
+}
+
 /// Opens a chat at a target for a run.
 pub(crate) async fn open(
     room: &Gateway,
-    run: (RunId, TenantId),
+    asker: &Asker,
     target: &Target,
     key: Option<&ApiKey>,
     request: &ChatRequest,
@@ -41,11 +82,13 @@ pub(crate) async fn open(
     let http = &room.http;
     let secret = key.map(|key| &key.secret);
     let opened = match target.kind {
-        Kind::OpenAi => openai::open(http, run.0, target, secret, request).await,
+        Kind::OpenAi => openai::open(http, asker.run, target, secret, request).await,
         Kind::Anthropic => anthropic::open(http, target, secret, request).await,
         Kind::Bedrock => bedrock::open(room, target, secret, request).await,
-        Kind::RunPod => runpod::open(room, run, target, secret, request, Handler::Vllm).await,
-        Kind::RunPodText => runpod::open(room, run, target, secret, request, Handler::Plain).await,
+        Kind::RunPod => runpod::open(room, asker, target, secret, request, Handler::Vllm).await,
+        Kind::RunPodText => {
+            runpod::open(room, asker, target, secret, request, Handler::Plain).await
+        }
     };
     credential::note(room, key, opened.as_ref().err());
     opened

@@ -7,7 +7,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use kernel::NanoUsd;
 use llm::Usage;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     credential::{Credential, CredentialId, KeyHealth},
@@ -257,6 +257,8 @@ pub struct Routes {
     by_name: BTreeMap<String, Route>,
     /// What they are made of where a model file names them.
     sources: Option<Arc<Sources>>,
+    /// Keys that were registered, and where they open a door.
+    registered: Vec<(String, ApiKey)>,
 }
 
 #[derive(Clone, Debug)]
@@ -284,6 +286,7 @@ impl Routes {
                 .map(|(name, targets)| (name, chat(targets)))
                 .collect(),
             sources: None,
+            registered: Vec::new(),
         }
     }
 
@@ -313,6 +316,7 @@ impl Routes {
         Self {
             by_name: sources.routes(&sources.providers, sources.below()),
             sources: Some(Arc::new(sources)),
+            registered: Vec::new(),
         }
     }
 
@@ -363,9 +367,11 @@ impl Routes {
             Some(sources) => sources.routes(&sources.with(credentials), below),
             None => below,
         };
+        let place = |one: &Credential| (one.view.base_url.clone(), one.key.clone());
         Self {
             by_name,
             sources: self.sources.clone(),
+            registered: credentials.iter().map(place).collect(),
         }
     }
 
@@ -384,14 +390,31 @@ impl Routes {
         self.with(others.by_name)
     }
 
-    /// All keys of whoever serves `model` at `base_url`.
-    pub(crate) fn keys(&self, base_url: &str, model: &str) -> Vec<ApiKey> {
-        self.by_name
-            .values()
-            .flat_map(|route| &route.targets)
-            .find(|target| target.base_url == base_url && target.model == model)
-            .map(|target| target.keys.clone())
-            .unwrap_or_default()
+    /// All keys that open doors at `base_url`, also of providers whose models no name leads to any more.
+    pub(crate) fn keys(&self, base_url: &str) -> Vec<ApiKey> {
+        let targets = self.by_name.values().flat_map(|route| &route.targets);
+        let of_targets =
+            targets.flat_map(|target| target.keys.iter().map(|key| (&target.base_url, key)));
+        let sources = self
+            .sources
+            .iter()
+            .flat_map(|sources| sources.providers.values());
+        let of_settings = sources
+            .flatten()
+            .flat_map(|site| site.keys.iter().map(|key| (&site.base_url, key)));
+        let registered = self.registered.iter().map(|(at, key)| (at, key));
+        let mut keys: Vec<ApiKey> = Vec::new();
+        for (at, key) in of_targets.chain(of_settings).chain(registered) {
+            let secret = key.secret.expose_secret();
+            if same_url(at, base_url)
+                && !keys
+                    .iter()
+                    .any(|known| known.secret.expose_secret() == secret)
+            {
+                keys.push(key.clone());
+            }
+        }
+        keys
     }
 
     /// The targets of a route with the prices of now, the preferred ones first; empty when none is configured.
@@ -618,6 +641,39 @@ mod tests {
             "an explicit zero stays zero"
         );
         assert_eq!(price.of(usage(u64::MAX, 0, 0)), NanoUsd(i64::MAX));
+    }
+
+    #[test]
+    fn a_door_opens_also_where_no_name_leads_to_any_more() {
+        let key = |secret: &str| ApiKey::new(secret.into(), 1);
+        let pod = Provider {
+            kind: Kind::RunPod,
+            base_url: "https://pod.example/v2/".to_owned(),
+            region: String::new(),
+            keys: vec![key("one"), key("two")],
+            streams: true,
+            start: None,
+        };
+        let file = |model: &str| {
+            let text = format!(
+                "[[model]]\nname = \"small\"\nprices = [{{ from = \"2025-01-01\", input = 1, output = 1 }}]\n{model}"
+            );
+            ModelFile::parse(&text).expect("the file is good")
+        };
+        let with = file(r#"targets = [{ provider = "pod", model = "endpoint" }]"#);
+        let without = file(r#"targets = [{ provider = "another", model = "x" }]"#);
+        let providers = BTreeMap::from([("pod".to_owned(), pod)]);
+        let routes = Routes::of_file(with, providers, Routes::default(), true);
+        let secrets = |routes: &Routes, at: &str| -> Vec<String> {
+            let keys = routes.keys(at).into_iter();
+            keys.map(|key| key.secret.expose_secret().to_owned())
+                .collect()
+        };
+        let after = routes.with_file(without);
+        for routes in [&routes, &after] {
+            assert_eq!(secrets(routes, "https://pod.example/v2"), ["one", "two"]);
+            assert!(secrets(routes, "https://else.example/v2").is_empty());
+        }
     }
 
     #[test]

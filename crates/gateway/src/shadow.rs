@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 use crate::{
     Gateway, RunId, Target, choose,
     places::{Guest, Priority},
-    provider::{self, Trouble},
+    provider::{self, Asker, Trouble},
     pulse::ShadowTally,
 };
 
@@ -139,8 +139,8 @@ async fn ask(room: &Gateway, shadow: &Shadow, given: &Given) -> Result<(String, 
         ..given.request.clone()
     };
     let key = choose::key(&target.keys, given.seed, &[]).and_then(|at| target.keys.get(at));
-    let run = (id, given.tenant);
-    let mut events = provider::open(room, run, target, key, &request)
+    let asker = Asker::new(id, given.tenant);
+    let mut events = provider::open(room, &asker, target, key, &request)
         .await?
         .events;
     let (mut text, mut usage) = (String::new(), None);

@@ -37,6 +37,7 @@ pub use error::Error;
 pub use export::export;
 pub use forget::forget;
 pub use http::{account_router, inference_router};
+pub use phrasebook::judge_of_the_house;
 pub use training::{
     Case, EvaluationSet, Report, Verdict, describe as training_job, evaluate, transcripts,
 };

@@ -127,6 +127,17 @@ pub(crate) async fn judge(
     }))
 }
 
+/// Who looks at answers whose runs are ended by another node than theirs.
+///
+/// # Errors
+/// When the database is away.
+pub async fn judge_of_the_house(room: &Misaki) -> Result<Arc<dyn Judge>, Error> {
+    let mut tx = room.cx.db.begin(Scope::House("the phrases")).await?;
+    let judge = judge(&mut tx, room, "").await?;
+    tx.commit().await?;
+    Ok(judge)
+}
+
 /// How many answers were refused since, by the reason.
 async fn refused_since(room: &Misaki, since: DateTime<Utc>) -> Result<Vec<Refused>, Error> {
     let mut tx = room.cx.db.begin(Scope::House("refused answers")).await?;

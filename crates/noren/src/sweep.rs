@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use gateway::Judges;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -48,7 +49,17 @@ pub(crate) async fn post(house: House, stop: CancellationToken) {
 /// One round. A part that fails is told and keeps no other from its work.
 async fn once(house: &House) {
     let cx = &house.identity.cx;
-    tell("runs", gateway::rescue(&house.gateway, MOST).await);
+    // without them what has to be judged waits
+    let judge = misaki::judge_of_the_house(&house.misaki).await;
+    let judges: Judges = judge.map_or_else(
+        |error| {
+            tell::<(), _>("judges", Err(error));
+            Judges::new()
+        },
+        |judge| Judges::from([(misaki::STOREFRONT, judge)]),
+    );
+    let rescued = gateway::rescue(&house.gateway, &judges, MOST).await;
+    tell("runs", rescued);
     // a run has its lease again to be ended in its own words before its reservation lapses
     let lapsed = entitlement::lapse_due(cx, gateway::LEASE, MOST).await;
     tell("reservations", lapsed);

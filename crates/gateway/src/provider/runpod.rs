@@ -1,21 +1,21 @@
 use std::time::Duration;
 
 use futures::stream;
-use identity::TenantId;
 use llm::{
     ChatRequest, CodecError, StreamEvent,
     runpod::{
         Handler, Job, JobState, Policy, StreamReader, decode_job, decode_stream, encode, failure,
     },
+    tokens,
 };
 use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use telemetry::trace;
 use tokio::time::sleep;
 
-use super::{ANSWER_LIMIT, Opened, Trouble, accepted, read};
+use super::{ANSWER_LIMIT, Asker, Opened, Trouble, accepted, read};
 use crate::{
-    Gateway, RunId, Target,
+    Gateway, Target,
     run::{Remote, RemoteJob},
 };
 
@@ -30,7 +30,7 @@ const CALL: Duration = Duration::from_secs(10);
 /// ends with whoever follows it.
 pub(super) async fn open(
     room: &Gateway,
-    run: (RunId, TenantId),
+    asker: &Asker,
     target: &Target,
     key: Option<&SecretString>,
     request: &ChatRequest,
@@ -54,19 +54,25 @@ pub(super) async fn open(
         endpoint: target.model.clone(),
         key: key.cloned(),
     };
-    let (to, base_url) = (place.clone(), target.base_url.clone());
+    let (to, of, target) = (place.clone(), asker.clone(), target.clone());
+    let tokens_in = tokens::estimate_messages(&request.messages);
     // on its own, so that a job that is accepted while nobody waits any more is known, and ended
     let accepted = room.node.tasks.spawn(async move {
         let call = to.call(Method::POST, "run", None).json(&body);
         let job = decode_job(&said(call).await?)?;
         let now = to.room.cx.clock.now();
+        let dies_at = now + chrono::Duration::from_std(life).unwrap_or(chrono::Duration::hours(1));
         let remote = Remote {
-            run: run.0,
-            tenant: run.1,
-            base_url,
+            run: of.run,
+            tenant: of.tenant,
+            base_url: target.base_url,
             endpoint: to.endpoint.clone(),
             job: job.id.clone(),
-            dies_at: now + chrono::Duration::from_std(life).unwrap_or(chrono::Duration::hours(1)),
+            dies_at,
+            price: Some(target.price),
+            tokens_in: i64::try_from(tokens_in).unwrap_or(i64::MAX),
+            is_judged: of.is_judged,
+            wanted_until: of.until.unwrap_or(dies_at).min(dies_at),
         };
         let held = RemoteJob::keep(&to.room, remote, to.key.clone()).await;
         Ok::<_, Trouble>((job, held))
@@ -74,25 +80,52 @@ pub(super) async fn open(
     let (job, held) = accepted.await.map_err(|_| Trouble::Silent)??;
     if request.stream {
         return Ok(Opened {
-            events: Box::pin(streamed(place, job, held)),
+            events: Box::pin(streamed(place, job, held, asker.clone())),
         });
     }
-    let events = whole(&place, job, held).await?;
+    let events = whole(&place, job, held, asker).await?;
     Ok(Opened {
         events: Box::pin(stream::iter(events.into_iter().map(Ok))),
     })
 }
 
+/// What a job has become that nobody follows.
+#[derive(Debug)]
+pub(crate) enum Became {
+    /// It waits, or is worked on.
+    UnderWay,
+    /// It is done, and this is all that it said.
+    Done(Vec<StreamEvent>),
+    Failed(Trouble),
+    /// The provider knows nothing of it any more.
+    Gone,
+    /// The provider can't be asked at the moment.
+    Unknown,
+}
+
+/// Asks what a job has become.
+pub(crate) async fn became(room: &Gateway, job: &Remote, keys: &[SecretString]) -> Became {
+    for place in Place::of(room, job, keys) {
+        let call = place.call(Method::GET, "status", Some(&job.job));
+        let told = said(call.timeout(CALL)).await;
+        match told.and_then(|body| Ok(decode_job(&body)?)) {
+            Ok(told) if !told.state.is_final() => return Became::UnderWay,
+            Ok(told) => return answer(&told).map_or_else(Became::Failed, Became::Done),
+            Err(Trouble::Refused {
+                status: 400 | 404 | 410,
+                ..
+            }) => return Became::Gone,
+            Err(error) => {
+                tracing::warn!(run = %job.run, %error, "a provider can't be asked for a job yet");
+            }
+        }
+    }
+    Became::Unknown
+}
+
 /// Cancels a job; says whether nothing is left to do.
 pub(crate) async fn end(room: &Gateway, job: &Remote, keys: &[SecretString]) -> bool {
-    let tries = keys.iter().map(Some).chain(keys.is_empty().then_some(None));
-    for key in tries {
-        let place = Place {
-            room: room.clone(),
-            base_url: job.base_url.trim_end_matches('/').to_owned(),
-            endpoint: job.endpoint.clone(),
-            key: key.cloned(),
-        };
+    for place in Place::of(room, job, keys) {
         let call = place.call(Method::POST, "cancel", Some(&job.job));
         match said(call.timeout(CALL)).await {
             Ok(_)
@@ -118,6 +151,17 @@ struct Place {
 }
 
 impl Place {
+    /// Where a job is, with each key that may open the door.
+    fn of(room: &Gateway, job: &Remote, keys: &[SecretString]) -> impl Iterator<Item = Self> {
+        let tries = keys.iter().map(Some).chain(keys.is_empty().then_some(None));
+        tries.map(|key| Self {
+            room: room.clone(),
+            base_url: job.base_url.trim_end_matches('/').to_owned(),
+            endpoint: job.endpoint.clone(),
+            key: key.cloned(),
+        })
+    }
+
     fn call(&self, method: Method, what: &str, job: Option<&str>) -> RequestBuilder {
         let mut url = format!("{}/{}/{what}", self.base_url, self.endpoint);
         // an id is a stranger's text and stays one part of the path
@@ -166,12 +210,14 @@ fn streamed(
     place: Place,
     job: Job,
     mut held: RemoteJob,
+    asker: Asker,
 ) -> impl futures::Stream<Item = Result<StreamEvent, Trouble>> + Send {
     async_stream::try_stream! {
         let mut reader = StreamReader::default();
         let mut has_spoken = false;
         loop {
             let (state, pieces) = decode_stream(&look(&place, "stream", &job.id).await?)?;
+            asker.queue(state == JobState::InQueue);
             let is_last = state.is_final() && pieces.is_empty();
             for piece in &pieces {
                 has_spoken = true;
@@ -206,15 +252,22 @@ async fn whole(
     place: &Place,
     mut job: Job,
     mut held: RemoteJob,
+    asker: &Asker,
 ) -> Result<Vec<StreamEvent>, Trouble> {
     while !job.state.is_final() {
+        asker.queue(job.state == JobState::InQueue);
         sleep(LOOK).await;
         job = decode_job(&look(place, "status", &job.id).await?)?;
     }
     held.over();
-    check(&job)?;
-    let output = job.output.ok_or(CodecError::Truncated)?;
-    Ok(llm::runpod::events(&output)?)
+    answer(&job)
+}
+
+/// What a job that is over has said.
+fn answer(job: &Job) -> Result<Vec<StreamEvent>, Trouble> {
+    check(job)?;
+    let output = job.output.as_ref().ok_or(CodecError::Truncated)?;
+    Ok(llm::runpod::events(output)?)
 }
 
 /// Refuses a job that did not end well.

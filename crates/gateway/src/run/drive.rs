@@ -18,7 +18,7 @@ use crate::{
     Error, Gateway, LEASE, Target,
     cache::{self, Again},
     guard::{Guard, Refusal},
-    provider::{Events, Trouble},
+    provider::{Asker, Events, Trouble},
     route::{AfterBreak, Price},
     shadow::{self, Given},
     traced,
@@ -49,6 +49,7 @@ pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
         feed: &feed,
         seq: 0,
         asides: 0,
+        asker: None,
         pending: Vec::new(),
         batch: String::new(),
         output: String::new(),
@@ -88,6 +89,8 @@ pub(super) struct Driver<'a> {
     seq: i32,
     /// How much of the small talk was made.
     pub(super) asides: usize,
+    /// What the call under way is known by.
+    pub(super) asker: Option<Asker>,
     /// Events that are not durable yet.
     pending: Vec<Event>,
     /// Text that is no event yet.

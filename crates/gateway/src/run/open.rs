@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
+use kernel::Text;
 use llm::CodecError;
 use serde_json::json;
 use telemetry::trace::Span;
@@ -13,7 +14,7 @@ use super::{
 use crate::{
     attempts::{Attempts, Then},
     places::{Guest, NoPlace, Place, Priority},
-    provider::{self, Events, Trouble},
+    provider::{self, Asker, Events, Trouble},
     route::{Target, Use},
     traced,
 };
@@ -24,6 +25,12 @@ const ASIDES: [Duration; 3] = [
     Duration::from_secs(15),
     Duration::from_secs(40),
 ];
+
+/// Said once to whoever waits in a provider's line.
+static STARTS: Text = Text::new(
+    "モデルを動かす機械の順番を待っています。起動に2分ほどかかることがあります。",
+    "Waiting for a machine that runs the model. It may have to start, which can take two minutes.",
+);
 
 impl Driver<'_> {
     /// Opens a target of the route and waits for its first word. Nothing of it has been shown yet, so as long as calls
@@ -102,14 +109,15 @@ impl Driver<'_> {
         request.stream = target.streams;
         traced::asks(&span, &request);
         let room = self.room.clone();
-        let run = (self.run.id, self.run.tenant);
+        let asker = self.asker();
+        self.asker = Some(asker.clone());
         let (of, secret) = (
             target.clone(),
             key.and_then(|at| target.keys.get(at)).cloned(),
         );
         let silence = target.start.unwrap_or(self.room.node.patience.silence);
         let opening = async move {
-            let opening = provider::open(&room, run, &of, secret.as_ref(), &request);
+            let opening = provider::open(&room, &asker, &of, secret.as_ref(), &request);
             let opened = timeout(silence, opening)
                 .await
                 .map_err(|_| Trouble::Silent)??;
@@ -120,15 +128,31 @@ impl Driver<'_> {
                 .ok_or(CodecError::Truncated)??;
             Ok(stream::iter([Ok(first)]).chain(events).boxed())
         };
-        self.while_alive(span.around(opening)).await
+        let called = self.while_alive(span.around(opening)).await;
+        self.asker = None;
+        called
     }
 
-    /// Makes the next line of small talk when it is time for it.
+    fn asker(&self) -> Asker {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let left = chrono::Duration::from_std(left).unwrap_or(chrono::Duration::days(1));
+        let mut asker = Asker::new(self.run.id, self.run.tenant);
+        asker.is_judged = self.run.judge.is_some();
+        asker.until = Some(self.room.cx.clock.now() + left);
+        asker
+    }
+
+    /// Makes the next line of small talk when it is time for it. Where a storefront has none, whoever waits for a machine to start
+    /// is told so once.
     fn talk(&mut self, begun: Instant) {
         let is_due = ASIDES
             .get(self.asides)
             .is_some_and(|after| begun.elapsed() >= *after);
-        let line = self.run.small_talk.get(self.asides);
+        let starts = self.asker.as_ref().is_some_and(Asker::is_queued);
+        let line = match self.run.small_talk.as_slice() {
+            [] => (starts && self.asides == 0).then_some(&STARTS),
+            lines => lines.get(self.asides),
+        };
         if let Some(text) = line.filter(|_| is_due && self.takeovers == 0) {
             self.asides += 1;
             self.note(EventKind::Aside, json!({ "text": text }));

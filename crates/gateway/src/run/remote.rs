@@ -7,14 +7,16 @@ use identity::TenantId;
 use secrecy::SecretString;
 use tokio::{runtime::Handle, time::timeout};
 
-use super::{RunId, store};
-use crate::{Error, Gateway, provider};
+use super::RunId;
+use crate::{Error, Gateway, Price, provider};
+
+pub(super) mod store;
 
 /// How long a run's own task has to end its job before others do; in seconds.
 const GRACE: i64 = 5;
-/// Leftover jobs that are ended at the same time, and how long that may hold up the rescue of runs.
-const AT_ONCE: usize = 16;
-const LONGEST: Duration = Duration::from_secs(5);
+/// Jobs that are asked for or ended at the same time, and how long that may hold up the rescue of runs.
+pub(super) const AT_ONCE: usize = 16;
+pub(super) const LONGEST: Duration = Duration::from_secs(5);
 
 /// A job that a run has at a provider with a queue.
 #[derive(Clone, Debug)]
@@ -27,6 +29,22 @@ pub(crate) struct Remote {
     pub(crate) job: String,
     /// When the provider itself drops it.
     pub(crate) dies_at: DateTime<Utc>,
+    /// What its words cost; not known of a job from before that was written down.
+    pub(crate) price: Option<Price>,
+    /// What it probably reads, where the provider does not count.
+    pub(crate) tokens_in: i64,
+    /// Whether its words are judged before anybody sees them.
+    pub(crate) is_judged: bool,
+    /// Until when anybody wants them.
+    pub(crate) wanted_until: DateTime<Utc>,
+}
+
+impl Remote {
+    /// What may open the door to it.
+    pub(super) fn keys(&self, room: &Gateway) -> Vec<SecretString> {
+        let known = room.routes.keys(&self.base_url).into_iter();
+        known.map(|key| key.secret).collect()
+    }
 }
 
 /// Holds a provider's job: whoever lets go of it before it is over ends it, so that nothing works on for nobody.
@@ -64,7 +82,7 @@ impl RemoteJob {
     async fn write(&self) -> Result<(), Error> {
         let cx = &self.room.cx;
         let mut tx = cx.db.begin(scope(&self.job)).await?;
-        store::insert_remote(&mut tx, &self.job, cx.clock.now()).await?;
+        store::insert(&mut tx, &self.job, cx.clock.now()).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -98,7 +116,7 @@ fn scope(job: &Remote) -> Scope {
 
 async fn close(room: &Gateway, job: &Remote) -> Result<(), Error> {
     let mut tx = room.cx.db.begin(scope(job)).await?;
-    store::close_remote(&mut tx, job.run, &job.job, room.cx.clock.now()).await?;
+    store::close(&mut tx, job.run, &job.job, room.cx.clock.now()).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -109,11 +127,10 @@ pub(super) async fn end_leftovers(room: &Gateway, most: i64) -> Result<(), Error
     let now = cx.clock.now();
     let mut tx = cx.db.begin(Scope::House("jobs at providers")).await?;
     let before = now - chrono::Duration::seconds(GRACE);
-    let jobs = store::leftover_jobs(&mut tx, before, most).await?;
+    let jobs = store::leftover(&mut tx, before, most).await?;
     tx.commit().await?;
     let ending = stream::iter(jobs).for_each_concurrent(AT_ONCE, async |job| {
-        let known = room.routes.keys(&job.base_url, &job.endpoint).into_iter();
-        let keys: Vec<SecretString> = known.map(|key| key.secret).collect();
+        let keys = job.keys(room);
         if (job.dies_at <= now || provider::end(room, &job, &keys).await)
             && let Err(error) = close(room, &job).await
         {

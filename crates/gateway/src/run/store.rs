@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    Event, EventKind, Remote, RunId, RunView, State, Verdict,
+    Event, EventKind, RunId, RunView, State, Verdict,
     note::Note,
     reader::{WHOLE_ENDS_AT, before_the_end},
     view::Row,
@@ -390,65 +390,6 @@ pub(super) async fn durable_output(conn: &mut PgConnection, id: RunId) -> sqlx::
         id as RunId,
     )
     .fetch_one(conn)
-    .await
-}
-
-/// Keeps a job that a run has at a provider.
-pub(super) async fn insert_remote(
-    conn: &mut PgConnection,
-    job: &Remote,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "insert into gateway.remote_job (run_id, tenant_id, base_url, endpoint, job, created_at, dies_at)
-         values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
-        job.run as RunId,
-        job.tenant as TenantId,
-        job.base_url,
-        job.endpoint,
-        job.job,
-        now,
-        job.dies_at,
-    )
-    .execute(conn)
-    .await
-    .map(drop)
-}
-
-/// Notes that a provider's job is over.
-pub(super) async fn close_remote(
-    conn: &mut PgConnection,
-    run: RunId,
-    job: &str,
-    now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "update gateway.remote_job set closed_at = $3 where run_id = $1 and job = $2 and closed_at is null",
-        run as RunId,
-        job,
-        now,
-    )
-    .execute(conn)
-    .await
-    .map(drop)
-}
-
-/// Jobs that are open while their run has ended.
-pub(super) async fn leftover_jobs(
-    conn: &mut PgConnection,
-    ended_before: DateTime<Utc>,
-    most: i64,
-) -> sqlx::Result<Vec<Remote>> {
-    sqlx::query_as!(
-        Remote,
-        r#"select j.run_id as "run: RunId", j.tenant_id as "tenant: TenantId", j.base_url, j.endpoint, j.job, j.dies_at
-           from gateway.remote_job j join gateway.run r on r.id = j.run_id
-           where j.closed_at is null and r.ended_at <= $1
-           order by j.created_at limit $2"#,
-        ended_before,
-        most,
-    )
-    .fetch_all(conn)
     .await
 }
 

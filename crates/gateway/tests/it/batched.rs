@@ -176,7 +176,7 @@ async fn a_batch_whose_process_died_goes_on_and_answers_each_line_once() {
     let other = shop.bar.another_node().await;
     // jobs of a process that says nothing are taken by another, and so are its runs
     shop.bar.test.time.advance(jobs::LEASE);
-    gateway::rescue(&other, 100).await.unwrap();
+    gateway::rescue(&other, &Judges::new(), 100).await.unwrap();
     jobs::run_due(&jobs_of(&other)).await.unwrap();
 
     let whole = shop.batch(&path).await;

@@ -21,7 +21,8 @@ use std::{sync::Arc, time::Duration};
 use db::Ctx;
 use entitlement::{Catalogue, Entitlement, PlanFile};
 use gateway::{
-    Error, Gateway, Patience, Price, Route, Routes, RunId, RunView, StartRun, State, Target, Use,
+    Error, Gateway, Judges, Patience, Price, Route, Routes, RunId, RunView, StartRun, State,
+    Target, Use,
 };
 use identity::{Caller, Identity, InferenceCaller, RequestMeta};
 use kernel::NanoUsd;

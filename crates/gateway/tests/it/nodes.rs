@@ -25,12 +25,16 @@ async fn a_run_of_a_dead_node_is_ended_once_and_its_unit_is_back() {
 
     let other = bar.another_node().await;
     assert_eq!(
-        gateway::rescue(&other, 10).await.unwrap(),
+        gateway::rescue(&other, &Judges::new(), 10).await.unwrap(),
         0,
         "it may still be alive"
     );
     bar.test.time.advance(gateway::LEASE);
-    let (one, two) = tokio::join!(gateway::rescue(&other, 10), gateway::rescue(&bar.room, 10));
+    let nobody = Judges::new();
+    let (one, two) = tokio::join!(
+        gateway::rescue(&other, &nobody, 10),
+        gateway::rescue(&bar.room, &nobody, 10)
+    );
     assert_eq!(one.unwrap() + two.unwrap(), 1);
     let run = bar.get(id).await;
     assert_eq!(
@@ -59,7 +63,7 @@ async fn a_node_that_comes_back_late_changes_nothing() {
             .execute(&mut owner)
             .await
             .unwrap();
-        rescued = gateway::rescue(&other, 10).await.unwrap();
+        rescued = gateway::rescue(&other, &Judges::new(), 10).await.unwrap();
     }
     let lost = bar.get(id).await;
     assert_eq!(lost.reason.as_deref(), Some("node_lost"));
