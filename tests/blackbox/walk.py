@@ -140,6 +140,12 @@ GET    /genai/retention                          -     y     -     y      y     
 PUT    /genai/retention                          -     -     -     -      -     y      y        y      -
 PUT    /genai/retention/{key}                    -     -     -     -      y     y      y        y      y
 DELETE /genai/retention/{key}                    -     -     -     -      y     y      y        y      y
+GET    /genai/talks                              -     y     -     y      y     y      y        y      y
+POST   /genai/talks                              -     y     -     y      y     y      y        y      y
+GET    /genai/talks/{talk}                       -     y     -     y      y     y      y        y      y
+PATCH  /genai/talks/{talk}                       -     y     -     y      y     y      y        y      y
+DELETE /genai/talks/{talk}                       -     y     -     y      y     y      y        y      y
+POST   /genai/talks/{talk}/runs                  -     y     -     y      y     y      y        y      y
 GET    /status                                   y     y     y     y      y     y      y        y      y
 GET    /inference/{run}                          -     y     -     y      y     y      y        y      y
 GET    /inference/{run}/result                   -     y     -     y      y     y      y        y      y
@@ -305,6 +311,7 @@ class Ids:
     memory: str = field(default_factory=lambda: f"mem_{hexid()}")
     phrase: str = "nothing"
     run: str = field(default_factory=lambda: f"run_{hexid()}")
+    talk: str = field(default_factory=lambda: f"talk_{hexid()}")
     session: str = field(default_factory=lambda: f"ses_{hexid()}")
     passkey: str = field(default_factory=lambda: f"psk_{hexid()}")
     key: str = field(default_factory=lambda: f"key_{hexid()}")
@@ -360,6 +367,9 @@ BODIES: dict[str, Callable[[Ids], dict]] = {
     "POST /inference": lambda ids: {"route": "misaki.chat", "messages": [{"role": "user", "content": "こんばんは"}]},
     "POST /inference/quote": lambda ids: {"route": "misaki.chat", "prompt": "こんばんは"},
     "POST /history/delete": lambda ids: {"ids": [ids.run]},
+    "POST /genai/talks": lambda ids: {"run_id": ids.run, "turn": str(uuid.uuid4())},
+    "PATCH /genai/talks/{talk}": lambda ids: {"title": "still the same"},
+    "POST /genai/talks/{talk}/runs": lambda ids: {"run_id": ids.run, "turn": str(uuid.uuid4())},
     "PUT /genai/retention": lambda ids: {"keep": "always"},
     "PUT /genai/retention/{key}": lambda ids: {"keep": "always"},
     "POST /v1/chat/completions": lambda ids: {"model": "misaki-small", "messages": [{"role": "user", "content": "こんばんは"}]},

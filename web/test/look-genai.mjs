@@ -1,6 +1,11 @@
 // Scenes of the inference API's console and of the legal pages.
 const button = (page, name) => page.getByRole('button', { name })
 const session = 'paid'
+// On a phone the panels beside the conversation are closed.
+const openPanels = (page) =>
+  page.locator('details').evaluateAll((panels) => {
+    for (const panel of panels) panel.open = true
+  })
 
 export const genaiScenes = [
   { name: 'genai-landing', path: '/genai' },
@@ -34,6 +39,8 @@ export const genaiScenes = [
     path: '/genai/playground',
     session: 'free',
     async act(page) {
+      await page.locator('details').first().waitFor()
+      await openPanels(page)
       await page.getByLabel(/2つのモデルをくらべる|Compare two models/).check()
       await page.getByLabel(/^(メッセージ|Message)$/).fill('暖簾とは何ですか')
       await page.getByText(/費用は最大|at most/).waitFor()
@@ -48,6 +55,8 @@ export const genaiScenes = [
     path: '/genai/playground?model=gpt-4o',
     session: 'free',
     async act(page) {
+      await page.locator('details').first().waitFor()
+      await openPanels(page)
       await page.getByText(/プランから使えます|comes with the/).waitFor()
     },
   },
@@ -59,6 +68,41 @@ export const genaiScenes = [
       await page.getByLabel(/^(メッセージ|Message)$/).fill('暖簾とは何ですか')
       await button(page, /コードを取得|Get the code/).click()
       await page.getByRole('dialog').getByText('curl').first().waitFor()
+    },
+  },
+  {
+    name: 'genai-playground-history',
+    path: '/genai/playground?talk=talk_0',
+    session,
+    async act(page) {
+      await page.locator('[data-state="completed"]').first().waitFor()
+      await openPanels(page)
+      await page.locator('details nav a[aria-current="page"]').waitFor()
+    },
+  },
+  {
+    name: 'genai-playground-forgotten',
+    path: '/genai/playground?talk=talk_4',
+    session,
+    async act(page) {
+      await page.getByText(/答えは残っていません|answer is not kept/).waitFor()
+    },
+  },
+  {
+    name: 'genai-playground-rename',
+    path: '/genai/playground?talk=talk_2',
+    session,
+    async act(page) {
+      await page
+        .locator('details')
+        .first()
+        .evaluate((box) => {
+          box.open = true
+        })
+      await button(page, /に名前を付ける|^Name “/)
+        .nth(2)
+        .click()
+      await page.getByRole('dialog').waitFor()
     },
   },
   { name: 'genai-requests', path: '/genai/requests', session, live: true },

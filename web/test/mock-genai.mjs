@@ -150,6 +150,60 @@ const timeline = (item) => [
   ...(item.completed_at ? [{ at: item.completed_at, what: item.status, detail: item.error?.code ?? null }] : []),
 ]
 
+// Conversations at the playground, of those who have asked before.
+function talksOf(state) {
+  const genai = genaiOf(state)
+  if (genai.talks) return genai.talks
+  const ended = genai.items.filter(({ status }) => status === 'completed' || status === 'failed')
+  const turn = (n, items, at = n) => ({
+    id: `turn_${at}`,
+    asked: items[0].prompt_excerpt,
+    answers: items.map((item, place) => ({ ...item, place, text: item.text_excerpt })),
+  })
+  genai.talks = ended.slice(0, 9).map((item, n) => ({
+    id: `talk_${n}`,
+    title: n === 2 ? '問い合わせの仕分けの下書き（返金・不具合・その他）' : null,
+    model: item.model,
+    created_at: item.created_at,
+    updated_at: item.created_at,
+    turns: n === 0 ? [turn(0, ended.slice(9, 11)), turn(1, [item])] : [turn(n, [item])],
+  }))
+  return genai.talks
+}
+
+const listed = ({ turns, ...talk }) => ({ ...talk, excerpt: turns[0].asked })
+
+async function answerTalks({ req, at, path, url, state, json, problem, empty, bodyOf, page }) {
+  const genai = genaiOf(state)
+  const talks = talksOf(state)
+  const put = (talk, { run_id, turn, place }) => {
+    const run = genai.items.find(({ id }) => id === run_id)
+    const answer = { ...run, place, text: run.text_excerpt }
+    const known = talk.turns.find(({ id }) => id === turn)
+    if (known) known.answers.push(answer)
+    else talk.turns.push({ id: turn, asked: run.prompt_excerpt, answers: [answer] })
+    return listed(talk)
+  }
+  if (at === 'GET /genai/talks') return json(page(talks.map(listed), url))
+  if (at === 'POST /genai/talks') {
+    const run = await bodyOf()
+    const now = new Date().toISOString()
+    const { model } = genai.items.find(({ id }) => id === run.run_id)
+    const talk = { id: `talk_${Date.now()}`, title: null, model, created_at: now, updated_at: now, turns: [] }
+    talks.unshift(talk)
+    return json(put(talk, run), 201)
+  }
+  const talk = talks.find(({ id }) => path.startsWith(`/genai/talks/${id}`))
+  if (!talk) return problem(404, 'talk_not_found')
+  if (path.endsWith('/runs')) return json(put(talk, await bodyOf()))
+  if (req.method === 'PATCH') return json(listed(Object.assign(talk, await bodyOf())))
+  if (req.method === 'DELETE') {
+    talks.splice(talks.indexOf(talk), 1)
+    return empty()
+  }
+  return json({ ...listed(talk), turns: talk.turns })
+}
+
 // False when the path is none of these.
 export async function answerGenai({ req, res, at, path, url, state, json, problem, empty, bodyOf, page }) {
   if (path === '/genai/models') return json({ items: models })
@@ -185,8 +239,10 @@ export async function answerGenai({ req, res, at, path, url, state, json, proble
         },
       ],
     })
-  if (!/^\/(history|statistics)/.test(path)) return false
+  if (!/^\/(history|statistics|genai\/talks)/.test(path)) return false
   if (!state) return problem(401, 'unauthenticated')
+  if (path.startsWith('/genai/talks'))
+    return answerTalks({ req, at, path, url, state, json, problem, empty, bodyOf, page })
   const genai = genaiOf(state)
   const { searchParams } = url
   if (path === '/history/events') {

@@ -1,14 +1,15 @@
 //! GenAI Platform: the console of the inference API.
 //!
 //! Owns: what a developer sees of their runs: history, statistics, models with prices, how well they answer, and the rules for
-//! how long texts are kept.
-//! Never: a run, its text or its rows, which are the gateway's; a plan or a limit, which are entitlement's. It has no tables.
+//! how long texts are kept; which runs of the playground are one talk, and its name.
+//! Never: a run, its text or its rows, which are the gateway's; a plan or a limit, which are entitlement's.
 
 mod error;
 mod history;
 mod models;
 mod retention;
 mod statistics;
+mod talk;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use identity::Identity;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use error::Error;
+pub use talk::{TalkId, export, forget, forget_person};
 
 /// The storefront's name in plans, tokens and units.
 pub const STOREFRONT: &str = "genai";
@@ -51,4 +53,5 @@ pub fn router() -> OpenApiRouter<Genai> {
         .merge(statistics::router())
         .merge(models::router())
         .merge(retention::router())
+        .merge(talk::http::router())
 }

@@ -81,6 +81,10 @@ fn parts(
         let room = house.misaki.clone();
         member("misaki", async move { misaki::export(&room, by).await })
     };
+    let genai = {
+        let room = house.genai.clone();
+        member("genai", async move { genai::export(&room, by).await })
+    };
     let told = {
         let room = house.hooks.clone();
         member("hooks", async move { hooks::export(&room, by).await })
@@ -93,6 +97,7 @@ fn parts(
         .chain(ledger)
         .chain(billing)
         .chain(misaki)
+        .chain(genai)
         .chain(told)
         .chain(stream::iter([Ok(Bytes::from_static(b"}\n"))]))
 }
@@ -187,6 +192,7 @@ impl Idle {
                 for tenant in found {
                     let mut tx = cx.db.begin(Scope::House("a guest is forgotten")).await?;
                     misaki::forget(&mut tx, tenant).await?;
+                    genai::forget(&mut tx, tenant).await?;
                     gateway::forget(&mut tx, tenant).await?;
                     if identity::forget_guest(&mut tx, &self.identity, tenant, since).await? {
                         tx.commit().await?;
@@ -227,9 +233,11 @@ async fn forget(room: &Identity, leaver: &Leaver) -> anyhow::Result<()> {
         .await?;
     for tenant in &leaver.tenants {
         misaki::forget(&mut tx, *tenant).await?;
+        genai::forget(&mut tx, *tenant).await?;
         gateway::forget(&mut tx, *tenant).await?;
         hooks::forget(&mut tx, *tenant).await?;
     }
+    genai::forget_person(&mut tx, leaver.user).await?;
     identity::forget(&mut tx, room, leaver).await?;
     tx.commit().await?;
     Ok(())

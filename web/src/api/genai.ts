@@ -164,13 +164,13 @@ export interface Retention {
 
 type Facts = Record<string, string | number | undefined>
 
-function withQuery(path: string, facts: Facts): string {
+export function withQuery(path: string, facts: Facts): string {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(facts)) if (value !== undefined) query.set(name, String(value))
   return query.size > 0 ? `${path}?${query}` : path
 }
 
-async function read<T>(request: Request): Promise<T> {
+export async function read<T>(request: Request): Promise<T> {
   request.headers.set('accept-language', currentLocale())
   const answer = async () => {
     const response = await globalThis.fetch(request)
@@ -180,7 +180,7 @@ async function read<T>(request: Request): Promise<T> {
   return unwrap(answer())
 }
 
-function onAccount(method: string, path: string, body?: unknown, signal?: AbortSignal): Request {
+export function onAccount(method: string, path: string, body?: unknown, signal?: AbortSignal): Request {
   return new Request(new URL(path, window.location.origin), {
     method,
     credentials: 'same-origin',

@@ -2375,6 +2375,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/genai/talks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the caller's own talks at the playground, the last used first. */
+        get: operations["list_talks"];
+        put?: never;
+        /**
+         * Begins a talk with its first run. A run that is in one of the caller's talks already tells which, so to send it again does
+         *     no harm.
+         */
+        post: operations["begin_talk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/genai/talks/{talk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One talk with all that is kept of it. */
+        get: operations["get_talk"];
+        put?: never;
+        post?: never;
+        /**
+         * Removes a talk and what its runs asked and said, at once; that they ran, and what they cost, stays. One that is under way is
+         *     to be cancelled first.
+         */
+        delete: operations["delete_talk"];
+        options?: never;
+        head?: never;
+        /** Names a talk. */
+        patch: operations["rename_talk"];
+        trace?: never;
+    };
+    "/genai/talks/{talk}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts one more run into a talk; one that is in it stays where it is. */
+        post: operations["go_on_with_talk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -5865,6 +5925,27 @@ export interface components {
             next_cursor: string | null;
         };
         /** @description One page of a list. There are no totals: they cost a scan and are stale when read. */
+        Page_Talk: {
+            items: {
+                /** Format: date-time */
+                created_at: string;
+                /** @description The beginning of what was asked first; `null` where it is not kept. */
+                excerpt: string | null;
+                id: components["schemas"]["TalkId"];
+                /** @description The public name of the model that was asked first. */
+                model: string;
+                /** @description What somebody named it. */
+                title: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it last went on.
+                 */
+                updated_at: string;
+            }[];
+            /** @description Pass it back as `cursor`; `null` on the last page. */
+            next_cursor: string | null;
+        };
+        /** @description One page of a list. There are no totals: they cost a scan and are stale when read. */
         Page_TenantSubscription: {
             items: {
                 /** Format: date-time */
@@ -6936,6 +7017,63 @@ export interface components {
         };
         SwitchTenant: {
             tenant: components["schemas"]["TenantId"];
+        };
+        /** @description A talk in the list. */
+        Talk: {
+            /** Format: date-time */
+            created_at: string;
+            /** @description The beginning of what was asked first; `null` where it is not kept. */
+            excerpt: string | null;
+            id: components["schemas"]["TalkId"];
+            /** @description The public name of the model that was asked first. */
+            model: string;
+            /** @description What somebody named it. */
+            title: string | null;
+            /**
+             * Format: date-time
+             * @description When it last went on.
+             */
+            updated_at: string;
+        };
+        /** @description One run of a turn. */
+        TalkAnswer: components["schemas"]["HistoryItem"] & {
+            /**
+             * Format: int32
+             * @description Its column, 0 or 1.
+             */
+            place: number;
+            /** @description What was answered; `null` until it has ended, and where it is not kept. */
+            text: string | null;
+        };
+        /** @description A talk with all that is kept of it, oldest first. */
+        TalkDetail: components["schemas"]["Talk"] & {
+            turns: components["schemas"]["TalkTurn"][];
+        };
+        TalkId: string;
+        TalkName: {
+            /** @description `null`: it goes by its first words again. */
+            title: string | null;
+        };
+        TalkRun: {
+            /**
+             * Format: int32
+             * @description The run's column.
+             */
+            place?: number;
+            run_id: components["schemas"]["RunId"];
+            /**
+             * Format: uuid
+             * @description A name for the turn that the caller chooses; runs that are asked the same thing side by side have the same.
+             */
+            turn: string;
+        };
+        /** @description What was asked at one time, of one model or of two side by side. */
+        TalkTurn: {
+            answers: components["schemas"]["TalkAnswer"][];
+            /** @description `null` where it is not kept. */
+            asked: string | null;
+            /** Format: uuid */
+            id: string;
         };
         /**
          * @description How a target is chosen among those of equal rank and health.
@@ -13917,6 +14055,258 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_talks: {
+        parameters: {
+            query?: {
+                /** @description 1 to 100, 20 unless said. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Talk"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    begin_talk: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TalkRun"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Talk"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_talk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                talk: components["schemas"]["TalkId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TalkDetail"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_talk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                talk: components["schemas"]["TalkId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone with its words. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rename_talk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                talk: components["schemas"]["TalkId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TalkName"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Talk"];
+                };
+            };
+            /** @description The request is refused; `code` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    go_on_with_talk: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                talk: components["schemas"]["TalkId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TalkRun"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Talk"];
+                };
             };
             /** @description The request is refused; `code` says why. */
             "4XX": {

@@ -204,7 +204,6 @@ export const genaiPlayWords = define({
   keys: { ja: 'Ctrl + Enter で送信', en: 'Ctrl + Enter sends' },
   send: { ja: '送信', en: 'Send' },
   stopIt: { ja: '止める', en: 'Stop' },
-  clear: { ja: '会話を空にする', en: 'Clear the conversation' },
   asking: { ja: '送っています', en: 'Sending' },
   streaming: { ja: '答えています', en: 'Answering' },
   done: { ja: '答えが出ました', en: 'The answer is complete' },

@@ -29,6 +29,7 @@ import { formWords } from './formWords'
 import { docsWords } from './genaiDocsWords'
 import { catalogWords, requestWords, statisticsWords, statusWords } from './genaiRecordWords'
 import { retentionWords } from './genaiRetentionWords'
+import { talkWords } from './genaiTalkWords'
 import { genaiLandingWords, genaiPlayWords, genaiStartWords, genaiWords } from './genaiWords'
 import { hookWords } from './hookWords'
 import { areaWords, auditWords, dataWords, keyWords } from './keyWords'
@@ -49,6 +50,7 @@ const tables = {
   modelDeskWords,
   providerDeskWords,
   retentionWords,
+  talkWords,
   rewardWords,
   accountWords,
   adminWords,

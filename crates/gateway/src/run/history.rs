@@ -88,6 +88,16 @@ pub struct HistoryDetail {
     pub webhook: Option<RunHook>,
 }
 
+/// A past run with its question and its answer, as far as they are kept.
+#[derive(Clone, Debug)]
+pub struct HistoryText {
+    pub item: HistoryItem,
+    /// What was asked last.
+    pub asked: Option<String>,
+    /// None until it has ended.
+    pub text: Option<String>,
+}
+
 /// One message of what was asked.
 #[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct AskedMessage {
@@ -155,6 +165,27 @@ pub async fn list(
         at: item.inference.created_at,
         id: item.inference.id.0,
     }))
+}
+
+/// Questions and answers of some runs of the caller's tenant at one storefront, in no order; another's are left out.
+///
+/// # Errors
+/// When the database is away.
+pub async fn texts(
+    room: &Gateway,
+    caller: Principal,
+    storefront: &str,
+    ids: &[RunId],
+) -> Result<Vec<HistoryText>, Error> {
+    let mut tx = room.cx.db.read(caller.scope()).await?;
+    let rows = store::texts(&mut tx, storefront, ids).await?;
+    tx.commit().await?;
+    let (rows, texts): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+    let items = named(room, caller, rows).await?;
+    let both = items.into_iter().zip(texts);
+    Ok(both
+        .map(|(item, (asked, text))| HistoryText { item, asked, text })
+        .collect())
 }
 
 /// One run with all that is kept of it.

@@ -1,6 +1,7 @@
 import { act, fireEvent, screen, waitFor, within } from '@testing-library/react'
 import { beforeEach, expect, test, vi } from 'vitest'
 import type { HistoryItem } from '../../api/genai'
+import type { Talk } from '../../api/talks'
 import { json, me, openHouse, prepareHouse, press, problem } from '../../shell/testHouse'
 import { figures, item, models, plan } from './fixtures'
 
@@ -40,6 +41,7 @@ const signedIn = {
   'GET /genai/models': () => json({ items: models }),
   'GET /keys': () => json({ items: [] }),
   'GET /history': () => json({ items: [], next_cursor: null }),
+  'GET /genai/talks': () => json({ items: [], next_cursor: null }),
 }
 
 test('the console asks a stranger in, and brings them back', async () => {
@@ -154,6 +156,135 @@ test('the playground streams what the run tells, with its tokens and cost', asyn
   expect(bodies['POST /inference']).toEqual([
     { model: 'small', messages: [{ role: 'user', content: 'やあ' }], max_tokens: 512 },
   ])
+})
+
+const talk = (id: string, more: Partial<Talk> = {}): Talk => ({
+  id,
+  title: null,
+  excerpt: 'やあ',
+  model: 'small',
+  created_at: '2026-11-20T09:00:00Z',
+  updated_at: '2026-11-20T09:00:00Z',
+  ...more,
+})
+const told = (text: string) =>
+  new Response(
+    `id: 1\nevent: delta\ndata: {"text":"${text}"}\n\n` +
+      'id: 2\nevent: ended\ndata: {"state":"completed","reason":null,"tokens_in":7,"tokens_out":9,"cost_nano_usd":1}\n\n',
+    { headers: { 'content-type': 'text/event-stream' } },
+  )
+
+test('what is asked at the playground becomes a talk, and a new chat begins empty', async () => {
+  let runs = 0
+  const { bodies, router } = openHouse('/genai/playground', {
+    ...signedIn,
+    'POST /inference/quote': () => json({ input_tokens: 7, max_output_tokens: 1, cost_upper_bound_nano_usd: 1 }),
+    'POST /inference': () => {
+      runs += 1
+      return json(item(`run_${runs}`, { status: 'queued' }), 202)
+    },
+    'GET /inference/run_1/events': () => told('一つ目'),
+    'GET /inference/run_2/events': () => told('二つ目'),
+    'POST /genai/talks': () => json(talk('talk_1'), 201),
+    'POST /genai/talks/talk_1/runs': () => json(talk('talk_1')),
+  })
+  const say = async (text: string) => {
+    fireEvent.change(await screen.findByLabelText('メッセージ'), { target: { value: text } })
+    await waitFor(() => expect(screen.getByRole('button', { name: '送信' }).hasAttribute('disabled')).toBe(false))
+    press('送信')
+  }
+  await say('やあ')
+  await screen.findByText('一つ目', { selector: 'p' })
+  await waitFor(() => expect(router.state.location.search).toEqual({ talk: 'talk_1' }))
+  expect(screen.getByText('一つ目', { selector: 'p' })).toBeTruthy()
+  await say('では')
+  await screen.findByText('二つ目', { selector: 'p' })
+  await waitFor(() => expect(bodies['POST /genai/talks/talk_1/runs']).toHaveLength(1))
+  expect(bodies['POST /genai/talks']).toMatchObject([{ run_id: 'run_1', place: 0 }])
+  expect(bodies['POST /genai/talks/talk_1/runs']).toMatchObject([{ run_id: 'run_2', place: 0 }])
+  expect(bodies['POST /inference']?.[1]).toMatchObject({ messages: [{}, {}, {}] })
+  press('新しい会話')
+  await screen.findByText('モデルにひと言、送ってみてください。')
+  expect(router.state.location.search).toEqual({})
+})
+
+test('a talk is opened again with what is kept of it and its settings, and goes on', async () => {
+  const turn = (id: string, asked: string | null, text: string | null, place = 0) => ({
+    id: `turn_${id}`,
+    asked,
+    answers: [{ ...item(id, { model: 'small', completed_at: '2026-11-20T09:00:01Z' }), place, text }],
+  })
+  const { bodies } = openHouse('/genai/playground?talk=talk_1', {
+    ...signedIn,
+    'GET /genai/talks': () => json({ items: [talk('talk_1'), talk('talk_2', { excerpt: null })], next_cursor: null }),
+    'GET /genai/talks/talk_1': () =>
+      json({ ...talk('talk_1'), turns: [turn('run_1', null, null), turn('run_2', 'やあ', 'はい')] }),
+    'GET /history/run_2': () =>
+      json({
+        ...item('run_2', { model: 'small' }),
+        messages: [{ role: 'system', text: '簡潔に', images: 0, tool_calls: [] }],
+        parameters: { max_tokens: 64 },
+        text: 'はい',
+        tool_calls: [],
+        finish_reason: 'stop',
+        timeline: [],
+        webhook: null,
+      }),
+    'POST /inference/quote': () => json({ input_tokens: 7, max_output_tokens: 1, cost_upper_bound_nano_usd: 1 }),
+    'POST /inference': () => json(item('run_3', { status: 'queued' }), 202),
+    'GET /inference/run_3/events': () => told('続き'),
+    'POST /genai/talks/talk_1/runs': () => problem(409, 'talk_full'),
+  })
+  await screen.findByText('はい', { selector: 'p' })
+  expect(screen.getByText('答えは残っていません。')).toBeTruthy()
+  expect(screen.getByText(/続きを聞くときモデルに伝わりません/)).toBeTruthy()
+  expect(await screen.findByRole('link', { name: /（本文は残っていません）/ })).toBeTruthy()
+  await waitFor(() => expect(screen.getByLabelText<HTMLTextAreaElement>('システムプロンプト').value).toBe('簡潔に'))
+  fireEvent.change(screen.getByLabelText('メッセージ'), { target: { value: '続けて' } })
+  await waitFor(() => expect(screen.getByRole('button', { name: '送信' }).hasAttribute('disabled')).toBe(false))
+  press('送信')
+  await screen.findByText('続き', { selector: 'p' })
+  expect(bodies['POST /inference']).toEqual([
+    {
+      model: 'small',
+      max_tokens: 64,
+      messages: [
+        { role: 'system', content: '簡潔に' },
+        { role: 'user', content: 'やあ' },
+        { role: 'assistant', content: 'はい' },
+        { role: 'user', content: '続けて' },
+      ],
+    },
+  ])
+  await screen.findByText(/この問答は履歴に入りませんでした.*talk_fullです/)
+})
+
+test('a talk is named and deleted, and the one that is shown makes room for a new one', async () => {
+  let items = [talk('talk_1'), talk('talk_2', { title: '別の話' })]
+  const { bodies, calls, router } = openHouse('/genai/playground?talk=talk_1', {
+    ...signedIn,
+    'GET /genai/talks': () => json({ items, next_cursor: null }),
+    'GET /genai/talks/talk_1': () => json({ ...talk('talk_1'), turns: [] }),
+    'PATCH /genai/talks/talk_1': () => {
+      items = [talk('talk_1', { title: '暖簾の話' }), talk('talk_2')]
+      return json(items[0])
+    },
+    'DELETE /genai/talks/talk_1': () => {
+      items = items.slice(1)
+      return new Response(null, { status: 204 })
+    },
+  })
+  await screen.findByRole('link', { name: /別の話/ })
+  press('「やあ」に名前を付ける')
+  fireEvent.change(screen.getByLabelText('名前'), { target: { value: ' 暖簾の話 ' } })
+  press('保存する')
+  await screen.findByRole('link', { name: /暖簾の話/ })
+  expect(bodies['PATCH /genai/talks/talk_1']).toEqual([{ title: '暖簾の話' }])
+  press('「暖簾の話」を消す')
+  expect(calls).not.toContain('DELETE /genai/talks/talk_1')
+  fireEvent.click(within(screen.getByRole('dialog')).getByRole('button', { name: '消す' }))
+  await waitFor(() => expect(screen.queryByRole('link', { name: /暖簾の話/ })).toBeNull())
+  await waitFor(() => expect(router.state.location.search).toEqual({}))
 })
 
 test('statistics show their totals, and the same in a table', async () => {

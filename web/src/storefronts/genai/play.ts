@@ -1,4 +1,5 @@
-import type { Ask, Said } from '../../api/genai'
+import type { Ask, HistoryEntry, Said } from '../../api/genai'
+import type { TalkAnswer, TalkDetail } from '../../api/talks'
 
 // What somebody has set, as typed: an empty field leaves the choice to the model.
 export interface Settings {
@@ -21,25 +22,28 @@ export interface Answer {
   error: unknown
   tokens: { input: number; output: number } | null
   costNano: number | null
+  // What it said is no longer kept.
+  gone: boolean
   startedAt: number
   endedAt: number | null
 }
 
 export interface Turn {
-  id: number
-  text: string
+  id: string
+  // Null where it is no longer kept.
+  text: string | null
   // One for each model that was asked, in the order of the columns.
   answers: Answer[]
 }
 
 export type PlayEvent =
-  | { type: 'asked'; id: number; text: string; models: readonly string[]; at: number }
-  | { type: 'accepted'; turn: number; column: number; runId: string }
-  | { type: 'grown'; turn: number; column: number; text: string }
-  | { type: 'refused'; turn: number; column: number; error: unknown; at: number }
+  | { type: 'asked'; id: string; text: string; models: readonly string[]; at: number }
+  | { type: 'accepted'; turn: string; column: number; runId: string }
+  | { type: 'grown'; turn: string; column: number; text: string }
+  | { type: 'refused'; turn: string; column: number; error: unknown; at: number }
   | {
       type: 'ended'
-      turn: number
+      turn: string
       column: number
       state: 'completed' | 'failed' | 'cancelled'
       reason: string | null
@@ -47,9 +51,8 @@ export type PlayEvent =
       costNano: number
       at: number
     }
-  | { type: 'emptied' }
 
-function answered(turns: readonly Turn[], turn: number, column: number, part: (before: Answer) => Partial<Answer>) {
+function answered(turns: readonly Turn[], turn: string, column: number, part: (before: Answer) => Partial<Answer>) {
   return turns.map((one) =>
     one.id === turn
       ? {
@@ -77,6 +80,7 @@ export function played(turns: readonly Turn[], event: PlayEvent): Turn[] {
             error: null,
             tokens: null,
             costNano: null,
+            gone: false,
             startedAt: event.at,
             endedAt: null,
           })),
@@ -100,8 +104,6 @@ export function played(turns: readonly Turn[], event: PlayEvent): Turn[] {
         costNano: event.costNano,
         endedAt: event.at,
       }))
-    case 'emptied':
-      return []
   }
 }
 
@@ -114,11 +116,84 @@ export function conversation(system: string, turns: readonly Turn[], column: num
   const said: Said[] = system.trim() === '' ? [] : [{ role: 'system', content: system.trim() }]
   for (const turn of turns) {
     const answer = turn.answers[column]
-    if (!answer || answer.text === '') continue
+    if (!answer || answer.text === '' || turn.text === null) continue
     said.push({ role: 'user', content: turn.text }, { role: 'assistant', content: answer.text })
   }
   if (next.trim() !== '') said.push({ role: 'user', content: next.trim() })
   return said
+}
+
+function answerOf(answer: TalkAnswer): Answer {
+  const { status, completed_at, created_at } = answer
+  const over = completed_at !== null
+  return {
+    model: answer.model,
+    runId: answer.id,
+    text: answer.text ?? '',
+    state: status === 'queued' || status === 'processing' ? 'streaming' : status,
+    reason: answer.error?.code ?? null,
+    error: null,
+    tokens: over ? { input: answer.tokens.input, output: answer.tokens.output } : null,
+    costNano: over ? answer.cost_nano_usd : null,
+    gone: over && answer.text === null,
+    startedAt: Date.parse(created_at),
+    endedAt: over ? Date.parse(completed_at) : null,
+  }
+}
+
+// One that was refused and never ran.
+const never: Answer = {
+  model: '—',
+  runId: null,
+  text: '',
+  state: 'failed',
+  reason: null,
+  error: null,
+  tokens: null,
+  costNano: null,
+  gone: false,
+  startedAt: 0,
+  endedAt: 0,
+}
+
+// A conversation as it was kept. Columns keep their places, and an answer under way is followed from its beginning.
+export function turnsOf({ turns }: TalkDetail): Turn[] {
+  return turns.map(({ id, asked, answers }) => {
+    const columns = Math.max(...answers.map(({ place }) => place)) + 1
+    const at = (place: number) => answers.find((answer) => answer.place === place)
+    return {
+      id,
+      text: asked,
+      answers: Array.from({ length: columns }, (_, place) => {
+        const answer = at(place)
+        return answer ? answerOf(answer) : never
+      }),
+    }
+  })
+}
+
+function typed(value: unknown): string {
+  return typeof value === 'number' || typeof value === 'string' ? String(value) : ''
+}
+
+// What was set when these were asked, one request for each column.
+export function settingsOf(entries: readonly HistoryEntry[]): Partial<Settings> {
+  const [first] = entries
+  if (first === undefined) return {}
+  const { messages, parameters } = first
+  const stop = parameters?.['stop']
+  return {
+    models: entries.map(({ model }) => model),
+    ...(messages === null ? {} : { system: messages.find(({ role }) => role === 'system')?.text ?? '' }),
+    ...(parameters === null
+      ? {}
+      : {
+          maxTokens: typed(parameters['max_tokens']),
+          temperature: typed(parameters['temperature']),
+          topP: typed(parameters['top_p']),
+          stop: Array.isArray(stop) ? stop.map(String).join('\n') : typed(stop),
+        }),
+  }
 }
 
 export type Fault = 'maxTokens' | 'temperature' | 'topP'

@@ -11,6 +11,7 @@ import {
   type HistoryFilter,
   type Span,
 } from '../../api/genai'
+import { getTalk, getTalks } from '../../api/talks'
 import { entryKey, historyKey } from './live'
 
 export const modelsQuery = queryOptions({ queryKey: ['genai', 'models'], queryFn: getModels, staleTime: 60_000 })
@@ -50,4 +51,22 @@ export function entryQuery(id: string) {
 
 export function statisticsQuery(by: Grouping, span: Span) {
   return queryOptions({ queryKey: ['genai', 'statistics', by, span], queryFn: () => getStatistics(by, span) })
+}
+
+export const talksQuery = infiniteQueryOptions({
+  queryKey: ['genai', 'talks'],
+  queryFn: ({ pageParam }) => getTalks(pageParam),
+  initialPageParam: null as string | null,
+  getNextPageParam: (page) => page.next_cursor,
+})
+
+// Read anew whenever it is opened; what happens to it afterwards is known where it is shown.
+export function talkQuery(id: string) {
+  return queryOptions({
+    queryKey: ['genai', 'talk', id],
+    queryFn: () => getTalk(id),
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: 0,
+    retry: false,
+  })
 }

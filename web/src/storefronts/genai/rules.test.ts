@@ -4,16 +4,16 @@ import { askAgain } from './again'
 import { item } from './fixtures'
 import { duration, percent, perMillion } from './format'
 import { belongs, withNews } from './live'
-import { askOf, conversation, emptySettings, faultsOf, played, type Turn, underWay } from './play'
+import { askOf, conversation, emptySettings, faultsOf, played, type Turn, turnsOf, underWay } from './play'
 import { readPresets, withPreset } from './presets'
 import { overall } from './StatusBoard'
 import { filterOf, requestsSearch } from './search'
 import { everyStep, spanFrom } from './spans'
 
 describe('a playground', () => {
-  const asked = (turns: readonly Turn[], id: number, text: string, models = ['a', 'b']) =>
+  const asked = (turns: readonly Turn[], id: string, text: string, models = ['a', 'b']) =>
     played(turns, { type: 'asked', id, text, models, at: 0 })
-  const ended = (turns: readonly Turn[], turn: number, column: number, text: string) =>
+  const ended = (turns: readonly Turn[], turn: string, column: number, text: string) =>
     played(played(turns, { type: 'grown', turn, column, text }), {
       type: 'ended',
       turn,
@@ -26,12 +26,12 @@ describe('a playground', () => {
     })
 
   test('tells each model only what that model has answered itself', () => {
-    let turns = asked([], 1, 'one')
-    turns = ended(turns, 1, 0, 'A1')
+    let turns = asked([], '1', 'one')
+    turns = ended(turns, '1', 0, 'A1')
     expect(underWay(turns)).toHaveLength(1)
-    turns = ended(turns, 1, 1, 'B1')
+    turns = ended(turns, '1', 1, 'B1')
     expect(underWay(turns)).toHaveLength(0)
-    turns = ended(asked(turns, 2, 'two', ['a']), 2, 0, 'A2')
+    turns = ended(asked(turns, '2', 'two', ['a']), '2', 0, 'A2')
     expect(conversation(' be brief ', turns, 0, 'three').map(({ content }) => content)).toEqual([
       'be brief',
       'one',
@@ -40,6 +40,35 @@ describe('a playground', () => {
       'A2',
       'three',
     ])
+    expect(conversation('', turns, 1, '').map(({ content }) => content)).toEqual(['one', 'B1'])
+  })
+
+  test('keeps the columns of what was kept, and tells no model of what is gone', () => {
+    const answer = (id: string, place: number, text: string | null) => ({
+      ...item(id, { model: id, completed_at: '2026-11-20T09:00:01Z' }),
+      place,
+      text,
+    })
+    const turns = turnsOf({
+      id: 'talk_1',
+      title: null,
+      excerpt: null,
+      model: 'a',
+      created_at: '',
+      updated_at: '',
+      turns: [
+        { id: '1', asked: 'one', answers: [answer('b', 1, 'B1')] },
+        { id: '2', asked: null, answers: [answer('b', 1, 'B2'), answer('a', 0, 'A2')] },
+        { id: '3', asked: 'three', answers: [answer('a', 0, 'A3'), answer('b', 1, null)] },
+      ],
+    })
+    expect(turns.map(({ answers }) => answers.map(({ text }) => text))).toEqual([
+      ['', 'B1'],
+      ['A2', 'B2'],
+      ['A3', ''],
+    ])
+    expect(turns[2]?.answers[1]?.gone).toBe(true)
+    expect(conversation('', turns, 0, '').map(({ content }) => content)).toEqual(['three', 'A3'])
     expect(conversation('', turns, 1, '').map(({ content }) => content)).toEqual(['one', 'B1'])
   })
 

@@ -57,6 +57,11 @@ export function statisticsSearch(search: Search): StatisticsSearch {
   return { span: isSpan(span) ? span : undefined, by: groupings.find((one) => one === by) }
 }
 
-export function playSearch(search: Search): { model?: string | undefined } {
-  return { model: word(search['model']) }
+export interface PlaySearch {
+  model?: string | undefined
+  talk?: string | undefined
+}
+
+export function playSearch(search: Search): PlaySearch {
+  return { model: word(search['model']), talk: word(search['talk'], 60) }
 }

@@ -113,6 +113,41 @@ pub(super) async fn list(
     Ok(rows.into_iter().map(Listed::from).collect())
 }
 
+/// What was asked last and what was answered, whole.
+type Texts = (Option<String>, Option<String>);
+
+pub(super) async fn texts(
+    conn: &mut PgConnection,
+    storefront: &str,
+    ids: &[RunId],
+) -> sqlx::Result<Vec<(Listed, Texts)>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query_as!(
+        ListedRow,
+        r#"select r.id as "id: RunId", r.state as "state: State", r.reason, r.route, r.model, r.door, r.created_at, r.started_at,
+                  r.ended_at, r.tokens_in, r.tokens_out, r.tokens_cached, r.cost_nano_usd, r.is_cached, r.is_stored,
+                  r.text_gone_at, r.tags, r.last_event, r.key_id as "key_id: KeyId",
+                  jsonb_path_query_array(t.request, '$.messages[*] ? (@.role == "user").text') ->> -1 as asked,
+                  case when r.ended_at is not null and r.text_gone_at is null then r.output end as answered
+           from gateway.run r left join gateway.run_text t on t.run_id = r.id
+           where r.tenant_id = (select auth.tenant_id()) and r.storefront = $1 and r.id = any($2)"#,
+        storefront,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    let cut = |text: &Option<String>| text.as_ref().map(|text| text.chars().take(200).collect());
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let texts = (row.asked.clone(), row.answered.clone());
+            let (asked, answered) = (cut(&row.asked), cut(&row.answered));
+            let row = ListedRow { asked, answered, ..row };
+            (Listed::from(row), texts)
+        })
+        .collect())
+}
+
 /// The runs that began since, and those of `open`.
 pub(super) async fn changing(
     conn: &mut PgConnection,
