@@ -30,7 +30,10 @@ create table genai.talk_run (
     constraint talk_run_place_known check (place in (0, 1))
 );
 
-call auth.protect('genai.talk', 'tenant_id = (select auth.tenant_id()) and user_id is not distinct from (select auth.uid())');
+call auth.protect('genai.talk', 'tenant_id = (select auth.tenant_id())');
+-- and of those, each person's own alone
+create policy person on genai.talk as restrictive to authenticated
+    using (user_id is not distinct from (select auth.uid())) with check (user_id is not distinct from (select auth.uid()));
 call auth.protect('genai.talk_run', 'tenant_id = (select auth.tenant_id())');
 grant select, insert, delete on genai.talk, genai.talk_run to authenticated, service_role;
 grant update (title, updated_at) on genai.talk to authenticated, service_role;

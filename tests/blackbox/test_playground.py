@@ -151,5 +151,6 @@ def test_talks_are_each_persons_own(developer, shop):
     # a key of the same tenant has a list of its own
     by_key = httpx.get(f"{shop.account}/genai/talks", headers=developer.headers)
     assert by_key.status_code == 200 and by_key.json()["items"] == []
+    assert httpx.get(f"{shop.account}/genai/talks/{id}", headers=developer.headers).status_code == 404
     assert [talk["id"] for talk in owner.page("/genai/talks")["items"]] == [id]
     assert [talk["id"] for talk in owner.page("/account/export")["genai"]] == [id]

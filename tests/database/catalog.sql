@@ -27,6 +27,7 @@ select is_empty($$
 select is_empty($$
     select t.name, p.polname from our_table t join pg_attribute a on a.attrelid = t.oid join pg_policy p on p.polrelid = t.oid
     where a.attname = 'tenant_id' and not a.attisdropped
+      and p.polpermissive -- what restricts can only take away
       and p.polroles && array(select oid from application_role where rolname = 'authenticated')
       and (pg_get_expr(p.polqual, p.polrelid) is distinct from '(tenant_id = ( SELECT auth.tenant_id() AS tenant_id))'
         or pg_get_expr(p.polwithcheck, p.polrelid) is distinct from '(tenant_id = ( SELECT auth.tenant_id() AS tenant_id))') $$,
