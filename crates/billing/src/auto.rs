@@ -1,9 +1,8 @@
 //! Units that are bought by themselves when few are left, with the card that is kept. Off until somebody who may pay agrees
 //! to what is shown; ended by the first payment that fails.
 
-mod buy;
 pub(crate) mod http;
-mod store;
+pub(crate) mod store;
 mod words;
 
 use chrono::{DateTime, Duration, Utc};
@@ -22,7 +21,6 @@ use crate::{
     topup::{self, OrderTopUp},
 };
 
-pub use buy::top_up_due;
 pub(crate) use store::paid;
 
 /// How long what was shown may be agreed to.
@@ -41,7 +39,7 @@ pub(crate) enum Stopped {
 }
 
 impl Stopped {
-    const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Off => "off",
             Self::PaymentFailed => "payment_failed",
@@ -49,7 +47,7 @@ impl Stopped {
         }
     }
 
-    fn read(text: &str) -> Self {
+    pub(crate) fn read(text: &str) -> Self {
         match text {
             "payment_failed" => Self::PaymentFailed,
             "not_sold" => Self::NotSold,
@@ -100,20 +98,20 @@ pub(crate) struct AutoTopUp {
 
 /// A rule as it is kept.
 #[derive(Clone, Debug)]
-struct Rule {
-    tenant: TenantId,
-    storefront: String,
-    version: TopUpVersionId,
-    unit: String,
-    threshold: i64,
-    monthly_yen: i64,
-    agreed_by: UserId,
-    agreed_at: DateTime<Utc>,
-    stopped: Option<String>,
+pub(crate) struct Rule {
+    pub(crate) tenant: TenantId,
+    pub(crate) storefront: String,
+    pub(crate) version: TopUpVersionId,
+    pub(crate) unit: String,
+    pub(crate) threshold: i64,
+    pub(crate) monthly_yen: i64,
+    pub(crate) agreed_by: UserId,
+    pub(crate) agreed_at: DateTime<Utc>,
+    pub(crate) stopped: Option<String>,
 }
 
 impl Rule {
-    const fn principal(&self) -> Principal {
+    pub(crate) const fn principal(&self) -> Principal {
         Principal::user(self.tenant, self.agreed_by)
     }
 }
@@ -178,7 +176,7 @@ async fn place(
     Ok(order)
 }
 
-fn shown<T: Serialize>(order: &T) -> Result<Value, Error> {
+pub(crate) fn shown<T: Serialize>(order: &T) -> Result<Value, Error> {
     serde_json::to_value(order)
         .map_err(|error| kernel::Fault::internal("an order can't be written", error).into())
 }
@@ -298,7 +296,7 @@ async fn list(room: &Billing, by: Principal) -> Result<Vec<AutoTopUp>, Error> {
 }
 
 /// The card that a customer left to be charged while nobody is there: the one that its invoices are paid with, or any.
-async fn card(shop: &Shop, customer: &str) -> Result<Option<String>, Error> {
+pub(crate) async fn card(shop: &Shop, customer: &str) -> Result<Option<String>, Error> {
     let path = format!("/v1/customers/{customer}");
     let known: Value = shop.stripe.get(&path, &[]).await?;
     let usual = known.pointer("/invoice_settings/default_payment_method");
@@ -314,7 +312,7 @@ async fn card(shop: &Shop, customer: &str) -> Result<Option<String>, Error> {
     Ok(first.and_then(Value::as_str).map(str::to_owned))
 }
 
-async fn begin(room: &Billing) -> sqlx::Result<db::Tx> {
+pub(crate) async fn begin(room: &Billing) -> sqlx::Result<db::Tx> {
     let scope = Scope::House("what is bought by itself");
     room.cx.db.begin(scope).await
 }

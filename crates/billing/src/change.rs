@@ -1,9 +1,12 @@
+pub(crate) mod http;
+
 use identity::{AuditAction, Caller, RequestMeta};
 use serde_json::{Value, json};
 
 use crate::{
     Billing, Error, Shop, SubscriptionView, auto, customer,
     order::{self, Fresh, Kind, OrderId},
+    reading,
     stripe::StripeError,
     subscription::{self, Row},
 };
@@ -40,7 +43,7 @@ pub(crate) async fn change(
             .record(&mut tx, &room.cx, meta, by)
             .await?;
         tx.commit().await?;
-        subscription::read_again(room, shop, subscription).await?;
+        reading::subscription(room, shop, subscription).await?;
     }
     subscription::view(room, by, subscription).await
 }
@@ -124,7 +127,7 @@ pub(crate) async fn set_ending(
             .record(&mut tx, &room.cx, meta, caller.principal)
             .await?;
         tx.commit().await?;
-        subscription::read_again(room, shop, subscription).await?;
+        reading::subscription(room, shop, subscription).await?;
     }
     subscription::view(room, caller.principal, subscription).await
 }
@@ -176,7 +179,7 @@ pub async fn see_off(room: &Billing, tenant: identity::TenantId) -> Result<(), E
             Err(error) if !error.is_missing() => return Err(error.into()),
             _ => {}
         }
-        subscription::read_again(room, shop, &row.id).await?;
+        reading::subscription(room, shop, &row.id).await?;
         tracing::info!(subscription = row.id, "ended, since its tenant leaves");
     }
     Ok(())

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    Billing, Error, SubscriptionView, auto, checkout, event, operate,
+    Billing, Error, SubscriptionView, auto, change, checkout, event, operate,
     order::{self, OrderId},
     points, portal, receipt, referral, subscription, topup,
 };
@@ -28,6 +28,7 @@ pub fn router() -> OpenApiRouter<Billing> {
         .routes(routes!(start_portal))
         .routes(routes!(list_subscriptions))
         .merge(order::http::router())
+        .merge(change::http::router())
         .merge(topup::http::router())
         .merge(auto::http::router())
         .merge(receipt::http::router())
@@ -66,25 +67,9 @@ impl Check for StartCheckout {
             );
         } else {
             let storefront = self.storefront.as_deref().unwrap_or_default();
-            check_wish(errors, storefront, self.plan.as_deref().unwrap_or_default());
+            order::http::check_wish(errors, storefront, self.plan.as_deref().unwrap_or_default());
         }
     }
-}
-
-/// Whether a storefront and a plan could be names.
-pub(crate) fn check_wish(errors: &mut FieldErrors, storefront: &str, plan: &str) {
-    errors.require(
-        (1..=30).contains(&storefront.len()),
-        "/storefront",
-        "length",
-        Text::new("お店を指定してください。", "Please name a storefront."),
-    );
-    errors.require(
-        (1..=30).contains(&plan.len()),
-        "/plan",
-        "length",
-        Text::new("プランを指定してください。", "Please name a plan."),
-    );
 }
 
 /// Where to go on.

@@ -10,9 +10,11 @@
 //! events come how often in which order, the end is what Stripe said last.
 
 mod auto;
+mod buyer;
 mod change;
 mod checkout;
 mod customer;
+mod earning;
 mod error;
 mod event;
 mod export;
@@ -25,6 +27,8 @@ mod order;
 mod payment;
 mod points;
 mod portal;
+mod process;
+mod reading;
 mod receipt;
 mod reconcile;
 mod referral;
@@ -42,18 +46,20 @@ use identity::Identity;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Notify;
 
-pub use auto::top_up_due;
+pub use buyer::top_up_due;
 pub use change::{pays, see_off};
 pub use checkout::{CheckoutId, Wish, start as start_checkout};
+pub use earning::settle_rewards;
 pub use error::Error;
-pub use event::{DeadEvent, arrived, list_dead, process_due, replay};
+pub use event::{DeadEvent, arrived, list_dead, replay};
 pub use export::{Export, export};
 pub use figures::{Takings, takings};
 pub use http::router;
 pub use money::{Currency, Money};
 pub use order::OrderId;
-pub use payment::{PaymentId, mend_debts, refund_ends, settle_rewards};
+pub use payment::{PaymentId, mend_debts, refund_ends};
 pub use points::{RedemptionId, earn};
+pub use process::process_due;
 pub use receipt::{Issuer, ReceiptId};
 pub use reconcile::{Repair, Report, reconcile};
 pub use referral::ReferralId;

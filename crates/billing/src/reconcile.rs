@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     Billing, Error, Shop, event,
-    event::Outcome,
+    reading::{self, Outcome},
     stripe::{Event, List, Subscription},
     subscription,
 };
@@ -121,7 +121,7 @@ async fn repair(
             && ours.period_end == said.period_end()
             && ours.cancel_at == said.cancel_at()
     });
-    if same || subscription::read_again(room, shop, &said.id).await? != Outcome::Done {
+    if same || reading::subscription(room, shop, &said.id).await? != Outcome::Done {
         return Ok(());
     }
     report.repaired.push(Repair {

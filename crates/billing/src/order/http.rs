@@ -1,19 +1,15 @@
-use api::{Check, Created, FieldErrors, Okay, Refusals, ValidJson};
-use axum::extract::{Path, State};
+use api::{Check, Created, FieldErrors, Refusals, ValidJson};
+use axum::extract::State;
 use identity::{Granted, RequestMeta, may};
 use kernel::Text;
 use serde::Deserialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Order, OrderId};
-use crate::{Billing, Error, SubscriptionView, change};
+use super::Order;
+use crate::{Billing, Error};
 
 pub(crate) fn router() -> OpenApiRouter<Billing> {
-    OpenApiRouter::new()
-        .routes(routes!(place_order))
-        .routes(routes!(change_subscription))
-        .routes(routes!(cancel_subscription))
-        .routes(routes!(resume_subscription))
+    OpenApiRouter::new().routes(routes!(place_order))
 }
 
 /// What to order. What it costs is not the caller's to say.
@@ -30,8 +26,24 @@ struct PlaceOrder {
 
 impl Check for PlaceOrder {
     fn check(&self, errors: &mut FieldErrors) {
-        crate::http::check_wish(errors, &self.storefront, &self.plan);
+        check_wish(errors, &self.storefront, &self.plan);
     }
+}
+
+/// Whether a storefront and a plan could be names.
+pub(crate) fn check_wish(errors: &mut FieldErrors, storefront: &str, plan: &str) {
+    errors.require(
+        (1..=30).contains(&storefront.len()),
+        "/storefront",
+        "length",
+        Text::new("お店を指定してください。", "Please name a storefront."),
+    );
+    errors.require(
+        (1..=30).contains(&plan.len()),
+        "/plan",
+        "length",
+        Text::new("プランを指定してください。", "Please name a plan."),
+    );
 }
 
 /// Shows what one is about to order, for a final confirmation, and keeps it as it is shown. Nothing is ordered by this.
@@ -46,67 +58,4 @@ async fn place_order(
 ) -> Result<Created<Order>, Error> {
     let order = super::place(&room, &caller, &meta, &body.storefront, &body.plan).await?;
     Ok(Created(order))
-}
-
-/// The order that one agrees to.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-struct Agreed {
-    #[schema(value_type = String)]
-    order: OrderId,
-}
-
-impl Check for Agreed {
-    fn check(&self, errors: &mut FieldErrors) {
-        // what can't be read as an id was refused before
-        errors.require(
-            !self.order.0.is_nil(),
-            "/order",
-            "id",
-            Text::new("注文を指定してください。", "Please name an order."),
-        );
-    }
-}
-
-/// Changes the plan of a subscription as the order says: a dearer one at once, a cheaper one with the next period.
-#[utoipa::path(post, path = "/billing/subscriptions/{subscription}/change", operation_id = "change_subscription", tag = "billing",
-    params(("subscription" = String, Path)), request_body = Agreed, security(("session" = []), ("access_token" = [])),
-    responses((status = 200, body = SubscriptionView), Refusals))]
-async fn change_subscription(
-    State(room): State<Billing>,
-    caller: Granted<may::BillingManage>,
-    meta: RequestMeta,
-    Path(subscription): Path<String>,
-    ValidJson(body): ValidJson<Agreed>,
-) -> Result<Okay<SubscriptionView>, Error> {
-    let view = change::change(&room, &caller, &meta, &subscription, body.order).await?;
-    Ok(Okay(view))
-}
-
-/// Tells a subscription to end with its period.
-#[utoipa::path(post, path = "/billing/subscriptions/{subscription}/cancel", operation_id = "cancel_subscription", tag = "billing",
-    params(("subscription" = String, Path)), security(("session" = []), ("access_token" = [])),
-    responses((status = 200, body = SubscriptionView), Refusals))]
-async fn cancel_subscription(
-    State(room): State<Billing>,
-    caller: Granted<may::BillingManage>,
-    meta: RequestMeta,
-    Path(subscription): Path<String>,
-) -> Result<Okay<SubscriptionView>, Error> {
-    let view = change::set_ending(&room, &caller, &meta, &subscription, true).await?;
-    Ok(Okay(view))
-}
-
-/// Lets a subscription go on that was told to end.
-#[utoipa::path(post, path = "/billing/subscriptions/{subscription}/resume", operation_id = "resume_subscription", tag = "billing",
-    params(("subscription" = String, Path)), security(("session" = []), ("access_token" = [])),
-    responses((status = 200, body = SubscriptionView), Refusals))]
-async fn resume_subscription(
-    State(room): State<Billing>,
-    caller: Granted<may::BillingManage>,
-    meta: RequestMeta,
-    Path(subscription): Path<String>,
-) -> Result<Okay<SubscriptionView>, Error> {
-    let view = change::set_ending(&room, &caller, &meta, &subscription, false).await?;
-    Ok(Okay(view))
 }

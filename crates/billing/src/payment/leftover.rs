@@ -72,7 +72,7 @@ async fn take_left(
 }
 
 /// The lot that an invoice's line granted.
-pub(super) fn lot_of(tenant: TenantId, invoice: &str, unit: &str) -> LotId {
+pub(crate) fn lot_of(tenant: TenantId, invoice: &str, unit: &str) -> LotId {
     let name = format!("invoice:{invoice}:{unit}");
     LotId(Uuid::new_v5(&tenant.0, name.as_bytes()))
 }

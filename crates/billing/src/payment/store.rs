@@ -7,7 +7,7 @@ use super::{Granted, New, PaymentId, Row, leftover::Due};
 use crate::order::OrderId;
 
 /// False when the invoice was written down before, or another one for the same order.
-pub(super) async fn insert(conn: &mut PgConnection, new: &New<'_>) -> sqlx::Result<bool> {
+pub(crate) async fn insert(conn: &mut PgConnection, new: &New<'_>) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "insert into billing.payment (id, tenant_id, livemode, invoice, payment_intent, subscription, amount, currency,
              paid_at, recorded_at, order_id, rewards_due)
@@ -30,7 +30,7 @@ pub(super) async fn insert(conn: &mut PgConnection, new: &New<'_>) -> sqlx::Resu
     Ok(done.rows_affected() == 1)
 }
 
-pub(super) async fn insert_grant(
+pub(crate) async fn insert_grant(
     conn: &mut PgConnection,
     payment: PaymentId,
     lot: LotId,
@@ -53,7 +53,7 @@ pub(super) async fn insert_grant(
 }
 
 /// The payment of an invoice, for one transaction at a time.
-pub(super) async fn lock(conn: &mut PgConnection, invoice: &str) -> sqlx::Result<Option<Row>> {
+pub(crate) async fn lock(conn: &mut PgConnection, invoice: &str) -> sqlx::Result<Option<Row>> {
     sqlx::query_as!(
         Row,
         r#"select id as "id: PaymentId", tenant_id as "tenant: TenantId", amount, currency, refunded, dispute, reading
@@ -64,7 +64,7 @@ pub(super) async fn lock(conn: &mut PgConnection, invoice: &str) -> sqlx::Result
     .await
 }
 
-pub(super) async fn given_back(conn: &mut PgConnection, row: &Row) -> sqlx::Result<()> {
+pub(crate) async fn given_back(conn: &mut PgConnection, row: &Row) -> sqlx::Result<()> {
     sqlx::query!(
         "update billing.payment set refunded = $2, dispute = $3, reading = $4 where id = $1",
         row.id as PaymentId,
@@ -143,7 +143,7 @@ pub(super) async fn watched(conn: &mut PgConnection, most: i64) -> sqlx::Result<
 }
 
 /// Invoices whose rewards are to be posted, the oldest first.
-pub(super) async fn rewards_due(conn: &mut PgConnection, most: i64) -> sqlx::Result<Vec<String>> {
+pub(crate) async fn rewards_due(conn: &mut PgConnection, most: i64) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar!(
         "select invoice from billing.payment where rewards_due order by recorded_at limit $1",
         most,
@@ -153,7 +153,7 @@ pub(super) async fn rewards_due(conn: &mut PgConnection, most: i64) -> sqlx::Res
 }
 
 /// False when they were posted before.
-pub(super) async fn take_rewards(conn: &mut PgConnection, id: PaymentId) -> sqlx::Result<bool> {
+pub(crate) async fn take_rewards(conn: &mut PgConnection, id: PaymentId) -> sqlx::Result<bool> {
     let done = sqlx::query!(
         "update billing.payment set rewards_due = false where id = $1 and rewards_due",
         id as PaymentId,

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 
 use super::Row;
 
-pub(super) async fn next_reading(conn: &mut PgConnection) -> sqlx::Result<i64> {
+pub(crate) async fn next_reading(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(r#"select nextval('billing.reading') as "reading!""#)
         .fetch_one(conn)
         .await
@@ -33,7 +33,7 @@ pub(crate) async fn find(conn: &mut PgConnection, id: &str) -> sqlx::Result<Opti
     .await
 }
 
-pub(super) async fn of_storefront(
+pub(crate) async fn of_storefront(
     conn: &mut PgConnection,
     tenant: TenantId,
     storefront: &str,
@@ -65,7 +65,7 @@ pub(crate) async fn of_tenant(conn: &mut PgConnection, tenant: TenantId) -> sqlx
 }
 
 /// Writes what was read, unless something younger stands there.
-pub(super) async fn upsert(conn: &mut PgConnection, row: &Row) -> sqlx::Result<()> {
+pub(crate) async fn upsert(conn: &mut PgConnection, row: &Row) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into billing.subscription as s (id, tenant_id, livemode, storefront, plan_version_id, price, status,
              period_start, period_end, cancel_at, owed_since, ended_at, created_at, reading,

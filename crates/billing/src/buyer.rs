@@ -1,3 +1,7 @@
+//! What tenants agreed to have bought by itself is ordered and paid.
+
+mod store;
+
 use chrono::{DateTime, Duration, Utc};
 use entitlement::TopUp;
 use identity::{AuditAction, RequestMeta, TenantId};
@@ -6,12 +10,12 @@ use mail::{Letter, Template};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Rule, Stopped, begin, card, shown, store};
 use crate::{
-    Billing, Error, Shop, customer,
-    event::Outcome,
+    Billing, Error, Shop,
+    auto::{Rule, Stopped, begin, card, shown, store as rules},
+    customer,
     order::OrderId,
-    payment,
+    reading::{self, Outcome},
     stripe::StripeError,
     topup::{self, TopUpOrder},
 };
@@ -108,7 +112,7 @@ async fn order(room: &Billing, shop: &Shop, rule: &Rule) -> Result<bool, Error> 
     let topup = entitlement::topup_version(&mut tx, rule.version).await?;
     let topup = topup.ok_or(Error::NoTopUp)?;
     let (month, _) = entitlement::running_month(&mut tx, cx, rule.tenant).await?;
-    let spent = store::spent(&mut tx, rule.tenant, &rule.storefront, month).await?;
+    let spent = rules::spent(&mut tx, rule.tenant, &rule.storefront, month).await?;
     let price = topup.terms.price_yen.0;
     tx.commit().await?;
     if spent + price > rule.monthly_yen {
@@ -134,7 +138,7 @@ async fn order(room: &Billing, shop: &Shop, rule: &Rule) -> Result<bool, Error> 
         now,
         now + Duration::milliseconds(1),
     );
-    let kept = store::Shown {
+    let kept = rules::Shown {
         id: order.id,
         tenant: rule.tenant,
         livemode: shop.livemode,
@@ -147,12 +151,12 @@ async fn order(room: &Billing, shop: &Shop, rule: &Rule) -> Result<bool, Error> 
         expires_at: order.expires_at,
     };
     let mut tx = begin(room).await?;
-    store::insert_shown(&mut tx, &kept).await?;
+    rules::insert_shown(&mut tx, &kept).await?;
     // dropped transactions leave nothing behind
     if !store::insert(&mut tx, &kept, price).await?
         || !store::is_on(&mut tx, rule, shop.livemode).await?
         || !is_short(&mut tx, room, rule).await?
-        || store::spent(&mut tx, rule.tenant, &rule.storefront, month).await? > rule.monthly_yen
+        || rules::spent(&mut tx, rule.tenant, &rule.storefront, month).await? > rule.monthly_yen
     {
         return Ok(false);
     }
@@ -208,7 +212,7 @@ async fn pay(room: &Billing, shop: &Shop, order: &Open) -> Result<(), Error> {
         .post(&format!("{path}/pay"), &form, &key("pay"))
         .await?;
     // the event says so as well, whichever comes first
-    payment::read_invoice(room, shop, &invoice.id).await?;
+    reading::invoice(room, shop, &invoice.id).await?;
     Ok(())
 }
 
@@ -232,7 +236,7 @@ async fn fail(room: &Billing, shop: &Shop, order: &Open, why: Stopped) -> Result
             Err(error) if error.may_pass() => return Err(error.into()),
             _ => {}
         }
-        if payment::read_invoice(room, shop, &invoice).await? == Outcome::Done
+        if reading::invoice(room, shop, &invoice).await? == Outcome::Done
             && !is_open(room, order).await?
         {
             return Ok(());
@@ -262,7 +266,7 @@ async fn stop(
     why: Stopped,
 ) -> Result<(), Error> {
     let cx = &room.cx;
-    if !store::stop(conn, tenant, storefront, shop.livemode, why).await? {
+    if !rules::stop(conn, tenant, storefront, shop.livemode, why).await? {
         return Ok(());
     }
     AuditAction::new("billing.auto_topup.stopped", storefront)

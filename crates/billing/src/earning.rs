@@ -1,8 +1,11 @@
 use db::Scope;
 use entitlement::Occasion;
 
-use super::{Row, begin, store, take_units};
-use crate::{Billing, Error, referral, reward};
+use crate::{
+    Billing, Error,
+    payment::{Row, begin, store, take_units},
+    referral, reward,
+};
 
 /// Posts what payments earn: points, and the rewards of the invitation that a first payment fulfils; at most `most`
 /// payments. Returns how many. Each is posted once, by whichever node comes first.
