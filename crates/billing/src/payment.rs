@@ -22,7 +22,6 @@ kernel::id!(
 
 /// How long units that were set aside may take to come back; nothing is held for longer.
 const WATCHED: Duration = Duration::hours(1);
-
 /// What units live at least that were taken for a dispute and are given again.
 const AGAIN: Duration = Duration::days(30);
 

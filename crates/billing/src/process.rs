@@ -20,10 +20,8 @@ use crate::{
 
 /// A node that works longer than this on one event is dead, and another takes it.
 const LEASE: Duration = Duration::seconds(90);
-
 /// So a node gives up before.
 const PATIENCE: Wait = Wait::from_secs(75);
-
 /// What an event waits after its first failed try, its second, and so on; after one more it is dead.
 const WAITS: [Duration; 7] = [
     Duration::seconds(2),
@@ -36,7 +34,6 @@ const WAITS: [Duration; 7] = [
 ];
 
 const TRIES: i32 = 8;
-
 /// How many events a node works on at once.
 const AT_ONCE: i64 = 8;
 

@@ -6,7 +6,7 @@ use identity::TenantId;
 use ledger::{Drift, HoldId, NewHold};
 use sqlx::PgConnection;
 
-use crate::{Error, grant, lease::LeaseId};
+use crate::{Error, error::unexpected, lease::LeaseId};
 
 kernel::id!(
     /// Units that a process has set aside for many pieces of work: one hold of the ledger.
@@ -62,7 +62,7 @@ pub(crate) async fn open(
     let held = match ledger::hold_some(conn, cx, &new, wish.least).await {
         Ok(held) => held,
         Err(ledger::Error::Insufficient { .. }) => return Ok(None),
-        Err(error) => return Err(grant::unexpected(error)),
+        Err(error) => return Err(unexpected(error)),
     };
     let block = Block {
         id,
@@ -111,7 +111,7 @@ pub(crate) async fn close(
     } else {
         ledger::release(conn, cx, HoldId(id.0)).await
     };
-    ended.map_err(grant::unexpected)?;
+    ended.map_err(unexpected)?;
     store::close(conn, id, used, now).await?;
     if under_way == 0 {
         return Ok(Closed::Whole);

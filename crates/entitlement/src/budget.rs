@@ -11,7 +11,14 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::PgConnection;
 
-use crate::{Entitlement, Error, Every, grant, lease, plan};
+use crate::{
+    Entitlement, Error, Every, lease,
+    limit::Limit,
+    period,
+    unit::{cost_of, dollars, is_cost, storefront_of},
+};
+
+pub(crate) use store::stopped;
 
 /// How long it is known of what people were told, beyond the month.
 const KEPT: Duration = Duration::days(30);
@@ -57,44 +64,12 @@ struct Kept {
     is_own: bool,
 }
 
-/// A limit of the month: the tenant's own or the house's, whichever is stricter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limit {
-    pub(crate) monthly: i64,
-    /// Whether the tenant can't raise it.
-    pub(crate) by_house: bool,
-}
-
-impl Limit {
-    fn strictest(own: Option<i64>, cap: Option<i64>) -> Option<Self> {
-        let by_house = cap.is_some_and(|cap| own.is_none_or(|own| cap <= own));
-        let monthly = if by_house { cap } else { own };
-        monthly.map(|monthly| Self { monthly, by_house })
-    }
-}
-
 /// What a budget leaves to be set aside.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Left {
     pub(crate) units: i64,
     pub(crate) limit: Limit,
     pub(crate) resets_at: DateTime<Utc>,
-}
-
-/// The storefront that a unit belongs to, by its name.
-pub(crate) fn storefront_of(unit: &str) -> &str {
-    unit.split_once('.')
-        .map_or(unit, |(storefront, _)| storefront)
-}
-
-/// The name under which what a storefront's models cost is limited.
-pub(crate) fn cost_of(storefront: &str) -> String {
-    format!("{storefront}.cost")
-}
-
-/// Whether the unit is a storefront's cost, in billionths of a US dollar, and nothing that is granted.
-pub(crate) fn is_cost(unit: &str) -> bool {
-    unit.split_once('.').is_some_and(|(_, what)| what == "cost")
 }
 
 /// Whether a tenant has a limit of what its work at a storefront may cost in a month.
@@ -120,16 +95,6 @@ pub(crate) async fn cost_limit(
     }))
 }
 
-pub(crate) use store::stopped;
-
-/// An amount of billionths of a US dollar in words, exact and without needless digits.
-pub(crate) fn dollars(nano: i64) -> String {
-    let (whole, part) = (nano / 1_000_000_000, nano % 1_000_000_000);
-    let part = format!("{part:09}");
-    let digits = part.trim_end_matches('0').len().max(2);
-    format!("${whole}.{}", part.get(..digits).unwrap_or(&part))
-}
-
 /// How much of a unit the tenant's own budget, or the house's cap, still lets be set aside this month; none without one. Counted
 /// are whole blocks as long as they are open, so what is admitted from them never comes to more; one from before midnight is the
 /// last month's.
@@ -143,7 +108,7 @@ pub(crate) async fn left(
     let Some(limit) = Limit::strictest(own, cap) else {
         return Ok(None);
     };
-    let month = grant::running(conn, cx, tenant, Every::Month).await?;
+    let month = period::running(conn, cx, tenant, Every::Month).await?;
     let taken = store::taken(conn, tenant, unit, month.start).await?;
     Ok(Some(Left {
         units: limit.monthly - taken,
@@ -174,12 +139,12 @@ pub(crate) async fn used(
     tenant: TenantId,
     unit: &str,
 ) -> Result<i64, Error> {
-    let month = grant::running(conn, cx, tenant, Every::Month).await?;
+    let month = period::running(conn, cx, tenant, Every::Month).await?;
     Ok(used_since(conn, tenant, unit, month.start).await?)
 }
 
 async fn view(conn: &mut PgConnection, cx: &Ctx, kept: Kept) -> Result<Budget, Error> {
-    let month = grant::running(conn, cx, kept.tenant, Every::Month).await?;
+    let month = period::running(conn, cx, kept.tenant, Every::Month).await?;
     let used = used_since(conn, kept.tenant, &kept.unit, month.start).await?;
     Ok(Budget {
         unit: kept.unit,
@@ -246,7 +211,7 @@ pub(crate) async fn set(
         }
     };
     action.record(&mut tx, cx, meta, by).await?;
-    plan::changed(&mut tx, by.tenant, storefront).await?;
+    lease::changed(&mut tx, by.tenant, storefront).await?;
     tx.commit().await?;
     Ok(after)
 }
@@ -445,18 +410,6 @@ mod tests {
         ] {
             let found = Limit::strictest(own, cap).map(|limit| (limit.monthly, limit.by_house));
             assert_eq!(found, limit, "{own:?} {cap:?}");
-        }
-    }
-
-    #[test]
-    fn dollars_are_exact() {
-        for (nano, words) in [
-            (0, "$0.00"),
-            (1, "$0.000000001"),
-            (1_500_000_000, "$1.50"),
-            (12_345_678_900, "$12.3456789"),
-        ] {
-            assert_eq!(dollars(nano), words);
         }
     }
 }

@@ -10,9 +10,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    Entitlement, Error, Giver,
-    budget::{self, storefront_of},
-    lease, plan,
+    Entitlement, Error, Giver, budget, lease,
+    unit::{is_unit, storefront_of},
 };
 
 /// The most that a tenant may use of a unit in a month, by the house.
@@ -54,7 +53,7 @@ pub async fn set_cap(
     (tenant, unit): (TenantId, &str),
     monthly: Option<i64>,
 ) -> Result<Option<Cap>, Error> {
-    if !plan::is_unit(unit) || monthly.is_some_and(|most| most < 0) {
+    if !is_unit(unit) || monthly.is_some_and(|most| most < 0) {
         return Err(Error::NoBudget);
     }
     let (cx, storefront) = (&room.cx, storefront_of(unit));
@@ -91,7 +90,7 @@ pub async fn set_cap(
     action
         .record_as(&mut tx, cx, by.meta, Some(tenant), &actor)
         .await?;
-    plan::changed(&mut tx, tenant, storefront).await?;
+    lease::changed(&mut tx, tenant, storefront).await?;
     tx.commit().await?;
     Ok(after)
 }

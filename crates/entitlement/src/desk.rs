@@ -1,5 +1,6 @@
 mod acquire;
 mod keeper;
+mod store;
 
 use std::{
     collections::HashMap,
@@ -13,26 +14,32 @@ use std::{
 use api::{SuggestedTopUp, Suggestion};
 use chrono::{DateTime, Utc};
 use identity::{Principal, TenantId};
+use sqlx::PgConnection;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    Entitlement, Error, Reservation, ReservationId, Work,
+    Entitlement, Error, ReservationId, Work,
     block::BlockId,
-    budget::Limit,
-    lease::{Back, Holding, LeaseId, Load, Taken},
-    plan::Limits,
-    rate::InUse,
-    reservation::Leaving,
+    holding::{Back, Holding, Taken},
+    lease::{LeaseId, Load},
+    limit::{InUse, Limit, Limits},
+    standing::Standing,
 };
 
 pub(crate) use keeper::close;
 
-/// What processes tell each other on: the tenant whose leases are wanted back, or whose plan has changed.
-pub(crate) const CHANNEL: &str = "noren_entitlement";
-
 /// How long somebody waits for what others hold and don't use.
 const RECALL: Wait = Wait::from_secs(1);
+
+/// Says that a piece of work goes on although the process that admitted it is gone.
+pub async fn outlives(
+    conn: &mut PgConnection,
+    id: ReservationId,
+    lease_until: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    store::renew(conn, &[id.0], lease_until).await
+}
 
 /// All that this process has taken of tenants' limits, and the work that it admitted.
 #[derive(Debug)]
@@ -158,6 +165,17 @@ impl Refusal {
     }
 }
 
+/// What the memory says of a piece of work that ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaving {
+    /// Its block has other work or gives to more.
+    Stays,
+    /// Its block is to be closed with it.
+    Closes(BlockId),
+    /// It is no work of this process.
+    Unknown,
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -197,12 +215,15 @@ pub(crate) fn heard(
     }
 }
 
-/// Takes what a piece of work needs, from memory if it is there.
+/// A piece of work, the standing that admitted it, what was taken for it, and when.
+type Admitted = (ReservationId, Arc<Standing>, Taken, DateTime<Utc>);
+
+/// Takes what a piece of work needs, from memory if it is there. Whoever asked has to give it back.
 pub(crate) async fn take(
     room: &Entitlement,
     caller: Principal,
     work: &Work<'_>,
-) -> Result<(Reservation, Taken, DateTime<Utc>), Error> {
+) -> Result<Admitted, Error> {
     let counter = room.desk.counter(caller.tenant, work.storefront);
     let seen = counter.begun.load(Ordering::Acquire);
     if let Some(taken) = room.desk.try_take(room, &counter, caller, work) {
@@ -291,7 +312,7 @@ impl Desk {
         counter: &Arc<Counter>,
         caller: Principal,
         work: &Work<'_>,
-    ) -> Option<(Reservation, Taken, DateTime<Utc>)> {
+    ) -> Option<Admitted> {
         let now = room.cx.clock.now();
         let (taken, standing) = {
             let mut state = lock(&counter.state);
@@ -312,8 +333,7 @@ impl Desk {
         lock(&self.open).insert(id, out);
         metrics::counter!("entitlement_admitted_total", "storefront" => counter.storefront.clone())
             .increment(1);
-        let reservation = Reservation::new(id, standing, Arc::clone(&room.desk));
-        Some((reservation, taken, now))
+        Some((id, standing, taken, now))
     }
 
     /// It is being written.

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use kernel::{Fault, Text};
 
 use crate::{
-    budget::dollars,
-    rate::{CONCURRENT, KEY_DAY, KEY_DAY_COST, PER_MINUTE},
+    limit::{CONCURRENT, KEY_DAY, KEY_DAY_COST, PER_MINUTE},
+    unit::dollars,
 };
 
 /// What entitlement refuses. Every refusal says when it would pass or what would make it pass.
@@ -310,5 +310,16 @@ fn over_the_day(amounts: [i64; 3]) -> Text {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         Problem::from(self).into_response()
+    }
+}
+
+/// A refusal of the ledger that our own input rules out.
+pub(crate) fn unexpected(error: ledger::Error) -> Error {
+    match error {
+        ledger::Error::Fault(fault) => Error::Fault(fault),
+        other => Error::Fault(Fault::internal(
+            "the ledger refused what was checked before",
+            other,
+        )),
     }
 }

@@ -11,9 +11,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     Entitlement, Error, Every, Plan, UsageRow,
     block::{self, BlockId},
-    budget, cap, grant, member, one_off,
-    plan::{Feature, Limits, PeriodicGrant, Status, operator_router, plan_of},
+    budget, cap, grant,
+    limit::Limits,
+    member, one_off,
+    plan::{Feature, PeriodicGrant, Status, operator_router},
     rate::{RateLimits, rate_limits},
+    standing::plan_of,
     usage::{self, HouseUsage, HouseUsageKey, UsageMonth},
 };
 

@@ -10,15 +10,21 @@ mod desk;
 mod error;
 mod figures;
 mod grant;
+mod holding;
 mod http;
 mod lease;
+mod limit;
 mod member;
 mod one_off;
+mod period;
 mod plan;
 mod rate;
 mod reservation;
+mod standing;
 mod threshold;
+mod unit;
 mod usage;
+mod work;
 
 use std::sync::Arc;
 
@@ -28,30 +34,34 @@ use tokio::sync::RwLock;
 
 pub use budget::note_budgets;
 pub use cap::{Cap, caps_of, set_cap};
+pub use desk::outlives;
 pub use error::Error;
 pub use figures::{Demand, demand};
-pub use grant::{available, running_month};
+pub use grant::available;
 pub use http::{inference_router, router};
 pub use one_off::{Giver, GrantId, GrantView, OneOff, give, grants_of, revoke, take_revoked};
+pub use period::running_month;
 pub use plan::{
     Catalogue, Change, Customers, Direction, Earning, Every, Exchange, Feature, Following,
     Leftover, Migration, Occasion, POINT, PeriodicGrant, Plan, PlanChange, PlanFile, PlanFileError,
-    PlanVersionId, Programme, Reward, Rewards, RollOver, Standing, Status, Terms, TopUp,
-    TopUpTerms, TopUpVersionId, Trigger, apply, assign, customers, diff, follow, list, lives_until,
-    migrate, plan_of, plan_of_price, plan_version, topup_version,
+    PlanVersionId, Programme, Reward, Rewards, RollOver, Status, Terms, TopUp, TopUpTerms,
+    TopUpVersionId, Trigger, apply, assign, customers, diff, follow, list, lives_until, migrate,
+    plan_of_price, plan_version, topup_version,
 };
 pub use rate::{
     RateLimits, RatePolicy, known_limits, limit_field, policy_field, rate_limits, refused,
 };
 pub use reservation::{
-    Admission, Reservation, ReservationId, Settled, TRIES, Work, admit, lapse_due, outlives,
-    record, record_all, reserve, settle, settle_all,
+    Admission, Reservation, Settled, TRIES, admit, lapse_due, record, record_all, reserve, settle,
+    settle_all,
 };
+pub use standing::{Standing, plan_of};
 pub use threshold::note_thresholds;
 pub use usage::{
     Outcome, Usage, UsageDay, UsageMonth, UsageRow, UsageSums, days as usage_days,
     export as export_usage,
 };
+pub use work::{ReservationId, Work};
 
 /// Compares what is kept of blocks and of operators' grants with the books.
 ///

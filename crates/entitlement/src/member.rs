@@ -11,9 +11,8 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::{
-    Entitlement, Error, Every, Work,
-    budget::{cost_of, is_cost, storefront_of},
-    grant, lease, plan,
+    Entitlement, Error, Every, Work, lease, period,
+    unit::{cost_of, is_cost, storefront_of},
 };
 
 /// What a member used of a unit in the running month, and may use in all.
@@ -71,7 +70,7 @@ pub(crate) async fn check(
     if limits.is_empty() {
         return Ok(());
     }
-    let month = grant::running(conn, cx, caller.tenant, Every::Month).await?;
+    let month = period::running(conn, cx, caller.tenant, Every::Month).await?;
     let left = month.end - cx.clock.now();
     for Kept { unit, monthly } in limits {
         let of = store::Of {
@@ -117,7 +116,7 @@ pub(crate) async fn list(room: &Entitlement, caller: &Caller) -> Result<Vec<Memb
         None => return Ok(Vec::new()),
     };
     let mut tx = room.cx.db.begin(by.scope()).await?;
-    let month = grant::running(&mut tx, &room.cx, by.tenant, Every::Month).await?;
+    let month = period::running(&mut tx, &room.cx, by.tenant, Every::Month).await?;
     let budgets = store::list(&mut tx, by.tenant, whose, (month.start, month.end)).await?;
     tx.commit().await?;
     Ok(budgets)
@@ -149,7 +148,7 @@ pub(crate) async fn set(
         Some(monthly) => {
             action = action.after(json!({ "monthly": monthly }));
             store::write(&mut tx, (by.tenant, user), unit, monthly, cx.clock.now()).await?;
-            let month = grant::running(&mut tx, cx, by.tenant, Every::Month).await?;
+            let month = period::running(&mut tx, cx, by.tenant, Every::Month).await?;
             let period = (month.start, month.end);
             let all = store::list(&mut tx, by.tenant, Some(user), period).await?;
             all.into_iter().find(|one| one.unit == unit)
@@ -161,7 +160,7 @@ pub(crate) async fn set(
         }
     };
     action.record(&mut tx, cx, meta, by).await?;
-    plan::changed(&mut tx, by.tenant, storefront_of(unit)).await?;
+    lease::changed(&mut tx, by.tenant, storefront_of(unit)).await?;
     tx.commit().await?;
     Ok(after)
 }

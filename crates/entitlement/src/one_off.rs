@@ -12,7 +12,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Entitlement, Error, budget::storefront_of, grant::unexpected, lease, plan};
+use crate::{Entitlement, Error, error::unexpected, lease, unit::storefront_of};
 
 kernel::id!(
     /// Units that an operator gave once, beside a plan; the lot has the same number.
@@ -266,7 +266,7 @@ async fn post(conn: &mut PgConnection, cx: &Ctx, by: &Giver<'_>, new: &Kept) -> 
         }))
         .record_as(conn, cx, by.meta, Some(new.tenant), &new.given_by)
         .await?;
-    Ok(plan::changed(conn, new.tenant, storefront_of(&new.unit)).await?)
+    Ok(lease::changed(conn, new.tenant, storefront_of(&new.unit)).await?)
 }
 
 /// Takes back what nobody used of a grant. What is set aside at that moment may still be used; what of it comes back is taken
@@ -305,7 +305,7 @@ pub async fn revoke(
             .after(json!({ "unit": kept.unit, "available": after.available }))
             .record_as(&mut tx, cx, by.meta, Some(tenant), &actor)
             .await?;
-        plan::changed(&mut tx, tenant, storefront_of(&kept.unit)).await?;
+        lease::changed(&mut tx, tenant, storefront_of(&kept.unit)).await?;
         kept.revoked_at = Some(at);
         kept.revoked_by = Some(actor);
         kept.revoked_reason = Some(reason.to_owned());

@@ -5,17 +5,10 @@ use serde::Serialize;
 use crate::{
     Entitlement, Error, Every, block, desk, grant,
     lease::{MINUTE, store::loads},
-    plan::{Limits, plan_of},
+    limit::{CONCURRENT, InUse, Limits, PER_MINUTE},
+    period,
+    standing::plan_of,
 };
-
-/// The name of the limit of work begun in a minute.
-pub(crate) const PER_MINUTE: &str = "permin";
-/// The name of the limit of work under way at once.
-pub(crate) const CONCURRENT: &str = "concurrent";
-/// The name of a key's own cap.
-pub(crate) const KEY_DAY: &str = "key-day";
-/// The name of what a key's work of a day may cost.
-pub(crate) const KEY_DAY_COST: &str = "key-day-cost";
 
 /// Where a caller stands with every limit of its plan.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -39,17 +32,6 @@ pub struct RatePolicy {
     /// What is counted, where it is not requests.
     #[schema(required)]
     pub unit: Option<String>,
-}
-
-/// What is in use of rate and places.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct InUse {
-    /// Begun in the last minute.
-    pub(crate) recent: i64,
-    /// Under way.
-    pub(crate) open: i64,
-    /// When the oldest of the last minute stops to count.
-    pub(crate) next_free: Option<DateTime<Utc>>,
 }
 
 /// Rate and places of a plan, by what is in use.
@@ -116,7 +98,7 @@ pub async fn rate_limits(
         let window_secs = if periodic.every == Every::Invoice {
             None
         } else {
-            let period = grant::period(periodic.every, now, zone)?;
+            let period = period::period(periodic.every, now, zone)?;
             Some((period.end - period.start).num_seconds())
         };
         policies.push(RatePolicy {
@@ -204,6 +186,7 @@ pub fn refused(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limit::KEY_DAY;
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().unwrap()

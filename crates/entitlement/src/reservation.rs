@@ -1,49 +1,25 @@
-pub(crate) mod cost;
-pub(crate) mod store;
+mod cost;
+mod store;
 
 use std::sync::Arc;
 
-use api::Suggestion;
 use chrono::{DateTime, Duration, Utc};
 use db::{Ctx, Scope};
 use identity::{KeyId, Principal, TenantId, UserId};
 use sqlx::PgConnection;
 
 use crate::{
-    Entitlement, Error, Usage, block,
+    Entitlement, Error, Plan, ReservationId, Usage, Work, block,
     block::{BlockId, Closed as BlockClosed},
-    desk::{self, Desk},
-    grant, lease,
+    desk::{self, Desk, Leaving},
+    lease,
     lease::LeaseId,
-    member,
-    plan::{Catalogue, Plan, Standing, Terms, suggestion},
+    member, period,
+    standing::Standing,
 };
-
-kernel::id!(
-    /// Admission of one piece of work.
-    ReservationId, "rsv"
-);
 
 /// How often an admission begins again whose lease was lost on the way.
 pub const TRIES: usize = 5;
-
-/// A piece of work that asks to be admitted.
-#[derive(Clone, Debug)]
-pub struct Work<'a> {
-    pub storefront: &'a str,
-    pub unit: &'a str,
-    pub amount: i64,
-    /// What the units are for, such as a run's id.
-    pub reference: &'a str,
-    /// Without a renewal until then the work is given up for dead.
-    pub lease_until: DateTime<Utc>,
-    /// The most pieces of work in a day that the caller's API key may ask for.
-    pub daily_cap: Option<i64>,
-    /// What the work of a day of the caller's API key may cost, in billionths of a US dollar.
-    pub daily_cost: Option<i64>,
-    /// The member of the tenant in whose name it is done.
-    pub member: Option<UserId>,
-}
 
 /// Work that was admitted, and the plan that admitted it. Whoever keeps this keeps the work alive: dropped before the work
 /// was settled, it counts until its row is closed, or until it is certain that there is none.
@@ -55,10 +31,6 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    pub(crate) fn new(id: ReservationId, standing: Arc<Standing>, desk: Arc<Desk>) -> Self {
-        Self { id, standing, desk }
-    }
-
     /// The plan that admitted it.
     pub fn plan(&self) -> &Plan {
         &self.standing.plan
@@ -185,7 +157,12 @@ pub async fn admit(
     caller: Principal,
     work: &Work<'_>,
 ) -> Result<Admission, Error> {
-    let (reservation, taken, at) = desk::take(room, caller, work).await?;
+    let (id, standing, taken, at) = desk::take(room, caller, work).await?;
+    let reservation = Reservation {
+        id,
+        standing,
+        desk: Arc::clone(&room.desk),
+    };
     let row = Row {
         id: reservation.id,
         tenant: caller.tenant,
@@ -250,7 +227,7 @@ async fn check_key(
         return Ok(());
     };
     store::lock_key(conn, key).await?;
-    let today = grant::today(conn, cx, caller.tenant).await?;
+    let today = period::today(conn, cx, caller.tenant).await?;
     if store::asked_since(conn, key, today.start).await? < cap {
         return Ok(());
     }
@@ -328,17 +305,6 @@ pub async fn settle_all(
     Ok(settled)
 }
 
-/// What the memory says of a piece of work that ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Leaving {
-    /// Its block has other work or gives to more.
-    Stays,
-    /// Its block is to be closed with it.
-    Closes(BlockId),
-    /// It is no work of this process.
-    Unknown,
-}
-
 /// Reservations that are settled once the transaction has committed.
 #[derive(Debug)]
 #[must_use = "say that it is done once the transaction has committed"]
@@ -373,15 +339,6 @@ impl Drop for Settled {
             }
         }
     }
-}
-
-/// Says that a piece of work goes on although the process that admitted it is gone.
-pub async fn outlives(
-    conn: &mut PgConnection,
-    id: ReservationId,
-    lease_until: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    store::renew(conn, &[id.0], lease_until).await
 }
 
 /// Gives back what reservations keep whose work died, and what processes keep that died, at most `most` of each; returns how
@@ -421,29 +378,4 @@ struct Closed {
     tenant: TenantId,
     unit: String,
     block: BlockId,
-}
-
-pub(crate) fn granted(terms: &Terms, unit: &str) -> u64 {
-    terms
-        .grants
-        .iter()
-        .filter(|grant| grant.unit == unit)
-        .map(|grant| {
-            u64::from(grant.amount)
-                * if grant.every == crate::Every::Day {
-                    30
-                } else {
-                    1
-                }
-        })
-        .sum()
-}
-
-/// The cheapest plan that is `better`, and where to get it.
-pub(crate) fn suggest(
-    catalogue: &Catalogue,
-    plan: &Plan,
-    better: impl Fn(&Terms) -> bool,
-) -> Option<Suggestion> {
-    catalogue.cheapest(plan, better).map(suggestion)
 }

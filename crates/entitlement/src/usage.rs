@@ -10,7 +10,7 @@ use kernel::{Cursor, Page, PageRequest};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::{Entitlement, Error, block::BlockId, grant};
+use crate::{Entitlement, Error, block::BlockId, period};
 
 /// What one piece of work used.
 #[derive(Clone, Debug)]
@@ -156,8 +156,8 @@ pub async fn days(
     first: NaiveDate,
 ) -> Result<UsageMonth, Error> {
     let mut tx = room.cx.db.read(caller.scope()).await?;
-    let zone = grant::zone_of(&mut tx, caller.tenant).await?;
-    let month = grant::month(first, zone)?;
+    let zone = period::zone_of(&mut tx, caller.tenant).await?;
+    let month = period::month(first, zone)?;
     let rows = store::days(&mut tx, caller.tenant, storefront, zone.name(), month).await?;
     tx.commit().await?;
     let mut totals = UsageSums::default();
@@ -239,7 +239,7 @@ pub(crate) async fn of_the_house(
     limit: i64,
     after: Option<HouseUsageKey>,
 ) -> Result<Page<HouseUsage>, Error> {
-    let month = grant::month(first, Tokyo)?;
+    let month = period::month(first, Tokyo)?;
     let scope = Scope::House("an operator reads what was used");
     let mut tx = room.cx.db.read(scope).await?;
     let mut items = store::of_the_house(&mut tx, month, limit + 1, after.as_ref()).await?;

@@ -237,7 +237,12 @@ pub(crate) async fn delete(room: &Genai, caller: Principal, id: TalkId) -> Resul
     tx.commit().await?;
     let ids: Vec<RunId> = told.iter().map(|told| told.run).collect();
     let known = known(room, caller, ids.clone()).await?;
-    let is_open = |status| matches!(status, InferenceStatus::Queued | InferenceStatus::Processing);
+    let is_open = |status| {
+        matches!(
+            status,
+            InferenceStatus::Queued | InferenceStatus::Processing
+        )
+    };
     if known.values().any(|item| is_open(item.inference.status)) {
         return Err(gateway::Error::UnderWay.into());
     }
@@ -328,7 +333,10 @@ async fn known(
         ..Filter::default()
     };
     let found = history::list(&room.gateway, caller, STOREFRONT, &filter, &page).await?;
-    let by_id = found.items.into_iter().map(|item| (item.inference.id, item));
+    let by_id = found
+        .items
+        .into_iter()
+        .map(|item| (item.inference.id, item));
     Ok(by_id.collect())
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Budget, Wish};
-use crate::{Entitlement, Error, plan::is_unit};
+use crate::{Entitlement, Error, unit::is_unit};
 
 /// The most that a budget may say.
 const LARGEST: i64 = 1_000_000_000_000_000;

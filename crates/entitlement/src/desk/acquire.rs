@@ -1,20 +1,22 @@
 use std::sync::{Arc, atomic::Ordering};
 
+use api::Suggestion;
 use chrono::{DateTime, Utc};
 use identity::Principal;
 use sqlx::PgConnection;
 
-use super::{CHANNEL, Counter, Refusal, keeper, lock};
+use super::{Counter, Refusal, keeper, lock};
 use crate::{
-    Entitlement, Error,
+    Entitlement, Error, Every,
     block::{self, BlockId, store as blocks},
     budget, grant,
+    holding::{Holding, Own, Short, Stack, decide},
     lease::{
-        Holding, LASTS, LeaseId, Load, MINUTE, Own, Short, Stack, Totals, decide,
+        CHANNEL, LASTS, LeaseId, Load, MINUTE, Totals,
         store::{self, NewLease},
     },
-    plan::{Catalogue, Plan, Standing, plan_of},
-    reservation::{granted, suggest},
+    plan::{Catalogue, Plan, Terms, suggestion},
+    standing::{Standing, plan_of},
 };
 
 /// What a round trip is made for.
@@ -364,4 +366,22 @@ pub(super) async fn give_back(
         }
     }
     Ok(())
+}
+
+fn granted(terms: &Terms, unit: &str) -> u64 {
+    terms
+        .grants
+        .iter()
+        .filter(|grant| grant.unit == unit)
+        .map(|grant| u64::from(grant.amount) * if grant.every == Every::Day { 30 } else { 1 })
+        .sum()
+}
+
+/// The cheapest plan that is `better`, and where to get it.
+fn suggest(
+    catalogue: &Catalogue,
+    plan: &Plan,
+    better: impl Fn(&Terms) -> bool,
+) -> Option<Suggestion> {
+    catalogue.cheapest(plan, better).map(suggestion)
 }

@@ -10,12 +10,11 @@ use sqlx::postgres::PgListener;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use uuid::Uuid;
 
-use super::{CHANNEL, Counter, Desk, Phase, acquire::give_back, lock};
+use super::{Counter, Desk, Phase, acquire::give_back, lock, store as works};
 use crate::{
     Entitlement, Error,
     block::{BlockId, store as blocks},
-    lease::{LASTS, LeaseId, store},
-    reservation::store as reservations,
+    lease::{CHANNEL, LASTS, LeaseId, store},
 };
 
 /// How often a process looks at what it holds.
@@ -151,7 +150,7 @@ impl Keeper {
             .begin_aside(Scope::House("renewal of leases"))
             .await?;
         let renewed = store::renew(&mut tx, &ids, now + LASTS, now).await?;
-        reservations::renew(&mut tx, &room.desk.kept(), now + LASTS).await?;
+        works::renew(&mut tx, &room.desk.kept(), now + LASTS).await?;
         let open = blocks::open_of(&mut tx, &ids).await?;
         tx.commit().await?;
         for lease in leases {
@@ -229,11 +228,11 @@ pub(super) async fn clear_doubts(room: &Entitlement, of: Option<&Counter>) -> Re
         .await?;
     for (id, phase, counter) in &doubts {
         if *phase == Phase::Recorded {
-            reservations::forestall(&mut tx, *id, counter.tenant, &counter.storefront, now).await?;
+            works::forestall(&mut tx, *id, counter.tenant, &counter.storefront, now).await?;
         }
     }
     let ids: Vec<Uuid> = doubts.iter().map(|(id, _, _)| id.0).collect();
-    let open = reservations::open_among(&mut tx, &ids).await?;
+    let open = works::open_among(&mut tx, &ids).await?;
     tx.commit().await?;
     for (id, _, _) in doubts {
         if open.contains(&id) {

@@ -3,7 +3,7 @@ use identity::{TenantId, UserId};
 use sqlx::PgConnection;
 
 use super::{Kept, LimitedMember, MemberBudget};
-use crate::reservation::cost::Spent;
+use crate::limit::Spent;
 
 /// Whose work is summed up, and since when.
 #[derive(Clone, Copy, Debug)]

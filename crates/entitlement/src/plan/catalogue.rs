@@ -48,7 +48,7 @@ impl Catalogue {
     }
 
     /// The plan of whoever has no subscription.
-    pub(super) fn default_for(&self, storefront: &str, audience: Audience) -> Option<&Plan> {
+    pub(crate) fn default_for(&self, storefront: &str, audience: Audience) -> Option<&Plan> {
         self.plans
             .iter()
             .find(|plan| plan.storefront == storefront && plan.terms.default_for == Some(audience))

@@ -3,7 +3,7 @@ use identity::{AuditAction, RequestMeta, TenantId};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Change, Plan, PlanVersionId, StoredPlan, changed, diff::compare, store};
+use super::{Change, Plan, PlanVersionId, StoredPlan, diff::compare, store};
 use crate::{Error, lease};
 
 /// How many tenants are on one version of a plan.
@@ -90,7 +90,7 @@ pub async fn migrate(
         for one in moves {
             lease::store::lock(&mut tx, one.tenant, storefront).await?;
             store::move_to(&mut tx, one.tenant, storefront, newest.version_id, now).await?;
-            changed(&mut tx, one.tenant, storefront).await?;
+            lease::changed(&mut tx, one.tenant, storefront).await?;
             AuditAction::new("plan.migrate", format!("{storefront}/{plan}"))
                 .before(json!({ "plan": plan, "version": old.version }))
                 .after(json!({ "plan": plan, "version": newest.version }))

@@ -9,8 +9,8 @@ use kernel::{Page, Text, Yen};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Feature, Limits, PeriodicGrant, Status, customers, list, store};
-use crate::{Entitlement, Error};
+use super::{Feature, PeriodicGrant, Status, customers, list, store};
+use crate::{Entitlement, Error, limit::Limits};
 
 /// What an operator reads of tenants and plans.
 pub(crate) fn router() -> OpenApiRouter<Entitlement> {

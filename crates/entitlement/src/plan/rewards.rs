@@ -8,8 +8,11 @@ use kernel::{Fault, Text};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::{PlanFile, PlanFileError, is_name, is_unit};
-use crate::Error;
+use super::{PlanFile, PlanFileError};
+use crate::{
+    Error,
+    unit::{is_name, is_unit},
+};
 
 /// The unit of points; they are the house's, whatever storefront they came from.
 pub const POINT: &str = "house.point";

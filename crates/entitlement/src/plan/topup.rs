@@ -8,8 +8,11 @@ use kernel::{Fault, Text, Yen};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::{PlanFileError, is_name, is_unit};
-use crate::Error;
+use super::PlanFileError;
+use crate::{
+    Error,
+    unit::{is_name, is_unit},
+};
 
 kernel::id!(
     /// One version of a top-up, as it was sold.

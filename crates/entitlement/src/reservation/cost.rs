@@ -1,45 +1,13 @@
 mod store;
 
-use chrono::Duration;
 use db::Scope;
 use identity::Principal;
 use sqlx::PgConnection;
 
-use super::{Work, store::lock_key};
-use crate::{Entitlement, Error, Every, budget, grant};
+use super::store::lock_key;
+use crate::{Entitlement, Error, Every, Work, budget, period, unit};
 
 pub(super) use store::note;
-
-/// What was spent, and the most that work under way may add to it, in billionths of a US dollar.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Spent {
-    pub(crate) settled: i64,
-    pub(crate) under_way: i64,
-}
-
-impl Spent {
-    /// Whether work that costs `most` might pass the limit.
-    pub(crate) const fn passes(self, most: i64, limit: i64) -> bool {
-        self.settled
-            .saturating_add(self.under_way)
-            .saturating_add(most)
-            > limit
-    }
-
-    /// Whether it is the end: nothing that is under way could make it fit.
-    const fn is_final(self, most: i64, limit: i64) -> bool {
-        self.settled.saturating_add(most) > limit
-    }
-
-    /// In how many seconds it may pass: soon, if what is under way may turn out smaller, or when the limit's time is over.
-    pub(crate) fn seconds(self, most: i64, limit: i64, left: Duration) -> u64 {
-        if self.is_final(most, limit) {
-            u64::try_from(left.num_seconds() + 1).unwrap_or(1)
-        } else {
-            1
-        }
-    }
-}
 
 /// Refuses work that might pass the tenant's limit of cost for the month. Whoever is limited stands in a line until its
 /// transaction ends, over all processes: so what is under way never comes to more than the limit leaves.
@@ -53,9 +21,9 @@ pub(super) async fn check(
     let cx = &room.cx;
     let now = cx.clock.now();
     store::lock(conn, caller.tenant, work.storefront).await?;
-    let unit = budget::cost_of(work.storefront);
+    let unit = unit::cost_of(work.storefront);
     if let Some((limit, stopped_at)) = budget::cost_limit(conn, caller.tenant, &unit).await? {
-        let month = grant::running(conn, cx, caller.tenant, Every::Month).await?;
+        let month = period::running(conn, cx, caller.tenant, Every::Month).await?;
         let spent = store::of_tenant(conn, caller.tenant, work.storefront, month.start).await?;
         if spent.passes(most, limit.monthly) {
             let is_new = stopped_at.is_none_or(|at| at < month.start);
@@ -90,7 +58,7 @@ pub(super) async fn check_key(
         return Ok(());
     };
     lock_key(conn, key).await?;
-    let today = grant::today(conn, cx, caller.tenant).await?;
+    let today = period::today(conn, cx, caller.tenant).await?;
     let spent = store::of_key(conn, key, today.start).await?;
     if spent.passes(most, limit) {
         return Err(Error::KeyCostReached {

@@ -3,7 +3,7 @@ use kernel::PageRequest;
 use sqlx::PgConnection;
 
 use super::{DayRow, HouseUsage, HouseUsageKey, UsageRow};
-use crate::{block::BlockId, grant::Period};
+use crate::{block::BlockId, period::Period};
 
 pub(super) async fn list(
     conn: &mut PgConnection,

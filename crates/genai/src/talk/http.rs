@@ -1,5 +1,6 @@
 use api::{
-    Check, Created, FieldErrors, NoContent, Okay, PageQuery, PathId, Refusals, ValidJson, ValidQuery,
+    Check, Created, FieldErrors, NoContent, Okay, PageQuery, PathId, Refusals, ValidJson,
+    ValidQuery,
 };
 use axum::extract::State;
 use gateway::RunId;

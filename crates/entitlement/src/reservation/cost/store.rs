@@ -2,8 +2,7 @@ use chrono::{DateTime, Utc};
 use identity::{KeyId, TenantId};
 use sqlx::PgConnection;
 
-use super::Spent;
-use crate::ReservationId;
+use crate::{ReservationId, limit::Spent};
 
 /// The line in which all admissions of a tenant stand that are limited by what they cost, until the transaction ends.
 pub(super) async fn lock(

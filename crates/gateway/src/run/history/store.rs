@@ -142,7 +142,11 @@ pub(super) async fn texts(
         .map(|row| {
             let texts = (row.asked.clone(), row.answered.clone());
             let (asked, answered) = (cut(&row.asked), cut(&row.answered));
-            let row = ListedRow { asked, answered, ..row };
+            let row = ListedRow {
+                asked,
+                answered,
+                ..row
+            };
             (Listed::from(row), texts)
         })
         .collect())

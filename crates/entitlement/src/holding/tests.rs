@@ -1,4 +1,6 @@
 use super::*;
+use uuid::Uuid;
+
 use crate::{
     Plan,
     plan::{PlanVersionId, Status, Terms},
