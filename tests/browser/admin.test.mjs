@@ -280,7 +280,12 @@ for (const [screen, language] of visits) {
       await page.getByText(/bar.*(targets|alias_of)/).first().waitFor()
       const target = (name, model) => `[[model]]\nname = "${name}"\ntargets = [{ provider = "sandbox", model = "${model}" }]\n`
       const canary = '[[model]]\nname = "bar"\nalias_of = "old"\ncanary = { model = "new", percent = 20 }\n'
-      await text.fill(target('old', 'sandbox-small') + target('new', 'sandbox-large') + canary)
+      const models = target('old', 'sandbox-small') + target('new', 'sandbox-large')
+      await text.fill(models + canary.replace(' }', ', gate = "misaki.persona" }'))
+      await button(page, s.compare).click()
+      await page.getByText(/new.*misaki\.persona/).first().waitFor()
+      await button(page, s.putInForce).waitFor({ state: 'detached' })
+      await text.fill(models + canary)
       await button(page, s.compare).click()
       await button(page, s.putInForce).waitFor()
       await looksRight(page, complaints, `admin-models-file-${label}`)
@@ -292,7 +297,7 @@ for (const [screen, language] of visits) {
       await dialog.waitFor({ state: 'detached' })
       await button(page, s.takeBack).waitFor({ state: 'detached' })
       const desk = await ask(page, '/admin/models')
-      assert.deepEqual(desk.models.find(({ name }) => name === 'bar').canary, { model: 'new', percent: 0 })
+      assert.deepEqual(desk.models.find(({ name }) => name === 'bar').canary, { model: 'new', percent: 0, gate: null })
       await looksRight(page, complaints, `admin-models-${label}`)
       await page.getByRole('button', { name: s.rollBackOf }).click()
       await dialog.getByRole('button', { name: s.rollBackDo, exact: true }).click()

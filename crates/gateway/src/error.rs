@@ -2,7 +2,7 @@ use api::{FieldError, Problem};
 use axum::response::{IntoResponse, Response};
 use kernel::{Fault, Text};
 
-use crate::ModelFileError;
+use crate::{ModelFileError, gate::NotPassed};
 
 /// What the gateway refuses.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,8 @@ pub enum Error {
     ModelsVersionNotFound,
     #[error("the model has no canary")]
     ModelHasNoCanary,
+    #[error("canary {} of {} has not passed {}; run `noren models evaluate {}` first", .0.canary, .0.model, .0.evaluation, .0.canary)]
+    CanaryNotPassed(NotPassed),
     #[error("a provider's key can't be sealed or opened for want of the sealing key")]
     SecretClosed,
     #[error(transparent)]
@@ -144,6 +146,22 @@ fn of_models(error: Error) -> Problem {
             Text::new(
                 "ほかの人が先にモデルの設定を変えました。読み直してからもう一度お試しください。",
                 "Somebody else has changed the models meanwhile. Please look again and retry.",
+            ),
+        ),
+        Error::CanaryNotPassed(NotPassed {
+            model,
+            canary,
+            evaluation,
+        }) => Problem::new(
+            409,
+            "canary_not_passed",
+            Text::owned(
+                format!(
+                    "「{model}」のカナリア「{canary}」は評価「{evaluation}」に合格していないので、割合を増やせません。noren models evaluate {canary} を実行してください。まだ置いていないモデルは、割合0で置いてから評価します。減らすことはいつでもできます。"
+                ),
+                format!(
+                    "{canary}, the canary of {model}, has not passed the evaluation {evaluation}, so its share can't grow. Please run noren models evaluate {canary}; a model that is not in force yet is put there with a share of 0 first. A share can always be made smaller."
+                ),
             ),
         ),
         Error::ModelHasNoCanary => Problem::new(
@@ -248,6 +266,7 @@ impl From<Error> for Problem {
             Error::BadModels(_)
             | Error::ModelsChanged
             | Error::ModelsVersionNotFound
+            | Error::CanaryNotPassed(_)
             | Error::ModelHasNoCanary => of_models(error),
             Error::RunNotFound => Problem::new(
                 404,

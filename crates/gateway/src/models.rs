@@ -2,6 +2,7 @@
 
 mod check;
 mod desk;
+mod gates;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,6 +19,7 @@ use crate::{
 pub use check::ModelFileError;
 
 pub(crate) use desk::{ModelDesk, desk};
+pub(crate) use gates::Growth;
 
 /// The model file that is used unless the operator names another.
 pub const DEFAULT_MODELS: &str = include_str!("../../../plans/models.toml");
@@ -59,7 +61,7 @@ struct Entry {
     /// A newer model that takes a part of the calls.
     canary: Option<Canary>,
     /// A model that is asked beside it, for comparison alone.
-    shadow: Option<Canary>,
+    shadow: Option<Beside>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -100,12 +102,22 @@ struct Canary {
     model: String,
     /// Of a hundred calls; where it stands is known, so that it alone can be written anew.
     percent: Spanned<u32>,
+    /// The evaluation that it has to pass before its share grows.
+    gate: Option<String>,
 }
 
 impl Canary {
     fn percent(&self) -> u32 {
         *self.percent.get_ref()
     }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Beside {
+    model: String,
+    /// Of a hundred calls.
+    percent: u32,
 }
 
 const fn one() -> u32 {
@@ -202,7 +214,7 @@ impl ModelFile {
                     .find(&shadow.model)
                     .map(|other| other.targets(providers))
                     .unwrap_or_default(),
-                percent: shadow.percent(),
+                percent: shadow.percent,
             });
             let route = Route {
                 use_for: of.use_for,

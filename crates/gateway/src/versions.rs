@@ -16,7 +16,10 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::PgConnection;
 
-use crate::{Error, Gateway, ModelFile, Operator, credential};
+use crate::{
+    Error, Gateway, ModelFile, Operator, credential,
+    gate::{self, NotPassed},
+};
 
 pub use diff::{ModelChange, ModelChangeKind, ModelField};
 
@@ -58,6 +61,8 @@ pub struct ModelsDiff {
     pub changes: Vec<ModelChange>,
     /// Names that plans lead to or sell, that are in force, and that it doesn't have any more.
     pub lost: Vec<String>,
+    /// Canaries whose share would grow, and that have not passed what is asked of them: while there are any, it is refused.
+    pub not_passed: Vec<NotPassed>,
 }
 
 /// The file in force and its number.
@@ -153,6 +158,7 @@ pub async fn diff_models(
     let mut tx = cx.db.begin(Scope::House("models are compared")).await?;
     let file = checked(&mut tx, settings, text).await?;
     let (version, before) = in_force(&mut tx, settings).await?;
+    let not_passed = gate::not_passed(&mut tx, &before, &file).await?;
     tx.commit().await?;
     let has = |file: &ModelFile, name: &str| file.names().any(|(known, _)| known == name);
     let mut lost: Vec<String> = sold(catalogue)
@@ -166,6 +172,7 @@ pub async fn diff_models(
         version,
         changes,
         lost,
+        not_passed,
     })
 }
 
@@ -201,7 +208,8 @@ pub struct NewModels<'a> {
 /// Puts a text in force, as the next version. Nodes follow within seconds; runs under way go on with what they began with.
 ///
 /// # Errors
-/// `BadModels` with the field and what is wrong with it, `ModelsChanged` when another version than the seen one is in force.
+/// `BadModels` with the field and what is wrong with it, `ModelsChanged` when another version than the seen one is in force,
+/// `CanaryNotPassed` when a share would grow that has to pass an evaluation first.
 pub async fn apply_models(
     cx: &Ctx,
     settings: &OfSettings,
@@ -210,11 +218,12 @@ pub async fn apply_models(
 ) -> Result<ModelVersion, Error> {
     let mut tx = cx.db.begin(Scope::House("models are applied")).await?;
     store::lock(&mut tx).await?;
-    let before = store::newest(&mut tx).await?.unwrap_or(OF_SETTINGS);
+    let (before, old) = in_force(&mut tx, settings).await?;
     if new.seen.is_some_and(|seen| seen != before) {
         return Err(Error::ModelsChanged);
     }
     let file = checked(&mut tx, settings, new.text).await?;
+    check_gates(&mut tx, &old, &file).await?;
     let applied = put(&mut tx, cx, by, (before, &file, new.note)).await?;
     tx.commit().await?;
     Ok(applied)
@@ -223,7 +232,7 @@ pub async fn apply_models(
 /// Puts a version of before in force again, as the next one.
 ///
 /// # Errors
-/// `ModelsVersionNotFound`, `BadModels` when a provider of it is gone.
+/// `ModelsVersionNotFound`, `BadModels` when a provider of it is gone, `CanaryNotPassed` as [`apply_models`].
 pub async fn roll_back_models(
     cx: &Ctx,
     settings: &OfSettings,
@@ -235,9 +244,10 @@ pub async fn roll_back_models(
         .begin(Scope::House("models of before are applied"))
         .await?;
     store::lock(&mut tx).await?;
-    let before = store::newest(&mut tx).await?.unwrap_or(OF_SETTINGS);
+    let (before, old) = in_force(&mut tx, settings).await?;
     let text = text_of(&mut tx, settings, to).await?;
     let file = checked(&mut tx, settings, &text).await?;
+    check_gates(&mut tx, &old, &file).await?;
     let note = format!("← {to}");
     let applied = put(&mut tx, cx, by, (before, &file, Some(&note))).await?;
     tx.commit().await?;
@@ -268,6 +278,19 @@ pub async fn change_canary(
         seen: Some(version),
     };
     apply_models(cx, settings, by, new).await
+}
+
+/// Refuses a file by which a share would grow that has not passed what is asked of it.
+async fn check_gates(
+    conn: &mut PgConnection,
+    before: &ModelFile,
+    after: &ModelFile,
+) -> Result<(), Error> {
+    let missing = gate::not_passed(conn, before, after).await?;
+    match missing.into_iter().next() {
+        Some(first) => Err(Error::CanaryNotPassed(first)),
+        None => Ok(()),
+    }
 }
 
 async fn put(

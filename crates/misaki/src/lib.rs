@@ -39,7 +39,8 @@ pub use forget::forget;
 pub use http::{account_router, inference_router};
 pub use phrasebook::judge_of_the_house;
 pub use training::{
-    Case, EvaluationSet, Report, Verdict, describe as training_job, evaluate, transcripts,
+    Case, EVALUATION, EvaluationSet, Report, Verdict, describe as training_job, evaluate,
+    transcripts,
 };
 
 /// The storefront's name in plans, tokens and units.

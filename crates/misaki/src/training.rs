@@ -20,6 +20,8 @@ use crate::{
 
 pub use evaluate::{Case, EvaluationSet, Report, Verdict, evaluate};
 
+/// The name by which a models' file asks for the questions of the house.
+pub const EVALUATION: &str = "misaki.persona";
 /// The most talks of one person, the newest; nobody's way of talking becomes the house's.
 const MOST_TALKS: i64 = 50;
 /// The most messages of one talk, and the longest message in characters.
@@ -154,9 +156,9 @@ pub fn describe(model: &str, base: &str, file: (&str, usize, &str)) -> Value {
         "data": { "file": name, "form": "one chat of OpenAI's messages in each line", "lines": lines, "sha256": sha256 },
         "hand_back": {
             "serve": "vLLM with the adapter under the model's name, behind the worker of deploy/runpod",
-            "register": format!("a [[model]] {model} in the models file, and canary = {{ model = \"{model}\", percent = 5 }} at the one that it is to follow"),
+            "register": format!("a [[model]] {model} in the models file, and canary = {{ model = \"{model}\", percent = 0, gate = \"{EVALUATION}\" }} at the one that it is to follow"),
             "evaluation": evaluate::FIRST_SET,
-            "command": format!("noren misaki evaluate {model}"),
+            "command": format!("noren models evaluate {model}"),
         },
     })
 }

@@ -3,8 +3,8 @@ use std::{fmt::Write as _, path::PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use futures::StreamExt;
-use gateway::{Gateway, Routes};
-use misaki::{EvaluationSet, Misaki};
+use gateway::{Evaluated, Gateway, Operator, Routes};
+use misaki::{EvaluationSet, Misaki, Report};
 use settings::Settings;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
@@ -77,24 +77,58 @@ pub(crate) async fn command(settings: &Settings, command: MisakiCommand) -> Resu
             if json {
                 say(&(serde_json::to_string_pretty(&report)? + "\n"))?;
             } else {
-                let mut text = String::new();
-                for verdict in &report.verdicts {
-                    let word = if verdict.broken.is_empty() {
-                        "passed"
-                    } else {
-                        "FAILED"
-                    };
-                    let broken = verdict.broken.join("; ");
-                    writeln!(text, "{word}  {}  {broken}", verdict.id)?;
-                }
-                say(&text)?;
+                say(&told(&report)?)?;
             }
-            if !report.passed {
-                bail!("{model} does not answer as she would; leave it where it is");
-            }
-            Ok(())
+            passed(&report)
         }
     }
+}
+
+/// Puts the house's questions to a model, and writes down for the gateway what came of it.
+pub(crate) async fn evaluate(
+    settings: &Settings,
+    model: &str,
+    by: Operator<'_>,
+    subject: &str,
+) -> Result<()> {
+    let room = open(settings, run::configured_routes(settings).await?).await?;
+    let report = misaki::evaluate(&room, model, &EvaluationSet::first()?).await?;
+    let kept = report.verdicts.iter().filter(|one| one.broken.is_empty());
+    let found = Evaluated {
+        evaluation: misaki::EVALUATION,
+        model,
+        subject,
+        passed: report.passed,
+        asked: report.verdicts.len(),
+        kept: kept.count(),
+    };
+    gateway::note_evaluation(&room.cx, by, &found).await?;
+    say(&told(&report)?)?;
+    passed(&report)
+}
+
+fn told(report: &Report) -> Result<String> {
+    let mut text = String::new();
+    for verdict in &report.verdicts {
+        let word = if verdict.broken.is_empty() {
+            "passed"
+        } else {
+            "FAILED"
+        };
+        let broken = verdict.broken.join("; ");
+        writeln!(text, "{word}  {}  {broken}", verdict.id)?;
+    }
+    Ok(text)
+}
+
+fn passed(report: &Report) -> Result<()> {
+    if !report.passed {
+        bail!(
+            "{} does not answer as she would; leave it where it is",
+            report.model
+        );
+    }
+    Ok(())
 }
 
 /// The room alone, for the command line.

@@ -2,14 +2,14 @@
 
 use std::{fmt::Write as _, path::PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use entitlement::Catalogue;
 use gateway::{ModelChangeKind, ModelFile, ModelVersion, ModelsDiff, NewModels, Operator};
 use identity::RequestMeta;
 use settings::Settings;
 
-use crate::{admin, cli::say, models};
+use crate::{admin, cli::say, models, training};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelsCommand {
@@ -31,6 +31,12 @@ pub(crate) enum ModelsCommand {
         /// The version that FILE was made from; refused when another is in force by now.
         #[arg(long)]
         seen: Option<i32>,
+    },
+    /// Puts MODEL to the evaluations that names ask for before its share may grow, and writes down what came of it; fails unless it
+    /// passes all of them.
+    Evaluate {
+        /// Its name in the models file.
+        model: String,
     },
     /// All versions, the newest first: the first is in force. The last, number 0, is the file of the settings.
     List,
@@ -78,6 +84,19 @@ pub(crate) async fn command(settings: &Settings, command: ModelsCommand) -> Resu
                 seen,
             };
             show(&gateway::apply_models(&cx, &house, by, new).await?)
+        }
+        ModelsCommand::Evaluate { model } => {
+            let (subject, asked) = gateway::subject_of(&cx, &house, &model).await?;
+            if asked.is_empty() {
+                return say(&format!("nothing is asked of {model}\n"));
+            }
+            for evaluation in asked {
+                if evaluation != misaki::EVALUATION {
+                    bail!("this program has no evaluation {evaluation}");
+                }
+                training::evaluate(settings, &model, by, &subject).await?;
+            }
+            Ok(())
         }
         ModelsCommand::List => {
             for version in gateway::model_versions(&cx, &house).await? {
@@ -132,6 +151,14 @@ fn told(diff: &ModelsDiff) -> Result<String> {
     }
     for name in &diff.lost {
         writeln!(text, "LOST  {name}, which plans lead to or sell")?;
+    }
+    for missing in &diff.not_passed {
+        let (model, canary) = (&missing.model, &missing.canary);
+        let evaluation = &missing.evaluation;
+        writeln!(
+            text,
+            "REFUSED  {model}: {canary} has not passed {evaluation}; noren models evaluate {canary}"
+        )?;
     }
     if text.is_empty() {
         writeln!(text, "the same as version {}", diff.version)?;

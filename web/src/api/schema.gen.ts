@@ -4252,12 +4252,27 @@ export interface components {
         DemoSignIn: {
             as: components["schemas"]["DemoRole"];
         };
+        /** @description A newer model, its share, and what it has to pass before that grows. */
+        DeskCanary: {
+            gate: components["schemas"]["DeskGate"] | null;
+            model: string;
+            /**
+             * Format: int32
+             * @description Of a hundred calls.
+             */
+            percent: number;
+        };
+        /** @description An evaluation that a canary has to pass. */
+        DeskGate: {
+            evaluation: string;
+            found: components["schemas"]["Found"] | null;
+        };
         /** @description What stands behind a public name. */
         DeskModel: {
             after_break: components["schemas"]["AfterBreak"];
             /** @description The model that it is one more name of. */
             alias_of: string | null;
-            canary: components["schemas"]["DeskShare"] | null;
+            canary: components["schemas"]["DeskCanary"] | null;
             choose: components["schemas"]["TargetChoice"];
             found: components["schemas"]["ShadowFound"] | null;
             kind: components["schemas"]["ModelUse"];
@@ -4462,6 +4477,22 @@ export interface components {
             email: string;
             /** @description The language of the letter. */
             locale?: components["schemas"]["Lang"];
+        };
+        /** @description How an evaluation went last. */
+        Found: {
+            /**
+             * Format: int32
+             * @description How many questions there were.
+             */
+            asked: number;
+            /** Format: date-time */
+            at: string;
+            /**
+             * Format: int32
+             * @description How many of them were answered as they should be.
+             */
+            kept: number;
+            passed: boolean;
         };
         /** @description A chat by its title. */
         FoundChat: {
@@ -5199,6 +5230,8 @@ export interface components {
             changes: components["schemas"]["ModelChange"][];
             /** @description Names that plans lead to or sell, that are in force, and that it doesn't have any more. */
             lost: string[];
+            /** @description Canaries whose share would grow, and that have not passed what is asked of them: while there are any, it is refused. */
+            not_passed: components["schemas"]["NotPassed"][];
             /**
              * Format: int32
              * @description The version that it is compared with: the one in force.
@@ -5423,6 +5456,13 @@ export interface components {
         NewShare: {
             audience: components["schemas"]["Audience"];
             until?: components["schemas"]["MessageId"] | null;
+        };
+        /** @description A share that would grow without having passed. */
+        NotPassed: {
+            canary: string;
+            evaluation: string;
+            /** @description The public name whose canary it is. */
+            model: string;
         };
         /** @description Something that the caller should know of an answer. */
         Notice: {

@@ -65,6 +65,28 @@ export const modelDeskWords = define({
     ja: 'カナリアは本番の返事の一部を新しいモデルに任せ、シャドーは同じことを尋ねて見比べるだけです。',
     en: 'A canary answers a share of real calls; a shadow is asked the same, for comparison alone.',
   },
+  gatePassed: {
+    ja: (evaluation: string, kept: string, asked: string) => `評価「${evaluation}」に合格（${kept}/${asked}）`,
+    en: (evaluation: string, kept: string, asked: string) => `passed ${evaluation} (${kept} of ${asked})`,
+  },
+  gateFailed: {
+    ja: (evaluation: string, kept: string, asked: string) => `評価「${evaluation}」に不合格（${kept}/${asked}）`,
+    en: (evaluation: string, kept: string, asked: string) => `failed ${evaluation} (${kept} of ${asked})`,
+  },
+  gateOpen: {
+    ja: (evaluation: string) => `評価「${evaluation}」がまだです`,
+    en: (evaluation: string) => `${evaluation} is still to be passed`,
+  },
+  gateCommand: {
+    ja: (model: string) => `増やす前に noren models evaluate ${model} を実行してください`,
+    en: (model: string) => `run noren models evaluate ${model} before it grows`,
+  },
+  notPassed: {
+    ja: (model: string, canary: string, evaluation: string) =>
+      `${model}のカナリア${canary}は評価「${evaluation}」に合格していないので、割合を増やせません。noren models evaluate ${canary} を実行してください。`,
+    en: (model: string, canary: string, evaluation: string) =>
+      `${canary}, the canary of ${model}, has not passed ${evaluation}, so its share can’t grow. Run noren models evaluate ${canary}.`,
+  },
   newShare: { ja: 'カナリアの割合（%）', en: 'Share of the canary (%)' },
   badShare: { ja: '0〜100の数にしてください。', en: 'Enter a number from 0 to 100.' },
   changeShare: { ja: '割合を変える', en: 'Change the share' },

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kernel::Text;
 
-use super::{Entry, EntryTarget, ModelFile, USUAL};
+use super::{Canary, Entry, EntryTarget, ModelFile, USUAL};
 use crate::route::Choice;
 
 /// The largest file, in bytes.
@@ -146,17 +146,29 @@ impl ModelFile {
                 );
             }
         }
-        for (field, share) in [
-            ("/canary/percent", &model.canary),
-            ("/shadow/percent", &model.shadow),
+        let canary = model.canary.as_ref();
+        for (field, percent) in [
+            ("/canary/percent", canary.map(Canary::percent)),
+            (
+                "/shadow/percent",
+                model.shadow.as_ref().map(|one| one.percent),
+            ),
         ] {
-            if share.as_ref().is_some_and(|share| share.percent() > 100) {
+            if percent.is_some_and(|percent| percent > 100) {
                 return wrong(
                     field,
                     "カナリアとシャドーは0〜100パーセントにしてください。",
                     "a canary or a shadow takes 0 to 100 percent",
                 );
             }
+        }
+        let gate = canary.and_then(|canary| canary.gate.as_deref());
+        if gate.is_some_and(|gate| gate.is_empty() || gate.len() > 80) {
+            return wrong(
+                "/canary/gate",
+                "評価の名前は1〜80文字にしてください。",
+                "the name of an evaluation has 1 to 80 characters",
+            );
         }
         if model.alias_of.is_some() && model.choose != Choice::default() {
             return wrong(

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{DatedPrice, Entry, ModelFile};
 use crate::{
     Error, Gateway, Price, Use,
+    gate::{self, AllFound, Found},
     pulse::{self, Pulse, ShadowFound},
     route::{AfterBreak, Choice},
     versions,
@@ -38,7 +39,7 @@ pub(crate) struct DeskModel {
     choose: Choice,
     after_break: AfterBreak,
     #[schema(required)]
-    canary: Option<DeskShare>,
+    canary: Option<DeskCanary>,
     #[schema(required)]
     shadow: Option<DeskShare>,
     /// What was found out in its shadow in the last thirty days.
@@ -87,6 +88,25 @@ pub(crate) struct DeskShare {
     percent: u32,
 }
 
+/// A newer model, its share, and what it has to pass before that grows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub(crate) struct DeskCanary {
+    model: String,
+    /// Of a hundred calls.
+    percent: u32,
+    #[schema(required)]
+    gate: Option<DeskGate>,
+}
+
+/// An evaluation that a canary has to pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub(crate) struct DeskGate {
+    evaluation: String,
+    /// How it went last with what stands behind the canary now; `null` before the first time.
+    #[schema(required)]
+    found: Option<Found>,
+}
+
 /// All targets of one provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub(crate) struct DeskProvider {
@@ -106,11 +126,12 @@ pub(crate) async fn desk(room: &Gateway) -> Result<ModelDesk, Error> {
         .begin(db::Scope::House("the operator looks at models"))
         .await?;
     let (version, file) = versions::in_force(&mut tx, &settings).await?;
+    let evaluations = gate::all(&mut tx).await?;
     tx.commit().await?;
     let (pulses, providers) = pulse::all(room).await?;
     let found = pulse::shadows(room).await?;
     let available = room.routes.available();
-    let mut models = file.desk(&pulses, &available, &found, now);
+    let mut models = file.desk(&pulses, &available, (&found, &evaluations), now);
     let named: BTreeSet<&str> = file.names().map(|(name, _)| name).collect();
     let beside = room.routes.names();
     models.extend(
@@ -178,17 +199,16 @@ impl ModelFile {
         &self,
         pulses: &Pulses,
         available: &BTreeSet<(String, String)>,
-        found: &BTreeMap<(String, String), ShadowFound>,
+        (found, evaluations): (&BTreeMap<(String, String), ShadowFound>, &AllFound),
         now: DateTime<Utc>,
     ) -> Vec<DeskModel> {
         let line = |model: &Entry| {
             let of = model.alias_of.as_deref().and_then(|name| self.find(name));
             let of = of.unwrap_or(model);
-            let share = |share: &super::Canary| DeskShare {
-                model: share.model.clone(),
-                percent: share.percent(),
-            };
-            let shadow = model.shadow.as_ref().map(share);
+            let shadow = model.shadow.as_ref().map(|shadow| DeskShare {
+                model: shadow.model.clone(),
+                percent: shadow.percent,
+            });
             let key = shadow
                 .as_ref()
                 .map(|shadow| (model.name.clone(), shadow.model.clone()));
@@ -200,12 +220,25 @@ impl ModelFile {
                 prices: prices(&of.prices, now.date_naive()),
                 choose: of.choose,
                 after_break: model.after_break,
-                canary: model.canary.as_ref().map(share),
+                canary: model.canary.as_ref().map(|canary| DeskCanary {
+                    model: canary.model.clone(),
+                    percent: canary.percent(),
+                    gate: self.desk_gate(canary, evaluations),
+                }),
                 found: key.and_then(|key| found.get(&key).cloned()),
                 shadow,
             }
         };
         self.model.iter().map(line).collect()
+    }
+
+    fn desk_gate(&self, canary: &super::Canary, evaluations: &AllFound) -> Option<DeskGate> {
+        let evaluation = canary.gate.clone()?;
+        let subject = self.subject(&canary.model).unwrap_or_default();
+        let key = (evaluation, subject);
+        let found = evaluations.get(&key).cloned();
+        let (evaluation, _) = key;
+        Some(DeskGate { evaluation, found })
     }
 }
 
@@ -282,7 +315,12 @@ mod tests {
         .unwrap();
         let now = "2026-11-22T00:00:00Z".parse().unwrap();
         let available = BTreeSet::from([("a".to_owned(), "m".to_owned())]);
-        let shown = file.desk(&BTreeMap::new(), &available, &BTreeMap::new(), now);
+        let shown = file.desk(
+            &BTreeMap::new(),
+            &available,
+            (&BTreeMap::new(), &BTreeMap::new()),
+            now,
+        );
         let chat = &shown[2];
         let targets: Vec<_> = chat
             .targets

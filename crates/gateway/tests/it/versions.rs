@@ -230,3 +230,89 @@ async fn a_canarys_share_is_changed_and_nothing_else() {
     let late = change(("chat", 5, 1)).await;
     assert!(matches!(late, Err(Error::ModelsChanged)), "{late:?}");
 }
+
+#[tokio::test]
+async fn a_canary_grows_only_once_what_stands_behind_it_has_passed() {
+    let shop = Counter::open(Duration::ZERO).await;
+    let cx = &shop.bar.room.cx;
+    let meta = RequestMeta::of_the_house(META);
+    let file = |percent: u32, behind: &str| {
+        format!(
+            "{FILE}\n[[model]]\nname = \"next\"\ntargets = [{{ provider = \"double\", model = \"{behind}\" }}]\n[[model]]\n\
+             name = \"chat\"\nalias_of = \"small\"\ncanary = {{ model = \"next\", percent = {percent}, gate = \"manners\" }}\n"
+        )
+    };
+    let change = |of| gateway::change_canary(cx, &shop.house, by(&meta), of);
+    let refused = |found: Error| match found {
+        Error::CanaryNotPassed(what) => (what.model, what.canary, what.evaluation),
+        other => unreachable!("{other:?}"),
+    };
+    let who = |name: &str| ("chat".to_owned(), name.to_owned(), "manners".to_owned());
+    let at_once = shop.apply(&file(5, "sandbox-medium"), None).await;
+    assert_eq!(refused(at_once.unwrap_err()), who("next"));
+    shop.apply(&file(0, "sandbox-medium"), None).await.unwrap();
+    assert_eq!(
+        refused(change(("chat", 5, 1)).await.unwrap_err()),
+        who("next")
+    );
+
+    let (subject, asked) = gateway::subject_of(cx, &shop.house, "next").await.unwrap();
+    assert_eq!(
+        (subject.as_str(), asked),
+        ("double/sandbox-medium", vec!["manners".to_owned()])
+    );
+    let evaluated = |evaluation, passed, kept| {
+        let found = gateway::Evaluated {
+            evaluation,
+            model: "next",
+            subject: &subject,
+            passed,
+            asked: 8,
+            kept,
+        };
+        let (cx, meta) = (cx.clone(), RequestMeta::of_the_house(META));
+        async move { gateway::note_evaluation(&cx, by(&meta), &found).await }
+    };
+    evaluated("another", true, 8).await.unwrap();
+    assert!(change(("chat", 5, 1)).await.is_err(), "that was not asked");
+    evaluated("manners", true, 8).await.unwrap();
+    assert_eq!(change(("chat", 5, 1)).await.unwrap().version, 2);
+    shop.bar.test.time.advance(chrono::Duration::seconds(1));
+    evaluated("manners", false, 7).await.unwrap();
+    assert!(change(("chat", 6, 2)).await.is_err(), "the newest counts");
+    assert_eq!(
+        change(("chat", 1, 2)).await.unwrap().version,
+        3,
+        "back is always free"
+    );
+    let back = shop.roll_back(2).await.unwrap_err();
+    assert_eq!(refused(back), who("next"));
+    shop.bar.test.time.advance(chrono::Duration::seconds(1));
+    evaluated("manners", true, 8).await.unwrap();
+    let other = shop.apply(&file(1, "sandbox-large"), None).await;
+    assert_eq!(
+        refused(other.unwrap_err()),
+        who("next"),
+        "another one stands behind it"
+    );
+    let catalogue = Catalogue::load(cx).await.unwrap();
+    let diff = |percent, behind: &str| {
+        let text = file(percent, behind);
+        let (house, catalogue) = (&shop.house, &catalogue);
+        async move {
+            gateway::diff_models(cx, house, catalogue, &text)
+                .await
+                .unwrap()
+                .not_passed
+        }
+    };
+    assert_eq!(diff(50, "sandbox-medium").await, []);
+    assert_eq!(diff(50, "sandbox-large").await.len(), 1);
+    let mut owner = shop.bar.test.database.owner().await;
+    let written: i64 =
+        sqlx::query_scalar("select count(*) from identity.audit where action = 'models.evaluate'")
+            .fetch_one(&mut owner)
+            .await
+            .unwrap();
+    assert_eq!(written, 4);
+}

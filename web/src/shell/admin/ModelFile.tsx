@@ -61,6 +61,9 @@ function Difference({ diff }: { diff: ModelsDiff }) {
   return (
     <>
       {diff.lost.length > 0 && <Notice tone="warn" title={words.lost(diff.lost.join(', '))} />}
+      {diff.not_passed.map(({ model, canary, evaluation }) => (
+        <Notice key={`${model}/${canary}`} tone="warn" title={words.notPassed(model, canary, evaluation)} />
+      ))}
       {rows.length === 0 ? (
         <p role="status">{words.same}</p>
       ) : (
@@ -114,7 +117,7 @@ function Editor({ open, onApplied }: { open: Open; onApplied: (version: ModelVer
         )}
       </Form>
       {diff && <Difference diff={diff} />}
-      {diff && diff.changes.length > 0 && (
+      {diff && diff.changes.length > 0 && diff.not_passed.length === 0 && (
         <Form run={{ ...apply, mutate: () => apply.mutate(open.seen) }} submit={words.apply}>
           {() => (
             <Field label={words.note} value={note} maxLength={200} onChange={(event) => setNote(event.target.value)} />

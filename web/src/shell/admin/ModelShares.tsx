@@ -1,10 +1,11 @@
 import { useState } from 'react'
 import { changeCanary, type DeskModel, type ModelDesk } from '../../api/admin'
-import { count } from '../../i18n/format'
+import { count, dayAndTime } from '../../i18n/format'
 import { formWords } from '../../i18n/formWords'
 import { useLocale } from '../../i18n/locale'
 import { modelDeskWords } from '../../i18n/modelDeskWords'
 import { useWords } from '../../i18n/text'
+import { Badge } from '../../ui/Badge'
 import { Button } from '../../ui/Button'
 import { Dialog } from '../../ui/Dialog'
 import { Field } from '../../ui/Field'
@@ -72,6 +73,36 @@ function Found({ found }: Pick<DeskModel, 'found'>) {
   )
 }
 
+// What the canary has to pass before its share may grow, and how that went last.
+function Gate({ model, gate }: NonNullable<DeskModel['canary']>) {
+  const words = useWords(modelDeskWords)
+  const locale = useLocale()
+  if (!gate) return null
+  const { evaluation, found } = gate
+  if (found?.passed) {
+    return (
+      <span className={styles['badges']}>
+        <Badge tone="accent">
+          {words.gatePassed(evaluation, count(found.kept, locale), count(found.asked, locale))}
+        </Badge>
+        <small>
+          <time dateTime={found.at}>{dayAndTime(found.at, locale)}</time>
+        </small>
+      </span>
+    )
+  }
+  return (
+    <>
+      <Badge tone="warn">
+        {found
+          ? words.gateFailed(evaluation, count(found.kept, locale), count(found.asked, locale))
+          : words.gateOpen(evaluation)}
+      </Badge>
+      <small>{words.gateCommand(model)}</small>
+    </>
+  )
+}
+
 export function ModelShares({ desk }: { desk: ModelDesk }) {
   const words = useWords(modelDeskWords)
   const { guard, refresh } = useModelDesk()
@@ -88,7 +119,18 @@ export function ModelShares({ desk }: { desk: ModelDesk }) {
   if (rows.length === 0) return null
   const columns: Column<DeskModel>[] = [
     { id: 'model', head: words.model, cell: ({ name }) => <b>{name}</b> },
-    { id: 'canary', head: words.canary, cell: ({ canary }) => canary && share(canary) },
+    {
+      id: 'canary',
+      head: words.canary,
+      long: true,
+      cell: ({ canary }) =>
+        canary && (
+          <span className={styles['two']}>
+            {share(canary)}
+            <Gate {...canary} />
+          </span>
+        ),
+    },
     {
       id: 'shadow',
       head: words.shadow,

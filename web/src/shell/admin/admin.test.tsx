@@ -541,7 +541,7 @@ const modelDesk = {
       name: 'misaki-small',
       targets: [{ ...target, available: true }],
       prices: [],
-      canary: { model: 'phi-next', percent: 20 },
+      canary: { model: 'phi-next', percent: 20, gate: { evaluation: 'misaki.persona', found: null } },
       shadow: { model: 'phi-next', percent: 5 },
       found: { answered: 50, failed: 1, left_out: 0, agreement_percent: 83, tokens: 4_200 },
     },
@@ -582,12 +582,53 @@ describe('models in force', () => {
     expect(bodies['POST /admin/models/canary']).toEqual([{ model: 'misaki-small', percent: 0, seen: 2 }])
   })
 
+  test('show whether a canary has passed what is asked before its share grows', async () => {
+    const [plainModel, shared] = modelDesk.models
+    const passed = { passed: true, asked: 8, kept: 8, at }
+    const gate = { evaluation: 'misaki.persona', found: passed }
+    const models = [
+      { ...plainModel, canary: { model: 'phi-two', percent: 5, gate } },
+      {
+        ...plainModel,
+        name: 'third',
+        canary: { model: 'phi-three', percent: 5, gate: { ...gate, found: { ...passed, passed: false, kept: 7 } } },
+      },
+      shared,
+    ]
+    const missing = { model: 'misaki-small', canary: 'phi-next', evaluation: 'misaki.persona' }
+    openHouse('/admin/desk/models', {
+      ...house,
+      'GET /admin/models': () => json({ ...modelDesk, models }),
+      'POST /admin/models/check': () =>
+        json({
+          version: 2,
+          changes: [{ model: 'small', kind: 'removed', fields: [] }],
+          lost: [],
+          not_passed: [missing],
+        }),
+    })
+    await screen.findByText('評価「misaki.persona」に合格（8/8）')
+    expect(screen.getByText('評価「misaki.persona」に不合格（7/8）')).toBeTruthy()
+    expect(screen.getByText('評価「misaki.persona」がまだです')).toBeTruthy()
+    expect(screen.getByText('増やす前に noren models evaluate phi-next を実行してください')).toBeTruthy()
+    press('設定を開く')
+    fireEvent.change(await screen.findByLabelText('設定（TOML）'), { target: { value: '# newer' } })
+    press('確かめて違いを見る')
+    await screen.findByText(/misaki-smallのカナリアphi-nextは評価「misaki.persona」に合格していない/)
+    expect(screen.queryByRole('button', { name: 'この設定を使う' })).toBeNull()
+  })
+
   test('are edited as a file: what was compared is what is put in force', async () => {
     const field = { field: 'canary', before: null, after: '{ percent = 5 }' }
     const { bodies } = openHouse('/admin/desk/models', {
       ...house,
       'POST /admin/models/check': () =>
-        json({ version: 2, changes: [{ model: 'small', kind: 'changed', fields: [field] }], lost: ['gone'] }),
+        json({
+          version: 2,
+          changes: [{ model: 'small', kind: 'changed', fields: [field] }],
+          lost: ['gone'],
+          not_passed: [],
+        }),
       'POST /admin/models/versions': () => json({ ...modelVersions[0], version: 3 }, 201),
     })
     await screen.findByRole('heading', { name: 'モデルの設定' })

@@ -1,0 +1,131 @@
+//! Evaluations of models, of which this room knows the names alone: what they ask is the business of the rooms that write down
+//! here what came of them. A canary's share grows only when what stands behind it has passed what its name asks for.
+
+mod store;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use db::{Ctx, Scope};
+use identity::AuditAction;
+use serde::Serialize;
+use serde_json::json;
+use sqlx::PgConnection;
+
+use crate::{
+    Error, ModelFile, Operator,
+    models::Growth,
+    versions::{self, OfSettings},
+};
+
+/// What an evaluation of a model found.
+#[derive(Clone, Debug)]
+pub struct Evaluated<'a> {
+    /// The name by which a model file asks for it, such as `misaki.persona`.
+    pub evaluation: &'a str,
+    /// The public name of the model.
+    pub model: &'a str,
+    /// What stood behind it when it was asked; see [`subject_of`].
+    pub subject: &'a str,
+    pub passed: bool,
+    /// How many questions there were, and how many it answered as it should.
+    pub asked: usize,
+    pub kept: usize,
+}
+
+/// A share that would grow without having passed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct NotPassed {
+    /// The public name whose canary it is.
+    pub model: String,
+    pub canary: String,
+    pub evaluation: String,
+}
+
+/// How an evaluation went last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub(crate) struct Found {
+    pub(crate) passed: bool,
+    /// How many questions there were.
+    pub(crate) asked: i32,
+    /// How many of them were answered as they should be.
+    pub(crate) kept: i32,
+    pub(crate) at: DateTime<Utc>,
+}
+
+/// The newest of each evaluation and what was evaluated.
+pub(crate) type AllFound = BTreeMap<(String, String), Found>;
+
+/// What stands behind a model that is in force, and the evaluations that names ask for whose canary it is.
+///
+/// # Errors
+/// `ModelNotConfigured` when the models in force have none of that name.
+pub async fn subject_of(
+    cx: &Ctx,
+    settings: &OfSettings,
+    model: &str,
+) -> Result<(String, Vec<String>), Error> {
+    let mut tx = cx.db.begin(Scope::House("a model is evaluated")).await?;
+    let (_, file) = versions::in_force(&mut tx, settings).await?;
+    tx.commit().await?;
+    let subject = file.subject(model);
+    let subject = subject.ok_or_else(|| Error::ModelNotConfigured(model.to_owned()))?;
+    Ok((subject, file.gates_of(model)))
+}
+
+/// Writes down what an evaluation found; the newest counts.
+///
+/// # Errors
+/// When the database is away.
+pub async fn note_evaluation(
+    cx: &Ctx,
+    by: Operator<'_>,
+    found: &Evaluated<'_>,
+) -> Result<(), Error> {
+    let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+    let mut tx = cx.db.begin(Scope::House("a model was evaluated")).await?;
+    let last = Found {
+        passed: found.passed,
+        asked: count(found.asked),
+        kept: count(found.kept),
+        at: cx.clock.now(),
+    };
+    store::insert(&mut tx, cx.ids.new_id(), (found, &last), &by.actor()).await?;
+    let action = AuditAction::new("models.evaluate", found.model).after(json!({
+        "evaluation": found.evaluation, "subject": found.subject, "passed": found.passed,
+        "asked": last.asked, "kept": last.kept,
+    }));
+    by.write_down(&mut tx, cx, action).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The newest of every evaluation.
+pub(crate) async fn all(conn: &mut PgConnection) -> sqlx::Result<AllFound> {
+    store::newest(conn).await
+}
+
+/// What would grow on the way from one file to the other and has not passed.
+pub(crate) async fn not_passed(
+    conn: &mut PgConnection,
+    before: &ModelFile,
+    after: &ModelFile,
+) -> sqlx::Result<Vec<NotPassed>> {
+    let growths = after.growths(before);
+    if growths.is_empty() {
+        return Ok(Vec::new());
+    }
+    let found = all(conn).await?;
+    let has_not = |growth: &Growth| {
+        let key = (growth.evaluation.clone(), growth.subject.clone());
+        !found.get(&key).is_some_and(|last| last.passed)
+    };
+    let missing = growths.into_iter().filter(has_not);
+    Ok(missing
+        .map(|growth| NotPassed {
+            model: growth.name,
+            canary: growth.model,
+            evaluation: growth.evaluation,
+        })
+        .collect())
+}
