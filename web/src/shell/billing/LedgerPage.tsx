@@ -1,6 +1,6 @@
 import { useInfiniteQuery, useQueries, useQuery } from '@tanstack/react-query'
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router'
-import { type ReactNode, useState } from 'react'
+import { type ReactNode, useEffect, useState } from 'react'
 import { getMovements, type Lot } from '../../api/billing'
 import { meQuery, planQuery } from '../../api/queries'
 import type { Bilingual, Locale } from '../../api/types'
@@ -196,6 +196,12 @@ function Lots({ unit, plans }: { unit: string; plans: ReadonlyMap<string, Biling
   const plan = useQuery({ ...planQuery, enabled: false })
   const query = useInfiniteQuery({ ...lotsQuery(unit), enabled: unit !== CHAT_UNIT || !plan.isPending })
   const lots = query.data?.pages.flatMap((page) => page.items) ?? []
+  // The receipt of an old lot is on a later page of them.
+  const { hasNextPage, isFetching, fetchNextPage } = receipts
+  const seeks = lots.some((lot) => lot.source === 'paid' && lot.reference !== null && !receiptOf(lot))
+  useEffect(() => {
+    if (seeks && hasNextPage && !isFetching) void fetchNextPage()
+  }, [seeks, hasNextPage, isFetching, fetchNextPage])
   return (
     <section className={account['card']}>
       <h2>{words.lots}</h2>

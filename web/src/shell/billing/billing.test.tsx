@@ -439,6 +439,12 @@ describe('receipts', () => {
 })
 
 describe('a balance explained', () => {
+  const open = (summary: string) => {
+    const details = screen.getByText(summary, { selector: 'summary' }).closest('details') as HTMLDetailsElement
+    details.open = true
+    fireEvent(details, new Event('toggle'))
+  }
+
   test('opens from its lots to their movements and what each was for', async () => {
     const asked: string[] = []
     openHouse('/account/ledger?unit=misaki.chat', {
@@ -446,6 +452,16 @@ describe('a balance explained', () => {
       'GET /billing/plan': () => json(planView(paid)),
       'GET /billing/plans': offers,
       'GET /billing/ledger': () => json({ balances: [], items: [], next_cursor: null }),
+      // the receipt of this lot is not on the first page of them
+      'GET /billing/receipts': (request) =>
+        new URL(request.url).searchParams.get('cursor') === 'more'
+          ? json({ items: [{ ...receipt, id: 'rcp_7', invoice: 'in_0001' }], next_cursor: null })
+          : json({ items: [receipt], next_cursor: 'more' }),
+      'GET /billing/usage': (request) => {
+        asked.push(new URL(request.url).searchParams.get('block') ?? '')
+        const run = { run_id: 'run_9', at: '2026-11-20T04:00:00Z', amount: 2 }
+        return json({ items: [run], next_cursor: null })
+      },
       'GET /billing/ledger/misaki.chat/lots': () =>
         json({
           items: [
@@ -473,12 +489,12 @@ describe('a balance explained', () => {
             {
               transfer_id: 'xfr_1',
               lot_id: 'lot_1',
-              kind: 'hold',
-              amount: -2,
-              held: 2,
-              used: 0,
+              kind: 'settle',
+              amount: 0,
+              held: -2,
+              used: 2,
               balance_after: 998,
-              reference: 'run_9',
+              reference: 'blk_4',
               at: '2026-11-20T04:00:00Z',
             },
           ],
@@ -491,17 +507,19 @@ describe('a balance explained', () => {
     expect(screen.getByRole('meter', { name: '「なじみ」の分' }).getAttribute('aria-valuetext')).toBe(
       '1,000回のうち残り998回',
     )
-    expect(screen.getByText('in_0001')).toBeTruthy()
+    const payment = (await screen.findByText('in_0001')).closest('p') as HTMLElement
+    const way = await within(payment).findByRole('link')
+    expect(way.getAttribute('href')).toBe('/account/receipts/rcp_7')
     expect(asked).toEqual([])
-    const details = screen.getByText('動き', { selector: 'summary' }).closest('details') as HTMLDetailsElement
-    details.open = true
-    fireEvent(details, new Event('toggle'))
-    expect(await screen.findByText('run_9')).toBeTruthy()
+    open('動き')
+    const table = await screen.findByRole('table', { name: '「なじみ」の分の動き' })
     expect(asked).toEqual(['lot_1'])
-    const table = screen.getByRole('table', { name: '「なじみ」の分の動き' })
-    expect(within(table).getByText('残り -2')).toBeTruthy()
-    expect(within(table).getByText('確保中 +2')).toBeTruthy()
+    expect(within(table).getByText('使用済み +2')).toBeTruthy()
+    expect(within(table).getByText('確保中 -2')).toBeTruthy()
     expect(within(table).getByText('998')).toBeTruthy()
+    open('この分で行ったこと')
+    expect(await within(table).findByText('run_9')).toBeTruthy()
+    expect(asked).toEqual(['lot_1', 'blk_4'])
   })
 })
 
