@@ -39,7 +39,7 @@ VENDORS = ("/v1/", "/v2/")
 def fill(path: str) -> str:
     prefixes = {"chat": "chat_", "run": "run_", "key": "key_", "session": "ses_", "user": "usr_", "passkey": "psk_", "id": "inv_",
                 "hook": "hok_", "delivery": "dlv_", "response": "resp_", "file": "file_", "batch": "batch_", "message": "msg_",
-                "share": "shr_", "import": "imp_", "memory": "mem_"}
+                "share": "shr_", "talk": "talk_", "import": "imp_", "memory": "mem_"}
     whole = {"unit": "misaki.chat"}
     return re.sub(r"\{(\w+)\}", lambda m: whole.get(m[1]) or prefixes.get(m[1], "") + "0" * 32, path)
 

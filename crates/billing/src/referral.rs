@@ -3,7 +3,7 @@ mod store;
 
 use chrono::{DateTime, Duration, Utc};
 use db::{OnConstraint, Scope};
-use entitlement::{Programme, Trigger};
+use entitlement::{Programme, Reward, Trigger};
 use identity::{AuditAction, Caller, Kin, Principal, RequestMeta, TenantId};
 use kernel::Text;
 use serde::Serialize;
@@ -33,8 +33,18 @@ const NEW: Duration = Duration::days(30);
 /// A programme as its tenant sees it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct ProgrammeView {
-    #[serde(flatten)]
-    programme: Programme,
+    id: String,
+    title: Text,
+    trigger: Trigger,
+    /// How many invitations one code is good for.
+    #[schema(minimum = 1, maximum = 1000)]
+    most: u32,
+    /// What whoever invites gets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    referrer: Option<Reward>,
+    /// What whoever is invited gets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invited: Option<Reward>,
     /// The tenant's own code, once it was made.
     #[schema(required)]
     code: Option<CodeView>,
@@ -176,7 +186,12 @@ pub(crate) async fn view(room: &Billing, by: Principal) -> Result<ReferralsView,
         let own = codes.iter().position(|code| code.programme == programme.id);
         ProgrammeView {
             code: own.map(|place| codes.swap_remove(place).view(room)),
-            programme,
+            id: programme.id,
+            title: programme.title,
+            trigger: programme.trigger,
+            most: programme.most,
+            referrer: programme.referrer,
+            invited: programme.invited,
         }
     });
     Ok(ReferralsView {

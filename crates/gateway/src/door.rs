@@ -30,7 +30,7 @@ use crate::{
     repeat::{Known, Repeat},
 };
 
-pub(crate) use dialect::{Dialect, Turned, failure, json};
+pub(crate) use dialect::{Dialect, Turned, VendorRefusals, failure, json};
 pub(crate) use embeddings::VECTORS;
 pub use ends::RunHook;
 pub(crate) use ends::{hook_of, is_awaited, tell_ends};

@@ -6318,8 +6318,9 @@ export interface components {
             display_name?: string | null;
             locale?: components["schemas"]["Lang"] | null;
         };
-        /** @description A programme of invitations. */
-        Programme: {
+        /** @description A programme as its tenant sees it. */
+        ProgrammeView: {
+            code: components["schemas"]["CodeView"] | null;
             id: string;
             invited?: components["schemas"]["Reward"] | null;
             /**
@@ -6330,10 +6331,6 @@ export interface components {
             referrer?: components["schemas"]["Reward"] | null;
             title: components["schemas"]["Text"];
             trigger: components["schemas"]["Trigger"];
-        };
-        /** @description A programme as its tenant sees it. */
-        ProgrammeView: components["schemas"]["Programme"] & {
-            code: components["schemas"]["CodeView"] | null;
         };
         /** @description How the rest of the running period is settled. */
         Proration: {
@@ -8250,13 +8247,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The card, also as image/png. */
+            /** @description The card. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": Record<string, never>;
+                    "image/png": number[];
                 };
             };
             /** @description The request is refused; `code` says why. */
@@ -10304,13 +10302,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description `noren.misaki.history.v1` with its `chats`, also as text/markdown. */
+            /** @description `noren.misaki.history.v1` with its `chats`. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": Record<string, never>;
+                    "text/markdown": string;
                 };
             };
             /** @description The request is refused; `code` says why. */
@@ -17060,21 +17059,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17104,21 +17105,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17143,21 +17146,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17185,21 +17190,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17231,21 +17238,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17277,21 +17286,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17319,21 +17330,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17363,21 +17376,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17402,21 +17417,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17441,21 +17458,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17480,21 +17499,23 @@ export interface operations {
                     "application/jsonl": string;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17526,21 +17547,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17570,21 +17593,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17607,21 +17632,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17646,21 +17673,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17692,21 +17721,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17734,21 +17765,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17773,21 +17806,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17815,21 +17850,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17858,21 +17895,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17897,21 +17936,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17940,21 +17981,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -17986,21 +18029,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -18034,21 +18079,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -18074,21 +18121,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
@@ -18114,21 +18163,23 @@ export interface operations {
                     "application/json": unknown;
                 };
             };
-            /** @description The request is refused; `code` says why. */
+            /** @description The request is refused, in the form of the vendor's protocol. */
             "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description We failed; trying again may help. */
+            /** @description We failed, or the model's provider; trying again may help. */
             "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": Record<string, never>;
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };

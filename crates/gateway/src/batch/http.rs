@@ -1,4 +1,3 @@
-use api::Refusals;
 use axum::{
     extract::{Path, Request, State},
     http::StatusCode,
@@ -13,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::{Batch, BatchId, Endpoint, MOST_OPEN, RunBatch, Status, WINDOW, store};
 use crate::{
     DataPolicy, Error, Gateway,
-    door::{Dialect, Turned, Visit, json as answer, lang},
+    door::{Dialect, Turned, VendorRefusals, Visit, json as answer, lang},
     file::{
         self, FileId, KEPT_SECONDS,
         http::{Query, caller, page},
@@ -48,7 +47,7 @@ struct Expiry {
 #[utoipa::path(post, path = "/v1/batches", operation_id = "create_batch", tag = "openai",
     request_body = serde_json::Value,
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(crate) async fn create_batch(State(room): State<Gateway>, request: Request) -> Response {
     let lang = lang(request.headers());
     let created = async {
@@ -68,7 +67,7 @@ pub(crate) async fn create_batch(State(room): State<Gateway>, request: Request) 
 #[utoipa::path(get, path = "/v1/batches", operation_id = "list_batches", tag = "openai",
     params(("after" = Option<String>, Query), ("limit" = Option<i64>, Query)),
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(crate) async fn list_batches(State(room): State<Gateway>, request: Request) -> Response {
     let lang = lang(request.headers());
     let listed = async {
@@ -89,7 +88,7 @@ pub(crate) async fn list_batches(State(room): State<Gateway>, request: Request) 
 /// Shows how far a batch is.
 #[utoipa::path(get, path = "/v1/batches/{batch}", operation_id = "get_batch", tag = "openai",
     params(("batch" = String, Path)), security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(crate) async fn get_batch(
     State(room): State<Gateway>,
     Path(batch): Path<String>,
@@ -111,7 +110,7 @@ pub(crate) async fn get_batch(
 /// Calls off what has not begun; what is done stays, and what is under way is heard out. One that has ended stays as it is.
 #[utoipa::path(post, path = "/v1/batches/{batch}/cancel", operation_id = "cancel_batch", tag = "openai",
     params(("batch" = String, Path)), security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(crate) async fn cancel_batch(
     State(room): State<Gateway>,
     Path(batch): Path<String>,

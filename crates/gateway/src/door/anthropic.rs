@@ -1,4 +1,3 @@
-use api::Refusals;
 use axum::{
     extract::{Request, State},
     http::StatusCode,
@@ -11,7 +10,10 @@ use llm::{
     tokens,
 };
 
-use super::{Dialect, Turned, Visit, collect, dialect::json, lang, openai::face, sse, tell::Write};
+use super::{
+    Dialect, Turned, VendorRefusals, Visit, collect, dialect::json, lang, openai::face, sse,
+    tell::Write,
+};
 use crate::Gateway;
 
 const DIALECT: Dialect = Dialect::Anthropic;
@@ -21,7 +23,7 @@ const DIALECT: Dialect = Dialect::Anthropic;
     request_body = serde_json::Value,
     params(("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free.")),
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn create_message(State(room): State<Gateway>, request: Request) -> Response {
     let lang = lang(request.headers());
     let answered = async {
@@ -57,7 +59,7 @@ pub(super) async fn create_message(State(room): State<Gateway>, request: Request
 /// Estimates what a chat would count as input; free, and no model is asked.
 #[utoipa::path(post, path = "/v1/messages/count_tokens", operation_id = "count_message_tokens", tag = "anthropic",
     request_body = serde_json::Value, security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn count_message_tokens(
     State(room): State<Gateway>,
     request: Request,

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use api::Problem;
 use axum::{
     body::Body,
@@ -7,8 +9,47 @@ use axum::{
 use kernel::{Lang, Text};
 use llm::{Refusal, RefusalKind};
 use serde_json::Value;
+use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, ResponseBuilder};
 
 use crate::Error;
+
+/// The answers that every operation of a vendor's protocol may give instead of its own: refusals in that vendor's words, and in the
+/// house's own for what is refused before the door, such as a broken `Idempotency-Key`.
+#[derive(Debug)]
+pub(crate) struct VendorRefusals;
+
+impl utoipa::IntoResponses for VendorRefusals {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::Response>> {
+        let refusal = |description: &str| {
+            ResponseBuilder::new()
+                .description(description)
+                .content(
+                    "application/json",
+                    ContentBuilder::new()
+                        .schema(Some(ObjectBuilder::new()))
+                        .build(),
+                )
+                .content(
+                    "application/problem+json",
+                    ContentBuilder::new()
+                        .schema(Some(Ref::from_schema_name("Problem")))
+                        .build(),
+                )
+                .build()
+                .into()
+        };
+        BTreeMap::from([
+            (
+                "4XX".to_owned(),
+                refusal("The request is refused, in the form of the vendor's protocol."),
+            ),
+            (
+                "5XX".to_owned(),
+                refusal("We failed, or the model's provider; trying again may help."),
+            ),
+        ])
+    }
+}
 
 /// Whose words a door speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

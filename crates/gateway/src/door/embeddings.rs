@@ -1,4 +1,3 @@
-use api::Refusals;
 use axum::{
     extract::{Request, State},
     http::StatusCode,
@@ -6,7 +5,9 @@ use axum::{
 };
 use llm::openai::door::{read_embed, write_embed};
 
-use super::{Dialect, Visit, dialect::json, lang, openai::name_run, priority, wants_no_trace};
+use super::{
+    Dialect, VendorRefusals, Visit, dialect::json, lang, openai::name_run, priority, wants_no_trace,
+};
 use crate::{AskVectors, CacheUse, DataPolicy, Gateway, embed};
 
 const DIALECT: Dialect = Dialect::OpenAi;
@@ -18,7 +19,7 @@ pub(crate) const VECTORS: &str = "embedding_token";
     request_body = serde_json::Value,
     params(("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: texts whose vectors this tenant was given before are not sent and not paid. The answer says `hit`, `partial` or `miss`.")),
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn create_embedding(State(room): State<Gateway>, request: Request) -> Response {
     let lang = lang(request.headers());
     let answered = async {

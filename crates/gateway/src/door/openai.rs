@@ -1,4 +1,3 @@
-use api::Refusals;
 use axum::{
     extract::{Path, Request, State},
     http::{HeaderValue, StatusCode},
@@ -11,7 +10,8 @@ use llm::{
 };
 
 use super::{
-    Dialect, Turned, Visit, collect, dialect::json, embeddings::VECTORS, lang, sse, tell::Write,
+    Dialect, Turned, VendorRefusals, Visit, collect, dialect::json, embeddings::VECTORS, lang, sse,
+    tell::Write,
 };
 use crate::{Gateway, RunId, menu};
 
@@ -22,7 +22,7 @@ const DIALECT: Dialect = Dialect::OpenAi;
     request_body = serde_json::Value,
     params(("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free.")),
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn create_chat_completion(
     State(room): State<Gateway>,
     request: Request,
@@ -69,7 +69,7 @@ impl Write for Chat {
 /// Lists the models that the caller's plan has.
 #[utoipa::path(get, path = "/v1/models", operation_id = "list_models", tag = "openai",
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn list_models(State(room): State<Gateway>, request: Request) -> Response {
     let lang = lang(request.headers());
     match cards(&room, request).await {
@@ -81,7 +81,7 @@ pub(super) async fn list_models(State(room): State<Gateway>, request: Request) -
 /// Shows one of the models that the caller's plan has.
 #[utoipa::path(get, path = "/v1/models/{model}", operation_id = "get_model", tag = "openai",
     params(("model" = String, Path)), security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn get_model(
     State(room): State<Gateway>,
     Path(model): Path<String>,

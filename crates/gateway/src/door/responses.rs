@@ -2,7 +2,6 @@ mod store;
 
 use std::time::Duration;
 
-use api::Refusals;
 use axum::{
     extract::{Path, Request, State},
     http::StatusCode,
@@ -19,7 +18,7 @@ use sqlx::{PgConnection, types::Json};
 use tokio::time::timeout;
 
 use super::{
-    Dialect, Turned, Visit, collect,
+    Dialect, Turned, VendorRefusals, Visit, collect,
     dialect::{self, failure},
     lang, sse,
     tell::{Write, so_far},
@@ -38,7 +37,7 @@ const STOP: Duration = Duration::from_secs(3);
     request_body = serde_json::Value,
     params(("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free.")),
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn create_response(State(room): State<Gateway>, request: Request) -> Response {
     let lang = lang(request.headers());
     let answered = async {
@@ -84,7 +83,7 @@ pub(super) async fn create_response(State(room): State<Gateway>, request: Reques
 #[utoipa::path(get, path = "/v1/responses/{response}", operation_id = "get_response", tag = "openai",
     params(("response" = String, Path), ("stream" = Option<bool>, Query), ("starting_after" = Option<u64>, Query)),
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn get_response(
     State(room): State<Gateway>,
     Path(response): Path<String>,
@@ -108,7 +107,7 @@ pub(super) async fn get_response(
 /// Stops a response that is made in the background; one that has ended stays as it is.
 #[utoipa::path(post, path = "/v1/responses/{response}/cancel", operation_id = "cancel_response", tag = "openai",
     params(("response" = String, Path)), security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn cancel_response(
     State(room): State<Gateway>,
     Path(response): Path<String>,
@@ -131,7 +130,7 @@ pub(super) async fn cancel_response(
 /// Deletes a response and what was said in it; what it cost stays. One under way is stopped.
 #[utoipa::path(delete, path = "/v1/responses/{response}", operation_id = "delete_response", tag = "openai",
     params(("response" = String, Path)), security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn delete_response(
     State(room): State<Gateway>,
     Path(response): Path<String>,

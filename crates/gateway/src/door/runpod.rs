@@ -3,7 +3,6 @@ mod store;
 
 use std::time::Duration;
 
-use api::Refusals;
 use axum::{
     extract::{Path, Request, State},
     http::{StatusCode, header::AUTHORIZATION},
@@ -23,7 +22,7 @@ use sqlx::{PgConnection, types::Json};
 use tokio::time::timeout;
 
 use super::{
-    Beside, Dialect, Turned, Visit, collect,
+    Beside, Dialect, Turned, VendorRefusals, Visit, collect,
     dialect::{failure, json},
     lang,
     tell::{Told, told},
@@ -45,7 +44,7 @@ const WAITS: std::ops::RangeInclusive<u64> = 1_000..=300_000;
 /// Starts a job, as RunPod's serverless endpoints do; the endpoint is the public name of a model.
 #[utoipa::path(post, path = "/v2/{endpoint}/run", operation_id = "run_job", tag = "runpod", params(("endpoint" = String, Path)),
     request_body = serde_json::Value, security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn run_job(
     State(room): State<Gateway>,
     Path(endpoint): Path<String>,
@@ -63,7 +62,7 @@ pub(super) async fn run_job(
 #[utoipa::path(post, path = "/v2/{endpoint}/runsync", operation_id = "run_job_and_wait", tag = "runpod",
     params(("endpoint" = String, Path), ("wait" = Option<u64>, Query)), request_body = serde_json::Value,
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn run_job_and_wait(
     State(room): State<Gateway>,
     Path(endpoint): Path<String>,
@@ -85,7 +84,7 @@ pub(super) async fn run_job_and_wait(
 #[utoipa::path(get, path = "/v2/{endpoint}/status/{job}", operation_id = "get_job", tag = "runpod",
     params(("endpoint" = String, Path), ("job" = String, Path)),
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn get_job(
     State(room): State<Gateway>,
     path: Path<(String, String)>,
@@ -104,7 +103,7 @@ pub(super) async fn get_job(
 #[utoipa::path(get, path = "/v2/{endpoint}/stream/{job}", operation_id = "stream_job", tag = "runpod",
     params(("endpoint" = String, Path), ("job" = String, Path)),
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn stream_job(
     State(room): State<Gateway>,
     path: Path<(String, String)>,
@@ -123,7 +122,7 @@ pub(super) async fn stream_job(
 #[utoipa::path(post, path = "/v2/{endpoint}/retry/{job}", operation_id = "retry_runpod_job", tag = "runpod",
     params(("endpoint" = String, Path), ("job" = String, Path)),
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn retry_job(
     State(room): State<Gateway>,
     path: Path<(String, String)>,
@@ -143,7 +142,7 @@ pub(super) async fn retry_job(
 #[utoipa::path(get, path = "/v2/{endpoint}/health", operation_id = "get_endpoint_health", tag = "runpod",
     params(("endpoint" = String, Path)),
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn get_health(
     State(room): State<Gateway>,
     Path(endpoint): Path<String>,
@@ -182,7 +181,7 @@ pub(super) async fn get_health(
 #[utoipa::path(post, path = "/v2/{endpoint}/cancel/{job}", operation_id = "cancel_runpod_job", tag = "runpod",
     params(("endpoint" = String, Path), ("job" = String, Path)),
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn cancel_job(
     State(room): State<Gateway>,
     path: Path<(String, String)>,

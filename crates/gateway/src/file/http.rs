@@ -1,4 +1,4 @@
-use api::{Problem, Refusals};
+use api::Problem;
 use axum::{
     body::Body,
     extract::{FromRequestParts, Path, Request, State},
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{FileCard, FileId, content, find, not_found, receive, store};
 use crate::{
     Gateway,
-    door::{Dialect, Turned, json as answer, lang},
+    door::{Dialect, Turned, VendorRefusals, json as answer, lang},
 };
 
 const DIALECT: Dialect = Dialect::OpenAi;
@@ -26,7 +26,7 @@ const MOST: i64 = 100;
 #[utoipa::path(post, path = "/v1/files", operation_id = "create_file", tag = "openai",
     request_body(content = Vec<u8>, content_type = "multipart/form-data"),
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(crate) async fn create_file(State(room): State<Gateway>, request: Request) -> Response {
     let lang = lang(request.headers());
     let taken = async {
@@ -43,7 +43,7 @@ pub(crate) async fn create_file(State(room): State<Gateway>, request: Request) -
 #[utoipa::path(get, path = "/v1/files", operation_id = "list_files", tag = "openai",
     params(("purpose" = Option<String>, Query), ("after" = Option<String>, Query), ("limit" = Option<i64>, Query), ("order" = Option<String>, Query)),
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(crate) async fn list_files(State(room): State<Gateway>, request: Request) -> Response {
     let lang = lang(request.headers());
     let listed = async {
@@ -74,7 +74,7 @@ pub(crate) async fn list_files(State(room): State<Gateway>, request: Request) ->
 /// Shows a file without what is in it.
 #[utoipa::path(get, path = "/v1/files/{file}", operation_id = "get_file", tag = "openai",
     params(("file" = String, Path)), security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(crate) async fn get_file(
     State(room): State<Gateway>,
     Path(file): Path<String>,
@@ -91,7 +91,7 @@ pub(crate) async fn get_file(
 /// Gives what is in a file, line by line.
 #[utoipa::path(get, path = "/v1/files/{file}/content", operation_id = "get_file_content", tag = "openai",
     params(("file" = String, Path)), security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = String, content_type = "application/jsonl"), Refusals))]
+    responses((status = 200, body = String, content_type = "application/jsonl"), VendorRefusals))]
 pub(crate) async fn get_file_content(
     State(room): State<Gateway>,
     Path(file): Path<String>,
@@ -121,7 +121,7 @@ pub(crate) async fn get_file_content(
 /// Deletes a file; not while a batch reads it.
 #[utoipa::path(delete, path = "/v1/files/{file}", operation_id = "delete_file", tag = "openai",
     params(("file" = String, Path)), security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
-    responses((status = 200, body = serde_json::Value), Refusals))]
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(crate) async fn delete_file(
     State(room): State<Gateway>,
     Path(file): Path<String>,

@@ -63,7 +63,8 @@ async fn export_chat(
 /// All chats of the caller to take along, in the forms of one.
 #[utoipa::path(get, path = "/api/misaki/export", operation_id = "export_chats", tag = "misaki",
     params(ExportQuery), security(("session" = []), ("api_key" = []), ("access_token" = [])),
-    responses((status = 200, description = "`noren.misaki.history.v1` with its `chats`, also as text/markdown.", body = Object), Refusals))]
+    responses((status = 200, description = "`noren.misaki.history.v1` with its `chats`.",
+        content((Object = "application/json"), (String = "text/markdown"))), Refusals))]
 async fn export_chats(
     State(room): State<Misaki>,
     caller: Granted<may::InferenceUse>,

@@ -176,7 +176,7 @@ impl Check for CardQuery {
 /// The persona in force as a file for other houses.
 #[utoipa::path(get, path = "/admin/misaki/persona/export", operation_id = "export_persona", tag = "admin", params(CardQuery),
     security(("session" = []), ("access_token" = [])),
-    responses((status = 200, description = "The card, also as image/png.", body = Object), Refusals))]
+    responses((status = 200, description = "The card.", content((Object = "application/json"), (Vec<u8> = "image/png"))), Refusals))]
 async fn export_persona(
     State(room): State<Misaki>,
     _operator: Granted<may::HouseOperate>,
