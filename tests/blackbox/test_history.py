@@ -4,6 +4,7 @@ import concurrent.futures
 import csv
 import io
 import json
+import os
 import random
 import subprocess
 import time
@@ -18,6 +19,8 @@ import pytest
 from house import REPOSITORY
 from test_inference import Developer, genai_house
 
+# of the random mix
+REQUESTS = 5000 if os.environ.get("SOAK") else 340
 
 @pytest.fixture(scope="module")
 def shop(cluster, tmp_path_factory):
@@ -135,7 +138,7 @@ def test_many_are_deleted_together(shop, developer):
 
 
 def test_statistics_history_usage_and_ledger_agree_for_a_random_mix(shop, developer):
-    """Well over three hundred requests of every kind: good, failed, cancelled, refused, by several doors and keys."""
+    """Well over three hundred requests (5,000 with SOAK set) of every kind: good, failed, cancelled, refused, by several doors and keys."""
     chance = random.Random(7)
     second = developer.person.key(name="second")
     keys = {developer.key_id: developer.headers, second["key"]["id"]: {"x-api-key": second["secret"]}}
@@ -162,7 +165,7 @@ def test_statistics_history_usage_and_ledger_agree_for_a_random_mix(shop, develo
         else:
             post({"prompt": "ひと言", "store": False}, prefer="wait=30")
 
-    mix = [chance.choice(kinds) for _ in range(340)] + kinds
+    mix = [chance.choice(kinds) for _ in range(REQUESTS)] + kinds
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
         list(pool.map(one, mix))
     person, deadline = developer.person, time.monotonic() + 60
