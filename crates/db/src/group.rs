@@ -1,8 +1,17 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use futures::{StreamExt, stream::FuturesUnordered};
 use kernel::Fault;
 use tokio::sync::{mpsc, oneshot};
 
 /// The most that goes into one transaction.
 const LARGEST: usize = 128;
+/// Transactions at the same time, and how many have to wait for a second one.
+const LANES: usize = 2;
+const ENOUGH: usize = 16;
 /// The most that may wait to be written; whoever comes then waits to be let in.
 const QUEUE: usize = 4096;
 
@@ -27,17 +36,20 @@ pub trait Batch: Send + Sync + 'static {
 
 /// Group commit: what several tasks have to write at the same time goes into one transaction.
 ///
-/// While one batch is being committed the next gathers, so a lone job waits for nobody and many share the cost. Whoever asks is
-/// answered after the commit.
+/// While one batch is being committed the next gathers, so a lone job waits for nobody and many share the cost; where many wait
+/// they are written beside it. Whoever asks is answered after the commit, and jobs that do not wait for each other may be
+/// written in any order.
 #[derive(Debug)]
 pub struct GroupCommit<B: Batch> {
     queue: mpsc::Sender<Waiting<B>>,
+    is_well: Arc<AtomicBool>,
 }
 
 impl<B: Batch> Clone for GroupCommit<B> {
     fn clone(&self) -> Self {
         Self {
             queue: self.queue.clone(),
+            is_well: Arc::clone(&self.is_well),
         }
     }
 }
@@ -54,8 +66,14 @@ impl<B: Batch> GroupCommit<B> {
     /// Starts the task that writes; it ends with the last clone of what is returned.
     pub fn start(batch: B) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        tokio::spawn(run(batch, jobs));
-        Self { queue }
+        let is_well = Arc::new(AtomicBool::new(true));
+        tokio::spawn(run(batch, jobs, Arc::clone(&is_well)));
+        Self { queue, is_well }
+    }
+
+    /// Whether the database was there when something was last written.
+    pub fn is_well(&self) -> bool {
+        self.is_well.load(Ordering::Relaxed)
     }
 
     /// Writes a job together with whatever else waits, and gives it back with its answer once that is committed.
@@ -70,34 +88,57 @@ impl<B: Batch> GroupCommit<B> {
     }
 }
 
-async fn run<B: Batch>(batch: B, mut queue: mpsc::Receiver<Waiting<B>>) {
+async fn run<B: Batch>(
+    batch: B,
+    mut queue: mpsc::Receiver<Waiting<B>>,
+    is_well: Arc<AtomicBool>,
+) {
     let mut waiting = Vec::with_capacity(LARGEST);
-    while queue.recv_many(&mut waiting, LARGEST).await > 0 {
-        let (jobs, answers): (Vec<_>, Vec<_>) =
-            waiting.drain(..).map(|one| (one.job, one.answer)).unzip();
-        match batch.write(&jobs).await {
-            Ok(found) => {
-                let count = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-                metrics::histogram!("group_commit_jobs", "of" => B::NAME).record(f64::from(count));
-                for ((job, answer), found) in jobs.into_iter().zip(answers).zip(found) {
-                    let _ = answer.send(Ok((job, found)));
-                }
+    let mut writing = FuturesUnordered::new();
+    let mut is_open = true;
+    loop {
+        let is_due = writing.is_empty() || writing.len() < LANES && waiting.len() >= ENOUGH;
+        if is_due && !waiting.is_empty() {
+            let jobs: Vec<Waiting<B>> = waiting.drain(..waiting.len().min(LARGEST)).collect();
+            writing.push(write(&batch, jobs, &is_well));
+        }
+        let has_room = is_open && waiting.len() < LARGEST;
+        tokio::select! {
+            came = queue.recv_many(&mut waiting, LARGEST), if has_room => is_open = came > 0,
+            Some(()) = writing.next(), if !writing.is_empty() => {}
+            else => return,
+        }
+    }
+}
+
+async fn write<B: Batch>(batch: &B, waiting: Vec<Waiting<B>>, is_well: &AtomicBool) {
+    let (jobs, answers): (Vec<_>, Vec<_>) =
+        waiting.into_iter().map(|one| (one.job, one.answer)).unzip();
+    let written = batch.write(&jobs).await;
+    let is_away = written.as_ref().is_err_and(B::is_away);
+    is_well.store(!is_away, Ordering::Relaxed);
+    match written {
+        Ok(found) => {
+            let count = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+            metrics::histogram!("group_commit_jobs", "of" => B::NAME).record(f64::from(count));
+            for ((job, answer), found) in jobs.into_iter().zip(answers).zip(found) {
+                let _ = answer.send(Ok((job, found)));
             }
-            Err(error) if B::is_away(&error) => {
-                for answer in answers {
-                    let _ = answer.send(Err(away().into()));
-                }
+        }
+        Err(_) if is_away => {
+            for answer in answers {
+                let _ = answer.send(Err(away().into()));
             }
-            // one that can't be written must not take the others with it
-            Err(_) if jobs.len() > 1 => {
-                for (job, answer) in jobs.into_iter().zip(answers) {
-                    let _ = answer.send(alone(&batch, job).await);
-                }
+        }
+        // one that can't be written must not take the others with it
+        Err(_) if jobs.len() > 1 => {
+            for (job, answer) in jobs.into_iter().zip(answers) {
+                let _ = answer.send(alone(batch, job).await);
             }
-            Err(error) => {
-                if let Some(answer) = answers.into_iter().next() {
-                    let _ = answer.send(Err(error));
-                }
+        }
+        Err(error) => {
+            if let Some(answer) = answers.into_iter().next() {
+                let _ = answer.send(Err(error));
             }
         }
     }
@@ -122,7 +163,7 @@ fn away() -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use futures::future::join_all;
     use tokio::sync::Semaphore;
@@ -213,5 +254,21 @@ mod tests {
         let tried: usize = batches.iter().map(Vec::len).sum();
         assert_eq!(tried, answers.len(), "each once: {batches:?}");
         assert!(matches!(answers.last(), Some(Err(Wrong::Away))));
+    }
+
+    #[tokio::test]
+    async fn it_is_well_again_with_the_first_that_is_written() {
+        let even = Even {
+            doors: Arc::new(Semaphore::new(9)),
+            batches: Arc::default(),
+        };
+        let group = GroupCommit::start(even);
+        let mut seen = vec![group.is_well()];
+        for job in [i32::MAX, 3, i32::MAX, 4] {
+            let _ = group.write(job).await;
+            seen.push(group.is_well());
+        }
+        // what is wrong with one job says nothing of the database
+        assert_eq!(seen, [true, false, true, false, true]);
     }
 }

@@ -20,7 +20,7 @@ pub(crate) const IDLE: Duration = Duration::seconds(1);
 /// So many pieces of work in a second make a tenant busy: then more is taken at once than is needed.
 const BUSY: u32 = 4;
 /// The most that is taken at once of anything.
-const LARGEST: u32 = 2048;
+const LARGEST: u32 = 16_384;
 
 /// What this process may admit by itself: rules only, nothing here waits or asks.
 #[derive(Debug)]

@@ -35,7 +35,7 @@ pub(crate) struct Load {
     pub(crate) node: Option<Uuid>,
     pub(crate) rate_slots: i64,
     pub(crate) places: i64,
-    /// Begun in the last minute.
+    /// Begun in the last minute, and what a process that died may have begun besides.
     pub(crate) recent: i64,
     /// Under way.
     pub(crate) open: i64,

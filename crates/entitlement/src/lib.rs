@@ -52,8 +52,8 @@ pub use rate::{
     RateLimits, RatePolicy, known_limits, limit_field, policy_field, rate_limits, refused,
 };
 pub use reservation::{
-    Admission, Reservation, Settled, TRIES, admit, lapse_due, record, record_all, reserve, settle,
-    settle_all,
+    Admission, Reservation, Settled, TRIES, admit, lapse_due, record, record_all, record_each,
+    reserve, settle, settle_all, settle_each,
 };
 pub use standing::{Standing, plan_of};
 pub use threshold::note_thresholds;

@@ -1,7 +1,7 @@
 mod cost;
 mod store;
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use chrono::{DateTime, Duration, Utc};
 use db::{Ctx, Scope};
@@ -203,16 +203,32 @@ pub async fn record_all(
     room: &Entitlement,
     admissions: &[&Admission],
 ) -> Result<Vec<ReservationId>, Error> {
-    let mut rows: Vec<Row> = Vec::with_capacity(admissions.len());
-    for admission in admissions {
+    let open: Vec<_> = admissions.iter().map(|one| (*one, None)).collect();
+    record_each(conn, room, &open).await
+}
+
+/// As [`record_all`], each with what it used where it is over already: then it is to be settled by [`settle_each`] in the same
+/// transaction.
+///
+/// # Errors
+/// When the database is away.
+pub async fn record_each(
+    conn: &mut PgConnection,
+    room: &Entitlement,
+    admissions: &[(&Admission, Option<&Usage>)],
+) -> Result<Vec<ReservationId>, Error> {
+    let mut rows = Vec::with_capacity(admissions.len());
+    for (admission, used) in admissions {
         room.desk.recording(admission.reservation.id);
-        rows.push(admission.row.clone());
+        rows.push((&admission.row, *used));
     }
-    let recorded = store::insert(conn, &rows, room.cx.clock.now()).await?;
-    for row in rows.iter().filter(|row| !recorded.contains(&row.id)) {
-        room.desk.fenced(row.id, room.cx.clock.now());
+    let now = room.cx.clock.now();
+    let recorded: HashSet<ReservationId> =
+        store::insert(conn, &rows, now).await?.into_iter().collect();
+    for (row, _) in rows.iter().filter(|(row, _)| !recorded.contains(&row.id)) {
+        room.desk.fenced(row.id, now);
     }
-    Ok(recorded)
+    Ok(recorded.into_iter().collect())
 }
 
 /// Counts what the caller's key asked for today, unless it may ask for as much as the plan has. What failed and was given
@@ -265,9 +281,33 @@ pub async fn settle_all(
     room: &Entitlement,
     endings: &[(ReservationId, Usage)],
 ) -> Result<Settled, Error> {
+    settle_each(conn, room, endings, &[]).await
+}
+
+/// As [`settle_all`], together with those of `over` that were recorded with their end.
+///
+/// # Errors
+/// When the database is away or the books refuse.
+pub async fn settle_each(
+    conn: &mut PgConnection,
+    room: &Entitlement,
+    endings: &[(ReservationId, Usage)],
+    over: &[(&Admission, &Usage)],
+) -> Result<Settled, Error> {
     let cx = &room.cx;
     let now = cx.clock.now();
-    let mut closed = store::close(conn, endings, now).await?;
+    let mut closed = if endings.is_empty() {
+        Vec::new()
+    } else {
+        store::close(conn, endings, now).await?
+    };
+    closed.extend(over.iter().map(|(admission, used)| Closed {
+        id: admission.row.id,
+        tenant: admission.row.tenant,
+        unit: admission.row.unit.clone(),
+        block: admission.row.block,
+        used: used.amount,
+    }));
     // one order for everybody, so that two transactions don't wait for each other
     closed.sort_by(|a, b| (a.tenant, &a.unit, a.block).cmp(&(b.tenant, &b.unit, b.block)));
     let mut settled = Settled {
@@ -278,12 +318,8 @@ pub async fn settle_all(
     };
     let mut to_close: Vec<(BlockId, bool)> = Vec::new();
     for row in &closed {
-        let used = endings
-            .iter()
-            .find(|(id, _)| *id == row.id)
-            .map_or(0, |(_, used)| used.amount);
-        settled.closed.push((row.id, used));
-        match room.desk.leaving(row.id, used, now) {
+        settled.closed.push((row.id, row.used));
+        match room.desk.leaving(row.id, row.used, now) {
             Leaving::Stays => {}
             Leaving::Closes(block) => to_close.push((block, false)),
             Leaving::Unknown => to_close.push((row.block, true)),
@@ -349,8 +385,9 @@ impl Drop for Settled {
 pub async fn lapse_due(cx: &Ctx, grace: Duration, most: i64) -> Result<usize, Error> {
     let mut tx = cx.db.begin(Scope::House("lapse of reservations")).await?;
     let due = store::due(&mut tx, cx.clock.now() - grace, most).await?;
-    // long after the end, so that nobody who is asked about them waits for the sweep
-    lease::store::delete_all_over(&mut tx, cx.clock.now() - lease::LASTS, most).await?;
+    // long after they count, so that nobody who is asked about them waits for the sweep
+    let before = cx.clock.now() - lease::MINUTE - lease::LASTS;
+    lease::store::delete_all_over(&mut tx, before, most).await?;
     tx.commit().await?;
     let mut lapsed = 0;
     for (id, tenant) in due {
@@ -378,4 +415,5 @@ struct Closed {
     tenant: TenantId,
     unit: String,
     block: BlockId,
+    used: i64,
 }

@@ -12,6 +12,8 @@ mod responses;
 mod runpod;
 mod tell;
 
+use std::sync::Arc;
+
 use axum::{
     body::Bytes,
     extract::{FromRequestParts, Request},
@@ -26,8 +28,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     Admitted, Ask, CacheUse, Cached, DataPolicy, Error, Gateway, Priority, RunId, Terms, admit,
-    begin, launch, recall,
+    begin, recall,
     repeat::{Known, Repeat},
+    run::{Feed, begin_later, set_off},
 };
 
 pub(crate) use dialect::{Dialect, Turned, VendorRefusals, failure, json};
@@ -174,14 +177,35 @@ impl Visit {
         check_length(&request)?;
         let door = self.dialect.name();
         let repeat = Repeat::of(&self.headers, &self.caller, door, &self.body)?;
-        let ask = Ask {
+        let ask = self.asked(model, request)?;
+        Ok(start(room, &self.caller, ask, repeat, beside).await?)
+    }
+
+    /// As [`Self::start`], for an answer that this caller waits for: the run is written with the first that it has to say.
+    pub(crate) async fn ask(
+        &self,
+        room: &Gateway,
+        model: Option<String>,
+        request: ChatRequest,
+    ) -> Result<Begun, Turned> {
+        let is_repeat = self.headers.contains_key("idempotency-key");
+        if is_repeat {
+            return self.start(room, model, request).await;
+        }
+        check_length(&request)?;
+        let ask = self.asked(model, request)?;
+        let admitted = begin_later(room, &self.caller, ask).await?;
+        Ok(launched(room, admitted).await?)
+    }
+
+    fn asked(&self, model: Option<String>, request: ChatRequest) -> Result<Ask, Error> {
+        Ok(Ask {
             purpose: self.purpose("chat"),
             model,
             request,
             id: None,
             terms: self.terms()?,
-        };
-        Ok(start(room, &self.caller, ask, repeat, beside).await?)
+        })
     }
 
     /// What a run that is started here is noted as.
@@ -208,18 +232,30 @@ pub(crate) fn check_length(request: &ChatRequest) -> Result<(), Refusal> {
 }
 
 /// A run that was started, or found.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Begun {
     pub(crate) id: RunId,
+    /// What it says, as long as that is at hand.
+    feed: Option<Arc<Feed>>,
     /// None where the caller wants nothing of the cache, and for a run that was found.
     pub(crate) cached: Option<Cached>,
 }
 
+impl From<RunId> for Begun {
+    fn from(id: RunId) -> Self {
+        Self {
+            id,
+            feed: None,
+            cached: None,
+        }
+    }
+}
+
 impl Begun {
     /// Names the run, which every other door can read, and tells whether its answer was given before.
-    pub(crate) fn name(self, response: &mut Response) {
+    pub(crate) fn name(&self, response: &mut Response) {
         openai::name_run(response, self.id);
-        if let Some(cached) = self.cached {
+        if let Some(cached) = &self.cached {
             cached.mark(response.headers_mut());
         }
     }
@@ -248,17 +284,14 @@ pub(crate) async fn start(
     }
     if repeat.is_none() && beside.is_none() {
         let (admitted, _) = begin(room, caller, ask).await?;
-        return Ok(set_off(room, admitted).await);
+        return launched(room, admitted).await;
     }
     let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
     let id: RunId = room.cx.ids.new_id();
     if let Some(repeat) = repeat
         && let Known::Before(run) = repeat.look(&mut tx, room, caller, id).await?
     {
-        return Ok(Begun {
-            id: run,
-            cached: None,
-        });
+        return Ok(run.into());
     }
     ask.id = Some(id);
     let admitted = admit(&mut tx, room, caller, ask).await?;
@@ -268,14 +301,20 @@ pub(crate) async fn start(
         None => {}
     }
     tx.commit().await?;
-    Ok(set_off(room, admitted).await)
+    launched(room, admitted).await
 }
 
-async fn set_off(room: &Gateway, mut admitted: Admitted) -> Begun {
+/// Launches a run and waits until it is durable.
+async fn launched(room: &Gateway, mut admitted: Admitted) -> Result<Begun, Error> {
     let id = admitted.id;
     let cached = recall(room, &mut admitted).await;
-    launch(room, admitted);
-    Begun { id, cached }
+    let feed = set_off(room, admitted);
+    feed.written().await?;
+    Ok(Begun {
+        id,
+        feed: Some(feed),
+        cached,
+    })
 }
 
 /// Removes what the doors keep of a tenant that goes, in the caller's transaction.

@@ -1,3 +1,4 @@
+mod begin;
 mod drive;
 mod end;
 pub mod history;
@@ -22,7 +23,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use entitlement::{Plan, Reservation, ReservationId, TRIES, Work, record};
-use identity::{InferenceCaller, KeyId, KeyLimits, Principal, TenantId};
+use identity::{InferenceCaller, KeyId, Principal, TenantId};
 use kernel::{NanoUsd, Text};
 use llm::{ChatRequest, Message};
 use note::Note;
@@ -43,16 +44,18 @@ use crate::{
 };
 
 pub(crate) use limits::bound;
-pub(crate) use live::Live;
+pub(crate) use live::{Feed, Live};
 pub(crate) use quote::{Quote, quote};
-pub(crate) use reader::{Event, EventKind, events, snapshot};
+pub(crate) use reader::{Event, EventKind, events, follow, snapshot};
 pub(crate) use remote::{Remote, RemoteJob};
 pub use rescue::{Judges, rescue};
 pub(crate) use verdict::Verdict;
 pub(crate) use view::view;
 pub(crate) use view::{InferenceResult, result};
 pub use view::{InferenceStatus, InferenceView, RunError, Tokens, ToolCallView};
-use writer::Beginning;
+use begin::Unwritten;
+pub use begin::begin;
+pub(crate) use begin::begin_later;
 pub(crate) use writer::Writer;
 
 kernel::id!(
@@ -247,8 +250,10 @@ pub struct Admitted {
     pub id: RunId,
     tenant: TenantId,
     reservation: ReservationId,
-    /// Keeps the place until the run is settled.
-    kept: Reservation,
+    /// Keeps the place until the run is settled, where it is written.
+    kept: Option<Reservation>,
+    /// What is to be written with the first that it has to say.
+    unwritten: Option<Unwritten>,
     targets: Vec<Target>,
     request: ChatRequest,
     after_break: AfterBreak,
@@ -321,152 +326,55 @@ pub async fn admit(
         model: &first.model,
         node: room.node.id,
         lease_until: now + LEASE,
+        created_at: now,
         now,
+        last_event: 0,
         note: &note,
     };
-    store::insert_all(conn, &[row]).await?;
-    let request = request(first, start.request);
-    let span = traced::of_run(id, &request);
-    let comparable = start.terms.comparable(room, caller, &route);
-    let after_break = room.routes.after_break(&route);
+    store::insert_all(conn, &[(row, None)]).await?;
+    let ids = (id, kept.id);
+    let mut admitted = ready(room, caller, start, ids, &route, targets)?;
+    admitted.kept = Some(kept);
+    Ok(admitted)
+}
+
+/// What is to be driven, once it is certain that it may.
+fn ready(
+    room: &Gateway,
+    caller: &InferenceCaller,
+    ask: Ask,
+    (id, reservation): (RunId, ReservationId),
+    route: &str,
+    targets: Vec<Target>,
+) -> Result<Admitted, Error> {
+    let comparable = ask.terms.comparable(room, caller, route);
+    let first = targets
+        .first()
+        .ok_or_else(|| Error::ModelNotConfigured(route.to_owned()))?;
+    let request = ChatRequest {
+        model: first.model.clone(),
+        max_tokens: Some(ask.request.max_tokens.unwrap_or(MAX_TOKENS)),
+        stream: first.streams,
+        ..ask.request
+    };
     Ok(Admitted {
         id,
         tenant: caller.principal.tenant,
-        reservation: kept.id,
-        kept,
+        reservation,
+        kept: None,
+        unwritten: None,
+        span: traced::of_run(id, &request),
         targets,
         request,
-        after_break,
-        deadline: start.terms.deadline,
-        small_talk: start.terms.small_talk,
-        judge: start.terms.judge,
+        after_break: room.routes.after_break(route),
+        deadline: ask.terms.deadline,
+        small_talk: ask.terms.small_talk,
+        judge: ask.terms.judge,
         comparable,
-        priority: start.terms.priority,
-        cache: start.terms.cache.where_kept(start.terms.is_stored),
+        priority: ask.terms.priority,
+        cache: ask.terms.cache.where_kept(ask.terms.is_stored),
         again: None,
-        span,
     })
-}
-
-/// Admits a run that stands alone and writes it together with others that begin at the same time. Then [`launch`] it.
-///
-/// # Errors
-/// As [`admit`].
-pub async fn begin(
-    room: &Gateway,
-    caller: &InferenceCaller,
-    start: impl Into<Ask>,
-) -> Result<(Admitted, RunView), Error> {
-    let mut start: Ask = start.into();
-    let cx = &room.cx;
-    // the caps of a key are counted in a line of their own
-    let has_cap = |key: &KeyLimits| key.daily_cap.is_some() || key.daily_cost_nano_usd.is_some();
-    if caller.key.as_ref().is_some_and(has_cap) {
-        return begin_in_line(room, caller, start).await;
-    }
-    let id: RunId = start.id.unwrap_or_else(|| cx.ids.new_id());
-    let reference = id.to_string();
-    for _ in 0..TRIES {
-        let now = cx.clock.now();
-        let work = Work {
-            storefront: &caller.storefront,
-            unit: &start.purpose,
-            amount: 1,
-            reference: &reference,
-            lease_until: now + LEASE,
-            daily_cap: None,
-            daily_cost: None,
-            member: caller.member(),
-        };
-        let admission = entitlement::admit(&room.entitlement, caller.principal, &work).await?;
-        if admission.is_counted() {
-            drop(admission);
-            return begin_in_line(room, caller, start).await;
-        }
-        let (route, targets) =
-            way(room, caller, admission.reservation.plan(), &start.way()).await?;
-        limits::keep_to(&targets, &mut start.request, start.terms.max_cost)?;
-        let first = targets
-            .first()
-            .ok_or_else(|| Error::ModelNotConfigured(route.clone()))?;
-        let run = Beginning {
-            id,
-            tenant: caller.principal.tenant,
-            storefront: caller.storefront.clone(),
-            route: route.clone(),
-            model: first.model.clone(),
-            node: room.node.id,
-            now,
-            note: Note::of(caller, &start),
-        };
-        if let Some(kept) = room.writer.begin(run, admission).await? {
-            let request = request(first, start.request);
-            let span = traced::of_run(id, &request);
-            let comparable = start.terms.comparable(room, caller, &route);
-            let view = fresh(id, &route, &request.model, now);
-            let after_break = room.routes.after_break(&route);
-            let admitted = Admitted {
-                id,
-                tenant: caller.principal.tenant,
-                reservation: kept.id,
-                kept,
-                targets,
-                request,
-                after_break,
-                deadline: start.terms.deadline,
-                small_talk: start.terms.small_talk,
-                judge: start.terms.judge,
-                comparable,
-                priority: start.terms.priority,
-                cache: start.terms.cache.where_kept(start.terms.is_stored),
-                again: None,
-                span,
-            };
-            return Ok((admitted, view));
-        }
-    }
-    Err(entitlement::Error::LeasesUnsettled.into())
-}
-
-/// Begins a run in a transaction of its own, since what it may do depends on what others of its line did.
-async fn begin_in_line(
-    room: &Gateway,
-    caller: &InferenceCaller,
-    start: Ask,
-) -> Result<(Admitted, RunView), Error> {
-    let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
-    let admitted = admit(&mut tx, room, caller, start).await?;
-    let view = store::find(&mut tx, admitted.id).await?;
-    tx.commit().await?;
-    Ok((admitted, view.ok_or(Error::RunNotFound)?))
-}
-
-fn request(first: &Target, asked: ChatRequest) -> ChatRequest {
-    ChatRequest {
-        model: first.model.clone(),
-        max_tokens: Some(asked.max_tokens.unwrap_or(MAX_TOKENS)),
-        stream: first.streams,
-        ..asked
-    }
-}
-
-/// A run that nothing has happened to yet.
-fn fresh(id: RunId, route: &str, model: &str, now: DateTime<Utc>) -> RunView {
-    RunView {
-        id,
-        state: State::Queued,
-        reason: None,
-        model: model.to_owned(),
-        route: route.to_owned(),
-        tokens_in: 0,
-        tokens_out: 0,
-        cost_nano_usd: 0,
-        output: String::new(),
-        created_at: now,
-        started_at: None,
-        ended_at: None,
-        last_event_id: 0,
-    }
 }
 
 /// What is looked for in a plan.
@@ -543,13 +451,22 @@ impl Admitted {
 
 /// Starts the task that drives an admitted run.
 pub fn launch(room: &Gateway, run: Admitted) {
-    run.kept.confirm();
-    let progress = room.node.live.enter(run.id, run.tenant);
+    set_off(room, run);
+}
+
+/// As [`launch`], for whoever follows it.
+pub(crate) fn set_off(room: &Gateway, run: Admitted) -> Arc<Feed> {
+    if let Some(kept) = &run.kept {
+        kept.confirm();
+    }
+    let is_written = run.unwritten.is_none();
+    let feed = room.node.live.enter(run.id, run.tenant, is_written);
     let room = room.clone();
     room.node
         .tasks
         .clone()
-        .spawn(drive::drive(room, run, progress));
+        .spawn(drive::drive(room, run, Arc::clone(&feed)));
+    feed
 }
 
 /// A run of the caller's tenant.

@@ -3,6 +3,8 @@
 //! A push parser without IO: the crates on offer are adaptors of an asynchronous stream, which a pure codec can't be.
 //! Only the `data` of events is kept, since no provider needs `id` or `retry`, and `event` repeats what the data says.
 
+use memchr::memchr2;
+
 use crate::CodecError;
 
 /// The longest line, and the most data in one event. A longer one is no answer of a chat model.
@@ -24,18 +26,26 @@ impl Parser {
         bytes: &[u8],
         mut sink: impl FnMut(&str) -> Result<(), CodecError>,
     ) -> Result<(), CodecError> {
-        for &byte in bytes {
+        let mut rest = bytes;
+        while !rest.is_empty() {
             // CRLF is one line end, also when the two bytes come apart.
-            if std::mem::take(&mut self.after_cr) && byte == b'\n' {
+            if std::mem::take(&mut self.after_cr)
+                && let Some(after) = rest.strip_prefix(b"\n")
+            {
+                rest = after;
                 continue;
             }
-            match byte {
-                b'\r' | b'\n' => {
-                    self.after_cr = byte == b'\r';
-                    self.end_line(&mut sink)?;
-                }
-                _ if self.line.len() >= LIMIT => return Err(CodecError::garbled("line too long")),
-                _ => self.line.push(byte),
+            let end = memchr2(b'\r', b'\n', rest);
+            let (part, after) = rest.split_at(end.unwrap_or(rest.len()));
+            if self.line.len() + part.len() > LIMIT {
+                return Err(CodecError::garbled("line too long"));
+            }
+            self.line.extend_from_slice(part);
+            rest = after;
+            if let Some((end, after)) = after.split_first() {
+                self.after_cr = *end == b'\r';
+                rest = after;
+                self.end_line(&mut sink)?;
             }
         }
         Ok(())
@@ -58,8 +68,20 @@ impl Parser {
         &mut self,
         sink: &mut impl FnMut(&str) -> Result<(), CodecError>,
     ) -> Result<(), CodecError> {
-        let bytes = std::mem::take(&mut self.line);
-        let line = std::str::from_utf8(&bytes).map_err(|_| CodecError::garbled("not UTF-8"))?;
+        let mut bytes = std::mem::take(&mut self.line);
+        let ended = self.end_line_of(&bytes, sink);
+        // its room serves the next line
+        bytes.clear();
+        self.line = bytes;
+        ended
+    }
+
+    fn end_line_of(
+        &mut self,
+        bytes: &[u8],
+        sink: &mut impl FnMut(&str) -> Result<(), CodecError>,
+    ) -> Result<(), CodecError> {
+        let line = std::str::from_utf8(bytes).map_err(|_| CodecError::garbled("not UTF-8"))?;
         let line = if self.begun {
             line
         } else {

@@ -63,7 +63,8 @@ pub(super) async fn acquire(
     store::lock(&mut tx, counter.tenant, &counter.storefront).await?;
     let catalogue = room.catalogue.read().await;
     let standing = plan_of(&mut tx, &catalogue, caller, &counter.storefront, now).await?;
-    store::delete_over(&mut tx, counter.tenant, &counter.storefront, now).await?;
+    let (tenant, storefront, node) = (counter.tenant, &counter.storefront, room.desk.node);
+    store::let_go(&mut tx, tenant, storefront, node, now).await?;
     let mut loads = store::loads(&mut tx, counter.tenant, &counter.storefront, now).await?;
     let kept = loads
         .iter()

@@ -20,26 +20,34 @@ pub(crate) async fn lock(
     .map(drop)
 }
 
-/// Removes leases that are over. It waits for admissions under them that are being written, so that from then on each is
-/// seen or will never be.
-pub(crate) async fn delete_over(
+/// Lets go of leases that are over: this process's own are removed, those of others once what they may have begun without
+/// writing it down is older than a minute. It waits for admissions under them that are being written, so that from then on each
+/// is seen or will never be.
+pub(crate) async fn let_go(
     conn: &mut PgConnection,
     tenant: TenantId,
     storefront: &str,
+    node: Uuid,
     now: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "delete from entitlement.lease where tenant_id = $1 and storefront = $2 and lease_until <= $3",
+        "with over as (
+             select id from entitlement.lease where tenant_id = $1 and storefront = $2 and lease_until <= $3 order by id for update
+         )
+         delete from entitlement.lease l using over
+         where l.id = over.id and (l.node_id = $4 or l.lease_until <= $5)",
         tenant as TenantId,
         storefront,
         now,
+        node,
+        now - MINUTE,
     )
     .execute(conn)
     .await
     .map(drop)
 }
 
-/// As [`delete_over`], for everybody.
+/// Removes leases that were over before, whosever they are.
 pub(crate) async fn delete_all_over(
     conn: &mut PgConnection,
     before: DateTime<Utc>,
@@ -63,7 +71,8 @@ pub(crate) async fn delete(conn: &mut PgConnection, id: LeaseId) -> sqlx::Result
         .map(drop)
 }
 
-/// All leases of a tenant at a storefront, and the work of those that are no more.
+/// All leases of a tenant at a storefront, and the work of those that are no more. A process that died may have begun one more
+/// piece of work in each of its places than it wrote down: those count for a minute from the end of its lease.
 pub(crate) async fn loads(
     conn: &mut PgConnection,
     tenant: TenantId,
@@ -79,12 +88,18 @@ pub(crate) async fn loads(
                select lease_id, count(*) as n from entitlement.reservation
                where tenant_id = $1 and storefront = $2 and state = 'open' and lease_until > $3 group by lease_id
            ), lease as (
-               select id, node_id, rate_slots, places from entitlement.lease where tenant_id = $1 and storefront = $2
+               select l.id, case when lease_until > $3 then node_id end as node_id, rate_slots, places,
+                      case when lease_until > $3 then 0
+                           else least(places, greatest(rate_slots - coalesce(n, 0), 0)) end as unwritten,
+                      case when lease_until <= $3 then lease_until end as over_at
+               from entitlement.lease l left join recent on recent.lease_id = l.id
+               where tenant_id = $1 and storefront = $2
            )
            select coalesce(lease.id, recent.lease_id, open.lease_id, '00000000-0000-0000-0000-000000000000') as "lease!: LeaseId",
                   lease.node_id as "node?", coalesce(lease.rate_slots, 0)::bigint as "rate_slots!",
                   coalesce(lease.places, 0)::bigint as "places!",
-                  coalesce(recent.n, 0) as "recent!", coalesce(open.n, 0) as "open!", recent.oldest as "oldest?"
+                  coalesce(recent.n, 0) + coalesce(lease.unwritten, 0) as "recent!", coalesce(open.n, 0) as "open!",
+                  coalesce(recent.oldest, case when lease.unwritten > 0 then lease.over_at end) as "oldest?"
            from lease full join recent on recent.lease_id = lease.id
                 full join open on open.lease_id = coalesce(lease.id, recent.lease_id)"#,
         tenant as TenantId,

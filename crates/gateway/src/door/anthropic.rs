@@ -32,7 +32,7 @@ pub(super) async fn create_message(State(room): State<Gateway>, request: Request
         let request = read_messages(&visit.body)?;
         let (model, streams) = (request.model.clone(), request.stream);
         let input = tokens::estimate_messages(&request.messages);
-        let begun = visit.start(&room, Some(model.clone()), request).await?;
+        let begun = visit.ask(&room, Some(model.clone()), request).await?;
         let id = begun.id;
         let writer = MessageWriter::new(face(&room, "msg", id, model), input);
         let mut response = if streams {
@@ -40,14 +40,14 @@ pub(super) async fn create_message(State(room): State<Gateway>, request: Request
             sse(
                 &room,
                 visit.caller,
-                id,
+                begun.clone(),
                 0,
                 aborts,
                 Messages { writer, lang },
             )
             .await?
         } else {
-            let answer = collect(&room, visit.caller.principal, id).await?;
+            let answer = collect(&room, visit.caller.principal, begun.clone()).await?;
             json(StatusCode::OK, &writer.answer(&answer))
         };
         begun.name(&mut response);

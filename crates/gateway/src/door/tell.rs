@@ -11,10 +11,10 @@ use llm::{ChatAnswer, Finish, StreamEvent, ToolDelta, Usage};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::{Turned, dialect::failure};
+use super::{Begun, Turned, dialect::failure};
 use crate::{
     Error, Gateway, RunId, RunView,
-    run::{Event, EventKind, events, snapshot},
+    run::{Event, EventKind, follow, snapshot},
 };
 
 /// How often a silent stream says that it is alive.
@@ -76,10 +76,11 @@ pub(crate) fn told(event: &Event) -> Option<Told> {
 pub(crate) async fn collect(
     room: &Gateway,
     caller: Principal,
-    id: RunId,
+    run: impl Into<Begun>,
 ) -> Result<ChatAnswer, Turned> {
     let mut answer = ChatAnswer::empty("");
-    let mut events = Box::pin(events(room.clone(), caller, id, 0).await?);
+    let run: Begun = run.into();
+    let mut events = Box::pin(follow(room.clone(), caller, (run.id, run.feed), 0).await?);
     while let Some(event) = events.next().await {
         match told(&event?) {
             Some(Told::Said(said)) => answer.take(&said),
@@ -143,13 +144,15 @@ pub(crate) trait Write: Send + 'static {
 pub(crate) async fn sse(
     room: &Gateway,
     caller: InferenceCaller,
-    id: RunId,
+    run: impl Into<Begun>,
     after: i32,
     aborts: bool,
     mut write: impl Write,
 ) -> Result<Response, Turned> {
     let identity = room.identity.clone();
-    let events = events(room.clone(), caller.principal, id, after).await?;
+    let run: Begun = run.into();
+    let id = run.id;
+    let events = follow(room.clone(), caller.principal, (id, run.feed), after).await?;
     let mut events: Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>> =
         Box::pin(events.take_until(Box::pin(caller.taken_back(identity))));
     let leaving = Leaving {

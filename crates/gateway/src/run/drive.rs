@@ -1,18 +1,20 @@
 use std::{sync::Arc, time::Duration};
 
+use entitlement::{Reservation, ReservationId};
 use futures::{FutureExt, StreamExt};
 use llm::{StreamEvent, tokens};
 use serde_json::json;
 use telemetry::trace::Span;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, sleep_until};
 
 use super::{
     Admitted, Comparable, Event, EventKind, Verdict,
+    begin::Unwritten,
     end::{last_event, usage_of},
     live::Feed,
     reader::{WHOLE_ENDS_AT, before_the_end},
     store::Ending,
-    writer::Found,
+    writer::{Found, Step, What},
 };
 use crate::{
     Error, Gateway, LEASE, Target,
@@ -27,6 +29,8 @@ use crate::{
 /// How often a silent run says that it is alive and looks whether it is to stop.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
+/// How long a run may go unwritten whose caller waits for the answer: one that is over by then is written once.
+const UNWRITTEN: Duration = Duration::from_millis(10);
 /// The most items of the upstream that become one event.
 const LARGEST_BATCH: usize = 64;
 /// How often another target may take up an answer that broke off.
@@ -35,8 +39,9 @@ const MOST_TAKEOVERS: u32 = 2;
 const LARGEST_OUTPUT: usize = 2 * 1024 * 1024;
 
 /// Drives one run to its end. Whatever happens upstream, the run ends once, with a reason, and is settled.
-pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
+pub(super) async fn drive(room: Gateway, mut run: Admitted, feed: Arc<Feed>) {
     let id = run.id;
+    let unwritten = run.unwritten.take();
     let mut driver = Driver {
         deadline: Instant::now()
             + run
@@ -47,6 +52,10 @@ pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
         room: &room,
         run: &run,
         feed: &feed,
+        reservation: run.reservation,
+        unwritten,
+        kept: None,
+        write_at: Instant::now() + UNWRITTEN,
         seq: 0,
         asides: 0,
         asker: None,
@@ -85,6 +94,13 @@ pub(super) struct Driver<'a> {
     pub(super) run: &'a Admitted,
     pub(super) feed: &'a Feed,
     pub(super) deadline: Instant,
+    reservation: ReservationId,
+    /// The run itself as long as it is not durable.
+    unwritten: Option<Unwritten>,
+    /// What keeps its place since it was written here.
+    kept: Option<Reservation>,
+    /// When it is written at the latest.
+    write_at: Instant,
     /// The number of the newest event.
     seq: i32,
     /// How much of the small talk was made.
@@ -120,6 +136,15 @@ impl Driver<'_> {
     async fn generate(&mut self) -> Verdict {
         if let Some(again) = &self.run.again {
             return self.say_again(again);
+        }
+        // the provider's job is written down beside it
+        let has_queue = |target: &Target| target.kind.cold_start().is_some();
+        if self.unwritten.is_some() && self.run.targets.iter().any(has_queue) {
+            match self.write().await {
+                Ok(Kept::Go) | Err(()) => {}
+                Ok(Kept::Stop) => return Verdict::Stopped,
+                Ok(Kept::Fenced) => return Verdict::Fenced,
+            }
         }
         loop {
             let (upstream, target, call) = match self.open().await {
@@ -266,7 +291,7 @@ impl Driver<'_> {
             if let Some(verdict) = self.look(false) {
                 return verdict;
             }
-            if self.has_news() {
+            if self.has_news() && !self.may_gather() {
                 match self.write().await {
                     Ok(Kept::Go) => beat.reset(),
                     Ok(Kept::Stop) => return Verdict::Stopped,
@@ -286,6 +311,7 @@ impl Driver<'_> {
                         return verdict;
                     }
                 }
+                () = sleep_until(self.write_at), if self.may_gather() => {}
                 _ = beat.tick() => {
                     if heard.elapsed() > self.room.node.patience.silence {
                         return Verdict::UpstreamStalled;
@@ -398,18 +424,30 @@ impl Driver<'_> {
         !self.batch.is_empty() || !self.pending.is_empty()
     }
 
+    /// Whether what there is to write may wait for more, since not even the run is written yet.
+    pub(super) fn may_gather(&self) -> bool {
+        self.unwritten.is_some() && Instant::now() < self.write_at
+    }
+
+    /// When the run has to be written, if it is not.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.unwritten.is_some().then_some(self.write_at)
+    }
+
     /// Makes what is pending durable and renews the lease, then shows it. A database that is away is waited for as long
     /// as the lease lasts.
     pub(super) async fn write(&mut self) -> Result<Kept, ()> {
         self.seal();
         let give_up = Instant::now() + LEASE.to_std().unwrap_or_default();
         loop {
-            match self.try_write().await {
-                Ok(kept) => {
+            match self.put(None).await {
+                Ok(Found::Written { is_to_stop }) => {
                     self.feed.publish(&self.pending);
+                    self.feed.is_written();
                     self.pending.clear();
-                    return Ok(kept);
+                    return Ok(if is_to_stop { Kept::Stop } else { Kept::Go });
                 }
+                Ok(Found::Ended | Found::Unadmitted) => return Ok(Kept::Fenced),
                 Err(error) => {
                     tracing::warn!(run = %self.run.id, %error, "events can't be written yet");
                     if Instant::now() > give_up {
@@ -421,23 +459,10 @@ impl Driver<'_> {
         }
     }
 
-    async fn try_write(&self) -> Result<Kept, Error> {
-        let run = (self.run.id, self.run.tenant);
-        let writer = &self.room.writer;
-        let found = writer
-            .beat(run, self.seq, &self.model, &self.pending)
-            .await?;
-        Ok(match found {
-            Found::Written { is_to_stop: false } => Kept::Go,
-            Found::Written { is_to_stop: true } => Kept::Stop,
-            Found::Ended => Kept::Fenced,
-        })
-    }
-
     /// Ends the run: its last event, its usage and the ledger commit together.
     async fn finish(&mut self, verdict: Verdict) -> Result<(), Error> {
         if verdict == Verdict::Fenced {
-            tracing::warn!(run = %self.run.id, "another node ended this run");
+            tracing::warn!(run = %self.run.id, "another node ended this run, or it could not begin");
             return Ok(());
         }
         self.seal();
@@ -472,9 +497,11 @@ impl Driver<'_> {
         };
         let give_up = Instant::now() + Duration::from_secs(30);
         loop {
-            match self.try_finish(&ending).await {
-                Ok(last) => {
-                    let events: Vec<Event> = self.pending.iter().cloned().chain(last).collect();
+            match self.put(Some(&ending)).await {
+                Ok(found) => {
+                    let is_written = matches!(found, Found::Written { .. });
+                    let last = is_written.then(|| last_event(&ending));
+                    let events: Vec<Event> = self.pending.drain(..).chain(last).collect();
                     self.feed.publish(&events);
                     metrics::counter!("gateway_runs_ended_total", "state" => verdict.state().as_str()).increment(1);
                     return Ok(());
@@ -488,24 +515,71 @@ impl Driver<'_> {
         }
     }
 
-    async fn try_finish(&self, ending: &Ending) -> Result<Option<Event>, Error> {
+    /// Writes what is pending, and the run itself where that is not durable yet.
+    async fn put(&mut self, ending: Option<&Ending>) -> Result<Found, Error> {
+        loop {
+            let first = self.unwritten.as_ref().map(|run| Arc::clone(&run.start));
+            let step = Step {
+                id: self.run.id,
+                tenant: self.run.tenant,
+                first,
+                events: self.events(ending),
+                what: self.what(ending),
+            };
+            let found = match self.room.writer.write(step).await {
+                // who waits may ask again; nobody has heard of it
+                Err(error) if self.unwritten.is_some() => {
+                    self.feed.refuse(error);
+                    return Ok(Found::Ended);
+                }
+                found => found?,
+            };
+            let Some(unwritten) = self.unwritten.take() else {
+                return Ok(found);
+            };
+            if found != Found::Unadmitted {
+                self.kept = unwritten.written();
+                return Ok(found);
+            }
+            match unwritten.again(self.room).await {
+                Ok(again) => {
+                    self.reservation = again.start.reservation().id;
+                    self.unwritten = Some(again);
+                }
+                Err(error) => {
+                    self.feed.refuse(error);
+                    return Ok(found);
+                }
+            }
+        }
+    }
+
+    /// What is written of the events; what an answer in one piece has told stands in its run.
+    fn events(&self, ending: Option<&Ending>) -> Vec<Event> {
+        let Some(ending) = ending else {
+            return self.pending.clone();
+        };
         let last = last_event(ending);
         let whole = before_the_end(ending.id, &ending.model, &ending.output);
-        let events = if self.pending == whole && last.seq == WHOLE_ENDS_AT {
-            vec![last.clone()]
+        if self.pending == whole && last.seq == WHOLE_ENDS_AT {
+            Vec::new()
         } else {
-            self.pending.iter().chain([&last]).cloned().collect()
-        };
-        let writer = &self.room.writer;
-        let found = writer
-            .end(
-                self.run.reservation,
-                ending.clone(),
-                usage_of(ending),
-                events,
-            )
-            .await?;
-        Ok((found != Found::Ended).then_some(last))
+            self.pending.iter().cloned().chain([last]).collect()
+        }
+    }
+
+    fn what(&self, ending: Option<&Ending>) -> What {
+        match ending {
+            None => What::Beat {
+                seq: self.seq,
+                model: self.model.clone(),
+            },
+            Some(ending) => What::End {
+                reservation: self.reservation,
+                ending: Box::new(ending.clone()),
+                used: usage_of(ending),
+            },
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 use entitlement::{Outcome, Settled, Usage, settle};
-use serde_json::json;
 
 use super::{
-    Event, EventKind, RunId, State, Verdict,
+    Event, RunId, State, Verdict,
+    reader::the_end,
     store::{self, Ending},
     told,
 };
@@ -50,17 +50,9 @@ pub(super) async fn end(
 
 /// The event that ends a run.
 pub(super) fn last_event(ending: &Ending) -> Event {
-    Event {
-        seq: ending.seq,
-        kind: EventKind::Ended,
-        data: json!({
-            "state": ending.verdict.state(),
-            "reason": ending.verdict.reason(),
-            "tokens_in": ending.tokens_in,
-            "tokens_out": ending.tokens_out,
-            "cost_nano_usd": ending.cost_nano_usd,
-        }),
-    }
+    let (state, reason) = (ending.verdict.state(), ending.verdict.reason());
+    let tokens = (ending.tokens_in, ending.tokens_out);
+    the_end(ending.seq, (state, reason), tokens, ending.cost_nano_usd)
 }
 
 /// What a run's end says in its usage row.

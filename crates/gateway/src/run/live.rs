@@ -8,6 +8,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Event, RunId};
+use crate::Error;
+
+/// Stands in place of an event's number as long as a run is not durable itself.
+const UNWRITTEN: i32 = -1;
 
 /// The runs that this process drives, so that its own readers need not ask the database.
 #[derive(Debug, Default)]
@@ -19,17 +23,21 @@ pub(crate) struct Feed {
     /// Whose run it is.
     pub(crate) tenant: TenantId,
     events: RwLock<Vec<Event>>,
+    /// The number of the newest event; [`UNWRITTEN`] before the run is.
     newest: watch::Sender<i32>,
+    /// Why it was never written.
+    refused: Mutex<Option<Error>>,
     pub(crate) cancel: CancellationToken,
 }
 
 impl Live {
     /// Makes a run known.
-    pub(crate) fn enter(&self, id: RunId, tenant: TenantId) -> Arc<Feed> {
+    pub(crate) fn enter(&self, id: RunId, tenant: TenantId, is_written: bool) -> Arc<Feed> {
         let feed = Arc::new(Feed {
             tenant,
             events: RwLock::new(Vec::new()),
-            newest: watch::Sender::new(0),
+            newest: watch::Sender::new(if is_written { 0 } else { UNWRITTEN }),
+            refused: Mutex::default(),
             cancel: CancellationToken::new(),
         });
         self.map().insert(id, Arc::clone(&feed));
@@ -60,6 +68,32 @@ impl Live {
 }
 
 impl Feed {
+    /// Waits until the run is durable.
+    ///
+    /// # Errors
+    /// Why it was not written, to the first who waits; `RunNotFound` to others.
+    pub(crate) async fn written(&self) -> Result<(), Error> {
+        let mut newest = self.newest.subscribe();
+        let _ = newest.wait_for(|newest| *newest != UNWRITTEN).await;
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.take().map_or(Ok(()), Err)
+    }
+
+    /// Says that the run is durable.
+    pub(crate) fn is_written(&self) {
+        self.newest.send_if_modified(|newest| {
+            let is_news = *newest == UNWRITTEN;
+            *newest = (*newest).max(0);
+            is_news
+        });
+    }
+
+    /// Says why the run will never be.
+    pub(crate) fn refuse(&self, why: Error) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        *refused = Some(why);
+    }
+
     /// Shows events that have become durable.
     pub(crate) fn publish(&self, events: &[Event]) {
         let Some(last) = events.last() else { return };

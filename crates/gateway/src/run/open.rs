@@ -5,7 +5,7 @@ use kernel::Text;
 use llm::CodecError;
 use serde_json::json;
 use telemetry::trace::Span;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, Interval, sleep, sleep_until, timeout};
 
 use super::{
     EventKind, Verdict,
@@ -175,8 +175,8 @@ impl Driver<'_> {
                 done = &mut work => return Ok(done),
                 () = feed.cancel.cancelled() => return Err(Verdict::Stopped),
                 () = room.node.abandon.cancelled() => return Err(Verdict::NodeLost),
-                () = tokio::time::sleep_until(self.deadline) => return Err(Verdict::Deadline),
-                _ = beat.tick() => {
+                () = sleep_until(self.deadline) => return Err(Verdict::Deadline),
+                _ = beat_or(&mut beat, self.due()) => {
                     self.talk(begun);
                     match self.write().await {
                         Ok(Kept::Go) | Err(()) => {}
@@ -186,5 +186,16 @@ impl Driver<'_> {
                 }
             }
         }
+    }
+}
+
+/// The next heartbeat, or what is due before it.
+async fn beat_or(beat: &mut Interval, due: Option<Instant>) {
+    match due {
+        None => drop(beat.tick().await),
+        Some(due) => tokio::select! {
+            _ = beat.tick() => {}
+            () = sleep_until(due) => {}
+        },
     }
 }

@@ -5,7 +5,7 @@ use identity::Principal;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use super::{RunId, RunView, live::Feed, store};
+use super::{RunId, RunView, State, live::Feed, store};
 use crate::{Error, Gateway};
 
 /// How often a run of another node is looked at.
@@ -31,7 +31,23 @@ impl Event {
 /// The number of the end of an answer that came in one piece.
 pub(super) const WHOLE_ENDS_AT: i32 = 3;
 
-/// What comes before the end of an answer that came in one piece: all of it stands in its run's row, so only the end is
+/// The end of a run.
+pub(super) fn the_end(
+    seq: i32,
+    (state, reason): (State, Option<&str>),
+    (tokens_in, tokens_out): (i64, i64),
+    cost_nano_usd: i64,
+) -> Event {
+    Event {
+        seq,
+        kind: EventKind::Ended,
+        data: json!({
+            "state": state, "reason": reason, "tokens_in": tokens_in, "tokens_out": tokens_out, "cost_nano_usd": cost_nano_usd,
+        }),
+    }
+}
+
+/// What comes before the end of an answer that came in one piece: all of it stands in its run's row, so none of its events is
 /// written.
 pub(super) fn before_the_end(id: RunId, model: &str, output: &str) -> Vec<Event> {
     let mut events = vec![Event {
@@ -93,12 +109,19 @@ pub(crate) async fn events(
     id: RunId,
     after: i32,
 ) -> Result<impl Stream<Item = Result<Event, Error>> + Send + 'static, Error> {
-    let is_own = room
-        .node
-        .live
-        .find(id)
-        .is_some_and(|feed| feed.tenant == caller.tenant);
-    if !is_own {
+    let feed = room.node.live.find(id);
+    follow(room, caller, (id, feed), after).await
+}
+
+/// As [`events`], of a run whose feed is at hand where this process drives it.
+pub(crate) async fn follow(
+    room: Gateway,
+    caller: Principal,
+    (id, feed): (RunId, Option<Arc<Feed>>),
+    after: i32,
+) -> Result<impl Stream<Item = Result<Event, Error>> + Send + 'static, Error> {
+    let feed = feed.filter(|feed| feed.tenant == caller.tenant);
+    if feed.is_none() {
         let mut tx = room.cx.db.begin(caller.scope()).await?;
         let run = store::view(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
         tx.commit().await?;
@@ -108,7 +131,7 @@ pub(crate) async fn events(
     }
     Ok(async_stream::try_stream! {
         let mut last = after.max(0);
-        let mut feed = room.node.live.find(id);
+        let mut feed = feed.or_else(|| room.node.live.find(id));
         loop {
             let mut news = feed.as_ref().map(|feed| feed.subscribe());
             let (fresh, ended) = fetch(&room, caller, id, last, feed.as_ref()).await?;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     Event, EventKind, RunId, RunView, State, Verdict,
     note::Note,
-    reader::{WHOLE_ENDS_AT, before_the_end},
+    reader::{WHOLE_ENDS_AT, before_the_end, the_end},
     view::Row,
 };
 use crate::guard::Refused;
@@ -23,7 +23,11 @@ pub(super) struct NewRun<'a> {
     pub(super) model: &'a str,
     pub(super) node: Uuid,
     pub(super) lease_until: DateTime<Utc>,
+    /// When it was admitted.
+    pub(super) created_at: DateTime<Utc>,
+    /// When it is written, with so many events.
     pub(super) now: DateTime<Utc>,
+    pub(super) last_event: i32,
     pub(super) note: &'a Note,
 }
 
@@ -62,36 +66,55 @@ pub(super) struct Orphan {
     pub(super) model: String,
 }
 
-/// Writes runs that begin, and what was asked unless whoever asks or the rule of its key or tenant wants none kept.
-pub(super) async fn insert_all(conn: &mut PgConnection, runs: &[NewRun<'_>]) -> sqlx::Result<()> {
+/// Writes runs that begin, and what was asked unless whoever asks or the rule of its key or tenant wants none kept. What has
+/// said something already, or is over, is written as it is.
+pub(super) async fn insert_all(
+    conn: &mut PgConnection,
+    runs: &[(NewRun<'_>, Option<&Ending>)],
+) -> sqlx::Result<()> {
     if runs.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = runs.iter().map(|run| run.id.0).collect();
-    let tenants: Vec<Uuid> = runs.iter().map(|run| run.tenant.0).collect();
-    let reservations: Vec<Uuid> = runs.iter().map(|run| run.reservation.0).collect();
-    let storefronts: Vec<String> = runs.iter().map(|run| run.storefront.to_owned()).collect();
-    let routes: Vec<String> = runs.iter().map(|run| run.route.to_owned()).collect();
-    let models: Vec<String> = runs.iter().map(|run| run.model.to_owned()).collect();
-    let nodes: Vec<Uuid> = runs.iter().map(|run| run.node).collect();
-    let leases: Vec<DateTime<Utc>> = runs.iter().map(|run| run.lease_until).collect();
-    let created: Vec<DateTime<Utc>> = runs.iter().map(|run| run.now).collect();
-    let keys: Vec<Option<Uuid>> = runs
-        .iter()
-        .map(|run| run.note.key.map(|key| key.0))
-        .collect();
-    let doors: Vec<String> = runs.iter().map(|run| run.note.door.to_owned()).collect();
-    let tags: Vec<String> = runs
-        .iter()
+    let new = || runs.iter().map(|(run, _)| run);
+    let ends = || runs.iter().map(|(_, ending)| *ending);
+    let ids: Vec<Uuid> = new().map(|run| run.id.0).collect();
+    let tenants: Vec<Uuid> = new().map(|run| run.tenant.0).collect();
+    let reservations: Vec<Uuid> = new().map(|run| run.reservation.0).collect();
+    let storefronts: Vec<&str> = new().map(|run| run.storefront).collect();
+    let routes: Vec<&str> = new().map(|run| run.route).collect();
+    let models: Vec<&str> = new().map(|run| run.model).collect();
+    let nodes: Vec<Uuid> = new().map(|run| run.node).collect();
+    let leases: Vec<DateTime<Utc>> = new().map(|run| run.lease_until).collect();
+    let created: Vec<DateTime<Utc>> = new().map(|run| run.created_at).collect();
+    let written: Vec<DateTime<Utc>> = new().map(|run| run.now).collect();
+    let keys: Vec<Option<Uuid>> = new().map(|run| run.note.key.map(|key| key.0)).collect();
+    let doors: Vec<&str> = new().map(|run| run.note.door).collect();
+    let tags: Vec<String> = new()
         .map(|run| run.note.tags.join(BETWEEN_TAGS))
         .collect();
-    let stored: Vec<bool> = runs.iter().map(|run| run.note.is_stored).collect();
-    let requests: Vec<Option<Value>> = runs.iter().map(|run| run.note.request.clone()).collect();
+    let stored: Vec<bool> = new().map(|run| run.note.is_stored).collect();
+    let requests: Vec<Option<&Value>> = new().map(|run| run.note.request.as_ref()).collect();
+    let seqs: Vec<i32> = new().map(|run| run.last_event).collect();
+    let states: Vec<Option<&str>> = ends()
+        .map(|end| Some(end?.verdict.state().as_str()))
+        .collect();
+    let reasons: Vec<Option<&str>> = ends().map(|end| end?.verdict.reason()).collect();
+    let outputs: Vec<Option<&str>> = ends().map(|end| Some(end?.output.as_str())).collect();
+    let tokens_in: Vec<Option<i64>> = ends().map(|end| Some(end?.tokens_in)).collect();
+    let tokens_out: Vec<Option<i64>> = ends().map(|end| Some(end?.tokens_out)).collect();
+    let cached: Vec<Option<i64>> = ends().map(|end| Some(end?.tokens_cached)).collect();
+    let costs: Vec<Option<i64>> = ends().map(|end| Some(end?.cost_nano_usd)).collect();
+    let again: Vec<bool> = ends()
+        .map(|end| end.is_some_and(|end| end.is_cached))
+        .collect();
     sqlx::query!(
         "with r as (
              select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::uuid[],
-                 $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::text[], $12::boolean[], $13::text[], $14::jsonb[])
-                 as r (id, tenant, reservation, storefront, route, model, node, lease, created, key, door, stored, tags, request)
+                 $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::text[], $12::boolean[], $13::text[], $14::jsonb[],
+                 $15::integer[], $16::text[], $17::text[], $18::text[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[],
+                 $23::boolean[], $24::timestamptz[])
+                 as r (id, tenant, reservation, storefront, route, model, node, lease, created, key, door, stored, tags, request,
+                       seq, state, reason, output, tokens_in, tokens_out, tokens_cached, cost, again, now)
          ), shown as (
              insert into gateway.run_text (run_id, tenant_id, request)
              select r.id, r.tenant, r.request from r
@@ -100,24 +123,38 @@ pub(super) async fn insert_all(conn: &mut PgConnection, runs: &[NewRun<'_>]) -> 
              where r.request is not null and coalesce(of_key.keep, of_tenant.keep, 'always') not in ('none', 'metadata')
          )
          insert into gateway.run
-             (id, tenant_id, reservation_id, storefront, route, model, node_id, lease_until, created_at, key_id, door, is_stored, tags)
+             (id, tenant_id, reservation_id, storefront, route, model, node_id, lease_until, created_at, key_id, door, is_stored, tags,
+              last_event, started_at, state, reason, output, tokens_in, tokens_out, tokens_cached, cost_nano_usd, is_cached, ended_at)
          select id, tenant, reservation, storefront, route, model, node, lease, created, key, door, stored,
-             string_to_array(tags, chr(31))
+             string_to_array(tags, chr(31)), seq, case when seq > 0 then now end,
+             coalesce(state, case when seq > 0 then 'running' else 'queued' end), reason, coalesce(output, ''),
+             coalesce(tokens_in, 0), coalesce(tokens_out, 0), coalesce(tokens_cached, 0), coalesce(cost, 0), again,
+             case when state is not null then now end
          from r",
         &ids,
         &tenants,
         &reservations,
-        &storefronts,
-        &routes,
-        &models,
+        &storefronts as &[&str],
+        &routes as &[&str],
+        &models as &[&str],
         &nodes,
         &leases,
         &created,
         &keys as &[Option<Uuid>],
-        &doors,
+        &doors as &[&str],
         &stored,
         &tags,
-        &requests as &[Option<Value>],
+        &requests as &[Option<&Value>],
+        &seqs,
+        &states as &[Option<&str>],
+        &reasons as &[Option<&str>],
+        &outputs as &[Option<&str>],
+        &tokens_in as &[Option<i64>],
+        &tokens_out as &[Option<i64>],
+        &cached as &[Option<i64>],
+        &costs as &[Option<i64>],
+        &again,
+        &written,
     )
     .execute(conn)
     .await
@@ -229,13 +266,13 @@ pub(super) async fn insert_all_events(
     .map(drop)
 }
 
-/// The events of a run after number `after`; those that its end stands for are made anew.
+/// The events of a run after number `after`; those that its row stands for are made anew.
 pub(super) async fn events(
     conn: &mut PgConnection,
     id: RunId,
     after: i32,
 ) -> sqlx::Result<Vec<Event>> {
-    let mut events = sqlx::query!(
+    let events = sqlx::query!(
         "select seq, kind, data from gateway.run_event where run_id = $1 and seq > $2 order by seq",
         id as RunId,
         after,
@@ -247,19 +284,26 @@ pub(super) async fn events(
     })
     .fetch_all(&mut *conn)
     .await?;
-    let is_whole = |end: &Event| end.kind == EventKind::Ended && end.seq == WHOLE_ENDS_AT;
-    if after < WHOLE_ENDS_AT - 1 && events.first().is_some_and(is_whole) {
-        let run = sqlx::query!(
-            "select model, output from gateway.run where id = $1",
-            id as RunId
-        )
-        .fetch_one(conn)
-        .await?;
-        let before = before_the_end(id, &run.model, &run.output);
-        let missing = before.into_iter().filter(|event| event.seq > after);
-        events.splice(0..0, missing);
+    let is_next = |event: &Event| event.seq == after + 1;
+    if after >= WHOLE_ENDS_AT || events.first().is_some_and(is_next) {
+        return Ok(events);
     }
-    Ok(events)
+    let whole = sqlx::query!(
+        r#"select model, output, state as "state: State", reason, tokens_in, tokens_out, cost_nano_usd from gateway.run
+           where id = $1 and ended_at is not null and last_event = $2"#,
+        id as RunId,
+        WHOLE_ENDS_AT,
+    )
+    .fetch_optional(conn)
+    .await?;
+    let Some(run) = whole else {
+        return Ok(events);
+    };
+    let told = (run.state, run.reason.as_deref());
+    let tokens = (run.tokens_in, run.tokens_out);
+    let end = the_end(WHOLE_ENDS_AT, told, tokens, run.cost_nano_usd);
+    let told = before_the_end(id, &run.model, &run.output).into_iter();
+    Ok(told.chain([end]).filter(|event| event.seq > after).collect())
 }
 
 /// A run that has ended just now.

@@ -1,12 +1,11 @@
-//! What runs write, many in one transaction: their beginnings, and what they say until their end. What a commit waits for is
-//! `metering.durability`.
+//! What runs write, many in one transaction. What a commit waits for is `metering.durability`.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use db::{Batch, Ctx, GroupCommit};
 use entitlement::{
-    Admission, Entitlement, Reservation, ReservationId, Usage, record_all, settle_all,
+    Admission, Entitlement, Reservation, ReservationId, Usage, record_each, settle_each,
 };
 use identity::TenantId;
 use kernel::FaultKind;
@@ -14,20 +13,16 @@ use kernel::FaultKind;
 use super::{
     Event, RunId,
     note::Note,
-    store::{self, Ending, NewRun, Touch},
+    store::{self, Closed, Ending, NewRun, Touch},
     told,
 };
 use crate::{Error, LEASE, cache};
 
-/// The queues of one process.
+/// The queue of one process.
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
-    starts: GroupCommit<Starts>,
     steps: GroupCommit<Steps>,
 }
-
-#[derive(Debug)]
-struct Starts(Entitlement);
 
 #[derive(Debug)]
 struct Steps(Entitlement);
@@ -45,23 +40,33 @@ pub(super) struct Beginning {
     pub(super) note: Note,
 }
 
+/// A run that is to be written, and what admitted it.
 #[derive(Debug)]
-struct Start {
-    run: Beginning,
-    admission: Admission,
+pub(super) struct Start {
+    pub(super) run: Beginning,
+    pub(super) admission: Admission,
 }
 
-/// What a run under way has to write.
+impl Start {
+    /// What keeps its place.
+    pub(super) const fn reservation(&self) -> &Reservation {
+        &self.admission.reservation
+    }
+}
+
+/// What a run has to write.
 #[derive(Debug)]
-struct Step {
-    id: RunId,
-    tenant: TenantId,
-    events: Vec<Event>,
-    what: What,
+pub(super) struct Step {
+    pub(super) id: RunId,
+    pub(super) tenant: TenantId,
+    /// The run itself, where it is not written yet.
+    pub(super) first: Option<Arc<Start>>,
+    pub(super) events: Vec<Event>,
+    pub(super) what: What,
 }
 
 #[derive(Debug)]
-enum What {
+pub(super) enum What {
     /// It goes on.
     Beat { seq: i32, model: String },
     /// It ends; the last event is the end.
@@ -82,97 +87,26 @@ pub(super) enum Found {
     },
     /// The run has ended without us; nothing was written.
     Ended,
+    /// What admitted it is no more; nothing was written, and it is to be admitted again.
+    Unadmitted,
 }
 
 impl Writer {
-    /// Starts the two tasks; they end with the last clone of what is returned.
+    /// Starts the task; it ends with the last clone of what is returned.
     pub(crate) fn start(room: &Entitlement) -> Self {
         Self {
-            starts: GroupCommit::start(Starts(room.clone())),
             steps: GroupCommit::start(Steps(room.clone())),
         }
     }
 
-    /// Records an admission and its run; none when the admission is to be made again.
-    pub(super) async fn begin(
-        &self,
-        run: Beginning,
-        admission: Admission,
-    ) -> Result<Option<Reservation>, Error> {
-        let (start, is_recorded) = self.starts.write(Start { run, admission }).await?;
-        Ok(is_recorded.then_some(start.admission.reservation))
+    /// Whether what was written last could be. Otherwise nothing is to be asked of anybody before it is written down.
+    pub(super) fn is_well(&self) -> bool {
+        self.steps.is_well()
     }
 
-    /// Writes events and renews the run's lease.
-    pub(super) async fn beat(
-        &self,
-        (id, tenant): (RunId, TenantId),
-        seq: i32,
-        model: &str,
-        events: &[Event],
-    ) -> Result<Found, Error> {
-        let what = What::Beat {
-            seq,
-            model: model.to_owned(),
-        };
-        self.step(id, tenant, events.to_vec(), what).await
-    }
-
-    /// Writes a run's end, with its usage and what follows from it in the books.
-    pub(super) async fn end(
-        &self,
-        reservation: ReservationId,
-        ending: Ending,
-        used: Usage,
-        events: Vec<Event>,
-    ) -> Result<Found, Error> {
-        let (id, tenant) = (ending.id, ending.tenant);
-        let what = What::End {
-            reservation,
-            ending: Box::new(ending),
-            used,
-        };
-        self.step(id, tenant, events, what).await
-    }
-
-    async fn step(
-        &self,
-        id: RunId,
-        tenant: TenantId,
-        events: Vec<Event>,
-        what: What,
-    ) -> Result<Found, Error> {
-        let step = Step {
-            id,
-            tenant,
-            events,
-            what,
-        };
+    /// Writes a step together with those of other runs; renews the run's lease.
+    pub(super) async fn write(&self, step: Step) -> Result<Found, Error> {
         Ok(self.steps.write(step).await?.1)
-    }
-}
-
-fn is_away(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Fault(fault) | Error::Entitlement(entitlement::Error::Fault(fault))
-            if fault.kind == FaultKind::Unavailable
-    )
-}
-
-impl Batch for Starts {
-    type Job = Start;
-    type Answer = bool;
-    type Error = Error;
-
-    const NAME: &'static str = "beginnings of runs";
-
-    async fn write(&self, starts: &[Start]) -> Result<Vec<bool>, Error> {
-        begin_all(&self.0, starts).await
-    }
-
-    fn is_away(error: &Error) -> bool {
-        is_away(error)
     }
 }
 
@@ -184,52 +118,159 @@ impl Batch for Steps {
     const NAME: &'static str = "steps of runs";
 
     async fn write(&self, steps: &[Step]) -> Result<Vec<Found>, Error> {
-        step_all(&self.0, steps).await
+        write_all(&self.0, steps).await
     }
 
     fn is_away(error: &Error) -> bool {
-        is_away(error)
+        matches!(
+            error,
+            Error::Fault(fault) | Error::Entitlement(entitlement::Error::Fault(fault))
+                if fault.kind == FaultKind::Unavailable
+        )
     }
 }
 
-/// Writes beginnings; those of a lease that is no more are not recorded.
-async fn begin_all(room: &Entitlement, starts: &[Start]) -> Result<Vec<bool>, Error> {
-    let mut tx = room.begin_metered("runs that begin").await?;
-    let admissions: Vec<&Admission> = starts.iter().map(|start| &start.admission).collect();
-    let recorded: HashSet<ReservationId> = record_all(&mut tx, room, &admissions)
-        .await?
-        .into_iter()
-        .collect();
-    let is_recorded = |start: &Start| recorded.contains(&start.admission.reservation.id);
-    let rows: Vec<NewRun<'_>> = starts
-        .iter()
-        .filter(|start| is_recorded(start))
-        .map(|Start { run, admission }| NewRun {
-            id: run.id,
-            tenant: run.tenant,
-            reservation: admission.reservation.id,
-            storefront: &run.storefront,
-            route: &run.route,
-            model: &run.model,
-            node: run.node,
-            lease_until: run.now + LEASE,
-            now: run.now,
-            note: &run.note,
-        })
-        .collect();
-    store::insert_all(&mut tx, &rows).await?;
-    tx.commit().await?;
-    Ok(starts.iter().map(is_recorded).collect())
+impl Step {
+    const fn ending(&self) -> Option<&Ending> {
+        match &self.what {
+            What::Beat { .. } => None,
+            What::End { ending, .. } => Some(ending),
+        }
+    }
+
+    const fn used(&self) -> Option<&Usage> {
+        match &self.what {
+            What::Beat { .. } => None,
+            What::End { used, .. } => Some(used),
+        }
+    }
 }
 
 /// Writes what several runs have to say; the answers are in their order.
-async fn step_all(room: &Entitlement, steps: &[Step]) -> Result<Vec<Found>, Error> {
+async fn write_all(room: &Entitlement, steps: &[Step]) -> Result<Vec<Found>, Error> {
     let cx: &Ctx = &room.cx;
     let now = cx.clock.now();
     let mut tx = room.begin_metered("what runs write").await?;
+    let begun = begin_all(&mut tx, room, steps, now).await?;
+    let mut closed = Vec::new();
+    let found = go_on(&mut tx, steps, &begun, &mut closed, now).await?;
+    let ended: HashSet<RunId> = closed.iter().map(|run| run.id).collect();
+    let mut ends: Vec<&Ending> = steps.iter().filter_map(Step::ending).collect();
+    ends.retain(|ending| ended.contains(&ending.id));
+    // before the words that take their place
+    for ending in &ends {
+        if let Some(why) = ending.refused_for {
+            store::withdraw(&mut tx, ending.id, why).await?;
+        }
+    }
+    let written: Vec<(RunId, TenantId, &Event)> = steps
+        .iter()
+        .zip(&found)
+        .filter(|(_, found)| matches!(found, Found::Written { .. }))
+        .flat_map(|(step, _)| {
+            let events = step.events.iter();
+            events.map(|event| (step.id, step.tenant, event))
+        })
+        .collect();
+    store::insert_all_events(&mut tx, &written).await?;
+    let mut endings: Vec<(ReservationId, Usage)> = Vec::new();
+    let mut over: Vec<(&Admission, &Usage)> = Vec::new();
+    for step in steps.iter().filter(|step| ended.contains(&step.id)) {
+        match (&step.what, &step.first) {
+            (What::End { used, .. }, Some(first)) => over.push((&first.admission, used)),
+            (What::End { reservation, used, .. }, None) => endings.push((*reservation, used.clone())),
+            (What::Beat { .. }, _) => {}
+        }
+    }
+    let settled = if ends.is_empty() {
+        None
+    } else {
+        // one that lapsed while we were away is passed over: its units are back already
+        Some(settle_each(&mut tx, room, &endings, &over).await?)
+    };
+    // with the end, since whoever hears of it may ask the same at once
+    let answers: Vec<(RunId, &[u8])> = ends
+        .iter()
+        .filter_map(|ending| Some((ending.id, ending.cached_as.as_deref()?)))
+        .collect();
+    cache::keep(&mut tx, &answers, now).await?;
+    told::ended(&mut tx, cx, &ends, &closed).await?;
+    tx.commit().await?;
+    for first in steps.iter().filter_map(|step| step.first.as_ref()) {
+        if begun.contains(&first.run.id) {
+            first.reservation().confirm();
+        }
+    }
+    if let Some(settled) = settled {
+        settled.done();
+    }
+    Ok(found)
+}
+
+/// Writes the runs that are not written yet, as they are by now, and returns those. The others were admitted by a lease that is
+/// no more.
+async fn begin_all(
+    conn: &mut sqlx::PgConnection,
+    room: &Entitlement,
+    steps: &[Step],
+    now: DateTime<Utc>,
+) -> Result<HashSet<RunId>, Error> {
+    let firsts: Vec<(&Step, &Start)> = steps
+        .iter()
+        .filter_map(|step| Some((step, step.first.as_deref()?)))
+        .collect();
+    if firsts.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let admissions: Vec<(&Admission, Option<&Usage>)> = firsts
+        .iter()
+        .map(|(step, start)| (&start.admission, step.used()))
+        .collect();
+    let recorded = record_each(conn, room, &admissions).await?;
+    let recorded: HashSet<ReservationId> = recorded.into_iter().collect();
+    let rows: Vec<(NewRun<'_>, Option<&Ending>)> = firsts
+        .iter()
+        .filter(|(_, start)| recorded.contains(&start.reservation().id))
+        .map(|(step, start)| (row(step, start, now), step.ending()))
+        .collect();
+    store::insert_all(conn, &rows).await?;
+    Ok(rows.iter().map(|(run, _)| run.id).collect())
+}
+
+/// A run that is written for the first time.
+fn row<'a>(step: &'a Step, start: &'a Start, now: DateTime<Utc>) -> NewRun<'a> {
+    let run = &start.run;
+    let (last_event, model) = match &step.what {
+        What::Beat { seq, model } => (*seq, model),
+        What::End { ending, .. } => (ending.seq, &ending.model),
+    };
+    NewRun {
+        id: run.id,
+        tenant: run.tenant,
+        reservation: start.reservation().id,
+        storefront: &run.storefront,
+        route: &run.route,
+        model,
+        node: run.node,
+        lease_until: now + LEASE,
+        created_at: run.now,
+        now,
+        last_event,
+        note: &run.note,
+    }
+}
+
+/// Writes how runs go on that are written already; says of each step what became of it, and which runs have ended with it.
+async fn go_on(
+    conn: &mut sqlx::PgConnection,
+    steps: &[Step],
+    begun: &HashSet<RunId>,
+    closed: &mut Vec<Closed>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Found>, Error> {
     let mut beats = Vec::new();
     let mut ends = Vec::new();
-    for step in steps {
+    for step in steps.iter().filter(|step| step.first.is_none()) {
         match &step.what {
             What::Beat { seq, model } => beats.push(Touch {
                 id: step.id,
@@ -239,65 +280,33 @@ async fn step_all(room: &Entitlement, steps: &[Step]) -> Result<Vec<Found>, Erro
             What::End { ending, .. } => ends.push(&**ending),
         }
     }
-    let touched = store::touch_all(&mut tx, &beats, now + LEASE, now).await?;
-    let closed = store::close_all(&mut tx, &ends, now).await?;
+    let touched = store::touch_all(conn, &beats, now + LEASE, now).await?;
+    closed.extend(store::close_all(conn, &ends, now).await?);
     let ended: HashSet<RunId> = closed.iter().map(|run| run.id).collect();
-    let found: Vec<Found> = steps
+    let found = steps
         .iter()
-        .map(|step| match &step.what {
-            What::Beat { .. } => touched.iter().find(|(id, _)| *id == step.id).map_or(
+        .map(|step| match (&step.first, &step.what) {
+            (Some(_), _) if !begun.contains(&step.id) => Found::Unadmitted,
+            (Some(_), _) => Found::Written { is_to_stop: false },
+            (None, What::Beat { .. }) => touched.iter().find(|(id, _)| *id == step.id).map_or(
                 Found::Ended,
                 |(_, is_to_stop)| Found::Written {
                     is_to_stop: *is_to_stop,
                 },
             ),
-            What::End { .. } if ended.contains(&step.id) => Found::Written { is_to_stop: false },
-            What::End { .. } => Found::Ended,
+            (None, What::End { .. }) if ended.contains(&step.id) => {
+                Found::Written { is_to_stop: false }
+            }
+            (None, What::End { .. }) => Found::Ended,
         })
         .collect();
-    let written: Vec<(RunId, TenantId, &Event)> = steps
+    let over = steps
         .iter()
-        .zip(&found)
-        .filter(|(_, found)| **found != Found::Ended)
-        .flat_map(|(step, _)| {
-            step.events
-                .iter()
-                .map(move |event| (step.id, step.tenant, event))
-        })
-        .collect();
-    // before the words that take their place
-    for ending in ends.iter().filter(|ending| ended.contains(&ending.id)) {
-        if let Some(why) = ending.refused_for {
-            store::withdraw(&mut tx, ending.id, why).await?;
-        }
-    }
-    store::insert_all_events(&mut tx, &written).await?;
-    let endings: Vec<(ReservationId, Usage)> = steps
-        .iter()
-        .filter_map(|step| match &step.what {
-            What::End {
-                reservation, used, ..
-            } if ended.contains(&step.id) => Some((*reservation, used.clone())),
-            _ => None,
-        })
-        .collect();
-    let settled = if endings.is_empty() {
-        None
-    } else {
-        // one that lapsed while we were away is passed over: its units are back already
-        Some(settle_all(&mut tx, room, &endings).await?)
-    };
-    ends.retain(|ending| ended.contains(&ending.id));
-    // with the end, since whoever hears of it may ask the same at once
-    let answers: Vec<(RunId, &[u8])> = ends
-        .iter()
-        .filter_map(|ending| Some((ending.id, ending.cached_as.as_deref()?)))
-        .collect();
-    cache::keep(&mut tx, &answers, now).await?;
-    told::ended(&mut tx, cx, &ends, &closed).await?;
-    tx.commit().await?;
-    if let Some(settled) = settled {
-        settled.done();
-    }
+        .filter(|step| begun.contains(&step.id) && step.ending().is_some())
+        .filter_map(|step| step.first.as_ref());
+    closed.extend(over.map(|first| Closed {
+        id: first.run.id,
+        door: first.run.note.door.to_owned(),
+    }));
     Ok(found)
 }
