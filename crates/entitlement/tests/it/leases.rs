@@ -186,6 +186,43 @@ async fn what_a_dead_node_kept_comes_back_once_its_lease_is_over() {
     books_are_right(&test).await;
 }
 
+/// How many pieces of work the rate lets begin now, each over at once.
+async fn room_in_the_rate(room: &Entitlement, caller: Principal) -> usize {
+    let mut begun = 0;
+    while let Ok(kept) = reserve(room, caller).await {
+        settle(room, caller, &kept, 1).await.unwrap();
+        begun += 1;
+    }
+    begun
+}
+
+#[tokio::test]
+async fn what_a_dead_node_may_have_begun_and_not_written_counts_for_a_minute() {
+    let test = testkit::context().await;
+    let (one, two) = two_nodes(&test, &plan_file(10, 100, 1000)).await;
+    let caller = guest(&one).await;
+    let written = reserve(&one, caller).await.unwrap();
+    let work = Work {
+        storefront: "misaki",
+        unit: UNIT,
+        amount: 1,
+        reference: "run_test",
+        lease_until: test.cx.clock.now() + Duration::seconds(15),
+        daily_cap: None,
+        daily_cost: None,
+        member: None,
+    };
+    let unwritten = entitlement::admit(&one, caller, &work).await.unwrap();
+    // it dies with both: nothing is given back
+    std::mem::forget((written, unwritten, one));
+    test.time.advance(Duration::seconds(16));
+    let begun = room_in_the_rate(&two, caller).await;
+    assert!((1..=8).contains(&begun), "{begun} beside the two of ten");
+    // a minute after the end of its lease they are forgotten
+    test.time.advance(Duration::seconds(60));
+    assert_eq!(room_in_the_rate(&two, caller).await, 10);
+}
+
 #[tokio::test]
 async fn work_that_was_given_up_before_its_transaction_committed_takes_nothing() {
     let test = testkit::context().await;

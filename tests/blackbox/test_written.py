@@ -1,0 +1,92 @@
+"""How a call at a door is written: once where it is over at once, never later than its words, and not asked where nothing can be."""
+
+import httpx
+import psycopg
+import pytest
+
+from cluster import Cluster
+from house import House
+from people import Person
+from shop import files, model
+from talker import Talker
+
+# one transaction wrote all three: xmin is the transaction that made a row, and an update would leave another
+WRITTEN = """select r.xmin::text = u.xmin::text and u.xmin::text = h.xmin::text, r.state,
+                    (select count(*) from gateway.run_event e where e.run_id = r.id)
+             from gateway.run r join entitlement.reservation h on h.id = r.reservation_id
+             join entitlement.usage u on u.reservation_id = h.id where r.id = %s"""
+
+
+@pytest.fixture
+def talker():
+    made = Talker()
+    yield made
+    assert made.complaints == []
+    made.close()
+
+
+@pytest.fixture
+def own_cluster():
+    made = Cluster()
+    yield made
+    made.remove()
+
+
+class Door:
+    """OpenAI's door of a house, for a person with a key."""
+
+    def __init__(self, house: House):
+        self.house = house
+        self.key = Person(house).join().prove_address().key()["secret"]
+
+    def ask(self, stream: bool = False) -> httpx.Response:
+        body = {"model": "judged", "stream": stream, "messages": [{"role": "user", "content": "hello"}]}
+        return httpx.post(f"{self.house.inference}/v1/chat/completions", json=body, headers={"x-api-key": self.key}, timeout=60)
+
+
+def opened(database: str, tmp_path, talker: Talker) -> Door:
+    return Door(House(database, **files(tmp_path, {"judged": model("judged", ("gpt", "talker"))}), **talker.env()))
+
+
+def test_a_call_that_is_over_at_once_is_written_in_one_piece(cluster, tmp_path, talker):
+    database = cluster.fresh()
+    door = opened(database, tmp_path, talker)
+    door.ask()  # the first of a house has connections to open
+    runs = [door.ask().headers["x-noren-run"].removeprefix("run_") for _ in range(10)]
+    with psycopg.connect(database, autocommit=True) as connection:
+        rows = [connection.execute(WRITTEN, [run]).fetchone() for run in runs]
+    # a busy machine may take longer than the moment that a run goes unwritten
+    assert (True, "completed", 0) in rows and {state for _, state, _ in rows} == {"completed"}, rows
+    assert len(talker.done) == 11
+    door.house.stop()
+
+
+def test_a_stream_names_its_run_only_when_it_is_there(cluster, tmp_path, talker):
+    database = cluster.fresh()
+    door = opened(database, tmp_path, talker)
+    talker.pace = 0.3
+    body = {"model": "judged", "stream": True, "messages": [{"role": "user", "content": "hello"}]}
+    with httpx.stream("POST", f"{door.house.inference}/v1/chat/completions", json=body, headers={"x-api-key": door.key}, timeout=60) as answer:
+        run = answer.headers["x-noren-run"].removeprefix("run_")
+        with psycopg.connect(database, autocommit=True) as connection:
+            assert connection.execute("select ended_at is null from gateway.run where id = %s", [run]).fetchone() == (True,)
+        assert answer.read().endswith(b"data: [DONE]\n\n")
+    door.house.stop()
+
+
+def test_while_the_database_is_away_one_call_goes_up_at_most(own_cluster, tmp_path, talker):
+    door = opened(own_cluster.fresh(), tmp_path, talker)
+    assert door.ask().status_code == 200
+    own_cluster.stop("immediate")
+    before = len(talker.requests)
+    for _ in range(6):
+        answer = door.ask()
+        assert answer.status_code == 503 and "x-noren-run" not in answer.headers, answer.text
+    assert len(talker.requests) - before <= 1
+    own_cluster.start()
+    while door.ask().status_code == 503:
+        pass  # each try is a call that waits for the database
+    with psycopg.connect(door.house.database, autocommit=True) as connection:
+        open_ones = "select (select count(*) from gateway.run where ended_at is null) + (select count(*) from entitlement.reservation where state = 'open')"
+        assert connection.execute(open_ones).fetchone() == (0,)
+    door.house.stop()
