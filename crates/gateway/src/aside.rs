@@ -188,7 +188,7 @@ async fn listen(
             StreamEvent::Text(piece) => text.push_str(&piece.replace('\0', "")),
             StreamEvent::Usage(counted) => usage = Some(counted),
             StreamEvent::Done => break,
-            StreamEvent::Tool(_) | StreamEvent::Finish(_) => {}
+            StreamEvent::Read(_) | StreamEvent::Tool(_) | StreamEvent::Finish(_) => {}
         }
         if text.len() > LONGEST {
             break;

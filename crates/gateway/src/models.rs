@@ -7,6 +7,7 @@ mod gates;
 use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use llm::openai::Counts;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -86,6 +87,9 @@ struct EntryTarget {
     concurrent: Option<u32>,
     /// How many may wait for one of these places.
     waiting: Option<u32>,
+    /// When its streams tell what they have cost so far.
+    #[serde(default)]
+    usage: Counts,
 }
 
 impl EntryTarget {
@@ -274,6 +278,7 @@ impl Entry {
                 rank: target.rank,
                 choice: self.choose,
                 room: target.room(),
+                counts: target.usage,
                 weight: target
                     .weight
                     .saturating_mul(share(provider, providers.get(&target.provider))),

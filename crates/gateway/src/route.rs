@@ -6,7 +6,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use kernel::NanoUsd;
-use llm::Usage;
+use llm::{Usage, openai::Counts};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
@@ -46,6 +46,8 @@ pub struct Target {
     pub choice: Choice,
     /// How many it takes at once; as many as come unless said.
     pub room: Option<Room>,
+    /// When its streams tell what they have cost so far.
+    pub counts: Counts,
 }
 
 /// How a target is chosen among those of equal rank and health.

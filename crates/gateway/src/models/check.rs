@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use kernel::Text;
+use llm::openai::Counts;
 
 use super::{Canary, Entry, EntryTarget, ModelFile, USUAL};
-use crate::route::Choice;
+use crate::route::{Choice, Kind};
 
 /// The largest file, in bytes.
 const LARGEST: usize = 256 * 1024;
@@ -177,7 +178,9 @@ impl ModelFile {
                 "another name chooses as its model does",
             );
         }
-        self.wrong_room(model).or_else(|| wrong_price(model))
+        self.wrong_room(model)
+            .or_else(|| wrong_count(model))
+            .or_else(|| wrong_price(model))
     }
 
     /// One provider's model has its places once, whoever asks for it by which name.
@@ -215,6 +218,20 @@ impl ModelFile {
             }
         })
     }
+}
+
+/// Providers of other protocols tell their count as these rule.
+fn wrong_count(model: &Entry) -> Option<Wrong> {
+    let is_wrong = |target: &EntryTarget| {
+        let kind = Kind::named(&target.provider).unwrap_or_default();
+        target.usage != Counts::End && kind != Kind::OpenAi
+    };
+    let at = model.targets.iter().position(is_wrong)?;
+    let what = Text::new(
+        "usageは、vLLMやllama.cppのようなOpenAI互換サーバーの行き先にだけ書いてください。",
+        "only servers of OpenAI's protocol, such as vLLM and llama.cpp, can be asked for their usage in each chunk",
+    );
+    Some((format!("/targets/{at}/usage"), what))
 }
 
 fn wrong_price(model: &Entry) -> Option<Wrong> {
@@ -274,6 +291,11 @@ mod tests {
                 ),
                 "/model/1/canary/percent",
                 "0 to 100",
+            ),
+            (
+                "name = \"a\"\ntargets = [{ provider = \"anthropic\", model = \"m\", usage = \"chunks\" }]",
+                "/model/0/targets/0/usage",
+                "OpenAI's protocol",
             ),
         ] {
             let error = ModelFile::parse(&format!("[[model]]\n{text}")).unwrap_err();

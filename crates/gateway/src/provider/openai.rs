@@ -15,12 +15,16 @@ pub(super) async fn open(
     request: &ChatRequest,
 ) -> Result<Opened, Trouble> {
     let url = format!("{}/chat/completions", target.base_url.trim_end_matches('/'));
+    let dialect = openai::Dialect {
+        counts: target.counts,
+        ..openai::Dialect::default()
+    };
     let mut call = http
         .post(url)
         // what it writes down of this call can then be compared with the run
         .header("x-client-request-id", run.to_string())
         .headers(trace::outgoing())
-        .json(&openai::encode(request));
+        .json(&dialect.encode(request));
     if let Some(key) = key {
         call = call.bearer_auth(key.expose_secret());
     }

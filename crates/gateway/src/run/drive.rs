@@ -54,6 +54,7 @@ pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
         batch: String::new(),
         output: String::new(),
         usage: None,
+        read: None,
         model: run.request.model.clone(),
         price: Price::default(),
         takeovers: 0,
@@ -97,6 +98,8 @@ pub(super) struct Driver<'a> {
     batch: String,
     output: String,
     usage: Option<llm::Usage>,
+    /// What the target that answers has read, where it said so before its answer was whole.
+    read: Option<llm::Usage>,
     model: String,
     /// Of the target that answers.
     price: Price,
@@ -136,6 +139,7 @@ impl Driver<'_> {
                 );
             }
             let (before, said) = (self.usage.take(), self.output.len());
+            self.read = None;
             let verdict = match self.relay(upstream).await {
                 Verdict::Fenced => Verdict::Fenced,
                 verdict => self.look(true).unwrap_or(verdict),
@@ -232,12 +236,21 @@ impl Driver<'_> {
         request
     }
 
-    /// What an upstream that broke off has probably counted, for what was said since byte `from`.
+    /// What an upstream that told no count has probably counted, for what was said since byte `from`.
     fn estimate(&self, from: usize) -> llm::Usage {
+        let said = self.output.get(from..).unwrap_or_default();
+        let unseen = self.refused.as_ref().map_or(0, |(_, tokens)| *tokens);
+        let read = self.read.unwrap_or_else(|| llm::Usage {
+            input: if said.is_empty() && unseen == 0 {
+                0
+            } else {
+                tokens::estimate_messages(&self.run.request.messages)
+            },
+            ..llm::Usage::default()
+        });
         llm::Usage {
-            input: tokens::estimate_messages(&self.run.request.messages),
-            output: tokens::estimate(self.output.get(from..).unwrap_or_default()),
-            cached: 0,
+            output: tokens::estimate(said) + unseen,
+            ..read
         }
     }
 
@@ -310,6 +323,10 @@ impl Driver<'_> {
                     Some(guard) => guard.take(&text),
                     None => self.batch.push_str(&text),
                 }
+                None
+            }
+            Some(Ok(StreamEvent::Read(read))) => {
+                self.read = Some(read);
                 None
             }
             Some(Ok(StreamEvent::Usage(usage))) => {
@@ -441,16 +458,7 @@ impl Driver<'_> {
             return Ok(());
         }
         self.seal();
-        let unseen = self.refused.as_ref().map_or(0, |(_, tokens)| *tokens);
-        let usage = self.usage.unwrap_or_else(|| llm::Usage {
-            input: if self.output.is_empty() && unseen == 0 {
-                0
-            } else {
-                tokens::estimate_messages(&self.run.request.messages)
-            },
-            output: tokens::estimate(&self.output) + unseen,
-            cached: 0,
-        });
+        let usage = self.usage.unwrap_or_else(|| self.estimate(0));
         traced::used(&self.span, &self.model, Some(usage));
         let was_shown = !self.output.is_empty();
         let refused_for = self.withdraw();
