@@ -29,7 +29,7 @@ price_yen = 0
 limits = { per_minute = 5000, concurrent = 50 }
 grants = [{ unit = "genai.chat", amount = 3000, every = "day" }]
 routes = { "genai.chat" = "small" }
-models = ["counting", "narrow", "fallback", "outage", "cut", "zero", "drip", "busy", "hang", "continued"]
+models = ["relayed", "cheapest", "counting", "narrow", "fallback", "outage", "cut", "zero", "drip", "busy", "hang", "continued"]
 
 [[plan]]
 storefront = "genai"
@@ -69,6 +69,27 @@ name = "counting"
 prices = [{ from = "2025-01-01", input = 1000, output = 2000 }]
 targets = [{ provider = "sandbox", model = "sandbox-small", usage = "chunks" }]
 """
+# one that is free and never answers, one for long questions, one for long answers, and one at the model's own price
+CHEAPEST = """[[model]]
+name = "cheapest"
+choose = "cheap"
+prices = [{ from = "2025-01-01", input = 1000, output = 1000 }]
+targets = [
+    { provider = "sandbox", model = "sandbox-large" },
+    { provider = "sandbox", model = "sandbox-obedient", prices = [{ from = "2025-01-01", input = 9000, output = 10 }] },
+    { provider = "sandbox", model = "sandbox-small", prices = [{ from = "2025-01-01", input = 10, output = 9000 }] },
+    { provider = "sandbox", model = "sandbox-fault-500", prices = [{ from = "2025-01-01", input = 0, output = 0 }] },
+]
+"""
+# begun by one that has its price and breaks off, ended by one that is free
+RELAYED = """[[model]]
+name = "relayed"
+after_break = "continue"
+targets = [
+    { provider = "sandbox", model = "sandbox-fault-half", usage = "chunks", prices = [{ from = "2025-01-01", input = 1000, output = 2000000 }] },
+    { provider = "sandbox", model = "sandbox-small", rank = 1 },
+]
+"""
 NARROW = """[[model]]
 name = "narrow"
 targets = [{ provider = "sandbox", model = "sandbox-medium", concurrent = 1, waiting = 1 }]
@@ -83,7 +104,7 @@ def shop(cluster, tmp_path_factory):
     paths = {}
     others, genai, _ = (REPOSITORY / "plans/default.toml").read_text().partition('[[plan]]\nstorefront = "genai"')
     assert genai
-    for name, text in (("plans", others + PLANS), ("models", MODELS + COUNTING + NARROW)):
+    for name, text in (("plans", others + PLANS), ("models", MODELS + CHEAPEST + RELAYED + COUNTING + NARROW)):
         paths[name] = folder / f"{name}.toml"
         paths[name].write_text(text)
     made = House(cluster.fresh(), NOREN__PLANS__FILE=str(paths["plans"]), NOREN__GATEWAY__MODELS_FILE=str(paths["models"]),
@@ -300,6 +321,27 @@ def test_where_the_route_says_so_another_target_takes_the_answer_up(shop, secret
     known = run_of(shop, secret, whole.headers["x-noren-run"])
     assert known["state"] == "completed" and known["model"] == "sandbox-small"
     assert known["output"] == answer.choices[0].message.content
+
+
+@pytest.mark.parametrize(("words", "most", "chosen", "price"),
+                         [(1, 2000, "sandbox-obedient", (9000, 10)), (2000, 2, "sandbox-small", (10, 9000))], ids=["long answer", "long question"])
+def test_whoever_is_cheapest_for_this_call_answers_and_is_billed_at_its_own_price(shop, secret, gpt, words, most, chosen, price):
+    for _ in range(3):
+        whole = gpt.chat.completions.with_raw_response.create(model="cheapest", messages=ask("tea " * words), max_tokens=most)
+        counted, known = whole.parse().usage, run_of(shop, secret, whole.headers["x-noren-run"])
+        assert known["model"] == chosen
+        # what 1,000 tokens cost, and no part of a billionth
+        read, written = (-(-tokens * of // 1000) for tokens, of in zip((counted.prompt_tokens, counted.completion_tokens), price, strict=True))
+        assert abs(known["cost_nano_usd"] - read - written) <= 2 and known["cost_nano_usd"] > 0
+
+
+def test_each_target_of_an_answer_is_billed_at_its_own_price(shop, secret, gpt):
+    wish = {"messages": ask("Tell me about wind"), "max_tokens": 1024}
+    whole = gpt.chat.completions.with_raw_response.create(model="relayed", **wish)
+    _, begun = chunks_of(shop, wish | {"model": "sandbox-fault-half"})[-1]
+    known = run_of(shop, secret, whole.headers["x-noren-run"])
+    assert (known["state"], known["model"]) == ("completed", "sandbox-small") and known["tokens_out"] > begun["completion_tokens"] > 0
+    assert known["cost_nano_usd"] == begun["prompt_tokens"] + 2000 * begun["completion_tokens"]
 
 
 def test_an_explicit_zero_stays_zero(shop, secret, gpt):

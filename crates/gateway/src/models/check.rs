@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kernel::Text;
 use llm::openai::Counts;
 
-use super::{Canary, Entry, EntryTarget, ModelFile, USUAL};
+use super::{Canary, DatedPrice, Entry, EntryTarget, ModelFile, USUAL};
 use crate::route::{Choice, Kind};
 
 /// The largest file, in bytes.
@@ -180,7 +180,8 @@ impl ModelFile {
         }
         self.wrong_room(model)
             .or_else(|| wrong_count(model))
-            .or_else(|| wrong_price(model))
+            .or_else(|| wrong_price("", &model.prices))
+            .or_else(|| wrong_targets_price(model))
     }
 
     /// One provider's model has its places once, whoever asks for it by which name.
@@ -234,8 +235,23 @@ fn wrong_count(model: &Entry) -> Option<Wrong> {
     Some((format!("/targets/{at}/usage"), what))
 }
 
-fn wrong_price(model: &Entry) -> Option<Wrong> {
-    model.prices.iter().enumerate().find_map(|(at, price)| {
+/// Who is to choose the cheapest has to know what each costs.
+fn wrong_targets_price(model: &Entry) -> Option<Wrong> {
+    model.targets.iter().enumerate().find_map(|(at, target)| {
+        let place = format!("/targets/{at}");
+        if model.choose == Choice::Cheap && model.prices_of(target).is_empty() {
+            let what = Text::new(
+                "安い行き先を選ぶには料金が要ります。モデルか、この行き先にpricesを書いてください。",
+                "the cheapest can't be chosen where a target has no price: give prices to the model or to this target",
+            );
+            return Some((place + "/prices", what));
+        }
+        wrong_price(&place, &target.prices)
+    })
+}
+
+fn wrong_price(place: &str, prices: &[DatedPrice]) -> Option<Wrong> {
+    prices.iter().enumerate().find_map(|(at, price)| {
         let fields = [
             ("input", Some(price.input)),
             ("output", Some(price.output)),
@@ -246,7 +262,7 @@ fn wrong_price(model: &Entry) -> Option<Wrong> {
             .filter(|(_, price)| price.is_some_and(|price| price.0 < 0));
         negative.next().map(|(field, _)| {
             let what = Text::new("料金は負にできません。", "a price can't be negative");
-            (format!("/prices/{at}/{field}"), what)
+            (format!("{place}/prices/{at}/{field}"), what)
         })
     })
 }
@@ -291,6 +307,16 @@ mod tests {
                 ),
                 "/model/1/canary/percent",
                 "0 to 100",
+            ),
+            (
+                &format!("name = \"a\"\nchoose = \"cheap\"\n{plain}"),
+                "/model/0/targets/0/prices",
+                "no price",
+            ),
+            (
+                "name = \"a\"\ntargets = [{ provider = \"p\", model = \"m\", prices = [{ from = \"2025-01-01\", input = -1, output = 1 }] }]",
+                "/model/0/targets/0/prices/0/input",
+                "negative",
             ),
             (
                 "name = \"a\"\ntargets = [{ provider = \"anthropic\", model = \"m\", usage = \"chunks\" }]",

@@ -1,6 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt};
+use kernel::NanoUsd;
 use llm::{StreamEvent, tokens};
 use serde_json::json;
 use telemetry::trace::Span;
@@ -57,6 +58,7 @@ pub(super) async fn drive(room: Gateway, run: Admitted, feed: Arc<Feed>) {
         read: None,
         model: run.request.model.clone(),
         price: Price::default(),
+        spent: None,
         takeovers: 0,
         broke: Vec::new(),
         called_tools: false,
@@ -103,6 +105,8 @@ pub(super) struct Driver<'a> {
     model: String,
     /// Of the target that answers.
     price: Price,
+    /// What all targets together have cost, where there were several.
+    spent: Option<NanoUsd>,
     /// How often another target has taken up the answer.
     pub(super) takeovers: u32,
     /// The targets that broke off in this run; they come last.
@@ -164,6 +168,9 @@ impl Driver<'_> {
                 || self.called_tools;
             if let Some(before) = before.or((!is_over).then(llm::Usage::default)) {
                 let part = self.usage.unwrap_or_else(|| self.estimate(said));
+                let spent = self.spent.unwrap_or(NanoUsd(0));
+                let spent = spent.checked_add(self.price.of(part));
+                self.spent = Some(spent.unwrap_or(NanoUsd(i64::MAX)));
                 self.usage = Some(llm::Usage {
                     input: before.input.saturating_add(part.input),
                     output: before.output.saturating_add(part.output),
@@ -472,7 +479,7 @@ impl Driver<'_> {
             tokens_in: i64::try_from(usage.input).unwrap_or(i64::MAX),
             tokens_out: i64::try_from(usage.output).unwrap_or(i64::MAX),
             tokens_cached: i64::try_from(usage.cached).unwrap_or(i64::MAX),
-            cost_nano_usd: self.price.of(usage).0,
+            cost_nano_usd: self.spent.unwrap_or_else(|| self.price.of(usage)).0,
             is_cached: self.run.again.is_some(),
             was_shown,
             refused_for,
