@@ -134,7 +134,11 @@ pub async fn embed_aside(
             dimensions: None,
         };
         let secret = choose::key(&target.keys, seed, &[]).and_then(|at| target.keys.get(at));
-        let asked = timeout(within, provider::embed(room, target, secret, &request)).await;
+        let asked = timeout(
+            within,
+            provider::embed(room, target, secret, (None, &request)),
+        )
+        .await;
         match asked.unwrap_or(Err(Trouble::Silent)) {
             Ok(answer) if answer.vectors.len() == texts.len() => {
                 room.node.health.succeeded(&target.name());

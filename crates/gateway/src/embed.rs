@@ -306,7 +306,7 @@ async fn call(
             let secret = call.key.and_then(|at| target.keys.get(at));
             let silence = target.start.unwrap_or(room.node.patience.silence);
             let span = traced::of_call(within, target, Use::Embedding);
-            let asking = provider::embed(room, target, secret, &request);
+            let asking = provider::embed(room, target, secret, (Some(id), &request));
             let answering = timeout(silence, span.clone().around(asking));
             let answered = tokio::select! {
                 answered = answering => answered.unwrap_or(Err(Trouble::Silent)),

@@ -212,6 +212,8 @@ impl Price {
     Default,
     PartialEq,
     Eq,
+    PartialOrd,
+    Ord,
     serde::Deserialize,
     serde::Serialize,
     utoipa::ToSchema,
