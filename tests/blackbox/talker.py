@@ -213,6 +213,7 @@ class Talker:
         self.claimed: list[tuple[int, int]] = []
         self.done: list[tuple[dict, tuple[int, int]]] = []  # the requests that were answered to the end, with what they cost
         self.arrived: list[float] = []
+        self.known_as: list[tuple[str, tuple[int, int]]] = []  # the ids that it was told, with what was claimed for each
         self.now = self.most = 0  # requests under way
         self.status = 0  # answers with this instead, if it is one
         self.pace = 0.0
@@ -247,7 +248,7 @@ class Talker:
                     return self.whole(400, b'{"type": "error", "error": {"type": "invalid_request_error", "message": "judged", "code": "judged"}}')
                 if kind == "application/json":
                     time.sleep(outer.pace)
-                    outer.claim(raw, usage)
+                    outer.claim(raw, usage, self.headers["x-client-request-id"])
                     return self.whole(200, answer[0])
                 self.send_response(200)
                 self.send_header("content-type", kind)
@@ -258,7 +259,7 @@ class Talker:
                     time.sleep(outer.pace)
                     self.wfile.write(piece)
                     self.wfile.flush()
-                outer.claim(raw, usage)
+                outer.claim(raw, usage, self.headers["x-client-request-id"])
 
             def whole(self, status: int, body: bytes):
                 self.send_response(status)
@@ -278,9 +279,10 @@ class Talker:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def claim(self, raw: bytes, usage: tuple[int, int]) -> None:
+    def claim(self, raw: bytes, usage: tuple[int, int], known_as: str | None) -> None:
         with self.lock:
             self.claimed.append(usage)
+            self.known_as += [(known_as, usage)] if known_as else []
             self.done.append((json.loads(raw), usage))
 
     def answer(self, request, raw: bytes) -> tuple[str, list[bytes], tuple[int, int]]:

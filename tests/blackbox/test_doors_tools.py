@@ -7,6 +7,7 @@ import json
 
 import anthropic
 import boto3
+import httpx
 import openai
 import pytest
 
@@ -80,6 +81,21 @@ def by_claude(claude, streams: bool, **ask):
         return claude.messages.create(max_tokens=500, **ask)
     with claude.messages.stream(max_tokens=500, **ask) as stream:
         return stream.get_final_message()
+
+
+def test_a_stopped_answer_of_anthropics_costs_what_it_said_it_had_read_and_what_was_heard(shop, secret, talker):
+    question = "tea " * 60
+    talker.pace = 0.3  # between the events of a stream
+    try:
+        with httpx.stream("POST", f"{shop.inference}/v1/chat/completions", headers={"x-api-key": secret, "x-noren-disconnect": "abort"}, timeout=30,
+                          json={"model": "claude", "stream": True, "messages": [{"role": "user", "content": question}]}) as answer:
+            assert any(PLAIN[0] in line for line in answer.iter_lines())
+        known = run_of(shop, secret, answer.headers["x-noren-run"])
+    finally:
+        talker.pace = 0.0
+    assert (known["state"], known["output"][:len(PLAIN[0])]) == ("cancelled", PLAIN[0]) and known["output"] != "".join(PLAIN)
+    # it counts an absent system prompt too, and had said that it wrote one token
+    assert known["tokens_in"] == double.tokens_of(question) + double.tokens_of("") and known["tokens_out"] > 2
 
 
 def test_awss_own_client_reads_the_double(talker):

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import re
 import time
 
 import anthropic
@@ -28,7 +29,7 @@ price_yen = 0
 limits = { per_minute = 5000, concurrent = 50 }
 grants = [{ unit = "genai.chat", amount = 3000, every = "day" }]
 routes = { "genai.chat" = "small" }
-models = ["narrow", "fallback", "outage", "cut", "zero", "drip", "busy", "hang", "continued"]
+models = ["relayed", "cheapest", "counting", "narrow", "fallback", "outage", "cut", "zero", "drip", "busy", "hang", "continued"]
 
 [[plan]]
 storefront = "genai"
@@ -62,6 +63,33 @@ MODELS = "".join([
     model("zero", "fault-zero"), model("drip", "fault-drip"), model("busy", "fault-429"), model("hang", "fault-hang", "small"),
     model("continued", "fault-half", "small", more='after_break = "continue"'),
 ])
+# the same stand-in, asked to count in each chunk
+COUNTING = """[[model]]
+name = "counting"
+prices = [{ from = "2025-01-01", input = 1000, output = 2000 }]
+targets = [{ provider = "sandbox", model = "sandbox-small", usage = "chunks" }]
+"""
+# one that is free and never answers, one for long questions, one for long answers, and one at the model's own price
+CHEAPEST = """[[model]]
+name = "cheapest"
+choose = "cheap"
+prices = [{ from = "2025-01-01", input = 1000, output = 1000 }]
+targets = [
+    { provider = "sandbox", model = "sandbox-large" },
+    { provider = "sandbox", model = "sandbox-obedient", prices = [{ from = "2025-01-01", input = 9000, output = 10 }] },
+    { provider = "sandbox", model = "sandbox-small", prices = [{ from = "2025-01-01", input = 10, output = 9000 }] },
+    { provider = "sandbox", model = "sandbox-fault-500", prices = [{ from = "2025-01-01", input = 0, output = 0 }] },
+]
+"""
+# begun by one that has its price and breaks off, ended by one that is free
+RELAYED = """[[model]]
+name = "relayed"
+after_break = "continue"
+targets = [
+    { provider = "sandbox", model = "sandbox-fault-half", usage = "chunks", prices = [{ from = "2025-01-01", input = 1000, output = 2000000 }] },
+    { provider = "sandbox", model = "sandbox-small", rank = 1 },
+]
+"""
 NARROW = """[[model]]
 name = "narrow"
 targets = [{ provider = "sandbox", model = "sandbox-medium", concurrent = 1, waiting = 1 }]
@@ -76,7 +104,7 @@ def shop(cluster, tmp_path_factory):
     paths = {}
     others, genai, _ = (REPOSITORY / "plans/default.toml").read_text().partition('[[plan]]\nstorefront = "genai"')
     assert genai
-    for name, text in (("plans", others + PLANS), ("models", MODELS + NARROW)):
+    for name, text in (("plans", others + PLANS), ("models", MODELS + CHEAPEST + RELAYED + COUNTING + NARROW)):
         paths[name] = folder / f"{name}.toml"
         paths[name].write_text(text)
     made = House(cluster.fresh(), NOREN__PLANS__FILE=str(paths["plans"]), NOREN__GATEWAY__MODELS_FILE=str(paths["models"]),
@@ -295,6 +323,27 @@ def test_where_the_route_says_so_another_target_takes_the_answer_up(shop, secret
     assert known["output"] == answer.choices[0].message.content
 
 
+@pytest.mark.parametrize(("words", "most", "chosen", "price"),
+                         [(1, 2000, "sandbox-obedient", (9000, 10)), (2000, 2, "sandbox-small", (10, 9000))], ids=["long answer", "long question"])
+def test_whoever_is_cheapest_for_this_call_answers_and_is_billed_at_its_own_price(shop, secret, gpt, words, most, chosen, price):
+    for _ in range(3):
+        whole = gpt.chat.completions.with_raw_response.create(model="cheapest", messages=ask("tea " * words), max_tokens=most)
+        counted, known = whole.parse().usage, run_of(shop, secret, whole.headers["x-noren-run"])
+        assert known["model"] == chosen
+        # what 1,000 tokens cost, and no part of a billionth
+        read, written = (-(-tokens * of // 1000) for tokens, of in zip((counted.prompt_tokens, counted.completion_tokens), price, strict=True))
+        assert abs(known["cost_nano_usd"] - read - written) <= 2 and known["cost_nano_usd"] > 0
+
+
+def test_each_target_of_an_answer_is_billed_at_its_own_price(shop, secret, gpt):
+    wish = {"messages": ask("Tell me about wind"), "max_tokens": 1024}
+    whole = gpt.chat.completions.with_raw_response.create(model="relayed", **wish)
+    _, begun = chunks_of(shop, wish | {"model": "sandbox-fault-half"})[-1]
+    known = run_of(shop, secret, whole.headers["x-noren-run"])
+    assert (known["state"], known["model"]) == ("completed", "sandbox-small") and known["tokens_out"] > begun["completion_tokens"] > 0
+    assert known["cost_nano_usd"] == begun["prompt_tokens"] + 2000 * begun["completion_tokens"]
+
+
 def test_an_explicit_zero_stays_zero(shop, secret, gpt):
     whole = gpt.chat.completions.with_raw_response.create(model="zero", messages=ask("hello"))
     assert whole.parse().usage.total_tokens == 0
@@ -352,6 +401,72 @@ def test_who_asks_for_it_stops_the_run_by_hanging_up(shop, secret):
     found = run_of(shop, secret, id)
     assert (found["state"], found["reason"]) == ("cancelled", "stopped") and found["output"]
     assert found["tokens_out"] > 0
+
+
+def chunks_of(shop, body: dict, until: str | None = None) -> list[tuple[str, dict]]:
+    """What the stand-in says to this itself: the answer after each of its chunks, and what it had counted by then; at most until it has
+    said so much."""
+    stand_in = re.search(r"http://127\.0\.0\.1:\d+/v1", shop.log()).group()
+    counting = {"stream": True, "stream_options": {"include_usage": True, "continuous_usage_stats": True}}
+    text, said = "", []
+    with httpx.stream("POST", f"{stand_in}/chat/completions", json=body | counting, timeout=30) as answer:
+        try:
+            for line in answer.iter_lines():
+                chunk = json.loads(line.removeprefix("data: ")) if line.startswith("data: {") else {}
+                text += chunk["choices"][0]["delta"].get("content", "") if chunk.get("choices") else ""
+                said += [(text, chunk["usage"])] if chunk.get("usage") else []
+                if text == until:
+                    break
+        except httpx.RemoteProtocolError:
+            pass  # it breaks off where it is told to
+    return said
+
+
+def billed(shop, id: str) -> tuple:
+    with psycopg.connect(shop.database) as database:
+        return database.execute("select tokens_in, tokens_out, cost_nano_usd from entitlement.usage where ref = %s", [id]).fetchone()
+
+
+def test_whoever_stops_at_any_chunk_pays_what_the_upstream_had_counted_by_then(shop, secret):
+    # 70 tokens are counted and never said: no estimate of what was received could know of them
+    wish = {"max_tokens": 4000, "messages": ask("[think 70][long 40] talk")}
+    counted = {text: (usage["prompt_tokens"], usage["completion_tokens"]) for text, usage in
+               chunks_of(shop, wish | {"model": "sandbox-small"})}
+    headers = {"x-api-key": secret, "x-noren-disconnect": "abort"}
+
+    def hang_up_at(cut: int) -> str:
+        heard = 0
+        with httpx.stream("POST", f"{shop.inference}/v1/chat/completions", json=wish | {"model": "counting", "stream": True},
+                          headers=headers, timeout=30) as answer:
+            assert answer.status_code == 200, answer.read()
+            for line in answer.iter_lines():
+                heard += '"content":"' in line and '"content":""' not in line
+                if heard == cut:
+                    break
+        return answer.headers["x-noren-run"]
+
+    with concurrent.futures.ThreadPoolExecutor(13) as pool:
+        ids = list(pool.map(hang_up_at, range(1, 40, 3)))
+    runs = [run_of(shop, secret, id) for id in ids]
+    stopped = [known for known in runs if known["state"] == "cancelled"]
+    assert len(stopped) >= 8 and len({known["output"] for known in stopped}) >= 5, [known["state"] for known in runs]
+    for id, known in zip(ids, runs, strict=True):
+        read, written = counted[known["output"]]
+        assert written > 70
+        assert (known["tokens_in"], known["tokens_out"]) == (read, written), known["output"]
+        assert billed(shop, id) == (read, written, read + 2 * written)
+
+
+@pytest.mark.parametrize("tell", ["[fail after 6]", "[garble]", "[stall]"])
+def test_what_breaks_off_is_billed_by_what_the_upstream_had_counted(shop, secret, tell):
+    wish = {"messages": ask(f"[think 70]{tell} talk"), "max_tokens": 4000}
+    broken = httpx.post(f"{shop.inference}/v1/chat/completions", json=wish | {"model": "counting", "stream": True},
+                        headers={"x-api-key": secret}, timeout=30)
+    known = run_of(shop, secret, broken.headers["x-noren-run"])
+    assert known["state"] == "failed" and known["output"]
+    text, counted = chunks_of(shop, wish | {"model": "sandbox-small"}, until=known["output"])[-1]
+    assert text == known["output"] and counted["completion_tokens"] > 70
+    assert billed(shop, known["id"])[:2] == (counted["prompt_tokens"], counted["completion_tokens"])
 
 
 # --- the same run by another door --------------------------------------------------------------------------------

@@ -1,8 +1,11 @@
 """Vectors by OpenAI's own client: the same for the same text, counted in tokens, and refused before anything is asked."""
 
 import base64
+import datetime
+import json
 import math
 import struct
+import time
 
 import httpx
 import openai
@@ -10,6 +13,7 @@ import psycopg
 import pytest
 
 from house import House
+from house import run as command
 from people import Person
 from shop import files, model
 from talker import Talker
@@ -35,7 +39,9 @@ def shop(cluster, tmp_path_factory, talker):
         "fallback": model("fallback", ("sandbox", "sandbox-fault-500"), ("sandbox", "sandbox-embedding"), more=EMBEDDING),
         "broken": model("broken", ("sandbox", "sandbox-fault-500"), more=EMBEDDING),
     }
-    made = House(cluster.fresh(), **files(tmp_path_factory.mktemp("vectors"), models, tokens=2000), **talker.env())
+    env = files(tmp_path_factory.mktemp("vectors"), models, tokens=2000)
+    made = House(cluster.fresh(), **env, **talker.env())
+    made.models = env["NOREN__GATEWAY__MODELS_FILE"]
     yield made
     made.stop()
 
@@ -131,6 +137,32 @@ def test_a_providers_own_count_is_what_is_paid(shop, gpt, talker):
     [(read, _)] = talker.claimed[before:]
     assert whole.parse().usage.prompt_tokens == read and [len(item.embedding) for item in whole.parse().data] == [5, 5]
     assert usage(shop, whole.headers["x-noren-run"])[3] == read
+
+
+def test_a_providers_export_of_vectors_is_compared_at_the_command_line(shop, gpt, talker, tmp_path):
+    for text in ("hello", "東京の天気", "a bird in the hand"):
+        gpt.embeddings.create(model="counted", input=text)
+    midnight = int(time.time()) // 86400 * 86400
+    export = tmp_path / "usage.json"
+
+    def compare(more: int, by_id: bool):
+        if by_id:
+            lines = [{"client_request_id": id, "created_at": midnight, "prompt_tokens": read + more} for id, (read, _) in talker.known_as]
+            export.write_text(json.dumps(lines))
+        else:
+            result = {"object": "organization.usage.embeddings.result", "input_tokens": sum(read for read, _ in talker.claimed) + more,
+                      "num_model_requests": len(talker.claimed), "project_id": None, "user_id": None, "api_key_id": None,
+                      "model": "text-embedding-9-v2"}
+            bucket = {"object": "bucket", "start_time": midnight, "end_time": midnight + 86400, "results": [result]}
+            export.write_text(json.dumps({"object": "page", "data": [bucket], "has_more": False, "next_page": None}))
+        return command("providers", "reconcile", "gpt", export, DATABASE_URL=shop.database, NOREN__GATEWAY__MODELS_FILE=shop.models)
+
+    assert len(talker.known_as) == len(talker.claimed) >= 3, "it is told the id of each"
+    for by_id, line in ((False, f"{datetime.datetime.fromtimestamp(midnight, datetime.UTC).date()} text-embedding-9"), (True, "emb_")):
+        same = compare(0, by_id)
+        assert same.returncode == 0 and "agree" in same.stdout, same.stdout + same.stderr
+        other = compare(1, by_id)
+        assert other.returncode != 0 and line in other.stdout, other.stdout + other.stderr
 
 
 def test_what_is_left_is_never_exceeded_and_told(shop, gpt, talker):

@@ -26,7 +26,8 @@ def engine(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def shop(cluster, tmp_path_factory, engine):
-    models = {"bar": model("bar", ("engine", MODEL))}
+    counting = model("counting", ("engine", MODEL)).replace("rank = 0", 'usage = "timings"')
+    models = {"bar": model("bar", ("engine", MODEL)), "counting": counting}
     made = House(cluster.fresh(), **files(tmp_path_factory.mktemp("shop"), models), **engine.env())
     yield made
     assert KEY not in made.log(), "the engine's key stands in the log"
@@ -109,6 +110,32 @@ def test_a_run_that_is_stopped_frees_the_engine_and_is_billed_for_what_it_said(s
         known = run_of(shop, secret, id)
         assert known["state"] in ("cancelled", "completed") and 0 < known["tokens_out"] <= 1900, known
         assert known["tokens_out"] == billed(shop, secret, id)[1]
+
+
+def test_a_run_that_is_stopped_is_billed_to_the_token_by_what_the_engine_had_counted(shop, secret, direct, engine):
+    wish = {"messages": ASKED, "max_tokens": 1900, "temperature": 0}
+    headers = {"x-api-key": secret, "x-noren-disconnect": "abort"}
+    stopped = []
+    for words in (1, 7, 20):
+        heard = 0
+        with httpx.stream("POST", f"{shop.inference}/v1/chat/completions", json=wish | {"model": "counting", "stream": True},
+                          headers=headers, timeout=30) as answer:
+            for line in answer.iter_lines():
+                heard += '"content":"' in line and '"content":""' not in line
+                if heard == words:
+                    break
+        stopped.append(run_of(shop, secret, answer.headers["x-noren-run"]))
+    # the engine's own account of the same answer: the text after each of its chunks, and what it had counted by then
+    said, text, longest = {}, "", max(len(known["output"]) for known in stopped)
+    for chunk in direct.chat.completions.create(model=MODEL, stream=True, extra_body={"timings_per_token": True}, **wish):
+        text += chunk.choices[0].delta.content or "" if chunk.choices else ""
+        if counted := getattr(chunk, "timings", None):
+            said.setdefault(text, set()).add((counted["cache_n"] + counted["prompt_n"], counted["predicted_n"]))
+        if len(text) > longest:
+            break
+    assert {known["state"] for known in stopped} == {"cancelled"}, "it had 1,900 tokens to say"
+    for known in stopped:
+        assert billed(shop, secret, known["id"]) in said[known["output"]], known
 
 
 def test_more_than_the_engine_can_hold_is_the_callers_fault_and_costs_nothing(shop, gpt):

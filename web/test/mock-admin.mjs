@@ -33,21 +33,22 @@ const pulse = (calls, failed, p50, p95, trouble = null) => ({
   trouble,
   trouble_at: trouble && ago(0.2),
 })
-const target = (provider, model, rank, weight, seen, available = true) => ({
-  provider,
-  model,
-  rank,
-  weight,
-  concurrent: provider === 'runpod' ? 4 : null,
-  available,
-  pulse: seen,
-})
 const priced = (from, input, output, holds) => ({
   from,
   input_nano_usd: input,
   output_nano_usd: output,
   cached_nano_usd: input / 2,
   holds,
+})
+const target = (provider, model, rank, weight, seen, available = true) => ({
+  provider,
+  model,
+  rank,
+  weight,
+  concurrent: provider === 'runpod' ? 4 : null,
+  prices: provider === 'bedrock' ? [priced('2025-01-01', 260_000, 1_300_000, true)] : [],
+  available,
+  pulse: seen,
 })
 const deskModel = (name, targets, prices, rest = {}) => ({
   name,
@@ -84,7 +85,7 @@ const modelDesk = {
       'claude-3-haiku',
       [haiku, bedrock],
       [priced('2030-01-01', 200_000, 900_000, false), priced('2025-01-01', 250_000, 1_250_000, true)],
-      { choose: 'quick', after_break: 'continue' },
+      { choose: 'cheap', after_break: 'continue' },
     ),
     deskModel('gpt-4o', [target('openai', 'gpt-4o', 0, 1, null, false)], [priced('2025-01-01', 2_500_000, 1e7, true)]),
   ],
@@ -122,6 +123,7 @@ const modelsDiff = {
     },
   ],
   lost: ['claude-3-opus'],
+  not_passed: [],
 }
 const tenants = [
   {

@@ -19,6 +19,7 @@ mod one_off;
 mod period;
 mod plan;
 mod rate;
+mod reckoned;
 mod reservation;
 mod standing;
 mod threshold;
@@ -51,6 +52,7 @@ pub use plan::{
 pub use rate::{
     RateLimits, RatePolicy, known_limits, limit_field, policy_field, rate_limits, refused,
 };
+pub use reckoned::{ModelDay, ModelUse, model_days, model_uses};
 pub use reservation::{
     Admission, Reservation, Settled, TRIES, admit, lapse_due, record, record_all, record_each,
     reserve, settle, settle_all, settle_each,

@@ -15,6 +15,7 @@ use crate::{
     places::Guest,
     provider::{self, Asker, Trouble},
     route::{Kind, Use},
+    run::weigh,
 };
 
 /// The most targets that are asked.
@@ -43,7 +44,13 @@ pub async fn ask_aside(
     route: &str,
     (messages, max_tokens): (Vec<Message>, u32),
 ) -> Result<Aside, Error> {
-    let targets = targets(room, route, Use::Chat)?;
+    let mut targets = targets(room, route, Use::Chat)?;
+    let wish = ChatRequest {
+        messages,
+        max_tokens: Some(max_tokens),
+        ..ChatRequest::default()
+    };
+    weigh(&mut targets, &wish, room.cx.clock.now());
     let id: RunId = room.cx.ids.new_id();
     let mut last = None;
     let guest = Guest {
@@ -59,10 +66,8 @@ pub async fn ask_aside(
         };
         let request = ChatRequest {
             model: target.model.clone(),
-            messages: messages.clone(),
-            max_tokens: Some(max_tokens),
             stream: target.streams,
-            ..ChatRequest::default()
+            ..wish.clone()
         };
         let asked = timeout(
             PATIENCE,
@@ -73,7 +78,7 @@ pub async fn ask_aside(
             Ok((text, usage)) => {
                 room.node.health.succeeded(&target.name());
                 let usage = usage.unwrap_or_else(|| Usage {
-                    input: tokens::estimate_messages(&messages),
+                    input: tokens::estimate_messages(&wish.messages),
                     output: tokens::estimate(&text),
                     cached: 0,
                 });
@@ -103,6 +108,13 @@ pub async fn embed_aside(
     let mut targets = targets(room, route, Use::Embedding)?;
     targets.retain(|target| target.kind == Kind::OpenAi);
     let estimate = texts.iter().map(|text| tokens::estimate(text)).sum();
+    let read = Usage {
+        input: estimate,
+        ..Usage::default()
+    };
+    for target in &mut targets {
+        target.weigh(read, room.cx.clock.now());
+    }
     let seed = room.cx.ids.new_id::<Uuid>().as_u64_pair().1;
     let mut last = None;
     let guest = Guest {
@@ -122,14 +134,15 @@ pub async fn embed_aside(
             dimensions: None,
         };
         let secret = choose::key(&target.keys, seed, &[]).and_then(|at| target.keys.get(at));
-        let asked = timeout(within, provider::embed(room, target, secret, &request)).await;
+        let asked = timeout(
+            within,
+            provider::embed(room, target, secret, (None, &request)),
+        )
+        .await;
         match asked.unwrap_or(Err(Trouble::Silent)) {
             Ok(answer) if answer.vectors.len() == texts.len() => {
                 room.node.health.succeeded(&target.name());
-                let usage = answer.usage.unwrap_or(Usage {
-                    input: estimate,
-                    ..Usage::default()
-                });
+                let usage = answer.usage.unwrap_or(read);
                 return Ok((answer.vectors, target.price.of(usage)));
             }
             Ok(_) => last = Some("upstream_garbled"),
@@ -188,7 +201,7 @@ async fn listen(
             StreamEvent::Text(piece) => text.push_str(&piece.replace('\0', "")),
             StreamEvent::Usage(counted) => usage = Some(counted),
             StreamEvent::Done => break,
-            StreamEvent::Tool(_) | StreamEvent::Finish(_) => {}
+            StreamEvent::Read(_) | StreamEvent::Tool(_) | StreamEvent::Finish(_) => {}
         }
         if text.len() > LONGEST {
             break;

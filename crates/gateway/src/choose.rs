@@ -24,19 +24,21 @@ pub(crate) fn throw(seed: u64) -> u64 {
 }
 
 /// The order in which targets are to be tried: those that are well before the others, lower ranks first, and within a
-/// rank by lot, where the heavier ones come first more often.
+/// rank by lot, where the heavier ones come first more often. Where their model asks for the cheapest, the lot falls among
+/// those of one price; without a weight a target stays the last of its rank.
 pub(crate) fn order(
     targets: &[Target],
     is_well: impl Fn(&Target) -> bool,
     seed: u64,
 ) -> Vec<usize> {
-    let mut lots: Vec<(bool, u32, u64, usize)> = targets
+    let mut lots: Vec<_> = targets
         .iter()
         .enumerate()
         .map(|(at, target)| {
             let salt = u64::try_from(at).unwrap_or_default();
             let lot = wait_by_lot(throw(seed ^ throw(salt)), target.weight);
-            (!is_well(target), target.rank, lot, at)
+            let place = (target.rank, target.weight == 0, target.dear);
+            (!is_well(target), place, lot, at)
         })
         .collect();
     lots.sort_unstable();
@@ -144,8 +146,12 @@ fn jitter(longest: Duration, seed: u64) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+    use kernel::NanoUsd;
+    use llm::Usage;
+
     use super::*;
-    use crate::places::Room;
+    use crate::{Price, places::Room};
 
     fn target(rank: u32, weight: u32) -> Target {
         Target {
@@ -235,6 +241,78 @@ mod tests {
             by_weight[0] > 1_000,
             "unless it is asked for, weights alone decide: {by_weight:?}"
         );
+    }
+
+    #[test]
+    fn the_cheapest_for_this_call_is_asked_and_by_weight_among_equals() {
+        let now = DateTime::UNIX_EPOCH;
+        // what is read is cheap at the one, what is written at the other
+        let priced = |input, output| Target {
+            choice: Choice::Cheap,
+            prices: vec![(
+                now,
+                Price {
+                    input: NanoUsd(input),
+                    output: NanoUsd(output),
+                    cached: None,
+                },
+            )],
+            ..target(0, 1)
+        };
+        let order = |targets: &[Target], (input, written): (u64, u64), seed| {
+            let mut targets = targets.to_vec();
+            for target in &mut targets {
+                let usage = Usage {
+                    input,
+                    output: written,
+                    cached: 0,
+                };
+                target.weigh(usage, now);
+            }
+            order(&targets, |target| target.streams, seed)
+        };
+        let well = |target| Target {
+            streams: true,
+            ..target
+        };
+        let reads = well(priced(1_000, 9_000));
+        let writes = well(priced(3_000, 3_000));
+        let both = [reads.clone(), writes.clone()];
+        for seed in 0..50 {
+            assert_eq!(order(&both, (10_000, 100), seed), [0, 1], "a long question");
+            assert_eq!(order(&both, (100, 10_000), seed), [1, 0], "a long answer");
+        }
+        let free = well(priced(0, 0));
+        let unknown = Target {
+            prices: vec![],
+            ..reads.clone()
+        };
+        let others = [
+            unknown,
+            writes.clone(),
+            Target {
+                rank: 1,
+                ..free.clone()
+            },
+            Target {
+                weight: 0,
+                ..free.clone()
+            },
+            Target {
+                streams: false,
+                ..free.clone()
+            },
+        ];
+        assert_eq!(
+            order(&others, (1, 1), 3),
+            [1, 0, 3, 2, 4],
+            "without a price it is dearest, without a weight last, and neither a rank nor health is outbid"
+        );
+        let twins = [free.clone(), free, writes];
+        let first = (0..3_000).filter(|seed| order(&twins, (1, 1), *seed)[0] == 0);
+        let first = first.count();
+        assert!((1_350..=1_650).contains(&first), "{first}");
+        assert!((0..100).all(|seed| order(&twins, (1, 1), seed)[2] == 2));
     }
 
     #[test]

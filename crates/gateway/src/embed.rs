@@ -185,12 +185,15 @@ fn set_aside(estimate: u64) -> i64 {
 
 /// What so many tokens cost at the dearest target.
 fn dearest(targets: &[Target], tokens: i64) -> i64 {
-    let usage = llm::Usage {
+    let costs = targets.iter().map(|target| target.price.of(read(tokens)).0);
+    costs.max().unwrap_or(0)
+}
+
+fn read(tokens: i64) -> llm::Usage {
+    llm::Usage {
         input: u64::try_from(tokens).unwrap_or(0),
         ..llm::Usage::default()
-    };
-    let costs = targets.iter().map(|target| target.price.of(usage).0);
-    costs.max().unwrap_or(0)
+    }
 }
 
 /// Admits and records.
@@ -222,6 +225,9 @@ async fn begin(
         let admission = admit(&room.entitlement, caller.principal, &work).await?;
         let (route, mut targets) = way(room, caller, admission.reservation.plan(), &to).await?;
         targets.retain(|target| target.kind == Kind::OpenAi);
+        for target in &mut targets {
+            target.weigh(read(aside), room.cx.clock.now());
+        }
         if targets.is_empty() {
             return Err(Error::ModelNotConfigured(route));
         }
@@ -300,7 +306,7 @@ async fn call(
             let secret = call.key.and_then(|at| target.keys.get(at));
             let silence = target.start.unwrap_or(room.node.patience.silence);
             let span = traced::of_call(within, target, Use::Embedding);
-            let asking = provider::embed(room, target, secret, &request);
+            let asking = provider::embed(room, target, secret, (Some(id), &request));
             let answering = timeout(silence, span.clone().around(asking));
             let answered = tokio::select! {
                 answered = answering => answered.unwrap_or(Err(Trouble::Silent)),

@@ -7,6 +7,8 @@ mod gates;
 use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use kernel::NanoUsd;
+use llm::openai::Counts;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -68,9 +70,9 @@ struct Entry {
 #[serde(deny_unknown_fields)]
 struct DatedPrice {
     from: NaiveDate,
-    input: kernel::NanoUsd,
-    output: kernel::NanoUsd,
-    cached: Option<kernel::NanoUsd>,
+    input: NanoUsd,
+    output: NanoUsd,
+    cached: Option<NanoUsd>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -86,6 +88,12 @@ struct EntryTarget {
     concurrent: Option<u32>,
     /// How many may wait for one of these places.
     waiting: Option<u32>,
+    /// When its streams tell what they have cost so far.
+    #[serde(default)]
+    usage: Counts,
+    /// What it costs, where that is not what the model costs elsewhere.
+    #[serde(default)]
+    prices: Vec<DatedPrice>,
 }
 
 impl EntryTarget {
@@ -239,21 +247,33 @@ impl ModelFile {
     }
 }
 
+impl DatedPrice {
+    const fn price(&self) -> Price {
+        Price {
+            input: self.input,
+            output: self.output,
+            cached: self.cached,
+        }
+    }
+
+    /// With the moment from which it holds.
+    fn held(&self) -> (DateTime<Utc>, Price) {
+        let from = self.from.and_time(chrono::NaiveTime::MIN).and_utc();
+        (from, self.price())
+    }
+}
+
 impl Entry {
+    /// What the model costs at one of its targets.
+    fn prices_of<'a>(&'a self, target: &'a EntryTarget) -> &'a [DatedPrice] {
+        if target.prices.is_empty() {
+            &self.prices
+        } else {
+            &target.prices
+        }
+    }
+
     fn targets(&self, providers: &BTreeMap<String, Vec<Provider>>) -> Vec<Target> {
-        let prices: Vec<(DateTime<Utc>, Price)> = self
-            .prices
-            .iter()
-            .map(|price| {
-                let from = price.from.and_time(chrono::NaiveTime::MIN).and_utc();
-                let price = Price {
-                    input: price.input,
-                    output: price.output,
-                    cached: price.cached,
-                };
-                (from, price)
-            })
-            .collect();
         self.targets
             .iter()
             .flat_map(|target| {
@@ -268,12 +288,18 @@ impl Entry {
                 keys: provider.keys.clone(),
                 model: target.model.clone(),
                 price: Price::default(),
-                prices: prices.clone(),
+                dear: NanoUsd(0),
+                prices: self
+                    .prices_of(target)
+                    .iter()
+                    .map(DatedPrice::held)
+                    .collect(),
                 streams: provider.streams,
                 start: provider.start,
                 rank: target.rank,
                 choice: self.choose,
                 room: target.room(),
+                counts: target.usage,
                 weight: target
                     .weight
                     .saturating_mul(share(provider, providers.get(&target.provider))),
@@ -351,7 +377,7 @@ fn mixed(older: Vec<Target>, newer: Vec<Target>, percent: u32) -> Vec<Target> {
             .map(|target| target.weight)
             .sum();
         targets.into_iter().map(move |mut target| {
-            // a share is a share, however quick the newer one is
+            // a share is a share, however quick or cheap the newer one is
             target.choice = Choice::Weight;
             if target.rank == first {
                 target.weight = target.weight * percent * 1000 / whole.max(1);
@@ -367,6 +393,13 @@ fn mixed(older: Vec<Target>, newer: Vec<Target>, percent: u32) -> Vec<Target> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Routes;
+
+    fn one_each(names: &[&str]) -> BTreeMap<String, Provider> {
+        let each = providers(names).into_iter();
+        each.filter_map(|(name, sites)| Some((name, sites.into_iter().next()?)))
+            .collect()
+    }
 
     fn providers(names: &[&str]) -> BTreeMap<String, Vec<Provider>> {
         let provider = Provider {
@@ -447,6 +480,27 @@ mod tests {
         };
         assert!(chosen("old", Choice::Quick) && chosen("alias", Choice::Quick));
         assert!(chosen("new", Choice::Weight) && chosen("mixed", Choice::Weight));
+    }
+
+    #[test]
+    fn a_target_costs_what_it_says_itself_or_else_what_its_model_does() {
+        let file = ModelFile::parse(
+            r#"
+            [[model]]
+            name = "m"
+            choose = "cheap"
+            prices = [{ from = "2025-01-01", input = 5, output = 6 }]
+            targets = [{ provider = "a", model = "m" },
+                       { provider = "b", model = "m", prices = [{ from = "2025-01-01", input = 1, output = 2 }] }]
+            "#,
+        )
+        .unwrap();
+        let routes = Routes::of_file(file, one_each(&["a", "b"]), Routes::default(), true);
+        let now = "2026-11-22T00:00:00Z".parse().unwrap();
+        let targets = routes.targets("m", now);
+        let inputs: Vec<i64> = targets.iter().map(|target| target.price.input.0).collect();
+        assert_eq!(inputs, [5, 1], "and so it is billed");
+        assert!(targets.iter().all(|target| target.choice == Choice::Cheap));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use llm::{ChatRequest, CodecError, EmbedAnswer, EmbedRequest, StreamEvent, runpo
 use reqwest::header::RETRY_AFTER;
 
 use crate::{
-    Gateway, RunId, Target, credential,
+    EmbeddingId, Gateway, RunId, Target, credential,
     route::{ApiKey, Kind},
 };
 
@@ -94,15 +94,16 @@ pub(crate) async fn open(
     opened
 }
 
-/// Asks a target for vectors. Only servers of OpenAI's protocol have them.
+/// Asks a target for vectors, by the id that they are known by here where they have one. Only servers of OpenAI's protocol
+/// have them.
 pub(crate) async fn embed(
     room: &Gateway,
     target: &Target,
     key: Option<&ApiKey>,
-    request: &EmbedRequest,
+    (id, request): (Option<EmbeddingId>, &EmbedRequest),
 ) -> Result<EmbedAnswer, Trouble> {
     let secret = key.map(|key| &key.secret);
-    let answered = openai::embed(&room.http, target, secret, request).await;
+    let answered = openai::embed(&room.http, target, secret, (id, request)).await;
     credential::note(room, key, answered.as_ref().err());
     answered
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use db::{Ctx, Scope};
 
-use crate::{Error, route::Use};
+use crate::{EmbeddingId, Error, route::Use};
 
 pub use export::{Export, ExportError};
 
@@ -70,7 +70,7 @@ pub struct Reconciled {
     /// How many lines were compared.
     pub lines: usize,
     pub differences: Vec<Difference>,
-    /// Models of vectors, which are not compared.
+    /// Models of ours that ran, of a kind that the export says nothing of: a provider gives out chats and vectors by themselves.
     pub left_out: BTreeSet<String>,
 }
 
@@ -85,50 +85,72 @@ pub async fn reconcile(
     models: &BTreeMap<String, Use>,
 ) -> Result<Reconciled, Error> {
     let mut tx = cx.db.begin(Scope::House("reconciliation")).await?;
-    let mut ours = store::days(&mut tx, export.from, export.to).await?;
-    if export.has_requests() {
-        ours = store::requests(&mut tx, export.from, export.to, &export.runs()).await?;
-    }
+    let ours = if export.has_requests() {
+        store::requests(&mut tx, export).await?
+    } else {
+        store::days(&mut tx, export).await?
+    };
     tx.commit().await?;
     Ok(compare(ours, &export.lines, models))
 }
 
 /// What one of our lines belongs to.
-type Ours = BTreeMap<Line, (String, Counts)>;
+type Ours = Vec<(Line, Of, Counts)>;
+
+/// A model and what it was used for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Of {
+    model: String,
+    use_for: Use,
+}
 
 fn compare(
     ours: Ours,
     theirs: &BTreeMap<Line, Counts>,
     models: &BTreeMap<String, Use>,
 ) -> Reconciled {
-    let known: BTreeSet<&str> = ours
-        .values()
-        .map(|(model, _)| model.as_str())
-        .chain(models.keys().map(String::as_str))
+    let known: BTreeMap<&str, Use> = ours
+        .iter()
+        .map(|(_, of, _)| (of.model.as_str(), of.use_for))
+        .chain(
+            models
+                .iter()
+                .map(|(model, use_for)| (model.as_str(), *use_for)),
+        )
         .collect();
     let mut told = BTreeSet::new();
-    let mut left_out = BTreeSet::new();
+    let mut uses = BTreeSet::new();
     let mut both: BTreeMap<Line, (Counts, Counts)> = BTreeMap::new();
     for (line, counts) in theirs {
         let line = match line {
-            Line::Request(_) => line.clone(),
+            Line::Request(id) => {
+                let is_vectors = id.parse::<EmbeddingId>().is_ok();
+                uses.insert(if is_vectors {
+                    Use::Embedding
+                } else {
+                    Use::Chat
+                });
+                line.clone()
+            }
             Line::Day { day, model } => {
                 let model = our_name(model, &known).to_owned();
-                if models.get(&model) == Some(&Use::Embedding) {
-                    left_out.insert(model);
-                    continue;
-                }
+                uses.insert(known.get(model.as_str()).copied().unwrap_or_default());
                 told.insert(model.clone());
                 Line::Day { day: *day, model }
             }
         };
         both.entry(line).or_default().1.add(*counts);
     }
-    for (line, (model, counts)) in ours {
+    let mut left_out = BTreeSet::new();
+    for (line, Of { model, use_for }, counts) in ours {
         if let Some((ours, _)) = both.get_mut(&line) {
             ours.add(counts);
         } else if models.contains_key(&model) || told.contains(&model) {
-            both.insert(line, (counts, Counts::default()));
+            if uses.contains(&use_for) {
+                both.insert(line, (counts, Counts::default()));
+            } else {
+                left_out.insert(model);
+            }
         }
     }
     Reconciled {
@@ -143,9 +165,16 @@ fn compare(
 }
 
 /// What we call a model of theirs: exports name the dated version that an undated name stands for.
-fn our_name<'a>(theirs: &'a str, known: &BTreeSet<&str>) -> &'a str {
-    if known.contains(theirs) {
+fn our_name<'a>(theirs: &'a str, known: &BTreeMap<&str, Use>) -> &'a str {
+    let is_known = |name: &&str| known.contains_key(*name);
+    if is_known(&theirs) {
         return theirs;
+    }
+    // OpenAI's vectors: text-embedding-ada-002-v2
+    let is_number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    let unversioned = theirs.rsplit_once("-v").filter(|(_, n)| is_number(n));
+    if let Some(name) = unversioned.map(|(name, _)| name).filter(is_known) {
+        return name;
     }
     let is_digit_or_dash = |c: char| c.is_ascii_digit() || c == '-';
     let undated = theirs.trim_end_matches(is_digit_or_dash);
@@ -155,7 +184,7 @@ fn our_name<'a>(theirs: &'a str, known: &BTreeSet<&str>) -> &'a str {
         .rev()
         .filter(|(at, c)| *c == '-' && *at >= undated.len())
         .filter_map(|(at, _)| theirs.get(..at))
-        .find(|name| known.contains(name))
+        .find(is_known)
         .unwrap_or(theirs)
 }
 
@@ -180,12 +209,20 @@ mod tests {
 
     #[test]
     fn a_dated_version_is_the_name_that_stands_for_it() {
-        let known = BTreeSet::from(["gpt-4o", "claude-sonnet-4", "gpt-4"]);
+        let known = [
+            "gpt-4o",
+            "claude-sonnet-4",
+            "gpt-4",
+            "text-embedding-ada-002",
+        ];
+        let known = known.map(|name| (name, Use::Chat)).into();
         for (theirs, ours) in [
             ("gpt-4o", "gpt-4o"),
             ("gpt-4o-2024-08-06", "gpt-4o"),
             ("claude-sonnet-4-20250514", "claude-sonnet-4"),
             ("gpt-4-0613", "gpt-4"),
+            ("text-embedding-ada-002-v2", "text-embedding-ada-002"),
+            ("gpt-4-vision", "gpt-4-vision"),
             ("gpt-4o-mini-2024-07-18", "gpt-4o-mini-2024-07-18"),
         ] {
             assert_eq!(our_name(theirs, &known), ours);
@@ -199,25 +236,44 @@ mod tests {
             ("b".to_owned(), Use::Chat),
             ("v".to_owned(), Use::Embedding),
         ]);
-        let own = |model: &str, counts| (day(model), (model.to_owned(), counts));
-        let ours = BTreeMap::from([
-            own("a", counts(10, 5)),
-            own("b", counts(1, 1)),
-            own("elsewhere", counts(7, 7)),
-        ]);
+        let own = |model: &str, use_for, counts| {
+            let model = model.to_owned();
+            (day(&model), Of { model, use_for }, counts)
+        };
+        let ours = || {
+            vec![
+                own("a", Use::Chat, counts(10, 5)),
+                own("b", Use::Chat, counts(1, 1)),
+                own("elsewhere", Use::Chat, counts(7, 7)),
+                own("v", Use::Embedding, counts(8, 0)),
+            ]
+        };
         let theirs = BTreeMap::from([
             (day("a-2026-01-01"), counts(4, 5)),
             (day("a"), counts(6, 0)),
             (day("c"), counts(2, 2)),
-            (day("v"), counts(9, 0)),
         ]);
-        let found = compare(ours, &theirs, &models);
-        assert_eq!((found.lines, found.left_out.len()), (3, 1));
-        let lines: Vec<String> = found
-            .differences
-            .iter()
-            .map(|difference| difference.line.to_string())
-            .collect();
-        assert_eq!(lines, ["2026-11-20 b", "2026-11-20 c"]);
+        let wrong = |theirs: &BTreeMap<Line, Counts>| {
+            let found = compare(ours(), theirs, &models);
+            let lines: Vec<String> = found
+                .differences
+                .iter()
+                .map(|difference| difference.line.to_string())
+                .collect();
+            (found.lines, lines, found.left_out)
+        };
+        let (lines, differ, left_out) = wrong(&theirs);
+        assert_eq!((lines, left_out), (3, BTreeSet::from(["v".to_owned()])));
+        assert_eq!(differ, ["2026-11-20 b", "2026-11-20 c"]);
+        // vectors are given out by themselves, and then the chats are left out
+        let vectors = |tokens| BTreeMap::from([(day("v-v2"), counts(tokens, 0))]);
+        let chats = BTreeSet::from(["a".to_owned(), "b".to_owned()]);
+        assert_eq!(wrong(&vectors(8)), (1, vec![], chats));
+        assert_eq!(wrong(&vectors(9)).1, ["2026-11-20 v"]);
+        let all = theirs.into_iter().chain(vectors(9)).collect();
+        assert_eq!(
+            wrong(&all).1,
+            ["2026-11-20 b", "2026-11-20 c", "2026-11-20 v"]
+        );
     }
 }

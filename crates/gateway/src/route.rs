@@ -6,7 +6,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use kernel::NanoUsd;
-use llm::Usage;
+use llm::{Usage, openai::Counts};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
@@ -32,6 +32,8 @@ pub struct Target {
     /// The provider's own name of the model.
     pub model: String,
     pub price: Price,
+    /// What the call that is to be made may cost, where the cheapest is chosen.
+    pub dear: NanoUsd,
     /// Prices and the moments from which they hold; `price` holds where there is none.
     pub prices: Vec<(DateTime<Utc>, Price)>,
     /// Whether the server can stream; otherwise its answer arrives as one event.
@@ -46,6 +48,8 @@ pub struct Target {
     pub choice: Choice,
     /// How many it takes at once; as many as come unless said.
     pub room: Option<Room>,
+    /// When its streams tell what they have cost so far.
+    pub counts: Counts,
 }
 
 /// How a target is chosen among those of equal rank and health.
@@ -68,6 +72,8 @@ pub enum Choice {
     Weight,
     /// Two by weight, and of these the one that is quicker just now.
     Quick,
+    /// The one where this call may cost least; by weight among those that cost the same.
+    Cheap,
 }
 
 /// The protocol that a provider speaks.
@@ -157,6 +163,14 @@ impl ApiKey {
 }
 
 impl Target {
+    /// Says what a call of so many tokens may cost here, where its model chooses by that. What nobody knows is dearest.
+    pub(crate) fn weigh(&mut self, usage: Usage, now: DateTime<Utc>) {
+        if self.choice == Choice::Cheap {
+            let price = price_at(&self.prices, now);
+            self.dear = price.map_or(NanoUsd(i64::MAX), |price| price.of(usage));
+        }
+    }
+
     /// What health is kept by.
     pub(crate) fn name(&self) -> String {
         format!("{}/{}@{}", self.provider, self.model, self.base_url)
@@ -198,6 +212,8 @@ impl Price {
     Default,
     PartialEq,
     Eq,
+    PartialOrd,
+    Ord,
     serde::Deserialize,
     serde::Serialize,
     utoipa::ToSchema,

@@ -43,7 +43,7 @@ use crate::{
     traced,
 };
 
-pub(crate) use limits::bound;
+pub(crate) use limits::{bound, weigh};
 pub(crate) use live::{Feed, Live};
 pub(crate) use quote::{Quote, quote};
 pub(crate) use reader::{Event, EventKind, events, follow, snapshot};
@@ -301,9 +301,10 @@ pub async fn admit(
     let (kept, route, targets) = loop {
         let admission = entitlement::admit(&room.entitlement, caller.principal, &work).await?;
         // what is refused here was never recorded, and is given back at once
-        let (route, targets) =
+        let (route, mut targets) =
             way(room, caller, admission.reservation.plan(), &start.way()).await?;
         limits::keep_to(&targets, &mut start.request, start.terms.max_cost)?;
+        weigh(&mut targets, &start.request, now);
         let admission = admission.costing(|| bound(&targets, &start.request).cost.0);
         let recorded = record(conn, &room.entitlement, caller.principal, &work, admission).await?;
         if let Some(kept) = recorded {

@@ -252,6 +252,8 @@ pub enum StreamEvent {
     Text(String),
     /// The next piece of a tool call.
     Tool(ToolDelta),
+    /// What was read, where a provider counts that before the first word. What it writes is not in it.
+    Read(Usage),
     /// Tokens so far. Some servers repeat it with each piece: the last one counts.
     Usage(Usage),
     /// Why the model stopped. Usage may still follow.
@@ -294,7 +296,7 @@ impl ChatAnswer {
             StreamEvent::Tool(delta) => self.take_tool(delta),
             StreamEvent::Usage(usage) => self.usage = Some(*usage),
             StreamEvent::Finish(finish) => self.finish = *finish,
-            StreamEvent::Done => {}
+            StreamEvent::Read(_) | StreamEvent::Done => {}
         }
     }
 

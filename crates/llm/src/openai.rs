@@ -9,8 +9,8 @@ mod embed;
 mod stream;
 mod write;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{ChatAnswer, ChatRequest, CodecError, Finish, MOST_CALLS, ToolCall, ToolDelta, Usage};
@@ -23,6 +23,21 @@ pub use stream::StreamDecoder;
 pub struct Dialect {
     /// Calls the limit `max_completion_tokens`, as OpenAI's reasoning models want it. Others know only `max_tokens`.
     pub max_completion_tokens: bool,
+    /// When a stream tells its count.
+    pub counts: Counts,
+}
+
+/// When a server tells what a stream has cost so far, and how it is asked to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Counts {
+    /// At the end, as OpenAI does: a stream that is stopped before is counted by nobody.
+    #[default]
+    End,
+    /// In each chunk, as vLLM and SGLang do when asked by `continuous_usage_stats`.
+    Chunks,
+    /// In each chunk beside how long it took, as llama.cpp does when asked by `timings_per_token`.
+    Timings,
 }
 
 /// Writes the body of a request in the common dialect.
@@ -81,6 +96,28 @@ struct Wire {
     model: Option<String>,
     choices: Option<Vec<Choice>>,
     usage: Option<Value>,
+    timings: Option<Timings>,
+}
+
+/// How llama.cpp tells its count.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the protocol")]
+struct Timings {
+    /// Read anew. Older servers don't say what they knew already, and then this is no count of what was read.
+    prompt_n: Option<u64>,
+    cache_n: Option<u64>,
+    predicted_n: Option<u64>,
+}
+
+impl Timings {
+    fn usage(self) -> Option<Usage> {
+        let cached = self.cache_n?;
+        Some(Usage {
+            input: self.prompt_n?.saturating_add(cached),
+            output: self.predicted_n?,
+            cached,
+        })
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -186,9 +223,14 @@ impl Wire {
         None
     }
 
-    /// Reads the usage; a count that is missing beside one that is there is zero, and none at all is no usage.
+    /// Reads the usage, as all tell it or else as llama.cpp does.
     fn usage(&self) -> Option<Usage> {
-        let usage = self.usage.as_ref()?;
+        let told = self.usage.as_ref().and_then(Self::told);
+        told.or_else(|| self.timings?.usage())
+    }
+
+    /// A count that is missing beside one that is there is zero, and none at all is no usage.
+    fn told(usage: &Value) -> Option<Usage> {
         let input = usage.get("prompt_tokens").and_then(Value::as_u64);
         let output = usage.get("completion_tokens").and_then(Value::as_u64);
         if input.is_none() && output.is_none() {
@@ -268,9 +310,31 @@ mod tests {
     }
 
     #[test]
+    fn a_server_is_asked_for_its_count_in_its_own_words() {
+        let body = |counts, stream| {
+            let dialect = Dialect {
+                counts,
+                ..Dialect::default()
+            };
+            dialect.encode(&request(stream))
+        };
+        let chunks = body(Counts::Chunks, true);
+        assert_eq!(
+            chunks["stream_options"],
+            json!({ "include_usage": true, "continuous_usage_stats": true })
+        );
+        assert_eq!(chunks.get("timings_per_token"), None);
+        let timings = body(Counts::Timings, true);
+        assert_eq!(timings["timings_per_token"], json!(true));
+        assert_eq!(timings["stream_options"], json!({ "include_usage": true }));
+        assert_eq!(body(Counts::Chunks, false), encode(&request(false)));
+    }
+
+    #[test]
     fn the_dialect_names_the_limit() {
         let dialect = Dialect {
             max_completion_tokens: true,
+            ..Dialect::default()
         };
         let body = dialect.encode(&request(false));
         assert_eq!(body["max_completion_tokens"], json!(64));

@@ -134,7 +134,9 @@ async fn reconcile(cx: &Ctx, models: &BTreeMap<String, Use>, path: &Path) -> Res
     let export = Export::read(&bytes).with_context(|| format!("{name} can't be read"))?;
     let found = gateway::reconcile(cx, &export, models).await?;
     for model in &found.left_out {
-        say(&format!("{model} makes vectors and is left out\n"))?;
+        say(&format!(
+            "{model} is left out: the export says nothing of its kind, chats or vectors\n"
+        ))?;
     }
     for Difference { line, ours, theirs } in &found.differences {
         say(&format!(

@@ -281,6 +281,7 @@ async fn routes(
         .await
         .context("the stand-in model has no port")?;
     let base_url = format!("http://{}/v1", listener.local_addr()?);
+    tracing::info!(base_url, "the stand-in model");
     let limits = api::Limits {
         connections: 4096,
         per_address: 4096,

@@ -9,6 +9,7 @@
 //! | `[garble]` | 2 chunks, then broken JSON |
 //! | `[429]` | 429 with `Retry-After: 2` |
 //! | `[long 300]` | exactly 300 chunks |
+//! | `[think 40]` | 40 tokens that are counted and not said, before the first word |
 //! | `[about]` | the answer ends by saying what it is |
 //!
 //! A model's name can be a tell as well, so that one target of a route fails whatever is said: `sandbox-fault-500`, `-429`,
@@ -106,6 +107,27 @@ struct AskMessage {
 struct StreamOptions {
     #[serde(default)]
     include_usage: bool,
+    /// As vLLM has it: what was produced so far stands in each chunk.
+    #[serde(default)]
+    continuous_usage_stats: bool,
+}
+
+impl StreamOptions {
+    fn told(&self) -> Told {
+        match (self.include_usage, self.continuous_usage_stats) {
+            (false, _) => Told::Never,
+            (true, false) => Told::AtTheEnd,
+            (true, true) => Told::InEachChunk,
+        }
+    }
+}
+
+/// When a stream tells what it has cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Never,
+    AtTheEnd,
+    InEachChunk,
 }
 
 impl Ask {
@@ -218,6 +240,7 @@ async fn complete(State(model): State<Arc<Model>>, body: Bytes) -> Response {
             .collect::<Vec<_>>(),
     );
     work.count_input(input);
+    work.think(tells.think);
     let limit = ask.max_completion_tokens.or(ask.max_tokens);
     let answer = ask.answer(&question, rank, &tells);
     let answer = answer.limited(limit);
@@ -231,10 +254,8 @@ async fn complete(State(model): State<Arc<Model>>, body: Bytes) -> Response {
         counts_nothing: fault == Some(Fault::ZeroUsage),
     };
     if ask.stream {
-        let usage = ask
-            .stream_options
-            .is_some_and(|options| options.include_usage);
-        job.stream(work, usage)
+        let options = ask.stream_options.as_ref();
+        job.stream(work, options.map_or(Told::Never, StreamOptions::told))
     } else {
         job.whole(work).await
     }
@@ -321,16 +342,21 @@ impl Job {
         })
     }
 
-    fn chunk(&self, delta: &Value, finish: Option<&str>) -> String {
-        event(&json!({
+    fn chunk(&self, delta: &Value, finish: Option<&str>, usage: Option<Value>) -> String {
+        let mut chunk = json!({
             "id": self.answer.id, "object": "chat.completion.chunk", "created": CREATED, "model": self.model,
             "choices": [{ "index": 0, "delta": delta, "finish_reason": finish }],
-        }))
+        });
+        if let (Some(usage), Some(fields)) = (usage, chunk.as_object_mut()) {
+            fields.insert("usage".to_owned(), usage);
+        }
+        event(&chunk)
     }
 
-    fn stream(self, mut work: Work, include_usage: bool) -> Response {
+    fn stream(self, mut work: Work, told: Told) -> Response {
         let stream = async_stream::stream! {
-            yield Ok(self.chunk(&json!({ "role": "assistant", "content": "" }), None));
+            let so_far = |output| (told == Told::InEachChunk).then(|| self.usage(output));
+            yield Ok(self.chunk(&json!({ "role": "assistant", "content": "" }), None, so_far(0)));
             for (index, piece) in self.answer.pieces.iter().enumerate() {
                 if self.tells.fail_after == Some(index) {
                     tokio::time::sleep(LAST_WORDS).await;
@@ -349,7 +375,7 @@ impl Job {
                 }
                 tokio::time::sleep(self.pace).await;
                 work.count_chunk(piece);
-                yield Ok(self.chunk(&json!({ "content": piece }), None));
+                yield Ok(self.chunk(&json!({ "content": piece }), None, so_far(work.output())));
             }
             if self.tells.fail_after.is_some() {
                 tokio::time::sleep(LAST_WORDS).await;
@@ -359,8 +385,8 @@ impl Job {
             }
             let output = work.output();
             work.complete();
-            yield Ok(self.chunk(&json!({}), Some(self.answer.finish)));
-            if include_usage {
+            yield Ok(self.chunk(&json!({}), Some(self.answer.finish), so_far(output)));
+            if told != Told::Never {
                 yield Ok(event(&json!({
                     "id": self.answer.id, "object": "chat.completion.chunk", "created": CREATED, "model": self.model,
                     "choices": [], "usage": self.usage(output),

@@ -4326,6 +4326,8 @@ export interface components {
              */
             concurrent: number | null;
             model: string;
+            /** @description What it costs, the newest day first; empty where it costs what its model does. */
+            prices: components["schemas"]["DeskPrice"][];
             provider: string;
             pulse: components["schemas"]["TargetPulse"] | null;
             /**
@@ -7116,7 +7118,7 @@ export interface components {
          * @description How a target is chosen among those of equal rank and health.
          * @enum {string}
          */
-        TargetChoice: "weight" | "quick";
+        TargetChoice: "weight" | "quick" | "cheap";
         /** @description How a target, or a provider, has answered in the last hour, over all nodes. */
         TargetPulse: {
             /** Format: int32 */

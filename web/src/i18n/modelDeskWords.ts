@@ -39,6 +39,8 @@ export const modelDeskWords = define({
   places: { ja: (count: number) => `同時に${count}件`, en: (count: number) => `${count} at once` },
   unavailable: { ja: '提供元がありません', en: 'no such provider here' },
   quick: { ja: '速い方を選ぶ', en: 'the quicker one' },
+  cheap: { ja: 'この呼び出しで安い順', en: 'the cheapest for each call' },
+  ownPrice: { ja: (price: string) => `ここだけ ${price}`, en: (price: string) => `here ${price}` },
   continues: { ja: '途切れたら次が続ける', en: 'the next one continues' },
   noTargets: { ja: '行き先がありません', en: 'no target' },
   canary: { ja: 'カナリア', en: 'Canary' },

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use kernel::Text;
+use llm::openai::Counts;
 
-use super::{Canary, Entry, EntryTarget, ModelFile, USUAL};
-use crate::route::Choice;
+use super::{Canary, DatedPrice, Entry, EntryTarget, ModelFile, USUAL};
+use crate::route::{Choice, Kind};
 
 /// The largest file, in bytes.
 const LARGEST: usize = 256 * 1024;
@@ -177,7 +178,10 @@ impl ModelFile {
                 "another name chooses as its model does",
             );
         }
-        self.wrong_room(model).or_else(|| wrong_price(model))
+        self.wrong_room(model)
+            .or_else(|| wrong_count(model))
+            .or_else(|| wrong_price("", &model.prices))
+            .or_else(|| wrong_targets_price(model))
     }
 
     /// One provider's model has its places once, whoever asks for it by which name.
@@ -217,8 +221,37 @@ impl ModelFile {
     }
 }
 
-fn wrong_price(model: &Entry) -> Option<Wrong> {
-    model.prices.iter().enumerate().find_map(|(at, price)| {
+/// Providers of other protocols tell their count as these rule.
+fn wrong_count(model: &Entry) -> Option<Wrong> {
+    let is_wrong = |target: &EntryTarget| {
+        let kind = Kind::named(&target.provider).unwrap_or_default();
+        target.usage != Counts::End && kind != Kind::OpenAi
+    };
+    let at = model.targets.iter().position(is_wrong)?;
+    let what = Text::new(
+        "usageは、vLLMやllama.cppのようなOpenAI互換サーバーの行き先にだけ書いてください。",
+        "only servers of OpenAI's protocol, such as vLLM and llama.cpp, can be asked for their usage in each chunk",
+    );
+    Some((format!("/targets/{at}/usage"), what))
+}
+
+/// Who is to choose the cheapest has to know what each costs.
+fn wrong_targets_price(model: &Entry) -> Option<Wrong> {
+    model.targets.iter().enumerate().find_map(|(at, target)| {
+        let place = format!("/targets/{at}");
+        if model.choose == Choice::Cheap && model.prices_of(target).is_empty() {
+            let what = Text::new(
+                "安い行き先を選ぶには料金が要ります。モデルか、この行き先にpricesを書いてください。",
+                "the cheapest can't be chosen where a target has no price: give prices to the model or to this target",
+            );
+            return Some((place + "/prices", what));
+        }
+        wrong_price(&place, &target.prices)
+    })
+}
+
+fn wrong_price(place: &str, prices: &[DatedPrice]) -> Option<Wrong> {
+    prices.iter().enumerate().find_map(|(at, price)| {
         let fields = [
             ("input", Some(price.input)),
             ("output", Some(price.output)),
@@ -229,7 +262,7 @@ fn wrong_price(model: &Entry) -> Option<Wrong> {
             .filter(|(_, price)| price.is_some_and(|price| price.0 < 0));
         negative.next().map(|(field, _)| {
             let what = Text::new("料金は負にできません。", "a price can't be negative");
-            (format!("/prices/{at}/{field}"), what)
+            (format!("{place}/prices/{at}/{field}"), what)
         })
     })
 }
@@ -274,6 +307,21 @@ mod tests {
                 ),
                 "/model/1/canary/percent",
                 "0 to 100",
+            ),
+            (
+                &format!("name = \"a\"\nchoose = \"cheap\"\n{plain}"),
+                "/model/0/targets/0/prices",
+                "no price",
+            ),
+            (
+                "name = \"a\"\ntargets = [{ provider = \"p\", model = \"m\", prices = [{ from = \"2025-01-01\", input = -1, output = 1 }] }]",
+                "/model/0/targets/0/prices/0/input",
+                "negative",
+            ),
+            (
+                "name = \"a\"\ntargets = [{ provider = \"anthropic\", model = \"m\", usage = \"chunks\" }]",
+                "/model/0/targets/0/usage",
+                "OpenAI's protocol",
             ),
         ] {
             let error = ModelFile::parse(&format!("[[model]]\n{text}")).unwrap_err();

@@ -59,6 +59,8 @@ pub(crate) struct DeskTarget {
     /// How many it takes at once.
     #[schema(required)]
     concurrent: Option<u32>,
+    /// What it costs, the newest day first; empty where it costs what its model does.
+    prices: Vec<DeskPrice>,
     /// Whether there is a provider of that name here, so that it can be asked.
     available: bool,
     /// The last hour; `null` when nobody asked it.
@@ -169,6 +171,7 @@ fn of_settings(room: &Gateway, name: &str, pulses: &Pulses, now: DateTime<Utc>) 
                 rank: target.rank,
                 weight: target.weight,
                 concurrent: target.room.map(|room| room.places),
+                prices: Vec::new(),
                 available: true,
             })
             .collect(),
@@ -216,7 +219,7 @@ impl ModelFile {
                 name: model.name.clone(),
                 kind: of.use_for,
                 alias_of: model.alias_of.clone(),
-                targets: of.desk_targets(pulses, available),
+                targets: of.desk_targets(pulses, available, now),
                 prices: prices(&of.prices, now.date_naive()),
                 choose: of.choose,
                 after_break: model.after_break,
@@ -247,6 +250,7 @@ impl Entry {
         &self,
         pulses: &Pulses,
         available: &BTreeSet<(String, String)>,
+        now: DateTime<Utc>,
     ) -> Vec<DeskTarget> {
         let mut targets: Vec<DeskTarget> = self
             .targets
@@ -261,6 +265,7 @@ impl Entry {
                     rank: target.rank,
                     weight: target.weight,
                     concurrent: target.concurrent,
+                    prices: prices(&target.prices, now.date_naive()),
                 }
             })
             .collect();
@@ -278,12 +283,8 @@ fn prices(written: &[DatedPrice], today: NaiveDate) -> Vec<DeskPrice> {
     let mut shown: Vec<DeskPrice> = written
         .iter()
         .map(|price| {
-            let of = Price {
-                input: price.input,
-                output: price.output,
-                cached: price.cached,
-            };
-            shown(Some(price.from), of, Some(price.from) == in_force)
+            let holds = Some(price.from) == in_force;
+            shown(Some(price.from), price.price(), holds)
         })
         .collect();
     shown.sort_by_key(|price| std::cmp::Reverse(price.from));
@@ -302,7 +303,7 @@ mod tests {
             name = "old"
             prices = [{ from = "2025-01-01", input = 1, output = 2 }, { from = "2027-01-01", input = 3, output = 4 },
                       { from = "2026-01-01", input = 5, output = 6, cached = 1 }]
-            targets = [{ provider = "b", model = "m", rank = 1 }, { provider = "a", model = "m", weight = 3 }]
+            targets = [{ provider = "b", model = "m", rank = 1, prices = [{ from = "2025-01-01", input = 8, output = 9 }] }, { provider = "a", model = "m", weight = 3 }]
             [[model]]
             name = "new"
             targets = [{ provider = "a", model = "n" }]
@@ -334,6 +335,12 @@ mod tests {
             .map(|price| (price.input_nano_usd, price.cached_nano_usd, price.holds))
             .collect();
         assert_eq!(prices, [(3, 3, false), (5, 1, true), (1, 1, false)]);
+        let own: Vec<_> = chat
+            .targets
+            .iter()
+            .map(|target| target.prices.first().map(|price| price.input_nano_usd))
+            .collect();
+        assert_eq!(own, [None, Some(8)]);
         assert_eq!(chat.canary.as_ref().map(|one| one.percent), Some(5));
         assert_eq!(chat.alias_of.as_deref(), Some("old"));
     }

@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use telemetry::trace;
 
 use super::{ANSWER_LIMIT, Opened, Trouble, accepted, read, streamed};
-use crate::{RunId, Target};
+use crate::{EmbeddingId, RunId, Target};
 
 /// Opens a chat at an OpenAI-compatible target.
 pub(super) async fn open(
@@ -15,12 +15,16 @@ pub(super) async fn open(
     request: &ChatRequest,
 ) -> Result<Opened, Trouble> {
     let url = format!("{}/chat/completions", target.base_url.trim_end_matches('/'));
+    let dialect = openai::Dialect {
+        counts: target.counts,
+        ..openai::Dialect::default()
+    };
     let mut call = http
         .post(url)
         // what it writes down of this call can then be compared with the run
         .header("x-client-request-id", run.to_string())
         .headers(trace::outgoing())
-        .json(&openai::encode(request));
+        .json(&dialect.encode(request));
     if let Some(key) = key {
         call = call.bearer_auth(key.expose_secret());
     }
@@ -43,7 +47,7 @@ pub(super) async fn embed(
     http: &reqwest::Client,
     target: &Target,
     key: Option<&SecretString>,
-    request: &EmbedRequest,
+    (id, request): (Option<EmbeddingId>, &EmbedRequest),
 ) -> Result<EmbedAnswer, Trouble> {
     let url = format!("{}/embeddings", target.base_url.trim_end_matches('/'));
     // numbers, since not every server of this protocol knows base64
@@ -51,6 +55,9 @@ pub(super) async fn embed(
         .post(url)
         .headers(trace::outgoing())
         .json(&openai::encode_embed(request, false));
+    if let Some(id) = id {
+        call = call.header("x-client-request-id", id.to_string());
+    }
     if let Some(key) = key {
         call = call.bearer_auth(key.expose_secret());
     }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use serde_json::{Map, Value};
 
 use super::{Counts, Line};
-use crate::RunId;
+use crate::{EmbeddingId, RunId};
 
 /// The most lines of an export.
 const MOST_LINES: usize = 1_000_000;
@@ -142,6 +142,15 @@ impl Export {
         });
         named.collect()
     }
+
+    /// The requests for vectors that it names.
+    pub(super) fn vectors(&self) -> Vec<String> {
+        let named = self.lines.keys().filter_map(|line| match line {
+            Line::Request(id) => Some(id.parse::<EmbeddingId>().ok()?.to_string()),
+            Line::Day { .. } => None,
+        });
+        named.collect()
+    }
 }
 
 fn midnight(day: NaiveDate) -> DateTime<Utc> {
@@ -151,6 +160,9 @@ fn midnight(day: NaiveDate) -> DateTime<Utc> {
 /// The id as we write it; servers put words of their own before it.
 fn our_id(id: &str) -> String {
     let bare = id.strip_prefix("chatcmpl-").unwrap_or(id);
+    if let Ok(vectors) = bare.parse::<EmbeddingId>() {
+        return vectors.to_string();
+    }
     let prefixed = format!("run_{bare}");
     [bare, &prefixed]
         .iter()
@@ -223,7 +235,8 @@ fn of_json(text: &str) -> Result<Vec<Row>, ExportError> {
             let Value::Object(mut bucket) = item else {
                 continue;
             };
-            match bucket.remove("results") {
+            // OpenAI's own pages have both names
+            match bucket.remove("results").or(bucket.remove("result")) {
                 Some(Value::Array(results)) => rows.extend(
                     results
                         .iter()
@@ -341,6 +354,19 @@ mod tests {
     }
 
     #[test]
+    fn openais_report_of_vectors_is_read() {
+        for results in ["results", "result"] {
+            let page = format!(
+                r#"{{"object": "page", "data": [{{"object": "bucket", "start_time": 1763596800, "end_time": 1763683200, "{results}": [
+                {{"object": "organization.usage.embeddings.result", "input_tokens": 16, "num_model_requests": 2, "project_id": null,
+                  "user_id": null, "api_key_id": null, "model": "text-embedding-ada-002-v2"}}]}}], "has_more": false, "next_page": null}}"#
+            );
+            let told = "2025-11-20 text-embedding-ada-002-v2".to_owned();
+            assert_eq!(lines(&page), [(told, Some(2), 16, 0)]);
+        }
+    }
+
+    #[test]
     fn anthropics_report_and_file_are_read() {
         let page = r#"{"data": [{"starting_at": "2025-11-20T00:00:00Z", "ending_at": "2025-11-21T00:00:00Z", "results": [
             {"uncached_input_tokens": 100, "cache_creation": {"ephemeral_1h_input_tokens": 10, "ephemeral_5m_input_tokens": 20},
@@ -364,12 +390,20 @@ mod tests {
     fn single_requests_go_by_the_id_that_was_told() {
         let file = "created_at,client_request_id,model,prompt_tokens,completion_tokens\n\
             2025-11-20T10:00:00Z,run_0199a3f0000070008000000000000001,a,3,4\n\
-            2025-11-20T10:00:01Z,chatcmpl-0199a3f0000070008000000000000001,a,1,1\n2025-11-20T10:00:02Z,elsewhere,a,5,6\n";
+            2025-11-20T10:00:01Z,chatcmpl-0199a3f0000070008000000000000001,a,1,1\n2025-11-20T10:00:02Z,elsewhere,a,5,6\n\
+            2025-11-20T10:00:03Z,emb_0199a3f0000070008000000000000002,v,7,\n";
         let ours = "run_0199a3f0000070008000000000000001".to_owned();
+        let vectors = "emb_0199a3f0000070008000000000000002".to_owned();
         assert_eq!(
             lines(file),
-            [("elsewhere".to_owned(), None, 5, 6), (ours, None, 4, 5)]
+            [
+                ("elsewhere".to_owned(), None, 5, 6),
+                (vectors.clone(), None, 7, 0),
+                (ours, None, 4, 5)
+            ]
         );
+        let export = Export::read(file.as_bytes()).unwrap();
+        assert_eq!((export.runs().len(), export.vectors()), (1, vec![vectors]));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use identity::{InferenceCaller, KeyLimits, Principal, UserId};
 use super::{
     Admitted, Ask, RunId, RunView, State, admit, limits,
     note::Note,
-    ready, store, way,
+    ready, store, way, weigh,
     writer::{Beginning, Found, Start, Step, What},
 };
 use crate::{Error, Gateway, LEASE, Target};
@@ -127,8 +127,10 @@ async fn decide(
         return Ok(None);
     }
     // what is refused here was never recorded, and is given back at once
-    let (route, targets) = way(room, caller, admission.reservation.plan(), &ask.way()).await?;
+    let (route, mut targets) =
+        way(room, caller, admission.reservation.plan(), &ask.way()).await?;
     limits::keep_to(&targets, &mut ask.request, ask.terms.max_cost)?;
+    weigh(&mut targets, &ask.request, now);
     let first = targets
         .first()
         .ok_or_else(|| Error::ModelNotConfigured(route.clone()))?;

@@ -2,6 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use entitlement::{Reservation, ReservationId};
 use futures::{FutureExt, StreamExt};
+use kernel::NanoUsd;
 use llm::{StreamEvent, tokens};
 use serde_json::json;
 use telemetry::trace::Span;
@@ -63,8 +64,10 @@ pub(super) async fn drive(room: Gateway, mut run: Admitted, feed: Arc<Feed>) {
         batch: String::new(),
         output: String::new(),
         usage: None,
+        read: None,
         model: run.request.model.clone(),
         price: Price::default(),
+        spent: None,
         takeovers: 0,
         broke: Vec::new(),
         called_tools: false,
@@ -113,9 +116,13 @@ pub(super) struct Driver<'a> {
     batch: String,
     output: String,
     usage: Option<llm::Usage>,
+    /// What the target that answers has read, where it said so before its answer was whole.
+    read: Option<llm::Usage>,
     model: String,
     /// Of the target that answers.
     price: Price,
+    /// What all targets together have cost, where there were several.
+    spent: Option<NanoUsd>,
     /// How often another target has taken up the answer.
     pub(super) takeovers: u32,
     /// The targets that broke off in this run; they come last.
@@ -161,6 +168,7 @@ impl Driver<'_> {
                 );
             }
             let (before, said) = (self.usage.take(), self.output.len());
+            self.read = None;
             let verdict = match self.relay(upstream).await {
                 Verdict::Fenced => Verdict::Fenced,
                 verdict => self.look(true).unwrap_or(verdict),
@@ -185,6 +193,9 @@ impl Driver<'_> {
                 || self.called_tools;
             if let Some(before) = before.or((!is_over).then(llm::Usage::default)) {
                 let part = self.usage.unwrap_or_else(|| self.estimate(said));
+                let spent = self.spent.unwrap_or(NanoUsd(0));
+                let spent = spent.checked_add(self.price.of(part));
+                self.spent = Some(spent.unwrap_or(NanoUsd(i64::MAX)));
                 self.usage = Some(llm::Usage {
                     input: before.input.saturating_add(part.input),
                     output: before.output.saturating_add(part.output),
@@ -257,12 +268,21 @@ impl Driver<'_> {
         request
     }
 
-    /// What an upstream that broke off has probably counted, for what was said since byte `from`.
+    /// What an upstream that told no count has probably counted, for what was said since byte `from`.
     fn estimate(&self, from: usize) -> llm::Usage {
+        let said = self.output.get(from..).unwrap_or_default();
+        let unseen = self.refused.as_ref().map_or(0, |(_, tokens)| *tokens);
+        let read = self.read.unwrap_or_else(|| llm::Usage {
+            input: if said.is_empty() && unseen == 0 {
+                0
+            } else {
+                tokens::estimate_messages(&self.run.request.messages)
+            },
+            ..llm::Usage::default()
+        });
         llm::Usage {
-            input: tokens::estimate_messages(&self.run.request.messages),
-            output: tokens::estimate(self.output.get(from..).unwrap_or_default()),
-            cached: 0,
+            output: tokens::estimate(said) + unseen,
+            ..read
         }
     }
 
@@ -336,6 +356,10 @@ impl Driver<'_> {
                     Some(guard) => guard.take(&text),
                     None => self.batch.push_str(&text),
                 }
+                None
+            }
+            Some(Ok(StreamEvent::Read(read))) => {
+                self.read = Some(read);
                 None
             }
             Some(Ok(StreamEvent::Usage(usage))) => {
@@ -466,16 +490,7 @@ impl Driver<'_> {
             return Ok(());
         }
         self.seal();
-        let unseen = self.refused.as_ref().map_or(0, |(_, tokens)| *tokens);
-        let usage = self.usage.unwrap_or_else(|| llm::Usage {
-            input: if self.output.is_empty() && unseen == 0 {
-                0
-            } else {
-                tokens::estimate_messages(&self.run.request.messages)
-            },
-            output: tokens::estimate(&self.output) + unseen,
-            cached: 0,
-        });
+        let usage = self.usage.unwrap_or_else(|| self.estimate(0));
         traced::used(&self.span, &self.model, Some(usage));
         let was_shown = !self.output.is_empty();
         let refused_for = self.withdraw();
@@ -489,7 +504,7 @@ impl Driver<'_> {
             tokens_in: i64::try_from(usage.input).unwrap_or(i64::MAX),
             tokens_out: i64::try_from(usage.output).unwrap_or(i64::MAX),
             tokens_cached: i64::try_from(usage.cached).unwrap_or(i64::MAX),
-            cost_nano_usd: self.price.of(usage).0,
+            cost_nano_usd: self.spent.unwrap_or_else(|| self.price.of(usage)).0,
             is_cached: self.run.again.is_some(),
             was_shown,
             refused_for,

@@ -1,5 +1,6 @@
 //! What a run may cost at most, said before it begins.
 
+use chrono::{DateTime, Utc};
 use kernel::NanoUsd;
 use llm::{
     ChatRequest, Usage,
@@ -7,7 +8,7 @@ use llm::{
 };
 
 use super::MAX_TOKENS;
-use crate::{Error, Target};
+use crate::{Error, Target, route::Choice};
 
 /// What a request is thought to read and may write, and what that costs at the dearest of its targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,21 @@ pub(crate) fn bound(targets: &[Target], request: &ChatRequest) -> Bound {
         input,
         output,
         cost: dearest(targets, input, output),
+    }
+}
+
+/// Says of each target what a request may cost there, for those who choose by that.
+pub(crate) fn weigh(targets: &mut [Target], request: &ChatRequest, now: DateTime<Utc>) {
+    let output = u64::from(request.max_tokens.unwrap_or(MAX_TOKENS));
+    for target in targets {
+        if target.choice == Choice::Cheap {
+            let usage = Usage {
+                input: tokens::count_request(request, Vocabulary::of(&target.model)),
+                output,
+                cached: 0,
+            };
+            target.weigh(usage, now);
+        }
     }
 }
 

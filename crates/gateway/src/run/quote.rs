@@ -2,7 +2,7 @@ use entitlement::plan_of;
 use identity::InferenceCaller;
 use serde::Serialize;
 
-use super::{Ask, bound, way};
+use super::{Ask, bound, way, weigh};
 use crate::{Error, Gateway};
 
 /// What a request would cost at most.
@@ -51,13 +51,14 @@ pub(crate) async fn quote(
         tx.commit().await?;
         standing
     };
-    let (model, targets) = way(room, caller, &standing.plan, &ask.way()).await?;
+    let (model, mut targets) = way(room, caller, &standing.plan, &ask.way()).await?;
     let bound = bound(&targets, &ask.request);
+    weigh(&mut targets, &ask.request, room.cx.clock.now());
+    let first = targets
+        .iter()
+        .min_by_key(|target| (target.rank, target.weight == 0, target.dear));
     Ok(Quote {
-        target_model: targets
-            .first()
-            .map(|target| target.model.clone())
-            .unwrap_or_default(),
+        target_model: first.map(|target| target.model.clone()).unwrap_or_default(),
         model,
         input_tokens: bound.input,
         max_output_tokens: bound.output,

@@ -71,7 +71,7 @@ impl Bar {
             .unwrap()
     }
 
-    async fn vectors(&self, texts: &[&str], dimensions: Option<u32>) -> Vectors {
+    pub(super) async fn vectors(&self, texts: &[&str], dimensions: Option<u32>) -> Vectors {
         let ask = AskVectors {
             purpose: "misaki.embedding_token".to_owned(),
             model: None,

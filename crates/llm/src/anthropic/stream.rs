@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::decoder::{Decoder, Meaning, Told};
 use crate::openai::parse;
-use crate::{CodecError, MOST_CALLS, StreamEvent, ToolDelta};
+use crate::{CodecError, MOST_CALLS, StreamEvent, ToolDelta, Usage};
 
 use super::{Block, Counts, Fault, finish};
 
@@ -46,6 +46,15 @@ struct Delta {
 }
 
 impl Events {
+    /// At the start the whole question is counted, and next to nothing of the answer.
+    fn begin_count(&mut self, counts: Option<Counts>, told: &mut Told) {
+        let Some(counts) = counts else { return };
+        self.counts = counts;
+        if let Some(usage) = counts.usage() {
+            told.tell(StreamEvent::Read(Usage { output: 0, ..usage }));
+        }
+    }
+
     fn count(&mut self, counts: Option<Counts>, told: &mut Told) {
         let Some(counts) = counts else { return };
         self.counts = self.counts.then(counts);
@@ -99,7 +108,7 @@ impl Meaning for Events {
         let event: Event = parse(data)?;
         match event.kind.as_str() {
             "error" => return Err(event.error.unwrap_or_default().into()),
-            "message_start" => self.count(event.message.and_then(|m| m.usage), told),
+            "message_start" => self.begin_count(event.message.and_then(|m| m.usage), told),
             "content_block_start" => {
                 if let Some(block) = event.content_block {
                     self.begin(event.index, block, told)?;

@@ -26,7 +26,10 @@ impl Meaning for Chunks {
         if let Some(error) = chunk.error() {
             return Err(error);
         }
-        let usage = chunk.usage();
+        // before the words of its chunk, so that nobody has words that were not counted yet
+        if let Some(usage) = chunk.usage() {
+            told.tell(StreamEvent::Usage(usage));
+        }
         for choice in chunk.choices.into_iter().flatten().filter(Choice::is_first) {
             let finish = choice.finish();
             if let Some(delta) = choice.delta {
@@ -48,9 +51,6 @@ impl Meaning for Chunks {
                     finish
                 }));
             }
-        }
-        if let Some(usage) = usage {
-            told.tell(StreamEvent::Usage(usage));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{ChatRequest, Format, Image, Message, Part, Role, Tool, ToolChoice};
 
-use super::Dialect;
+use super::{Counts, Dialect};
 
 impl Dialect {
     /// Writes the body of a request in this dialect.
@@ -45,7 +45,14 @@ impl Dialect {
         }
         body.insert("stream".into(), json!(request.stream));
         if request.stream {
-            body.insert("stream_options".into(), json!({ "include_usage": true }));
+            let options = match self.counts {
+                Counts::End | Counts::Timings => json!({ "include_usage": true }),
+                Counts::Chunks => json!({ "include_usage": true, "continuous_usage_stats": true }),
+            };
+            body.insert("stream_options".into(), options);
+            if self.counts == Counts::Timings {
+                body.insert("timings_per_token".into(), json!(true));
+            }
         }
         Value::Object(body)
     }

@@ -35,6 +35,8 @@ pub fn read_output(output: &Value) -> Result<ChatAnswer, CodecError> {
 pub struct StreamReader {
     input: Option<u64>,
     output: u64,
+    /// What was counted and not told yet.
+    untold: bool,
     finished: bool,
 }
 
@@ -43,19 +45,23 @@ impl StreamReader {
     pub fn take(&mut self, piece: &Value) -> Result<Vec<StreamEvent>, CodecError> {
         let mut events = Vec::new();
         self.read(piece, &mut events, 0)?;
-        Ok(events)
+        // before the words of its batch, so that nobody has words that were not counted yet
+        let counted = self.usage();
+        Ok(counted.into_iter().chain(events).collect())
+    }
+
+    fn usage(&mut self) -> Option<StreamEvent> {
+        let input = self.input.filter(|_| std::mem::take(&mut self.untold))?;
+        Some(StreamEvent::Usage(Usage {
+            input,
+            output: self.output,
+            cached: 0,
+        }))
     }
 
     /// Takes the end: the job is done.
     pub fn finish(&mut self) -> Vec<StreamEvent> {
         let mut events = Vec::new();
-        if let Some(input) = self.input.take() {
-            events.push(StreamEvent::Usage(Usage {
-                input,
-                output: self.output,
-                cached: 0,
-            }));
-        }
         if !std::mem::replace(&mut self.finished, true) {
             events.push(StreamEvent::Finish(Finish::Stop));
         }
@@ -152,6 +158,7 @@ impl StreamReader {
         if input.is_some() || output.is_some() {
             self.input = input.or(self.input).or(Some(0));
             self.output = output.unwrap_or(0).max(self.output);
+            self.untold = true;
         }
     }
 }

@@ -74,9 +74,9 @@ fn a_stream_of_vllm_with_pings_and_running_usage_is_read() {
         usage(7, 0, 0),
         text("あ😀"),
         text("い"),
+        usage(7, 3, 0),
         text("う"),
         StreamEvent::Finish(Finish::Length),
-        usage(7, 3, 0),
         StreamEvent::Done,
     ];
     assert_eq!(read([VLLM]), (want, None));
@@ -86,11 +86,44 @@ fn a_stream_of_vllm_with_pings_and_running_usage_is_read() {
 fn a_stream_that_ends_after_its_reason_is_whole_and_zero_usage_is_told() {
     let want = vec![
         text("はい"),
-        StreamEvent::Finish(Finish::Stop),
         usage(0, 0, 0),
+        StreamEvent::Finish(Finish::Stop),
         StreamEvent::Done,
     ];
     assert_eq!(read([LLAMACPP]), (want, None));
+}
+
+#[test]
+fn llamacpp_counts_in_each_chunk_beside_its_timings() {
+    let chunk = |words: &str, counts: &str| {
+        format!(
+            "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{words}\"}}}}]{counts}}}\n\n"
+        )
+    };
+    let timings = |read, known, said| {
+        format!(
+            ",\"timings\":{{\"cache_n\":{known},\"prompt_n\":{read},\"prompt_ms\":0.09,\"predicted_n\":{said},\"predicted_ms\":0.4}}"
+        )
+    };
+    let older = ",\"timings\":{\"prompt_n\":1,\"predicted_n\":2}";
+    let last = format!(
+        ",\"usage\":{{\"prompt_tokens\":42,\"completion_tokens\":3}}{}",
+        timings(9, 9, 9)
+    );
+    let stream = [
+        chunk("一", &timings(1, 41, 1)),
+        chunk("二", older),
+        chunk("", &last),
+    ]
+    .concat();
+    let (events, _) = read([stream.as_bytes()]);
+    let want = [
+        usage(42, 1, 41),
+        text("一"),
+        text("二"), // who doesn't say what it knew before has not said what it read
+        usage(42, 3, 0),
+    ];
+    assert_eq!(events, want);
 }
 
 #[test]

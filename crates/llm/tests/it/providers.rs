@@ -108,14 +108,17 @@ fn a_stream_of_anthropic_is_read_and_what_was_cached_counts_as_read() {
     assert_eq!(answer.text, "こんばんは🍶");
     assert_eq!(answer.calls, [weather("toolu_1")]);
     assert_eq!(answer.finish, Finish::ToolCalls);
+    let read = Usage {
+        input: 18,
+        output: 0,
+        cached: 4,
+    };
     assert_eq!(
-        answer.usage,
-        Some(Usage {
-            input: 18,
-            output: 15,
-            cached: 4
-        })
+        events[0],
+        StreamEvent::Read(read),
+        "what was read is known before the first word"
     );
+    assert_eq!(answer.usage, Some(Usage { output: 15, ..read }));
 }
 
 #[test]
@@ -355,6 +358,31 @@ fn outputs_of_every_handler_are_read() {
     for output in [json!(7), json!({"other": 1}), json!({"error": "CUDA"})] {
         assert!(runpod::read_output(&output).is_err(), "{output}");
     }
+}
+
+#[test]
+fn a_batch_of_a_job_tells_what_was_counted_so_far() {
+    let mut reader = runpod::StreamReader::default();
+    let mut told = |text: &str, usage: Value| {
+        let piece = json!({"choices": [{"tokens": [text]}], "usage": usage});
+        reader.take(&piece).unwrap()
+    };
+    let counted = |output| {
+        StreamEvent::Usage(Usage {
+            input: 9,
+            output,
+            cached: 0,
+        })
+    };
+    let said = |text: &str| StreamEvent::Text(text.to_owned());
+    let usage = |output| json!({"input": 9, "output": output});
+    assert_eq!(told("一", usage(2)), [counted(2), said("一")]);
+    assert_eq!(told("二", Value::Null), [said("二")]);
+    assert_eq!(told("三", usage(6)), [counted(6), said("三")]);
+    assert_eq!(
+        reader.finish(),
+        [StreamEvent::Finish(Finish::Stop), StreamEvent::Done]
+    );
 }
 
 #[test]

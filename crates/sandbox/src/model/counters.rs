@@ -50,6 +50,7 @@ pub(super) struct Work {
     outcome: Outcome,
     said: String,
     counted: u64,
+    thought: u64,
 }
 
 impl Work {
@@ -61,11 +62,18 @@ impl Work {
             outcome: Outcome::Cancelled,
             said: String::new(),
             counted: 0,
+            thought: 0,
         }
     }
 
     pub(super) fn count_input(&self, tokens: u64) {
         self.model.counters.tokens_in.fetch_add(tokens, Relaxed);
+    }
+
+    /// Counts what is produced and not said.
+    pub(super) fn think(&mut self, tokens: u64) {
+        self.thought += tokens;
+        self.model.counters.tokens_out.fetch_add(tokens, Relaxed);
     }
 
     /// Counts a chunk as produced just before it is handed to the connection.
@@ -82,7 +90,7 @@ impl Work {
 
     /// Tells the tokens produced so far.
     pub(super) fn output(&self) -> u64 {
-        self.counted
+        self.counted + self.thought
     }
 
     pub(super) fn complete(&mut self) {

@@ -18,6 +18,8 @@ pub(super) struct Tells {
     pub(super) too_many: bool,
     pub(super) long: Option<usize>,
     pub(super) about: bool,
+    /// Tokens that are counted before anything is said.
+    pub(super) think: u64,
     /// The message without its tells.
     pub(super) rest: String,
 }
@@ -54,6 +56,10 @@ impl Tells {
                 Ok(count) => self.long = Some(count.clamp(1, MOST_CHUNKS)),
                 Err(_) => return false,
             },
+            (Some("think"), Some(count), None, _) => match count.parse::<u16>() {
+                Ok(count) => self.think = count.into(),
+                Err(_) => return false,
+            },
             (Some("fail"), Some("after"), Some(count), None) => match count.parse() {
                 Ok(count) => self.fail_after = Some(count),
                 Err(_) => return false,
@@ -70,13 +76,14 @@ mod tests {
 
     #[test]
     fn tells_are_read_and_taken_out() {
-        let tells = Tells::read("ねえ [slow][long 12] 聞いて[fail after 5]");
+        let tells = Tells::read("ねえ [slow][long 12] 聞いて[fail after 5][think 9]");
         assert_eq!(
             tells,
             Tells {
                 slow: true,
                 long: Some(12),
                 fail_after: Some(5),
+                think: 9,
                 rest: "ねえ  聞いて".into(),
                 ..Tells::default()
             }
@@ -88,6 +95,7 @@ mod tests {
         for text in [
             "[hello] [",
             "[long x]",
+            "[think -1]",
             "[fail after]",
             "[fail after 5 6]",
             "a]b",

@@ -47,6 +47,16 @@ function Reach({ line: { name, plans } }: { line: Line }) {
   )
 }
 
+const inOneLine = ({ input_nano_usd, cached_nano_usd, output_nano_usd }: DeskModel['prices'][number]) =>
+  [input_nano_usd, cached_nano_usd, output_nano_usd].map(perMillion).join(' / ')
+
+// Of a target that costs something else than its model.
+function OwnPrice({ target }: { target: DeskModel['targets'][number] }) {
+  const words = useWords(modelDeskWords)
+  const { now } = pricesOf(target)
+  return now && <small>{words.ownPrice(inOneLine(now))}</small>
+}
+
 function Targets({ model: { targets, choose, after_break } }: { model: DeskModel }) {
   const words = useWords(modelDeskWords)
   if (targets.length === 0) return words.noTargets
@@ -59,10 +69,11 @@ function Targets({ model: { targets, choose, after_break } }: { model: DeskModel
           </span>
           <small>{words.ranked(target.rank, target.weight)}</small>
           {target.concurrent !== null && <small>{words.places(target.concurrent)}</small>}
+          <OwnPrice target={target} />
           {!target.available && <Badge tone="warn">{words.unavailable}</Badge>}
         </span>
       ))}
-      {choose === 'quick' && <small>{words.quick}</small>}
+      {choose !== 'weight' && <small>{words[choose]}</small>}
       {after_break === 'continue' && <small>{words.continues}</small>}
     </span>
   )
@@ -75,9 +86,7 @@ function Price({ model }: { model: DeskModel }) {
   if (!now) return '–'
   return (
     <span className={styles['two']}>
-      <span>
-        {perMillion(now.input_nano_usd)} / {perMillion(now.cached_nano_usd)} / {perMillion(now.output_nano_usd)}
-      </span>
+      <span>{inOneLine(now)}</span>
       {later && <small>{words.laterPrice(dateOf(later, locale))}</small>}
     </span>
   )

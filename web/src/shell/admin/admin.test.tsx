@@ -513,7 +513,7 @@ const pulse = {
   trouble: 'upstream_busy',
   trouble_at: at,
 }
-const target = { provider: 'openai', model: 'gpt-4o-mini', rank: 0, weight: 1, concurrent: null, pulse }
+const target = { provider: 'openai', model: 'gpt-4o-mini', rank: 0, weight: 1, concurrent: null, pulse, prices: [] }
 const price = { from: '2025-01-01', input_nano_usd: 150_000, cached_nano_usd: 75_000, output_nano_usd: 600_000 }
 const plain = {
   kind: 'chat',
@@ -539,8 +539,9 @@ const modelDesk = {
     {
       ...plain,
       name: 'misaki-small',
-      targets: [{ ...target, available: true }],
+      targets: [{ ...target, available: true, prices: [{ ...price, output_nano_usd: 300_000, holds: true }] }],
       prices: [],
+      choose: 'cheap',
       canary: { model: 'phi-next', percent: 20, gate: { evaluation: 'misaki.persona', found: null } },
       shadow: { model: 'phi-next', percent: 5 },
       found: { answered: 50, failed: 1, left_out: 0, agreement_percent: 83, tokens: 4_200 },
@@ -580,6 +581,16 @@ describe('models in force', () => {
     press('0 %に戻す')
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
     expect(bodies['POST /admin/models/canary']).toEqual([{ model: 'misaki-small', percent: 0, seen: 2 }])
+  })
+
+  test('show what a target costs where that is not what its model does, and by what one is chosen', async () => {
+    openHouse('/admin/desk/models', house)
+    const table = await screen.findByRole('region', { name: 'モデルの一覧' })
+    const row = within(table).getByText('misaki-small').closest('tr') as HTMLElement
+    expect(within(row).getByText('ここだけ $0.15 / $0.075 / $0.30')).toBeTruthy()
+    expect(within(row).getByText('この呼び出しで安い順')).toBeTruthy()
+    const other = within(table).getByText('gpt-4o-mini').closest('tr') as HTMLElement
+    expect(within(other).queryByText(/ここだけ|安い順/)).toBeNull()
   })
 
   test('show whether a canary has passed what is asked before its share grows', async () => {

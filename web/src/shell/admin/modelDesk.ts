@@ -27,7 +27,7 @@ export function modelLines(
 }
 
 // The price that holds, and the day from which another one will.
-export function pricesOf({ prices }: DeskModel) {
+export function pricesOf({ prices }: Pick<DeskModel, 'prices'>) {
   const now = prices.find(({ holds }) => holds)
   const later = prices.filter(({ from }) => from !== null && (!now?.from || from > now.from)).at(-1)
   return { now, later: later?.from ?? undefined }
