@@ -16,6 +16,8 @@ mod store;
 mod told;
 mod verdict;
 mod view;
+mod walk;
+mod words;
 mod writer;
 
 use std::{sync::Arc, time::Duration};
@@ -52,6 +54,8 @@ pub(crate) use verdict::Verdict;
 pub(crate) use view::view;
 pub(crate) use view::{InferenceResult, result};
 pub use view::{InferenceStatus, InferenceView, RunError, Tokens, ToolCallView};
+pub use walk::{WalkFrom, Walked, reseal_texts, texts_left};
+pub(crate) use words::{Part, Place};
 use writer::Beginning;
 pub(crate) use writer::Writer;
 
@@ -232,6 +236,8 @@ pub struct RunView {
     pub cost_nano_usd: i64,
     /// What was produced so far.
     pub output: String,
+    /// Whether what was produced is here but does not open, since its key is lost or it was changed; then `output` is empty.
+    pub is_closed: bool,
     pub created_at: DateTime<Utc>,
     #[schema(required)]
     pub started_at: Option<DateTime<Utc>>,
@@ -268,7 +274,7 @@ pub struct Admitted {
 /// at all. Then [`launch`] it. Should the process die in between, [`rescue`] ends the run and gives the units back.
 ///
 /// # Errors
-/// Whatever entitlement refuses; `RouteNotFound`, `ModelUnknown`, `ModelNotInPlan`, `ModelNotConfigured`, and
+/// Whatever entitlement refuses; `SecretClosed` without a sealing key, `RouteNotFound`, `ModelUnknown`, `ModelNotInPlan`, `ModelNotConfigured`, and
 /// `ModelNotAllowed` to the caller's key.
 pub async fn admit(
     conn: &mut PgConnection,
@@ -277,10 +283,10 @@ pub async fn admit(
     start: impl Into<Ask>,
 ) -> Result<Admitted, Error> {
     let mut start: Ask = start.into();
-    let note = Note::of(caller, &start);
     let cx = &room.cx;
     let now = cx.clock.now();
     let id: RunId = start.id.unwrap_or_else(|| cx.ids.new_id());
+    let note = Note::of(room, caller, id, &start)?;
     let reference = id.to_string();
     let work = Work {
         storefront: &caller.storefront,
@@ -366,6 +372,7 @@ pub async fn begin(
     }
     let id: RunId = start.id.unwrap_or_else(|| cx.ids.new_id());
     let reference = id.to_string();
+    let note = Note::of(room, caller, id, &start)?;
     for _ in 0..TRIES {
         let now = cx.clock.now();
         let work = Work {
@@ -397,7 +404,7 @@ pub async fn begin(
             model: first.model.clone(),
             node: room.node.id,
             now,
-            note: Note::of(caller, &start),
+            note: note.clone(),
         };
         if let Some(kept) = room.writer.begin(run, admission).await? {
             let request = request(first, start.request);
@@ -436,7 +443,7 @@ async fn begin_in_line(
 ) -> Result<(Admitted, RunView), Error> {
     let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
     let admitted = admit(&mut tx, room, caller, start).await?;
-    let view = store::find(&mut tx, admitted.id).await?;
+    let view = store::find(&mut tx, room.identity.vault(), admitted.id).await?;
     tx.commit().await?;
     Ok((admitted, view.ok_or(Error::RunNotFound)?))
 }
@@ -462,6 +469,7 @@ fn fresh(id: RunId, route: &str, model: &str, now: DateTime<Utc>) -> RunView {
         tokens_out: 0,
         cost_nano_usd: 0,
         output: String::new(),
+        is_closed: false,
         created_at: now,
         started_at: None,
         ended_at: None,
@@ -558,9 +566,14 @@ pub fn launch(room: &Gateway, run: Admitted) {
 /// `RunNotFound`, also for another tenant's.
 pub async fn get(room: &Gateway, caller: Principal, id: RunId) -> Result<RunView, Error> {
     let mut tx = room.cx.db.begin(caller.scope()).await?;
-    let run = store::find(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
+    let run = find(&mut tx, room, id).await?;
     tx.commit().await?;
     Ok(run)
+}
+
+async fn find(conn: &mut PgConnection, room: &Gateway, id: RunId) -> Result<RunView, Error> {
+    let run = store::find(conn, room.identity.vault(), id).await?;
+    run.ok_or(Error::RunNotFound)
 }
 
 /// Asks a run to stop; one that has ended stays as it is.
@@ -570,7 +583,7 @@ pub async fn get(room: &Gateway, caller: Principal, id: RunId) -> Result<RunView
 pub async fn cancel(room: &Gateway, caller: Principal, id: RunId) -> Result<RunView, Error> {
     let mut tx = room.cx.db.begin(caller.scope()).await?;
     store::request_cancel(&mut tx, id).await?;
-    let run = store::find(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
+    let run = find(&mut tx, room, id).await?;
     tx.commit().await?;
     // on another node the run's own task sees the row within a second
     room.node.live.cancel(id);
@@ -578,9 +591,13 @@ pub async fn cancel(room: &Gateway, caller: Principal, id: RunId) -> Result<RunV
 }
 
 /// What runs have produced so far, in the caller's scope; for rooms that show a run's text as their own.
-pub async fn outputs(conn: &mut PgConnection, ids: &[RunId]) -> sqlx::Result<Vec<RunView>> {
+pub async fn outputs(
+    conn: &mut PgConnection,
+    room: &Gateway,
+    ids: &[RunId],
+) -> sqlx::Result<Vec<RunView>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    store::find_all(conn, &ids).await
+    store::find_all(conn, room.identity.vault(), &ids).await
 }
 
 /// How many answers of a storefront were refused since, by the reason, the most first; in the house's scope.

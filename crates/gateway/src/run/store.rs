@@ -1,6 +1,7 @@
 use chrono::{DateTime, Utc};
 use entitlement::ReservationId;
 use identity::TenantId;
+use seal::Vault;
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -10,8 +11,9 @@ use super::{
     note::Note,
     reader::{WHOLE_ENDS_AT, before_the_end},
     view::Row,
+    words::{Line, Unopened, open_answer},
 };
-use crate::guard::Refused;
+use crate::{Error, guard::Refused};
 
 #[derive(Debug)]
 pub(super) struct NewRun<'a> {
@@ -86,14 +88,14 @@ pub(super) async fn insert_all(conn: &mut PgConnection, runs: &[NewRun<'_>]) -> 
         .map(|run| run.note.tags.join(BETWEEN_TAGS))
         .collect();
     let stored: Vec<bool> = runs.iter().map(|run| run.note.is_stored).collect();
-    let requests: Vec<Option<Value>> = runs.iter().map(|run| run.note.request.clone()).collect();
+    let requests: Vec<Option<&[u8]>> = runs.iter().map(|run| run.note.request.as_deref()).collect();
     sqlx::query!(
         "with r as (
              select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::uuid[],
-                 $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::text[], $12::boolean[], $13::text[], $14::jsonb[])
+                 $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::text[], $12::boolean[], $13::text[], $14::bytea[])
                  as r (id, tenant, reservation, storefront, route, model, node, lease, created, key, door, stored, tags, request)
          ), shown as (
-             insert into gateway.run_text (run_id, tenant_id, request)
+             insert into gateway.run_text (run_id, tenant_id, sealed)
              select r.id, r.tenant, r.request from r
              left join gateway.retention of_key on of_key.tenant_id = r.tenant and of_key.key_id = r.key
              left join gateway.retention of_tenant on of_tenant.tenant_id = r.tenant and of_tenant.key_id is null
@@ -117,30 +119,71 @@ pub(super) async fn insert_all(conn: &mut PgConnection, runs: &[NewRun<'_>]) -> 
         &doors,
         &stored,
         &tags,
-        &requests as &[Option<Value>],
+        &requests as &[Option<&[u8]>],
     )
     .execute(conn)
     .await
     .map(drop)
 }
 
-pub(super) async fn find(conn: &mut PgConnection, id: RunId) -> sqlx::Result<Option<RunView>> {
-    Ok(find_all(conn, &[id.0]).await?.pop())
+pub(super) async fn find(
+    conn: &mut PgConnection,
+    vault: &Vault,
+    id: RunId,
+) -> sqlx::Result<Option<RunView>> {
+    Ok(find_all(conn, vault, &[id.0]).await?.pop())
 }
 
-/// Runs with what they produced so far; until the end that is the sum of their events.
-pub(super) async fn find_all(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<RunView>> {
-    sqlx::query_as!(
-        RunView,
-        r#"select id as "id: RunId", state as "state: State", reason, model, route, tokens_in, tokens_out, cost_nano_usd,
-                  case when ended_at is not null then output
-                       else coalesce((select string_agg(e.data ->> 'text', '' order by e.seq) from gateway.run_event e
-                                      where e.run_id = run.id and e.kind = 'delta'), '') end as "output!",
-                  created_at, started_at, ended_at, last_event as last_event_id
+/// Runs with what they produced so far; until the end that is the sum of their events. What does not open is marked, so that
+/// it keeps nobody from the others.
+pub(super) async fn find_all(
+    conn: &mut PgConnection,
+    vault: &Vault,
+    ids: &[Uuid],
+) -> sqlx::Result<Vec<RunView>> {
+    let rows = sqlx::query!(
+        r#"select id as "id: RunId", tenant_id as "tenant: TenantId", state as "state: State", reason, model, route, tokens_in,
+                  tokens_out, cost_nano_usd, output, sealed_output, created_at, started_at, ended_at, last_event
            from gateway.run where id = any($1)"#,
         ids,
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        let output = if row.ended_at.is_none() && row.last_event > 0 {
+            durable_output(conn, vault, row.id).await?
+        } else {
+            let whose = (row.id, row.tenant);
+            open_answer(vault, whose, row.sealed_output.as_deref(), row.output)
+        };
+        found.push(RunView {
+            id: row.id,
+            state: row.state,
+            reason: row.reason,
+            model: row.model,
+            route: row.route,
+            tokens_in: row.tokens_in,
+            tokens_out: row.tokens_out,
+            cost_nano_usd: row.cost_nano_usd,
+            is_closed: output.is_err(),
+            output: output.unwrap_or_default(),
+            created_at: row.created_at,
+            started_at: row.started_at,
+            ended_at: row.ended_at,
+            last_event_id: row.last_event,
+        });
+    }
+    Ok(found)
+}
+
+/// Whether a run has ended; none where it is not to be seen.
+pub(super) async fn is_ended(conn: &mut PgConnection, id: RunId) -> sqlx::Result<Option<bool>> {
+    sqlx::query_scalar!(
+        r#"select ended_at is not null as "ended!" from gateway.run where id = $1"#,
+        id as RunId,
+    )
+    .fetch_optional(conn)
     .await
 }
 
@@ -198,7 +241,7 @@ pub(super) async fn touch_all(
 /// Writes events; those that were written before stay, since a commit may succeed without our hearing of it.
 pub(super) async fn insert_all_events(
     conn: &mut PgConnection,
-    events: &[(RunId, TenantId, &Event)],
+    events: &[(RunId, TenantId, &Line)],
 ) -> sqlx::Result<()> {
     if events.is_empty() {
         return Ok(());
@@ -214,15 +257,20 @@ pub(super) async fn insert_all_events(
         .iter()
         .map(|(_, _, event)| event.data.clone())
         .collect();
+    let sealed: Vec<Option<&[u8]>> = events
+        .iter()
+        .map(|(_, _, event)| event.sealed.as_deref())
+        .collect();
     sqlx::query!(
-        "insert into gateway.run_event (run_id, tenant_id, seq, kind, data)
-         select * from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::jsonb[])
+        "insert into gateway.run_event (run_id, tenant_id, seq, kind, data, sealed)
+         select * from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::jsonb[], $6::bytea[])
          on conflict (run_id, seq) do nothing",
         &runs,
         &tenants,
         &seqs,
         &kinds,
         &data,
+        &sealed as &[Option<&[u8]>],
     )
     .execute(conn)
     .await
@@ -232,30 +280,42 @@ pub(super) async fn insert_all_events(
 /// The events of a run after number `after`; those that its end stands for are made anew.
 pub(super) async fn events(
     conn: &mut PgConnection,
+    vault: &Vault,
     id: RunId,
     after: i32,
-) -> sqlx::Result<Vec<Event>> {
-    let mut events = sqlx::query!(
-        "select seq, kind, data from gateway.run_event where run_id = $1 and seq > $2 order by seq",
+) -> Result<Vec<Event>, Error> {
+    let lines = sqlx::query!(
+        r#"select seq, tenant_id as "tenant: TenantId", kind, data, sealed from gateway.run_event
+           where run_id = $1 and seq > $2 order by seq"#,
         id as RunId,
         after,
     )
-    .map(|row| Event {
-        seq: row.seq,
-        kind: EventKind::parse(&row.kind),
-        data: row.data,
+    .map(|row| {
+        let line = Line {
+            seq: row.seq,
+            kind: EventKind::parse(&row.kind),
+            data: row.data,
+            sealed: row.sealed,
+        };
+        (row.tenant, line)
     })
     .fetch_all(&mut *conn)
     .await?;
+    let mut events = lines
+        .into_iter()
+        .map(|(tenant, line)| line.open(vault, id, tenant))
+        .collect::<Result<Vec<Event>, Unopened>>()?;
     let is_whole = |end: &Event| end.kind == EventKind::Ended && end.seq == WHOLE_ENDS_AT;
     if after < WHOLE_ENDS_AT - 1 && events.first().is_some_and(is_whole) {
         let run = sqlx::query!(
-            "select model, output from gateway.run where id = $1",
+            r#"select tenant_id as "tenant: TenantId", model, output, sealed_output from gateway.run where id = $1"#,
             id as RunId
         )
         .fetch_one(conn)
         .await?;
-        let before = before_the_end(id, &run.model, &run.output);
+        let whose = (id, run.tenant);
+        let output = open_answer(vault, whose, run.sealed_output.as_deref(), run.output)?;
+        let before = before_the_end(id, &run.model, &output);
         let missing = before.into_iter().filter(|event| event.seq > after);
         events.splice(0..0, missing);
     }
@@ -269,40 +329,52 @@ pub(super) struct Closed {
     pub(super) door: String,
 }
 
-/// Ends runs that have not ended, and returns those.
+/// Ends runs that have not ended, each with its sealed answer, and returns those.
 pub(super) async fn close_all(
     conn: &mut PgConnection,
-    endings: &[&Ending],
+    endings: &[(&Ending, Option<&[u8]>)],
     now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<Closed>> {
     if endings.is_empty() {
         return Ok(Vec::new());
     }
-    let ids: Vec<Uuid> = endings.iter().map(|ending| ending.id.0).collect();
+    let ids: Vec<Uuid> = endings.iter().map(|(ending, _)| ending.id.0).collect();
     let states: Vec<String> = endings
         .iter()
-        .map(|ending| ending.verdict.state().as_str().to_owned())
+        .map(|(ending, _)| ending.verdict.state().as_str().to_owned())
         .collect();
     let reasons: Vec<Option<String>> = endings
         .iter()
-        .map(|ending| ending.verdict.reason().map(str::to_owned))
+        .map(|(ending, _)| ending.verdict.reason().map(str::to_owned))
         .collect();
-    let outputs: Vec<String> = endings.iter().map(|ending| ending.output.clone()).collect();
-    let tokens_in: Vec<i64> = endings.iter().map(|ending| ending.tokens_in).collect();
-    let tokens_out: Vec<i64> = endings.iter().map(|ending| ending.tokens_out).collect();
-    let costs: Vec<i64> = endings.iter().map(|ending| ending.cost_nano_usd).collect();
-    let seqs: Vec<i32> = endings.iter().map(|ending| ending.seq).collect();
-    let models: Vec<String> = endings.iter().map(|ending| ending.model.clone()).collect();
-    let again: Vec<bool> = endings.iter().map(|ending| ending.is_cached).collect();
-    let cached: Vec<i64> = endings.iter().map(|ending| ending.tokens_cached).collect();
+    let outputs: Vec<Option<&[u8]>> = endings.iter().map(|(_, sealed)| *sealed).collect();
+    let tokens_in: Vec<i64> = endings.iter().map(|(ending, _)| ending.tokens_in).collect();
+    let tokens_out: Vec<i64> = endings
+        .iter()
+        .map(|(ending, _)| ending.tokens_out)
+        .collect();
+    let costs: Vec<i64> = endings
+        .iter()
+        .map(|(ending, _)| ending.cost_nano_usd)
+        .collect();
+    let seqs: Vec<i32> = endings.iter().map(|(ending, _)| ending.seq).collect();
+    let models: Vec<String> = endings
+        .iter()
+        .map(|(ending, _)| ending.model.clone())
+        .collect();
+    let again: Vec<bool> = endings.iter().map(|(ending, _)| ending.is_cached).collect();
+    let cached: Vec<i64> = endings
+        .iter()
+        .map(|(ending, _)| ending.tokens_cached)
+        .collect();
     sqlx::query_as!(
         Closed,
         r#"update gateway.run
-           set state = e.state, reason = e.reason, output = e.output, tokens_in = e.tokens_in, tokens_out = e.tokens_out,
+           set state = e.state, reason = e.reason, sealed_output = e.output, tokens_in = e.tokens_in, tokens_out = e.tokens_out,
                cost_nano_usd = e.cost_nano_usd, tokens_cached = e.tokens_cached, last_event = e.seq, model = e.model, ended_at = $10,
                is_cached = e.is_cached,
                started_at = case when e.seq > 1 then coalesce(started_at, $10) else started_at end
-           from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::integer[],
+           from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::integer[],
                     $9::text[], $11::bigint[], $12::boolean[])
                as e (id, state, reason, output, tokens_in, tokens_out, cost_nano_usd, seq, model, tokens_cached, is_cached)
            where run.id = e.id and ended_at is null
@@ -310,7 +382,7 @@ pub(super) async fn close_all(
         &ids,
         &states,
         &reasons as &[Option<String>],
-        &outputs,
+        &outputs as &[Option<&[u8]>],
         &tokens_in,
         &tokens_out,
         &costs,
@@ -383,14 +455,30 @@ pub(super) async fn lock_orphan(
 }
 
 /// The text of a run's durable events.
-pub(super) async fn durable_output(conn: &mut PgConnection, id: RunId) -> sqlx::Result<String> {
-    sqlx::query_scalar!(
-        r#"select coalesce(string_agg(data ->> 'text', '' order by seq), '') as "text!"
-           from gateway.run_event where run_id = $1 and kind = 'delta'"#,
+pub(super) async fn durable_output(
+    conn: &mut PgConnection,
+    vault: &Vault,
+    id: RunId,
+) -> sqlx::Result<Result<String, Unopened>> {
+    let lines = sqlx::query!(
+        r#"select seq, tenant_id as "tenant: TenantId", data, sealed from gateway.run_event
+           where run_id = $1 and kind = 'delta' order by seq"#,
         id as RunId,
     )
-    .fetch_one(conn)
-    .await
+    .fetch_all(conn)
+    .await?;
+    let texts = lines.into_iter().map(|row| {
+        let line = Line {
+            seq: row.seq,
+            kind: EventKind::Delta,
+            data: row.data,
+            sealed: row.sealed,
+        };
+        let said = line.open(vault, id, row.tenant)?;
+        let text = said.data.get("text").and_then(Value::as_str);
+        Ok(text.unwrap_or_default().to_owned())
+    });
+    Ok(texts.collect())
 }
 
 pub(super) async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {

@@ -10,18 +10,22 @@ use entitlement::{
 };
 use identity::TenantId;
 use kernel::FaultKind;
+use seal::Vault;
 
 use super::{
     Event, RunId,
     note::Note,
     store::{self, Ending, NewRun, Touch},
     told,
+    words::{Line, seal_answer},
 };
 use crate::{Error, LEASE, cache};
 
 /// The queues of one process.
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
+    /// Seals what is written before it stands in a queue.
+    vault: Vault,
     starts: GroupCommit<Starts>,
     steps: GroupCommit<Steps>,
 }
@@ -56,7 +60,7 @@ struct Start {
 struct Step {
     id: RunId,
     tenant: TenantId,
-    events: Vec<Event>,
+    events: Vec<Line>,
     what: What,
 }
 
@@ -68,6 +72,8 @@ enum What {
     End {
         reservation: ReservationId,
         ending: Box<Ending>,
+        /// The answer.
+        sealed: Option<Vec<u8>>,
         used: Usage,
     },
 }
@@ -88,6 +94,7 @@ impl Writer {
     /// Starts the two tasks; they end with the last clone of what is returned.
     pub(crate) fn start(room: &Entitlement) -> Self {
         Self {
+            vault: room.identity.vault().clone(),
             starts: GroupCommit::start(Starts(room.clone())),
             steps: GroupCommit::start(Steps(room.clone())),
         }
@@ -115,7 +122,7 @@ impl Writer {
             seq,
             model: model.to_owned(),
         };
-        self.step(id, tenant, events.to_vec(), what).await
+        self.step(id, tenant, events, what).await
     }
 
     /// Writes a run's end, with its usage and what follows from it in the books.
@@ -129,23 +136,26 @@ impl Writer {
         let (id, tenant) = (ending.id, ending.tenant);
         let what = What::End {
             reservation,
+            sealed: seal_answer(&self.vault, (id, tenant), &ending.output)?,
             ending: Box::new(ending),
             used,
         };
-        self.step(id, tenant, events, what).await
+        self.step(id, tenant, &events, what).await
     }
 
     async fn step(
         &self,
         id: RunId,
         tenant: TenantId,
-        events: Vec<Event>,
+        events: &[Event],
         what: What,
     ) -> Result<Found, Error> {
+        let lines = events.iter();
+        let lines = lines.map(|event| Line::of(&self.vault, (id, tenant), event));
         let step = Step {
             id,
             tenant,
-            events,
+            events: lines.collect::<Result<_, _>>()?,
             what,
         };
         Ok(self.steps.write(step).await?.1)
@@ -236,11 +246,12 @@ async fn step_all(room: &Entitlement, steps: &[Step]) -> Result<Vec<Found>, Erro
                 last_event: *seq,
                 model,
             }),
-            What::End { ending, .. } => ends.push(&**ending),
+            What::End { ending, sealed, .. } => ends.push((&**ending, sealed.as_deref())),
         }
     }
     let touched = store::touch_all(&mut tx, &beats, now + LEASE, now).await?;
     let closed = store::close_all(&mut tx, &ends, now).await?;
+    let mut ends: Vec<&Ending> = ends.into_iter().map(|(ending, _)| ending).collect();
     let ended: HashSet<RunId> = closed.iter().map(|run| run.id).collect();
     let found: Vec<Found> = steps
         .iter()
@@ -255,7 +266,7 @@ async fn step_all(room: &Entitlement, steps: &[Step]) -> Result<Vec<Found>, Erro
             What::End { .. } => Found::Ended,
         })
         .collect();
-    let written: Vec<(RunId, TenantId, &Event)> = steps
+    let written: Vec<(RunId, TenantId, &Line)> = steps
         .iter()
         .zip(&found)
         .filter(|(_, found)| **found != Found::Ended)
