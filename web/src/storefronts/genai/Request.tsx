@@ -128,6 +128,11 @@ function Texts({ entry }: { entry: HistoryEntry }) {
   }
   return (
     <>
+      {entry.is_closed && (
+        <Notice tone="bad" title={words.textClosed}>
+          <p>{words.textClosedText}</p>
+        </Notice>
+      )}
       <h2>{words.input}</h2>
       {entry.messages?.map((message, at) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: what was said does not change its order
