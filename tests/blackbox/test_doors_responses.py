@@ -134,7 +134,7 @@ def test_what_is_deleted_is_gone_with_its_words_and_stays_paid(shop, gpt):
             call(made.id)
     with psycopg.connect(shop.database) as database:
         run = whole.headers["x-noren-run"].removeprefix("run_")
-        assert database.execute("select output, tokens_out > 0 from gateway.run where id = %s", [run]).fetchone() == ("", True)
+        assert database.execute("select output, sealed_output, tokens_out > 0 from gateway.run where id = %s", [run]).fetchone() == ("", None, True)
         assert database.execute("select count(*) from gateway.run_event where run_id = %s", [run]).fetchone() == (0,)
         assert database.execute("select amount from entitlement.usage where ref = %s", [f"run_{run}"]).fetchone() == (1,)
 

@@ -57,7 +57,7 @@ def test_an_account_that_goes_leaves_books_that_agree_and_no_word_of_its_own(hou
         wait_for(lambda: owner.execute("select deleted_at from identity.app_user where id = %s", [user]).fetchone()[0], "the account goes")
         for statement in ("select count(*) from misaki.chat where tenant_id = %s",
                           "select count(*) from gateway.run_event where tenant_id = %s",
-                          "select count(*) from gateway.run where tenant_id = %s and output <> ''",
+                          "select count(*) from gateway.run where tenant_id = %s and (output <> '' or sealed_output is not null)",
                           "select count(*) from identity.api_key where tenant_id = %s and revoked_at is null"):
             assert owner.execute(statement, [tenant]).fetchone() == (0,), statement
         assert owner.execute("select count(*) from ledger.entry where tenant_id = %s", [tenant]).fetchone() == entries != (0,)

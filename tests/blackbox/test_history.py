@@ -48,7 +48,7 @@ def texts(shop, id: str) -> int:
     with psycopg.connect(shop.database) as database:
         return database.execute("""select (select count(*) from gateway.run_text where run_id = %(id)s)
             + (select count(*) from gateway.run_event where run_id = %(id)s and kind = 'delta')
-            + (select count(*) from gateway.run where id = %(id)s and output <> '')""", {"id": id.removeprefix("run_")}).fetchone()[0]
+            + (select count(*) from gateway.run where id = %(id)s and (output <> '' or sealed_output is not null))""", {"id": id.removeprefix("run_")}).fetchone()[0]
 
 
 def test_the_list_is_filtered_and_paged(developer):
@@ -303,6 +303,24 @@ def test_models_have_prices_and_the_status_page_tells_what_happened(shop, develo
     assert providers and all(one["health"] in ("up", "slow", "down") and 0 < one["success_rate_1h"] <= 1 for one in providers.values())
 
 
+def test_what_does_not_open_is_marked_in_the_list_and_told_where_it_is_asked_for(shop, developer):
+    changed, right = said(developer, "変えられる話"), said(developer, "残る話")
+    with psycopg.connect(shop.database) as database:
+        for table, column, id in (("run", "sealed_output", "id"), ("run_text", "sealed", "run_id"), ("run_event", "sealed", "run_id")):
+            database.execute(f"update gateway.{table} set {column} = set_byte({column}, 40, get_byte({column}, 40) # 1) where {id} = %s",
+                             [changed.removeprefix("run_")])
+    items = {item["id"]: item for item in developer.person.all("/history")}
+    assert (items[changed]["is_closed"], items[changed]["prompt_excerpt"], items[changed]["text_excerpt"]) == (True, None, None)
+    assert (items[right]["is_closed"], items[right]["prompt_excerpt"]) == (False, "残る話")
+    assert [item["id"] for item in developer.person.all("/history", q="る話")] == [right]
+    detail = developer.person.page(f"/history/{changed}")
+    assert (detail["is_closed"], detail["messages"], detail["text"]) == (True, None, None)
+    refused = developer.get(f"/inference/{changed}/result")
+    assert (refused.status_code, refused.json()["code"], refused.headers["content-type"]) == (503, "text_closed", "application/problem+json")
+    assert "封じられて" in refused.text and "sealed" in refused.text
+    assert developer.get(f"/inference/{right}/result").status_code == 200
+
+
 # --- how long texts are kept -------------------------------------------------------------------------------------
 
 
@@ -323,7 +341,8 @@ def test_who_wants_nothing_kept_leaves_no_question_and_soon_no_answer(shop, deve
     id = said(developer, "内緒の話", store=False)
     by_header = developer.start({"prompt": "内緒の話"}, wait=30, **{"x-noren-store": "false"}).json()["id"]
     with psycopg.connect(shop.database) as database:
-        assert database.execute("select count(*) from gateway.run_text where request::text like '%内緒%'").fetchone() == (0,)
+        unwritten = [run.removeprefix("run_") for run in (id, by_header)]
+        assert database.execute("select count(*) from gateway.run_text where run_id = any(%s::uuid[])", [unwritten]).fetchone() == (0,)
     assert developer.get(f"/inference/{id}/result").status_code == 200, "for a minute"
     for run in (id, by_header):
         age(shop, run, timedelta(seconds=61))

@@ -106,6 +106,16 @@ export const genaiScenes = [
     },
   },
   { name: 'genai-requests', path: '/genai/requests', session, live: true },
+  {
+    name: 'genai-request-closed',
+    path: '/genai/requests',
+    session,
+    live: true,
+    async act(page) {
+      await page.getByRole('link', { name: /本文を開けません|can’t be opened/ }).click()
+      await page.locator('dl').first().waitFor()
+    },
+  },
   { name: 'genai-requests-empty', path: '/genai/requests', session: 'free', live: true },
   { name: 'genai-requests-none', path: '/genai/requests?q=zzz', session, live: true },
   {

@@ -76,8 +76,9 @@ function itemOf(state, at, part = {}) {
         ? { code: 'upstream_failed', title: two('モデルの提供元が失敗しました。', 'The provider failed.') }
         : null,
     last_event_id: 1,
-    prompt_excerpt: part.is_stored === false ? null : prompt,
-    text_excerpt: status === 'completed' && part.is_stored !== false ? answer : null,
+    prompt_excerpt: part.is_stored === false || part.is_closed ? null : prompt,
+    text_excerpt: status === 'completed' && part.is_stored !== false && !part.is_closed ? answer : null,
+    is_closed: part.is_closed ?? false,
     key: state.genai.count % 3 === 0 ? null : { id: 'key_1', name: '夜の集計' },
   }
 }
@@ -90,7 +91,11 @@ function genaiOf(state) {
     const kinds = ['completed', 'completed', 'failed', 'completed', 'cancelled', 'completed', 'completed']
     for (let n = 0; n < 40; n += 1) {
       state.genai.items.push(
-        itemOf(state, now - n * n * 4 * MINUTE - 3 * MINUTE, { status: kinds[n % 7], is_stored: n % 9 !== 5 }),
+        itemOf(state, now - n * n * 4 * MINUTE - 3 * MINUTE, {
+          status: kinds[n % 7],
+          is_stored: n % 9 !== 5,
+          is_closed: n === 3,
+        }),
       )
     }
     state.genai.items.unshift(
@@ -284,8 +289,9 @@ export async function answerGenai({ req, res, at, path, url, state, json, proble
   const said = (role, text) => ({ role, text, images: 0, tool_calls: [] })
   return json({
     ...item,
-    messages: item.is_stored ? [said('system', '簡潔に。'), said('user', item.prompt_excerpt)] : null,
-    parameters: item.is_stored ? { max_tokens: 512, temperature: 0.2 } : null,
+    messages:
+      item.is_stored && !item.is_closed ? [said('system', '簡潔に。'), said('user', item.prompt_excerpt)] : null,
+    parameters: item.is_stored && !item.is_closed ? { max_tokens: 512, temperature: 0.2 } : null,
     text: item.text_excerpt,
     tool_calls: null,
     finish_reason: item.status === 'completed' ? 'stop' : null,

@@ -88,11 +88,7 @@ impl<B: Batch> GroupCommit<B> {
     }
 }
 
-async fn run<B: Batch>(
-    batch: B,
-    mut queue: mpsc::Receiver<Waiting<B>>,
-    is_well: Arc<AtomicBool>,
-) {
+async fn run<B: Batch>(batch: B, mut queue: mpsc::Receiver<Waiting<B>>, is_well: Arc<AtomicBool>) {
     let mut waiting = Vec::with_capacity(LARGEST);
     let mut writing = FuturesUnordered::new();
     let mut is_open = true;

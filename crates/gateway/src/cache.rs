@@ -179,7 +179,7 @@ async fn try_find(
     let Some(run) = store::answer(&mut tx, tenant, &key, since).await? else {
         return Ok(None);
     };
-    let (run, events) = run::snapshot(&mut tx, run, 0).await?;
+    let (run, events) = run::snapshot(&mut tx, room, run, 0).await?;
     tx.commit().await?;
     let said = events.into_iter();
     let deltas: Vec<Value> = said

@@ -297,7 +297,7 @@ pub(crate) async fn start(
     let admitted = admit(&mut tx, room, caller, ask).await?;
     match &beside {
         Some(Beside::Address(named)) => named.keep(&mut tx, tenant, id).await?,
-        Some(Beside::Job(job)) => job.keep(&mut tx, tenant, id, room.cx.clock.now()).await?,
+        Some(Beside::Job(job)) => job.keep(&mut tx, room, tenant, id).await?,
         None => {}
     }
     tx.commit().await?;

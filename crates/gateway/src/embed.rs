@@ -72,7 +72,7 @@ pub async fn embed(
     embed_noted(room, caller, ask, note).await
 }
 
-type Write = dyn for<'a> Fn(&'a mut PgConnection, &'a EmbedAnswer) -> BoxFuture<'a, sqlx::Result<()>>
+type Write = dyn for<'a> Fn(&'a mut PgConnection, &'a EmbedAnswer) -> BoxFuture<'a, Result<(), Error>>
     + Send
     + Sync;
 
@@ -85,7 +85,10 @@ pub(crate) struct Noted {
 impl Noted {
     pub(crate) fn new(
         id: EmbeddingId,
-        write: impl for<'a> Fn(&'a mut PgConnection, &'a EmbedAnswer) -> BoxFuture<'a, sqlx::Result<()>>
+        write: impl for<'a> Fn(
+            &'a mut PgConnection,
+            &'a EmbedAnswer,
+        ) -> BoxFuture<'a, Result<(), Error>>
         + Send
         + Sync
         + 'static,

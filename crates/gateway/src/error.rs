@@ -47,6 +47,8 @@ pub enum Error {
     RunFailed(String),
     #[error("what the run said was deleted")]
     TextGone,
+    #[error("what the run said is sealed and does not open")]
+    TextClosed,
     #[error("no such key")]
     KeyNotFound,
     #[error("the run is under way")]
@@ -323,6 +325,14 @@ impl From<Error> for Problem {
                 Text::new(
                     "この返事の内容は削除されています。",
                     "What was said here has been deleted.",
+                ),
+            ),
+            Error::TextClosed => Problem::new(
+                503,
+                "text_closed",
+                Text::new(
+                    "この返事の内容は封じられていて、いまは開けません。運営者にお知らせください。",
+                    "What was said here is sealed and can't be opened now. Please tell the operator.",
                 ),
             ),
             Error::KeyNotFound => identity::Error::NotFound.into(),

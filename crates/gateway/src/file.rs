@@ -14,6 +14,8 @@ use futures::Stream;
 use identity::{Principal, TenantId};
 use llm::{Refusal, RefusalKind};
 use multer::{Constraints, Multipart, SizeLimit};
+use seal::{Resealed, Vault};
+use secrecy::ExposeSecret;
 use sqlx::PgConnection;
 
 use crate::{Error, Gateway, door::Turned};
@@ -274,7 +276,8 @@ async fn write(
     let (first, lines) = cutter.give();
     let numbers: Vec<i32> = (first..).take(lines.len()).collect();
     let mut tx = room.cx.db.begin(caller.scope()).await?;
-    store::insert_lines(&mut tx, (id, caller.tenant), &numbers, &lines).await?;
+    let vault = room.identity.vault();
+    store::insert_lines(&mut tx, vault, (id, caller.tenant), &numbers, &lines).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -310,6 +313,70 @@ pub(crate) fn not_found() -> Refusal {
     Refusal::new(RefusalKind::NotFound, "There is no such file.").coded("file_not_found")
 }
 
+/// Where alone a line opens.
+fn place((file, tenant): (FileId, TenantId), line: i32) -> String {
+    format!("gateway.file:{}:{}:{line}", tenant.0, file.0)
+}
+
+fn seal_line(
+    vault: &Vault,
+    whose: (FileId, TenantId),
+    line: i32,
+    data: &[u8],
+) -> Result<Vec<u8>, Error> {
+    Ok(vault.seal(&place(whose, line), data)?)
+}
+
+/// A line as it was brought.
+fn open_line(
+    vault: &Vault,
+    whose: (FileId, TenantId),
+    line: i32,
+    (data, is_sealed): (Vec<u8>, bool),
+) -> Result<Vec<u8>, Error> {
+    if !is_sealed {
+        return Ok(data);
+    }
+    let opened = vault.open(&place(whose, line), &data).map_err(|error| {
+        tracing::error!(file = %whose.0, line, %error, "a line of a file does not open");
+        Error::TextClosed
+    })?;
+    Ok(opened.expose_secret().to_vec())
+}
+
+/// What came of sealing some lines anew.
+#[derive(Debug)]
+pub(crate) struct ResealedLines {
+    pub(crate) resealed: Resealed,
+    /// The last that was looked at; none where there was none.
+    pub(crate) last: Option<(uuid::Uuid, i32)>,
+}
+
+/// Seals some lines under the first key that are not.
+pub(crate) async fn reseal_lines(
+    conn: &mut PgConnection,
+    vault: &Vault,
+    prefix: &[u8],
+    after: (uuid::Uuid, i32),
+    most: i64,
+) -> Result<ResealedLines, Error> {
+    let found = store::otherwise(conn, prefix, after, most).await?;
+    let last = found.last().map(|row| (row.file.0, row.line));
+    let mut resealed = Resealed::default();
+    for row in found {
+        let whose = (row.file, row.tenant);
+        match open_line(vault, whose, row.line, (row.data, row.is_sealed)) {
+            Ok(data) => {
+                let sealed = seal_line(vault, whose, row.line, &data)?;
+                store::reseal(conn, row.file, row.line, &sealed).await?;
+                resealed.done += 1;
+            }
+            Err(_) => resealed.closed += 1,
+        }
+    }
+    Ok(ResealedLines { resealed, last })
+}
+
 /// What is in a file, some lines at a time.
 fn content(
     room: Gateway,
@@ -320,7 +387,7 @@ fn content(
         let mut last = 0;
         loop {
             let mut tx = room.cx.db.begin(caller.scope()).await?;
-            let lines = store::lines(&mut tx, id, last).await?;
+            let lines = store::lines(&mut tx, room.identity.vault(), id, last).await?;
             tx.commit().await?;
             let Some((newest, _)) = lines.last() else { break };
             last = *newest;

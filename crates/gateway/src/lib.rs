@@ -71,8 +71,9 @@ pub use reconcile::{Counts, Difference, Export, ExportError, Line, Reconciled, r
 pub use route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Routes, Substitutes, Target, Use};
 pub use run::{
     Admitted, Ask, InferenceStatus, InferenceView, Judges, RunError, RunId, RunView, StartRun,
-    State, Terms, Tokens, ToolCallView, admit, begin, cancel, forget, forget_runs, get, history,
-    launch, outputs, recall, refused_since, rescue, retention, statistics,
+    State, Terms, Tokens, ToolCallView, WalkFrom, Walked, admit, begin, cancel, forget,
+    forget_runs, get, history, launch, outputs, recall, refused_since, rescue, reseal_texts,
+    retention, statistics, texts_left,
 };
 pub use shadow::Shadow;
 pub use traffic::{ModelHealth, Traffic, traffic};

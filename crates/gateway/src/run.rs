@@ -17,6 +17,8 @@ mod store;
 mod told;
 mod verdict;
 mod view;
+mod walk;
+mod words;
 mod writer;
 
 use std::{sync::Arc, time::Duration};
@@ -43,6 +45,9 @@ use crate::{
     traced,
 };
 
+use begin::Unwritten;
+pub use begin::begin;
+pub(crate) use begin::begin_later;
 pub(crate) use limits::{bound, weigh};
 pub(crate) use live::{Feed, Live};
 pub(crate) use quote::{Quote, quote};
@@ -53,9 +58,8 @@ pub(crate) use verdict::Verdict;
 pub(crate) use view::view;
 pub(crate) use view::{InferenceResult, result};
 pub use view::{InferenceStatus, InferenceView, RunError, Tokens, ToolCallView};
-use begin::Unwritten;
-pub use begin::begin;
-pub(crate) use begin::begin_later;
+pub use walk::{WalkFrom, Walked, reseal_texts, texts_left};
+pub(crate) use words::{Part, Place};
 pub(crate) use writer::Writer;
 
 kernel::id!(
@@ -235,6 +239,8 @@ pub struct RunView {
     pub cost_nano_usd: i64,
     /// What was produced so far.
     pub output: String,
+    /// Whether what was produced is here but does not open, since its key is lost or it was changed; then `output` is empty.
+    pub is_closed: bool,
     pub created_at: DateTime<Utc>,
     #[schema(required)]
     pub started_at: Option<DateTime<Utc>>,
@@ -273,7 +279,7 @@ pub struct Admitted {
 /// at all. Then [`launch`] it. Should the process die in between, [`rescue`] ends the run and gives the units back.
 ///
 /// # Errors
-/// Whatever entitlement refuses; `RouteNotFound`, `ModelUnknown`, `ModelNotInPlan`, `ModelNotConfigured`, and
+/// Whatever entitlement refuses; `SecretClosed` without a sealing key, `RouteNotFound`, `ModelUnknown`, `ModelNotInPlan`, `ModelNotConfigured`, and
 /// `ModelNotAllowed` to the caller's key.
 pub async fn admit(
     conn: &mut PgConnection,
@@ -282,10 +288,10 @@ pub async fn admit(
     start: impl Into<Ask>,
 ) -> Result<Admitted, Error> {
     let mut start: Ask = start.into();
-    let note = Note::of(caller, &start);
     let cx = &room.cx;
     let now = cx.clock.now();
     let id: RunId = start.id.unwrap_or_else(|| cx.ids.new_id());
+    let note = Note::of(room, caller, id, &start)?;
     let reference = id.to_string();
     let work = Work {
         storefront: &caller.storefront,
@@ -476,9 +482,14 @@ pub(crate) fn set_off(room: &Gateway, run: Admitted) -> Arc<Feed> {
 /// `RunNotFound`, also for another tenant's.
 pub async fn get(room: &Gateway, caller: Principal, id: RunId) -> Result<RunView, Error> {
     let mut tx = room.cx.db.begin(caller.scope()).await?;
-    let run = store::find(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
+    let run = find(&mut tx, room, id).await?;
     tx.commit().await?;
     Ok(run)
+}
+
+async fn find(conn: &mut PgConnection, room: &Gateway, id: RunId) -> Result<RunView, Error> {
+    let run = store::find(conn, room.identity.vault(), id).await?;
+    run.ok_or(Error::RunNotFound)
 }
 
 /// Asks a run to stop; one that has ended stays as it is.
@@ -488,7 +499,7 @@ pub async fn get(room: &Gateway, caller: Principal, id: RunId) -> Result<RunView
 pub async fn cancel(room: &Gateway, caller: Principal, id: RunId) -> Result<RunView, Error> {
     let mut tx = room.cx.db.begin(caller.scope()).await?;
     store::request_cancel(&mut tx, id).await?;
-    let run = store::find(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
+    let run = find(&mut tx, room, id).await?;
     tx.commit().await?;
     // on another node the run's own task sees the row within a second
     room.node.live.cancel(id);
@@ -496,9 +507,13 @@ pub async fn cancel(room: &Gateway, caller: Principal, id: RunId) -> Result<RunV
 }
 
 /// What runs have produced so far, in the caller's scope; for rooms that show a run's text as their own.
-pub async fn outputs(conn: &mut PgConnection, ids: &[RunId]) -> sqlx::Result<Vec<RunView>> {
+pub async fn outputs(
+    conn: &mut PgConnection,
+    room: &Gateway,
+    ids: &[RunId],
+) -> sqlx::Result<Vec<RunView>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    store::find_all(conn, &ids).await
+    store::find_all(conn, room.identity.vault(), &ids).await
 }
 
 /// How many answers of a storefront were refused since, by the reason, the most first; in the house's scope.

@@ -186,13 +186,17 @@ pub(crate) struct Told {
 }
 
 /// These messages with their texts, in the caller's scope.
-pub(crate) async fn told(conn: &mut PgConnection, ids: &[MessageId]) -> Result<Vec<Told>, Error> {
+pub(crate) async fn told(
+    conn: &mut PgConnection,
+    room: &Misaki,
+    ids: &[MessageId],
+) -> Result<Vec<Told>, Error> {
     let rows = store::these(conn, ids).await?;
     let mut chats: Vec<ChatId> = rows.iter().map(|row| row.chat).collect();
     chats.sort_unstable();
     chats.dedup();
     let titles = store::titles(conn, &chats).await?;
-    let told = with_runs(conn, rows)
+    let told = with_runs(conn, room, rows)
         .await?
         .into_iter()
         .map(|(row, run)| Told {
@@ -224,13 +228,14 @@ pub(crate) async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::R
 /// These messages, each with the run that writes it.
 pub(crate) async fn with_runs(
     conn: &mut PgConnection,
+    room: &Misaki,
     rows: Vec<Row>,
 ) -> Result<Vec<(Row, Option<RunView>)>, Error> {
     let ids: Vec<RunId> = rows.iter().filter_map(|row| row.run).collect();
     let runs = if ids.is_empty() {
         Vec::new()
     } else {
-        outputs(conn, &ids).await?
+        outputs(conn, &room.gateway, &ids).await?
     };
     Ok(rows
         .into_iter()

@@ -121,7 +121,7 @@ pub(crate) async fn reports(
     });
     let mut items = Vec::with_capacity(page.items.len());
     for (message, feedback) in page.items {
-        let Some(told) = chat::answer_and_question(&mut tx, message).await? else {
+        let Some(told) = chat::answer_and_question(&mut tx, room, message).await? else {
             continue;
         };
         let shown = |text: Option<String>| text.filter(|_| feedback.with_talk);

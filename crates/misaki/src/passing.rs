@@ -113,7 +113,7 @@ impl Job for ForgetPassing {
         };
         let ids = [RunId(self.run)];
         let mut tx = room.cx.db.begin(scope).await?;
-        if outputs(&mut tx, &ids)
+        if outputs(&mut tx, &room.gateway, &ids)
             .await?
             .iter()
             .any(|run| !run.state.is_ended())

@@ -90,7 +90,7 @@ pub(crate) async fn search(
     };
     let grams = fold::grams_of_terms(caller.tenant, &terms);
     let mut tx = room.cx.db.begin(caller.scope()).await?;
-    take_in(&mut tx, caller.tenant).await?;
+    take_in(&mut tx, room, caller.tenant).await?;
     let ids = store::find(&mut tx, &terms, &grams, MOST).await?;
     let chats = store::titles(&mut tx, caller.tenant, TITLES)
         .await?
@@ -101,7 +101,7 @@ pub(crate) async fn search(
         })
         .take(20)
         .collect();
-    let mut messages: Vec<FoundMessage> = chat::told(&mut tx, &ids)
+    let mut messages: Vec<FoundMessage> = chat::told(&mut tx, room, &ids)
         .await?
         .into_iter()
         .filter_map(|told| {
@@ -124,14 +124,14 @@ pub(crate) async fn search(
 }
 
 /// Reads what was written or answered since the last search.
-async fn take_in(conn: &mut PgConnection, tenant: TenantId) -> Result<(), Error> {
+async fn take_in(conn: &mut PgConnection, room: &Misaki, tenant: TenantId) -> Result<(), Error> {
     let mut after = None;
     for _ in 0..BATCHES {
         let unread = store::unread(conn, tenant, after, BATCH).await?;
         let Some(last) = unread.last() else { break };
         after = Some(last.id);
         let runs: Vec<RunId> = unread.iter().filter_map(|message| message.run).collect();
-        let runs = outputs(conn, &runs).await?;
+        let runs = outputs(conn, &room.gateway, &runs).await?;
         let entries: Vec<Entry> = unread
             .into_iter()
             .filter_map(|message| {
@@ -139,7 +139,7 @@ async fn take_in(conn: &mut PgConnection, tenant: TenantId) -> Result<(), Error>
                     None => message.text,
                     Some(id) => {
                         let run = runs.iter().find(|run| run.id == id)?;
-                        if !run.state.is_ended() {
+                        if !run.state.is_ended() || run.is_closed {
                             return None;
                         }
                         run.output.clone()

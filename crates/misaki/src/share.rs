@@ -158,7 +158,7 @@ pub(crate) async fn read(room: &Misaki, token: &str, signed_in: bool) -> Result<
     if row.audience == Audience::SignedIn && !signed_in {
         return Err(Error::ShareForMembers);
     }
-    let told = chat::branch_to(&mut tx, row.chat, row.leaf).await?;
+    let told = chat::branch_to(&mut tx, room, row.chat, row.leaf).await?;
     tx.commit().await?;
     Ok(SharedChat {
         title: row.title,

@@ -55,7 +55,7 @@ pub(crate) async fn say(
     let mut tx = cx.db.begin(caller.principal.scope()).await?;
     // a resend waits for the first to be decided, so that it is not refused for what the first has under way
     store::lock_key(&mut tx, caller.principal.tenant, key).await?;
-    if let Some(said) = said_before(&mut tx, key, saying).await? {
+    if let Some(said) = said_before(&mut tx, room, key, saying).await? {
         return Ok(said);
     }
     let now = cx.clock.now();
@@ -147,7 +147,7 @@ pub(crate) async fn again(
         if before.parent != Some(user.id) {
             return Err(Error::KeyReused);
         }
-        return said(&mut tx, user, before).await;
+        return said(&mut tx, room, user, before).await;
     }
     store::lock(&mut tx, user.chat)
         .await?
@@ -200,7 +200,7 @@ async fn answer(
     store::insert_message(&mut tx, caller.principal.tenant, &assistant).await?;
     store::touch(&mut tx, user.chat, assistant.id, now).await?;
     memory::rest(&mut tx, room, caller.principal, user.chat).await?;
-    let said = said(&mut tx, user, assistant).await?;
+    let said = said(&mut tx, room, user, assistant).await?;
     tx.commit().await?;
     if let Some(run) = admitted {
         launch(&room.gateway, run);
@@ -221,7 +221,7 @@ async fn ask(
         Some(parent) => store::branch(conn, parent, persona::MEMORY).await?,
         None => Vec::new(),
     };
-    let earlier = with_runs(conn, rows).await?;
+    let earlier = with_runs(conn, room, rows).await?;
     let earlier = earlier
         .into_iter()
         .map(|(row, run)| {
@@ -253,6 +253,7 @@ async fn ask(
 /// The answer that this key had before.
 async fn said_before(
     conn: &mut PgConnection,
+    room: &Misaki,
     key: Uuid,
     saying: &Saying,
 ) -> Result<Option<Said>, Error> {
@@ -265,13 +266,20 @@ async fn said_before(
     if user.text != saying.text || saying.chat.is_some_and(|chat| chat != user.chat) {
         return Err(Error::KeyReused);
     }
-    said(conn, user, assistant).await.map(Some)
+    said(conn, room, user, assistant).await.map(Some)
 }
 
-async fn said(conn: &mut PgConnection, user: Row, assistant: Row) -> Result<Said, Error> {
+async fn said(
+    conn: &mut PgConnection,
+    room: &Misaki,
+    user: Row,
+    assistant: Row,
+) -> Result<Said, Error> {
     let chat = user.chat;
     let tree = store::tree(conn, chat).await?;
-    let mut views = views(conn, vec![user, assistant], &tree).await?.into_iter();
+    let mut views = views(conn, room, vec![user, assistant], &tree)
+        .await?
+        .into_iter();
     match (views.next(), views.next()) {
         (Some(user), Some(assistant)) => Ok(Said {
             chat,

@@ -70,7 +70,7 @@ async fn talks(room: &Misaki, tenant: TenantId) -> Result<Vec<ChatId>, Error> {
 async fn transcript(room: &Misaki, tenant: TenantId, chat: ChatId) -> Result<Option<Value>, Error> {
     let mut tx = room.cx.db.begin(scope(tenant)).await?;
     let told = if store::is_agreed(&mut tx, tenant).await? {
-        shown(&mut tx, chat).await?
+        shown(&mut tx, room, chat).await?
     } else {
         Vec::new()
     };
@@ -99,8 +99,8 @@ async fn transcript(room: &Misaki, tenant: TenantId, chat: ChatId) -> Result<Opt
     Ok(Some(json!({ "messages": messages })))
 }
 
-async fn shown(conn: &mut PgConnection, chat: ChatId) -> Result<Vec<Told>, Error> {
-    let (_, told) = chat::shown_since(conn, chat, 0).await?;
+async fn shown(conn: &mut PgConnection, room: &Misaki, chat: ChatId) -> Result<Vec<Told>, Error> {
+    let (_, told) = chat::shown_since(conn, room, chat, 0).await?;
     Ok(told
         .into_iter()
         .filter(|told| !told.text.trim().is_empty())

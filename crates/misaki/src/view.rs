@@ -64,6 +64,8 @@ pub(crate) struct MessageRun {
     pub(crate) state: State,
     #[schema(required)]
     pub(crate) reason: Option<String>,
+    /// Whether what it said is here but does not open; then the text is empty.
+    pub(crate) is_closed: bool,
     #[schema(required)]
     pub(crate) model: Option<String>,
     #[serde(skip)]
@@ -74,18 +76,18 @@ pub(crate) struct MessageRun {
 /// One chat of the caller's.
 pub(crate) async fn get(room: &Misaki, caller: Principal, id: ChatId) -> Result<ChatView, Error> {
     let mut tx = room.cx.db.begin(caller.scope()).await?;
-    let view = view_of(&mut tx, id).await?;
+    let view = view_of(&mut tx, room, id).await?;
     tx.commit().await?;
     Ok(view)
 }
 
 /// A chat as it is shown now.
-async fn view_of(conn: &mut PgConnection, id: ChatId) -> Result<ChatView, Error> {
+async fn view_of(conn: &mut PgConnection, room: &Misaki, id: ChatId) -> Result<ChatView, Error> {
     let summary = store::find(conn, id).await?.ok_or(Error::ChatNotFound)?;
     let tree = store::tree(conn, id).await?;
     let shown = tree.path(store::leaf(conn, id).await?);
     let rows = store::these(conn, &shown).await?;
-    let messages = views(conn, rows, &tree).await?;
+    let messages = views(conn, room, rows, &tree).await?;
     Ok(ChatView { summary, messages })
 }
 
@@ -106,7 +108,7 @@ pub(crate) async fn show(
     }
     let leaf = store::tree(&mut tx, chat).await?.newest_leaf(version);
     store::set_leaf(&mut tx, chat, Some(leaf)).await?;
-    let view = view_of(&mut tx, chat).await?;
+    let view = view_of(&mut tx, room, chat).await?;
     tx.commit().await?;
     Ok(view)
 }
@@ -128,13 +130,14 @@ pub(crate) async fn delete_message(
     let runs: Vec<_> = gone.iter().map(|row| row.run).collect();
     store::delete_message(&mut tx, id).await?;
     forget_runs(&mut tx, &runs).await?;
-    let view = view_of(&mut tx, chat).await?;
+    let view = view_of(&mut tx, room, chat).await?;
     tx.commit().await?;
     Ok(view)
 }
 
 pub(crate) async fn views(
     conn: &mut PgConnection,
+    room: &Misaki,
     rows: Vec<Row>,
     tree: &Tree,
 ) -> Result<Vec<MessageView>, Error> {
@@ -144,7 +147,7 @@ pub(crate) async fn views(
         .map(|row| row.id)
         .collect();
     let thought = feedback::of(conn, &answers).await?;
-    Ok(with_runs(conn, rows)
+    Ok(with_runs(conn, room, rows)
         .await?
         .into_iter()
         .map(|(row, run)| {
@@ -172,6 +175,7 @@ fn view(row: Row, run: Option<RunView>, tree: &Tree) -> MessageView {
             id: run.id,
             state: run.state,
             reason: run.reason,
+            is_closed: run.is_closed,
             model: Some(run.model),
             route: run.route,
         }),

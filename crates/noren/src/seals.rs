@@ -7,6 +7,7 @@ use std::{path::Path, time::Duration};
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use db::{Ctx, Scope};
+use gateway::WalkFrom;
 use hooks::Hooks;
 use identity::Identity;
 use jobs::{Attempt, Job, JobError};
@@ -18,6 +19,10 @@ use settings::Settings;
 
 use crate::{admin, cli::say};
 
+/// How long words of runs are sealed anew in one round of the job; the next goes on.
+const LONGEST: Duration = Duration::from_mins(5);
+/// No end in sight.
+const EVER: Duration = Duration::from_hours(24 * 365);
 /// The file in a data directory.
 const FILE: &str = "seal.keys";
 
@@ -62,7 +67,7 @@ pub(crate) async fn vault(settings: &Settings, cx: &Ctx, data: Option<&Path>) ->
     tx.commit().await?;
     if ids.is_empty() {
         tracing::error!(
-            "there is no sealing key (seal.keys): authenticators, hooks and stored provider keys don't work in this process"
+            "there is no sealing key (seal.keys): authenticators, hooks, stored provider keys and everything that is asked of models don't work in this process"
         );
     }
     for lost in known.iter().filter(|id| !ids.contains(id)) {
@@ -88,12 +93,12 @@ pub(crate) struct Seals {
 fn fault(error: gateway::Error) -> Fault {
     match error {
         gateway::Error::Fault(fault) => fault,
-        error => Fault::internal("keys of providers can't be sealed", error),
+        error => Fault::internal("keys of providers or words of runs can't be sealed", error),
     }
 }
 
 /// Seals everything under the first key; once nothing is left under others, they are not asked for any more.
-async fn reseal(seals: &Seals) -> Result<Resealed, Fault> {
+async fn reseal(seals: &Seals, from: WalkFrom, longest: Duration) -> Result<Resealed, Fault> {
     let cx = &seals.identity.cx;
     let vault = seals.identity.vault();
     vault.refresh()?;
@@ -105,6 +110,10 @@ async fn reseal(seals: &Seals) -> Result<Resealed, Fault> {
     resealed += gateway::reseal_credentials(cx, vault)
         .await
         .map_err(fault)?;
+    let walked = gateway::reseal_texts(cx, vault, from, longest)
+        .await
+        .map_err(fault)?;
+    resealed += walked.resealed;
     let mut tx = cx
         .db
         .begin(Scope::House("sealing keys"))
@@ -114,7 +123,7 @@ async fn reseal(seals: &Seals) -> Result<Resealed, Fault> {
     store::note(&mut tx, &ids, cx.clock.now())
         .await
         .map_err(db::fault)?;
-    if resealed.closed == 0 {
+    if resealed.closed == 0 && walked.is_at_end {
         store::keep_only(&mut tx, &ids).await.map_err(db::fault)?;
     }
     tx.commit().await.map_err(db::fault)?;
@@ -141,7 +150,7 @@ impl Job for Reseal {
         if room.identity.vault().ids().is_empty() {
             return Ok(());
         }
-        let resealed = reseal(room)
+        let resealed = reseal(room, WalkFrom::Where, LONGEST)
             .await
             .map_err(|error| JobError::Retry(error.to_string()))?;
         if resealed.closed > 0 {
@@ -185,6 +194,10 @@ pub(crate) async fn command(settings: &Settings, command: SealCommand) -> Result
             for id in known.iter().filter(|id| !here.contains(id)) {
                 say(&format!("{id}  is not here\n"))?;
             }
+            let left = gateway::texts_left(&cx, &vault).await?;
+            say(&format!(
+                "{left} runs whose words may still be under another key or under none\n"
+            ))?;
             Ok(())
         }
         SealCommand::Rotate => {
@@ -205,7 +218,8 @@ pub(crate) async fn command(settings: &Settings, command: SealCommand) -> Result
 async fn reseal_all(settings: &Settings) -> Result<()> {
     let identity = admin::open_identity(settings).await?;
     let hooks = Hooks::open(identity.clone(), &[])?;
-    let resealed = reseal(&Seals { identity, hooks }).await?;
+    let seals = Seals { identity, hooks };
+    let resealed = reseal(&seals, WalkFrom::First, EVER).await?;
     say(&format!(
         "{} sealed anew, {} closed for want of their key\n",
         resealed.done, resealed.closed

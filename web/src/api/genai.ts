@@ -38,6 +38,8 @@ export interface Inference {
 export interface HistoryItem extends Inference {
   prompt_excerpt: string | null
   text_excerpt: string | null
+  // True where its text is here but does not open.
+  is_closed: boolean
   key: { id: string; name: string } | null
 }
 

@@ -4573,6 +4573,8 @@ export interface components {
         };
         /** @description A past run in the list. */
         HistoryItem: components["schemas"]["InferenceView"] & {
+            /** @description Whether words of it are here but don't open, since their key is lost or they were changed. */
+            is_closed: boolean;
             key: components["schemas"]["KeyName"] | null;
             /** @description The beginning of what was asked last; `null` where it is not kept. */
             prompt_excerpt: string | null;
@@ -5116,6 +5118,8 @@ export interface components {
         /** @description The run that writes a message. */
         MessageRun: {
             id: components["schemas"]["RunId"];
+            /** @description Whether what it said is here but does not open; then the text is empty. */
+            is_closed: boolean;
             model: string | null;
             reason: string | null;
             state: components["schemas"]["State"];
@@ -5777,6 +5781,8 @@ export interface components {
         /** @description One page of a list. There are no totals: they cost a scan and are stale when read. */
         Page_HistoryItem: {
             items: (components["schemas"]["InferenceView"] & {
+                /** @description Whether words of it are here but don't open, since their key is lost or they were changed. */
+                is_closed: boolean;
                 key: components["schemas"]["KeyName"] | null;
                 /** @description The beginning of what was asked last; `null` where it is not kept. */
                 prompt_excerpt: string | null;

@@ -50,6 +50,15 @@ export const requestWords = define({
     ja: '保存しない設定か、保存期間の終わりか、消したためです。費用の記録は残っています。',
     en: 'It was not stored, its time was over, or it was deleted. The cost stays on record.',
   },
+  textClosed: { ja: '本文を開けません', en: 'The text can’t be opened' },
+  textClosedText: {
+    ja: '本文は封じられていて、いまは開けません。運営者にお知らせください。費用の記録は残っています。',
+    en: 'It is sealed and can’t be opened now. Please tell the operator. The cost stays on record.',
+  },
+  noMatchYet: {
+    ja: 'ここまでには見つかりませんでした。続きも探せます。',
+    en: 'Nothing was found so far. There is more to look through.',
+  },
   cancel: { ja: '取り消す', en: 'Cancel' },
   cancelOf: { ja: (id: string) => `${id}を取り消す`, en: (id: string) => `Cancel ${id}` },
   retry: { ja: 'もう一度送る', en: 'Send again' },

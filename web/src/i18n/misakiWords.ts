@@ -71,6 +71,10 @@ export const misakiWords = define({
     en: 'The answer goes on over there. Reconnect to read on.',
   },
   reconnect: { ja: 'つなぎ直す', en: 'Reconnect' },
+  closed: {
+    ja: 'この返事は封じられていて、いまは開けません。',
+    en: 'This reply is sealed and can’t be opened now.',
+  },
   moderated: {
     ja: 'AIの返事にふさわしくない言葉があったので、別の言葉に替えました',
     en: 'The AI’s answer had words that don’t belong here; these stand in its place',

@@ -132,6 +132,7 @@ async fn every_table_is_under_forced_row_level_security_and_every_view_asks_as_i
             "gateway.forget_runs",
             "gateway.forget_tenant",
             "gateway.forget_texts",
+            "gateway.seal_events",
             "gateway.withdraw",
             "identity.chain_audit",
             "ledger.post_entries",

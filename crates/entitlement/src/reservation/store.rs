@@ -42,7 +42,10 @@ pub(super) async fn insert(
 ) -> sqlx::Result<Vec<ReservationId>> {
     let ids: Vec<Uuid> = rows.iter().map(|(row, _)| row.id.0).collect();
     let tenants: Vec<Uuid> = rows.iter().map(|(row, _)| row.tenant.0).collect();
-    let storefronts: Vec<&str> = rows.iter().map(|(row, _)| row.storefront.as_str()).collect();
+    let storefronts: Vec<&str> = rows
+        .iter()
+        .map(|(row, _)| row.storefront.as_str())
+        .collect();
     let units: Vec<&str> = rows.iter().map(|(row, _)| row.unit.as_str()).collect();
     let amounts: Vec<i64> = rows.iter().map(|(row, _)| row.amount).collect();
     let references: Vec<&str> = rows.iter().map(|(row, _)| row.reference.as_str()).collect();

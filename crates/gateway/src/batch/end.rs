@@ -8,7 +8,7 @@ use super::{
     line::Answer,
     store::{self, Open},
 };
-use crate::{Gateway, file};
+use crate::{Error, Gateway, file};
 
 /// A line on its way to its end.
 pub(super) struct Ended {
@@ -25,7 +25,7 @@ pub(super) async fn end(
     batch: &Batch,
     lines: Vec<Ended>,
     tokens: (i64, i64),
-) -> sqlx::Result<usize> {
+) -> Result<usize, Error> {
     if lines.is_empty() {
         return Ok(0);
     }
@@ -49,7 +49,15 @@ pub(super) async fn end(
         let numbers: Vec<i32> = lines.iter().map(|line| line.line).collect();
         let texts: Vec<Vec<u8>> = lines.into_iter().map(|line| line.text).collect();
         let of = (id, batch.tenant);
-        file::store::append(conn, of, &name, times, (&numbers, &texts)).await?;
+        file::store::append(
+            conn,
+            room.identity.vault(),
+            of,
+            &name,
+            times,
+            (&numbers, &texts),
+        )
+        .await?;
     }
     if counts != (0, 0) {
         store::count(conn, batch.id, counts, tokens).await?;

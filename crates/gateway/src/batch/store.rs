@@ -190,21 +190,6 @@ pub(super) async fn open_lines(
     .await
 }
 
-/// What a line asks, from the file of its batch.
-pub(super) async fn request(
-    conn: &mut PgConnection,
-    file: FileId,
-    line: i32,
-) -> sqlx::Result<Option<Vec<u8>>> {
-    sqlx::query_scalar!(
-        "select data from gateway.file_line where file_id = $1 and line = $2",
-        file as FileId,
-        line,
-    )
-    .fetch_optional(conn)
-    .await
-}
-
 /// Notes what works on a line from now on, if `before` still does and the batch was not called off.
 pub(super) async fn ask(
     conn: &mut PgConnection,

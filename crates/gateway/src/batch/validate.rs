@@ -25,7 +25,8 @@ pub(super) async fn validate(
             Some(Status::Validating | Status::Cancelling) => {}
             _ => return Ok(()),
         }
-        let lines = file::store::lines(&mut tx, batch.input_file, last).await?;
+        let lines =
+            file::store::lines(&mut tx, room.identity.vault(), batch.input_file, last).await?;
         let Some((newest, _)) = lines.last() else {
             store::start(&mut tx, batch.id, room.cx.clock.now()).await?;
             tx.commit().await?;

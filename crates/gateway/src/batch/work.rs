@@ -266,7 +266,13 @@ impl<'a> Turn<'a> {
     /// What a line asks, read anew.
     async fn asked(&self, line: &Open) -> Result<Result<Asked, Turned>, Error> {
         let mut tx = self.room.cx.db.begin(self.scope).await?;
-        let data = store::request(&mut tx, self.batch.input_file, line.line).await?;
+        let data = file::store::line(
+            &mut tx,
+            self.room.identity.vault(),
+            self.batch.input_file,
+            line.line,
+        )
+        .await?;
         tx.commit().await?;
         let data = data.ok_or_else(|| Fault::broken("a line of a batch is gone"))?;
         Ok(Line::read(&data, self.endpoint).asked.map_err(Turned::from))
@@ -418,7 +424,7 @@ impl<'a> Turn<'a> {
                 async move {
                     match end(conn, &room, &batch, vec![line], tokens).await? {
                         // another has asked it anew: these are nobody's, and cost nothing
-                        0 => Err(sqlx::Error::RowNotFound),
+                        0 => Err(sqlx::Error::RowNotFound.into()),
                         _ => Ok(()),
                     }
                 }

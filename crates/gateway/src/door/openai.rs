@@ -33,14 +33,20 @@ pub(super) async fn create_chat_completion(
         let asked = read_chat(&visit.body)?;
         let (model, streams) = (asked.request.model.clone(), asked.request.stream);
         visit.may_wait = asked.may_wait;
-        let begun = visit
-            .ask(&room, Some(model.clone()), asked.request)
-            .await?;
+        let begun = visit.ask(&room, Some(model.clone()), asked.request).await?;
         let id = begun.id;
         let writer = ChatWriter::new(face(&room, "chatcmpl", id, model), asked.include_usage);
         let mut response = if streams {
             let aborts = visit.aborts();
-            sse(&room, visit.caller, begun.clone(), 0, aborts, Chat { writer, lang }).await?
+            sse(
+                &room,
+                visit.caller,
+                begun.clone(),
+                0,
+                aborts,
+                Chat { writer, lang },
+            )
+            .await?
         } else {
             let answer = collect(&room, visit.caller.principal, begun.clone()).await?;
             json(StatusCode::OK, &writer.answer(&answer))

@@ -14,7 +14,7 @@ use llm::{
     openai::door::{ResponseCard, ResponseState, ResponseWriter, read_response},
 };
 use serde_json::{Value, json};
-use sqlx::{PgConnection, types::Json};
+use sqlx::PgConnection;
 use tokio::time::timeout;
 
 use super::{
@@ -49,7 +49,7 @@ pub(super) async fn create_response(State(room): State<Gateway>, request: Reques
         }
         let (model, streams) = (asked.request.model.clone(), asked.request.stream);
         let said = (asked.card.store && !wants_no_trace(&visit.headers))
-            .then(|| Json(asked.conversation().to_vec()));
+            .then(|| asked.conversation().to_vec());
         visit.may_wait = asked.may_wait;
         let begun = visit
             .start(&room, Some(model.clone()), asked.request)
@@ -57,7 +57,7 @@ pub(super) async fn create_response(State(room): State<Gateway>, request: Reques
         let id = begun.id;
         let kept = Kept {
             model,
-            card: Json(asked.card),
+            card: asked.card,
             created_at: room.cx.clock.now(),
             conversation: said,
         };
@@ -201,9 +201,10 @@ async fn keep(room: &Gateway, caller: Principal, id: RunId, kept: Kept) -> Resul
         return Ok(kept);
     }
     let mut tx = room.cx.db.begin(caller.scope()).await?;
-    store::insert(&mut tx, (caller.tenant, caller.key), id, &kept).await?;
+    let vault = room.identity.vault();
+    store::insert(&mut tx, vault, (caller.tenant, caller.key), id, &kept).await?;
     // the same request again is told what the first was
-    let first = store::find(&mut tx, id).await?;
+    let first = store::find(&mut tx, vault, id).await?;
     tx.commit().await?;
     Ok(first.unwrap_or(kept))
 }
@@ -215,7 +216,9 @@ async fn find(
 ) -> Result<(RunId, Kept), Turned> {
     let id = named(response)?;
     let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
-    let kept = store::find(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
+    let kept = store::find(&mut tx, room.identity.vault(), id)
+        .await?
+        .ok_or(Error::RunNotFound)?;
     tx.commit().await?;
     Ok((id, kept))
 }
@@ -236,9 +239,9 @@ async fn said_before(
     };
     let id = named(response).map_err(|_| unknown())?;
     let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
-    let kept = store::find(&mut tx, id).await?;
+    let kept = store::find(&mut tx, room.identity.vault(), id).await?;
     tx.commit().await?;
-    let Json(mut messages) = kept
+    let mut messages = kept
         .and_then(|kept| kept.conversation)
         .ok_or_else(unknown)?;
     let (run, said) = so_far(room, caller.principal, id).await?;
@@ -268,7 +271,7 @@ fn writer(id: RunId, kept: Kept) -> ResponseWriter {
         model: kept.model,
         created: kept.created_at.timestamp(),
     };
-    ResponseWriter::new(face, kept.card.0)
+    ResponseWriter::new(face, kept.card)
 }
 
 /// Keeps a response that was made without a visit, and writes it as it stands.
@@ -281,7 +284,7 @@ pub(crate) async fn kept_body(
 ) -> Result<Value, Turned> {
     let kept = Kept {
         model,
-        card: Json(card),
+        card,
         created_at: room.cx.clock.now(),
         // nothing goes on from a line of a batch
         conversation: None,

@@ -18,7 +18,7 @@ use llm::{
     },
 };
 use serde_json::Value;
-use sqlx::{PgConnection, types::Json};
+use sqlx::PgConnection;
 use tokio::time::timeout;
 
 use super::{
@@ -252,20 +252,21 @@ impl Job {
     pub(super) async fn keep(
         &self,
         conn: &mut PgConnection,
+        room: &Gateway,
         tenant: TenantId,
         id: RunId,
-        now: DateTime<Utc>,
-    ) -> sqlx::Result<()> {
+    ) -> Result<(), Error> {
+        let now = room.cx.clock.now();
         store::forget_asks(conn, tenant, now - DAY).await?;
         let kept = store::NewJob {
             id,
             tenant,
             shape: mark(self.shape),
-            ask: self.ask.as_ref().map(Json),
+            ask: self.ask.as_ref(),
             webhook: self.webhook.as_deref(),
             now,
         };
-        store::insert(conn, &kept).await
+        store::insert(conn, room.identity.vault(), &kept).await
     }
 }
 
@@ -285,6 +286,9 @@ async fn show(
 ) -> Result<Value, Turned> {
     let run = current(room, caller, id).await?;
     let run = get(room, caller.principal, run).await?;
+    if run.is_closed {
+        return Err(Error::TextClosed.into());
+    }
     Ok(shown(id, &run, shape))
 }
 
@@ -296,8 +300,10 @@ async fn news(
     shape: Shape,
 ) -> Result<Value, Turned> {
     let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
-    let job = store::lock(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
-    let (run, events) = snapshot(&mut tx, job.run, job.told).await?;
+    let job = store::lock(&mut tx, room.identity.vault(), id)
+        .await?
+        .ok_or(Error::RunNotFound)?;
+    let (run, events) = snapshot(&mut tx, room, job.run, job.told).await?;
     if let Some(last) = events.last() {
         store::told(&mut tx, id, last.seq).await?;
     }
@@ -317,12 +323,14 @@ async fn news(
 async fn retry(room: &Gateway, visit: &Visit, id: RunId) -> Result<(), Turned> {
     let principal = visit.caller.principal;
     let mut tx = room.cx.db.begin(principal.scope()).await?;
-    let job = store::lock(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
-    let (run, _) = snapshot(&mut tx, job.run, i32::MAX).await?;
+    let job = store::lock(&mut tx, room.identity.vault(), id)
+        .await?
+        .ok_or(Error::RunNotFound)?;
+    let (run, _) = snapshot(&mut tx, room, job.run, i32::MAX).await?;
     if run.state != crate::State::Failed {
         return Err(Refusal::at("/job", "Only a job that failed can be tried again.").into());
     }
-    let Some(Json(request)) = job.ask else {
+    let Some(request) = job.ask else {
         return Err(Refusal::at(
             "/job",
             "This job is too old to be tried again, or its request said where it may go.",

@@ -111,7 +111,7 @@ pub(crate) async fn so_far(
     id: RunId,
 ) -> Result<(RunView, ChatAnswer), Error> {
     let mut tx = room.cx.db.begin(caller.scope()).await?;
-    let (run, events) = snapshot(&mut tx, id, 0).await?;
+    let (run, events) = snapshot(&mut tx, room, id, 0).await?;
     tx.commit().await?;
     let mut answer = ChatAnswer::empty("");
     for event in &events {

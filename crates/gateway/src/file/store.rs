@@ -1,8 +1,10 @@
 use chrono::{DateTime, Utc};
 use identity::TenantId;
+use seal::Vault;
 use sqlx::PgConnection;
 
-use super::{FileCard, FileId};
+use super::{FileCard, FileId, open_line, seal_line};
+use crate::Error;
 
 /// Begins a file that is to arrive; false when the tenant has as many as it may.
 pub(super) async fn insert(
@@ -28,21 +30,27 @@ pub(super) async fn insert(
 
 pub(crate) async fn insert_lines(
     conn: &mut PgConnection,
+    vault: &Vault,
     (id, tenant): (FileId, TenantId),
     numbers: &[i32],
     lines: &[Vec<u8>],
-) -> sqlx::Result<()> {
+) -> Result<(), Error> {
+    let sealed = numbers
+        .iter()
+        .zip(lines)
+        .map(|(line, data)| seal_line(vault, (id, tenant), *line, data))
+        .collect::<Result<Vec<Vec<u8>>, Error>>()?;
     sqlx::query!(
-        "insert into gateway.file_line (file_id, tenant_id, line, data)
-         select $1, $2, line, data from unnest($3::integer[], $4::bytea[]) as l (line, data)",
+        "insert into gateway.file_line (file_id, tenant_id, line, data, is_sealed)
+         select $1, $2, line, data, true from unnest($3::integer[], $4::bytea[]) as l (line, data)",
         id as FileId,
         tenant as TenantId,
         numbers,
-        lines,
+        &sealed,
     )
     .execute(conn)
-    .await
-    .map(drop)
+    .await?;
+    Ok(())
 }
 
 /// Shows a file that has arrived whole.
@@ -67,11 +75,12 @@ pub(super) async fn finish(
 /// Adds lines to a file that a batch leaves, which begins with its first.
 pub(crate) async fn append(
     conn: &mut PgConnection,
+    vault: &Vault,
     (id, tenant): (FileId, TenantId),
     filename: &str,
     (now, expires_at): (DateTime<Utc>, DateTime<Utc>),
     (numbers, lines): (&[i32], &[Vec<u8>]),
-) -> sqlx::Result<()> {
+) -> Result<(), Error> {
     if lines.is_empty() {
         return Ok(());
     }
@@ -91,7 +100,7 @@ pub(crate) async fn append(
     )
     .execute(&mut *conn)
     .await?;
-    insert_lines(conn, (id, tenant), numbers, lines).await
+    insert_lines(conn, vault, (id, tenant), numbers, lines).await
 }
 
 /// Shows the files that a batch has left.
@@ -152,20 +161,46 @@ pub(super) async fn list(conn: &mut PgConnection, wish: &Wish) -> sqlx::Result<V
 /// Some lines behind line `after`: those that begin within a megabyte.
 pub(crate) async fn lines(
     conn: &mut PgConnection,
+    vault: &Vault,
     id: FileId,
     after: i32,
-) -> sqlx::Result<Vec<(i32, Vec<u8>)>> {
-    sqlx::query!(
-        "select line, data from (
-             select line, data, sum(octet_length(data)) over (order by line) - octet_length(data) as before
-             from (select line, data from gateway.file_line where file_id = $1 and line > $2 order by line limit 500) l
-         ) b where before < 1048576 order by line",
+) -> Result<Vec<(i32, Vec<u8>)>, Error> {
+    let rows = sqlx::query!(
+        r#"select tenant_id as "tenant: TenantId", line, data, is_sealed from (
+             select tenant_id, line, data, is_sealed, sum(octet_length(data)) over (order by line) - octet_length(data) as before
+             from (select tenant_id, line, data, is_sealed from gateway.file_line where file_id = $1 and line > $2
+                   order by line limit 500) l
+         ) b where before < 1048576 order by line"#,
         id as FileId,
         after,
     )
-    .map(|row| (row.line, row.data))
     .fetch_all(conn)
-    .await
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let whose = (id, row.tenant);
+            let data = open_line(vault, whose, row.line, (row.data, row.is_sealed))?;
+            Ok((row.line, data))
+        })
+        .collect()
+}
+
+/// One line; none where there is none.
+pub(crate) async fn line(
+    conn: &mut PgConnection,
+    vault: &Vault,
+    id: FileId,
+    line: i32,
+) -> Result<Option<Vec<u8>>, Error> {
+    let row = sqlx::query!(
+        r#"select tenant_id as "tenant: TenantId", data, is_sealed from gateway.file_line where file_id = $1 and line = $2"#,
+        id as FileId,
+        line,
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| open_line(vault, (id, row.tenant), line, (row.data, row.is_sealed)))
+        .transpose()
 }
 
 /// Removes a file unless a batch that is under way reads it; false when there is none to be removed.
@@ -202,6 +237,53 @@ pub(super) async fn delete_all(conn: &mut PgConnection, tenant: TenantId) -> sql
     sqlx::query!(
         "delete from gateway.file where tenant_id = $1",
         tenant as TenantId
+    )
+    .execute(conn)
+    .await
+    .map(drop)
+}
+
+/// A line that is not sealed under the first key.
+#[derive(Debug)]
+pub(super) struct Otherwise {
+    pub(super) file: FileId,
+    pub(super) tenant: TenantId,
+    pub(super) line: i32,
+    pub(super) data: Vec<u8>,
+    pub(super) is_sealed: bool,
+}
+
+pub(super) async fn otherwise(
+    conn: &mut PgConnection,
+    prefix: &[u8],
+    (file, line): (uuid::Uuid, i32),
+    most: i64,
+) -> sqlx::Result<Vec<Otherwise>> {
+    sqlx::query_as!(
+        Otherwise,
+        r#"select file_id as "file: FileId", tenant_id as "tenant: TenantId", line, data, is_sealed from gateway.file_line
+           where (not is_sealed or substring(data from 1 for 12) <> $1) and (file_id, line) > ($2, $3)
+           order by file_id, line limit $4 for update skip locked"#,
+        prefix,
+        file,
+        line,
+        most,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+pub(super) async fn reseal(
+    conn: &mut PgConnection,
+    file: FileId,
+    line: i32,
+    sealed: &[u8],
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update gateway.file_line set data = $3, is_sealed = true where file_id = $1 and line = $2",
+        file as FileId,
+        line,
+        sealed,
     )
     .execute(conn)
     .await

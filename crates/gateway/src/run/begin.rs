@@ -121,14 +121,19 @@ async fn decide(
     let now = room.cx.clock.now();
     let id: RunId = ask.id.unwrap_or_else(|| room.cx.ids.new_id());
     let reference = id.to_string();
-    let work = work(&caller.storefront, &ask.purpose, &reference, now, caller.member());
+    let work = work(
+        &caller.storefront,
+        &ask.purpose,
+        &reference,
+        now,
+        caller.member(),
+    );
     let admission = entitlement::admit(&room.entitlement, caller.principal, &work).await?;
     if admission.is_counted() {
         return Ok(None);
     }
     // what is refused here was never recorded, and is given back at once
-    let (route, mut targets) =
-        way(room, caller, admission.reservation.plan(), &ask.way()).await?;
+    let (route, mut targets) = way(room, caller, admission.reservation.plan(), &ask.way()).await?;
     limits::keep_to(&targets, &mut ask.request, ask.terms.max_cost)?;
     weigh(&mut targets, &ask.request, now);
     let first = targets
@@ -142,7 +147,7 @@ async fn decide(
         model: first.model.clone(),
         node: room.node.id,
         now,
-        note: Note::of(caller, ask),
+        note: Note::of(room, caller, id, ask)?,
     };
     Ok(Some(Decided {
         start: Start { run, admission },
@@ -212,7 +217,7 @@ async fn begin_in_line(
 ) -> Result<(Admitted, RunView), Error> {
     let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
     let admitted = admit(&mut tx, room, caller, ask).await?;
-    let view = store::find(&mut tx, admitted.id).await?;
+    let view = store::find(&mut tx, room.identity.vault(), admitted.id).await?;
     tx.commit().await?;
     Ok((admitted, view.ok_or(Error::RunNotFound)?))
 }
@@ -229,6 +234,7 @@ fn fresh(run: &Beginning) -> RunView {
         tokens_out: 0,
         cost_nano_usd: 0,
         output: String::new(),
+        is_closed: false,
         created_at: run.now,
         started_at: None,
         ended_at: None,

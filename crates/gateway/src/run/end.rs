@@ -5,6 +5,7 @@ use super::{
     reader::the_end,
     store::{self, Ending},
     told,
+    words::{Line, seal_answer},
 };
 use crate::{Error, Gateway};
 
@@ -31,12 +32,16 @@ pub(super) async fn end(
     reservation: entitlement::ReservationId,
     ending: &Ending,
 ) -> Result<Option<Ended>, Error> {
-    let closed = store::close_all(conn, &[ending], room.cx.clock.now()).await?;
+    let (vault, whose) = (room.identity.vault(), (ending.id, ending.tenant));
+    let sealed = seal_answer(vault, whose, &ending.output)?;
+    let answered = (ending, sealed.as_deref());
+    let closed = store::close_all(conn, &[answered], room.cx.clock.now()).await?;
     if closed.is_empty() {
         return Ok(None);
     }
     let event = last_event(ending);
-    store::insert_all_events(conn, &[(ending.id, ending.tenant, &event)]).await?;
+    let line = Line::of(vault, whose, &event)?;
+    store::insert_all_events(conn, &[(ending.id, ending.tenant, &line)]).await?;
     let used = usage_of(ending);
     let settled = match settle(conn, &room.entitlement, reservation, &used).await {
         Ok(settled) => Some(settled),

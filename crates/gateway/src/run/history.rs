@@ -1,6 +1,8 @@
 //! What is known of past runs of one storefront, for whoever shows them: lists, one with all it said, and their removal.
 
+mod search;
 mod store;
+mod words;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -11,6 +13,7 @@ use identity::{KeyId, Principal};
 use kernel::{Cursor, Page, PageRequest};
 use serde::{Deserialize, Serialize};
 
+use self::words::Words;
 use super::{
     InferenceStatus, InferenceView, RunId, State, ToolCallView,
     view::{Row, said},
@@ -23,6 +26,8 @@ const MOST_AT_ONCE: i64 = 500;
 const LOOK: Duration = Duration::from_millis(500);
 /// A run that began this long before the last look may only now have been committed.
 const LATE: chrono::Duration = chrono::Duration::seconds(30);
+/// Characters of a text in a list.
+const EXCERPT: usize = 200;
 /// The most runs that one watcher follows.
 const MOST_WATCHED: i64 = 500;
 
@@ -53,6 +58,8 @@ pub struct HistoryItem {
     /// The beginning of the answer; `null` until it has ended, and where it is not kept.
     #[schema(required)]
     pub text_excerpt: Option<String>,
+    /// Whether words of it are here but don't open, since their key is lost or they were changed.
+    pub is_closed: bool,
     /// The API key that asked.
     #[schema(required)]
     pub key: Option<KeyName>,
@@ -130,23 +137,17 @@ pub enum Happening {
     TextDeleted,
 }
 
-/// A run with the beginning of its texts.
+/// A run without its words.
 #[derive(Debug)]
 struct Listed {
     row: Row,
     key: Option<KeyId>,
-    asked: Option<String>,
-    answered: Option<String>,
+    /// How long its words are, about.
+    bytes: i64,
 }
 
-/// What is kept of a request.
-#[derive(Debug, Deserialize)]
-struct Asked {
-    messages: Vec<AskedMessage>,
-    parameters: serde_json::Value,
-}
-
-/// The runs of the caller's tenant at one storefront, the newest first.
+/// The runs of the caller's tenant at one storefront, the newest first. A search for words looks at so many runs at once: a page
+/// may hold fewer than were asked for, or none, and yet lead on.
 ///
 /// # Errors
 /// When the database is away.
@@ -157,10 +158,14 @@ pub async fn list(
     filter: &Filter,
     page: &PageRequest,
 ) -> Result<Page<HistoryItem>, Error> {
+    if let Some(text) = &filter.text {
+        return search::search(room, caller, storefront, (filter, text), page).await;
+    }
     let mut tx = room.cx.db.read(caller.scope()).await?;
     let rows = store::list(&mut tx, storefront, filter, page).await?;
+    let words = words::open(&mut tx, room, &rows).await?;
     tx.commit().await?;
-    let items = named(room, caller, rows).await?;
+    let items = named(room, caller, rows, words).await?;
     Ok(Page::from_rows(items, page, |item| Cursor {
         at: item.inference.created_at,
         id: item.inference.id.0,
@@ -178,10 +183,18 @@ pub async fn texts(
     ids: &[RunId],
 ) -> Result<Vec<HistoryText>, Error> {
     let mut tx = room.cx.db.read(caller.scope()).await?;
-    let rows = store::texts(&mut tx, storefront, ids).await?;
+    let rows = store::these(&mut tx, storefront, ids).await?;
+    let words = words::open(&mut tx, room, &rows).await?;
     tx.commit().await?;
-    let (rows, texts): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-    let items = named(room, caller, rows).await?;
+    let texts: Vec<_> = rows
+        .iter()
+        .map(|listed| {
+            let words = words.get(&listed.row.id);
+            let asked = words.and_then(|words| words.last_asked().map(str::to_owned));
+            (asked, words.and_then(|words| words.answered(&listed.row)))
+        })
+        .collect();
+    let items = named(room, caller, rows, words).await?;
     let both = items.into_iter().zip(texts);
     Ok(both
         .map(|(item, (asked, text))| HistoryText { item, asked, text })
@@ -199,38 +212,39 @@ pub async fn find(
     id: RunId,
 ) -> Result<HistoryDetail, Error> {
     let mut tx = room.cx.db.read(caller.scope()).await?;
-    let filter = Filter {
-        ids: Some(vec![id]),
-        ..Filter::default()
+    let listed = store::these(&mut tx, storefront, &[id]).await?;
+    let words = words::open(&mut tx, room, &listed).await?;
+    let row = &listed.first().ok_or(Error::RunNotFound)?.row;
+    let answer = match said(&mut tx, room, row).await {
+        Ok(said) => Some(said),
+        Err(Error::TextClosed) => None,
+        Err(error) => return Err(error),
     };
-    let one = PageRequest {
-        limit: 1,
-        after: None,
-    };
-    let listed = store::list(&mut tx, storefront, &filter, &one).await?;
-    let listed = listed.into_iter().next().ok_or(Error::RunNotFound)?;
-    let asked = store::asked(&mut tx, id).await?;
-    let asked: Option<Asked> = asked
-        .map(serde_json::from_value)
-        .transpose()
-        .map_err(|error| kernel::Fault::internal("what was asked can't be read", error))?;
-    let answer = said(&mut tx, &listed.row).await?;
     let webhook = hook_of(&mut tx, caller.tenant, id).await?;
     tx.commit().await?;
-    let timeline = timeline(&listed.row);
-    let is_here = listed.row.text_gone_at.is_none() && listed.row.state.is_ended();
-    let mut items = named(room, caller, vec![listed]).await?;
-    let item = items.pop().ok_or(Error::RunNotFound)?;
+    let timeline = timeline(row);
+    let is_here = row.text_gone_at.is_none() && row.state.is_ended();
+    let asked = words.get(&id).and_then(|words| words.asked.clone());
     let (messages, parameters) = asked
         .map(|asked| (asked.messages, asked.parameters))
         .unzip();
+    let mut item = named(room, caller, listed, words)
+        .await?
+        .pop()
+        .ok_or(Error::RunNotFound)?;
+    item.is_closed |= answer.is_none();
+    let (text, calls, finish_reason) = answer
+        .map(|said| (said.text, said.calls, said.finish_reason))
+        .map_or_else(Default::default, |(text, calls, finish)| {
+            (Some(text), calls, finish)
+        });
     Ok(HistoryDetail {
         item,
         messages,
         parameters,
-        text: is_here.then_some(answer.text),
-        tool_calls: answer.calls.into_iter().map(ToolCallView::from).collect(),
-        finish_reason: answer.finish_reason.filter(|_| is_here),
+        text: text.filter(|_| is_here),
+        tool_calls: calls.into_iter().map(ToolCallView::from).collect(),
+        finish_reason: finish_reason.filter(|_| is_here),
         timeline,
         webhook,
     })
@@ -324,7 +338,6 @@ pub fn watch(
                 .collect();
             let mut tx = room.cx.db.begin(caller.scope()).await?;
             let rows = store::changing(&mut tx, storefront, since - LATE, &open, MOST_WATCHED).await?;
-            tx.commit().await?;
             let fresh: Vec<Listed> = rows
                 .into_iter()
                 .filter(|listed| {
@@ -335,7 +348,9 @@ pub fn watch(
                     !is_old && before.is_none_or(|(before, _)| before != state)
                 })
                 .collect();
-            for item in named(&room, caller, fresh).await? {
+            let words = words::open(&mut tx, &room, &fresh).await?;
+            tx.commit().await?;
+            for item in named(&room, caller, fresh, words).await? {
                 yield item;
             }
             seen.retain(|_, (state, created)| !state.is_ended() || *created > now - LATE - LATE);
@@ -350,22 +365,29 @@ async fn named(
     room: &Gateway,
     caller: Principal,
     rows: Vec<Listed>,
+    words: HashMap<RunId, Words>,
 ) -> Result<Vec<HistoryItem>, Error> {
     let names = if rows.iter().any(|listed| listed.key.is_some()) {
         key_names(room, caller).await?
     } else {
         HashMap::new()
     };
+    let short = |text: &str| text.chars().take(EXCERPT).collect();
     Ok(rows
         .into_iter()
-        .map(|listed| HistoryItem {
-            inference: listed.row.into(),
-            prompt_excerpt: listed.asked,
-            text_excerpt: listed.answered,
-            key: listed.key.map(|id| KeyName {
-                id,
-                name: names.get(&id).cloned().unwrap_or_default(),
-            }),
+        .map(|listed| {
+            let words = words.get(&listed.row.id);
+            let answered = words.and_then(|words| words.answered(&listed.row));
+            HistoryItem {
+                prompt_excerpt: words.and_then(Words::last_asked).map(short),
+                text_excerpt: answered.as_deref().map(short),
+                is_closed: words.is_some_and(|words| words.is_closed),
+                inference: listed.row.into(),
+                key: listed.key.map(|id| KeyName {
+                    id,
+                    name: names.get(&id).cloned().unwrap_or_default(),
+                }),
+            }
         })
         .collect())
 }

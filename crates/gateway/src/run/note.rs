@@ -2,7 +2,11 @@ use identity::{InferenceCaller, KeyId};
 use llm::{ChatRequest, Format, Message, Part, ToolChoice};
 use serde_json::{Map, Value, json};
 
-use super::Ask;
+use super::{
+    Ask, RunId,
+    words::{self, Place, require_key},
+};
+use crate::{Error, Gateway};
 
 /// The most characters of one text that the history keeps.
 const LONGEST_TEXT: usize = 100_000;
@@ -16,20 +20,32 @@ pub(super) struct Note {
     pub(super) door: &'static str,
     pub(super) tags: Vec<String>,
     pub(super) is_stored: bool,
-    /// What was asked, where that may be kept.
-    pub(super) request: Option<Value>,
+    /// What was asked, sealed, where that may be kept.
+    pub(super) request: Option<Vec<u8>>,
 }
 
 impl Note {
-    pub(super) fn of(caller: &InferenceCaller, ask: &Ask) -> Self {
-        let terms = &ask.terms;
-        Self {
+    /// # Errors
+    /// `SecretClosed` where there is no key: nothing that a run says could be written.
+    pub(super) fn of(
+        room: &Gateway,
+        caller: &InferenceCaller,
+        id: RunId,
+        ask: &Ask,
+    ) -> Result<Self, Error> {
+        let (terms, vault) = (&ask.terms, room.identity.vault());
+        require_key(vault)?;
+        let place = Place::new(caller.principal.tenant, id, words::Part::Asked);
+        let request = (terms.is_shown && terms.is_stored)
+            .then(|| place.seal_json(vault, &written(&ask.request)))
+            .transpose()?;
+        Ok(Self {
             key: caller.principal.key,
             door: terms.door,
             tags: terms.tags.clone(),
             is_stored: terms.is_stored,
-            request: (terms.is_shown && terms.is_stored).then(|| written(&ask.request)),
-        }
+            request,
+        })
     }
 }
 

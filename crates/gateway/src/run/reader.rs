@@ -102,7 +102,7 @@ impl EventKind {
 /// The events of a run after number `after`, from what is durable to the end; for any number of readers on any node.
 ///
 /// # Errors
-/// `RunNotFound`, also for another tenant's; `TextGone` when what it said was deleted.
+/// `RunNotFound`, also for another tenant's; `TextGone` when what it said was deleted, `TextClosed` when it does not open.
 pub(crate) async fn events(
     room: Gateway,
     caller: Principal,
@@ -172,22 +172,28 @@ async fn fetch(
     }
     let mut tx = room.cx.db.begin(caller.scope()).await?;
     // the state first: a run that ends in between is then read again instead of cut short
-    let run = store::find(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
-    let events = store::events(&mut tx, id, last).await?;
+    let is_ended = store::is_ended(&mut tx, id)
+        .await?
+        .ok_or(Error::RunNotFound)?;
+    let events = store::events(&mut tx, room.identity.vault(), id, last).await?;
     tx.commit().await?;
-    Ok((events, run.state.is_ended()))
+    Ok((events, is_ended))
 }
 
 /// A run and its durable events after number `after`, in the caller's transaction.
 ///
 /// # Errors
-/// `RunNotFound`, also for another tenant's.
+/// `RunNotFound`, also for another tenant's; `TextClosed`.
 pub(crate) async fn snapshot(
     conn: &mut PgConnection,
+    room: &Gateway,
     id: RunId,
     after: i32,
 ) -> Result<(RunView, Vec<Event>), Error> {
-    let run = store::find(conn, id).await?.ok_or(Error::RunNotFound)?;
-    let events = store::events(conn, id, after).await?;
+    let vault = room.identity.vault();
+    let run = store::find(conn, vault, id)
+        .await?
+        .ok_or(Error::RunNotFound)?;
+    let events = store::events(conn, vault, id, after).await?;
     Ok((run, events))
 }

@@ -21,6 +21,7 @@ use super::{
     remote::{self, Remote},
     rest::{Rest, SoFar, rest},
     store::{self, Ending, Orphan},
+    words::Line,
 };
 use crate::{
     Error, Gateway, LEASE,
@@ -85,7 +86,9 @@ async fn end_lost(room: &Gateway, orphan: &Orphan) -> Result<bool, Error> {
         return Ok(false);
     };
     let mut ending = lost(orphan.id, orphan.tenant, last_event, &orphan.model);
-    ending.output = store::durable_output(&mut tx, orphan.id).await?;
+    // what does not open stays in its events, and its run ends all the same
+    let said = store::durable_output(&mut tx, room.identity.vault(), orphan.id).await?;
+    ending.output = said.unwrap_or_default();
     let ended = end(&mut tx, room, orphan.reservation, &ending).await?;
     tx.commit().await?;
     if let Some(ended) = ended {
@@ -153,14 +156,21 @@ async fn conclude(
         }
     };
     let is_over = !matches!(found, Became::UnderWay | Became::Unknown);
-    let so_far = SoFar::of(&store::events(&mut tx, orphan.id, 0).await?);
+    let so_far = match store::events(&mut tx, room.identity.vault(), orphan.id, 0).await {
+        Ok(events) => Some(SoFar::of(&events)),
+        // nobody could say what the whole would be
+        Err(Error::TextClosed) => None,
+        Err(error) => return Err(error),
+    };
+    let verdict = so_far.as_ref().map_or(Verdict::NodeLost, |_| verdict);
+    let so_far = so_far.unwrap_or_default();
     let mut ending = lost(orphan.id, orphan.tenant, last_event, &job.endpoint);
     ending.verdict = verdict;
     ending.was_shown = !so_far.text.is_empty();
     ending.output.clone_from(&so_far.text);
     if let (Became::Done(said), Verdict::Completed) = (found, verdict) {
         match rest(job, &so_far, said, judge) {
-            Some(rest) => tell_rest(&mut tx, &mut ending, job, rest).await?,
+            Some(rest) => tell_rest(&mut tx, room, &mut ending, job, rest).await?,
             None => ending.verdict = Verdict::NodeLost,
         }
     } else if verdict == Verdict::Stopped && ending.was_shown {
@@ -180,24 +190,27 @@ async fn conclude(
 /// Tells what is left of an answer, and has the run end with it.
 async fn tell_rest(
     conn: &mut PgConnection,
+    room: &Gateway,
     ending: &mut Ending,
     job: &Remote,
     rest: Rest,
-) -> sqlx::Result<()> {
+) -> Result<(), Error> {
     if let Some(why) = rest.refused_for {
         store::withdraw(conn, ending.id, why).await?;
     }
     let first = ending.seq;
-    let events: Vec<Event> = (first..)
+    let whose = (ending.id, ending.tenant);
+    let lines = (first..)
         .zip(rest.events)
         .map(|(seq, (kind, data))| Event { seq, kind, data })
-        .collect();
-    let rows: Vec<_> = events
+        .map(|event| Line::of(room.identity.vault(), whose, &event))
+        .collect::<Result<Vec<Line>, Error>>()?;
+    let rows: Vec<_> = lines
         .iter()
-        .map(|event| (ending.id, ending.tenant, event))
+        .map(|line| (ending.id, ending.tenant, line))
         .collect();
     store::insert_all_events(conn, &rows).await?;
-    ending.seq = first.saturating_add(i32::try_from(events.len()).unwrap_or(i32::MAX));
+    ending.seq = first.saturating_add(i32::try_from(lines.len()).unwrap_or(i32::MAX));
     ending.verdict = rest.verdict;
     ending.output = rest.output;
     ending.refused_for = rest.refused_for;

@@ -1,6 +1,7 @@
 use chrono::{DateTime, Utc};
 use entitlement::ReservationId;
 use identity::TenantId;
+use seal::Vault;
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -10,8 +11,9 @@ use super::{
     note::Note,
     reader::{WHOLE_ENDS_AT, before_the_end, the_end},
     view::Row,
+    words::{Line, Unopened, open_answer},
 };
-use crate::guard::Refused;
+use crate::{Error, guard::Refused};
 
 #[derive(Debug)]
 pub(super) struct NewRun<'a> {
@@ -33,6 +35,9 @@ pub(super) struct NewRun<'a> {
 
 /// Stands between the tags of one run on their way to the database; no tag has it.
 const BETWEEN_TAGS: &str = "\u{1f}";
+
+/// How a run ends, and its answer as it is written.
+pub(super) type Answered<'a> = (&'a Ending, Option<&'a [u8]>);
 
 /// How a run ends.
 #[derive(Clone, Debug)]
@@ -70,13 +75,13 @@ pub(super) struct Orphan {
 /// said something already, or is over, is written as it is.
 pub(super) async fn insert_all(
     conn: &mut PgConnection,
-    runs: &[(NewRun<'_>, Option<&Ending>)],
+    runs: &[(NewRun<'_>, Option<Answered<'_>>)],
 ) -> sqlx::Result<()> {
     if runs.is_empty() {
         return Ok(());
     }
     let new = || runs.iter().map(|(run, _)| run);
-    let ends = || runs.iter().map(|(_, ending)| *ending);
+    let ends = || runs.iter().map(|(_, end)| end.map(|(ending, _)| ending));
     let ids: Vec<Uuid> = new().map(|run| run.id.0).collect();
     let tenants: Vec<Uuid> = new().map(|run| run.tenant.0).collect();
     let reservations: Vec<Uuid> = new().map(|run| run.reservation.0).collect();
@@ -89,17 +94,18 @@ pub(super) async fn insert_all(
     let written: Vec<DateTime<Utc>> = new().map(|run| run.now).collect();
     let keys: Vec<Option<Uuid>> = new().map(|run| run.note.key.map(|key| key.0)).collect();
     let doors: Vec<&str> = new().map(|run| run.note.door).collect();
-    let tags: Vec<String> = new()
-        .map(|run| run.note.tags.join(BETWEEN_TAGS))
-        .collect();
+    let tags: Vec<String> = new().map(|run| run.note.tags.join(BETWEEN_TAGS)).collect();
     let stored: Vec<bool> = new().map(|run| run.note.is_stored).collect();
-    let requests: Vec<Option<&Value>> = new().map(|run| run.note.request.as_ref()).collect();
+    let requests: Vec<Option<&[u8]>> = new().map(|run| run.note.request.as_deref()).collect();
     let seqs: Vec<i32> = new().map(|run| run.last_event).collect();
     let states: Vec<Option<&str>> = ends()
         .map(|end| Some(end?.verdict.state().as_str()))
         .collect();
     let reasons: Vec<Option<&str>> = ends().map(|end| end?.verdict.reason()).collect();
-    let outputs: Vec<Option<&str>> = ends().map(|end| Some(end?.output.as_str())).collect();
+    let outputs: Vec<Option<&[u8]>> = runs
+        .iter()
+        .map(|(_, end)| end.and_then(|(_, sealed)| sealed))
+        .collect();
     let tokens_in: Vec<Option<i64>> = ends().map(|end| Some(end?.tokens_in)).collect();
     let tokens_out: Vec<Option<i64>> = ends().map(|end| Some(end?.tokens_out)).collect();
     let cached: Vec<Option<i64>> = ends().map(|end| Some(end?.tokens_cached)).collect();
@@ -110,13 +116,13 @@ pub(super) async fn insert_all(
     sqlx::query!(
         "with r as (
              select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::uuid[],
-                 $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::text[], $12::boolean[], $13::text[], $14::jsonb[],
-                 $15::integer[], $16::text[], $17::text[], $18::text[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[],
+                 $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::text[], $12::boolean[], $13::text[], $14::bytea[],
+                 $15::integer[], $16::text[], $17::text[], $18::bytea[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[],
                  $23::boolean[], $24::timestamptz[])
                  as r (id, tenant, reservation, storefront, route, model, node, lease, created, key, door, stored, tags, request,
                        seq, state, reason, output, tokens_in, tokens_out, tokens_cached, cost, again, now)
          ), shown as (
-             insert into gateway.run_text (run_id, tenant_id, request)
+             insert into gateway.run_text (run_id, tenant_id, sealed)
              select r.id, r.tenant, r.request from r
              left join gateway.retention of_key on of_key.tenant_id = r.tenant and of_key.key_id = r.key
              left join gateway.retention of_tenant on of_tenant.tenant_id = r.tenant and of_tenant.key_id is null
@@ -124,10 +130,10 @@ pub(super) async fn insert_all(
          )
          insert into gateway.run
              (id, tenant_id, reservation_id, storefront, route, model, node_id, lease_until, created_at, key_id, door, is_stored, tags,
-              last_event, started_at, state, reason, output, tokens_in, tokens_out, tokens_cached, cost_nano_usd, is_cached, ended_at)
+              last_event, started_at, state, reason, sealed_output, tokens_in, tokens_out, tokens_cached, cost_nano_usd, is_cached, ended_at)
          select id, tenant, reservation, storefront, route, model, node, lease, created, key, door, stored,
              string_to_array(tags, chr(31)), seq, case when seq > 0 then now end,
-             coalesce(state, case when seq > 0 then 'running' else 'queued' end), reason, coalesce(output, ''),
+             coalesce(state, case when seq > 0 then 'running' else 'queued' end), reason, output,
              coalesce(tokens_in, 0), coalesce(tokens_out, 0), coalesce(tokens_cached, 0), coalesce(cost, 0), again,
              case when state is not null then now end
          from r",
@@ -144,11 +150,11 @@ pub(super) async fn insert_all(
         &doors as &[&str],
         &stored,
         &tags,
-        &requests as &[Option<&Value>],
+        &requests as &[Option<&[u8]>],
         &seqs,
         &states as &[Option<&str>],
         &reasons as &[Option<&str>],
-        &outputs as &[Option<&str>],
+        &outputs as &[Option<&[u8]>],
         &tokens_in as &[Option<i64>],
         &tokens_out as &[Option<i64>],
         &cached as &[Option<i64>],
@@ -161,23 +167,64 @@ pub(super) async fn insert_all(
     .map(drop)
 }
 
-pub(super) async fn find(conn: &mut PgConnection, id: RunId) -> sqlx::Result<Option<RunView>> {
-    Ok(find_all(conn, &[id.0]).await?.pop())
+pub(super) async fn find(
+    conn: &mut PgConnection,
+    vault: &Vault,
+    id: RunId,
+) -> sqlx::Result<Option<RunView>> {
+    Ok(find_all(conn, vault, &[id.0]).await?.pop())
 }
 
-/// Runs with what they produced so far; until the end that is the sum of their events.
-pub(super) async fn find_all(conn: &mut PgConnection, ids: &[Uuid]) -> sqlx::Result<Vec<RunView>> {
-    sqlx::query_as!(
-        RunView,
-        r#"select id as "id: RunId", state as "state: State", reason, model, route, tokens_in, tokens_out, cost_nano_usd,
-                  case when ended_at is not null then output
-                       else coalesce((select string_agg(e.data ->> 'text', '' order by e.seq) from gateway.run_event e
-                                      where e.run_id = run.id and e.kind = 'delta'), '') end as "output!",
-                  created_at, started_at, ended_at, last_event as last_event_id
+/// Runs with what they produced so far; until the end that is the sum of their events. What does not open is marked, so that
+/// it keeps nobody from the others.
+pub(super) async fn find_all(
+    conn: &mut PgConnection,
+    vault: &Vault,
+    ids: &[Uuid],
+) -> sqlx::Result<Vec<RunView>> {
+    let rows = sqlx::query!(
+        r#"select id as "id: RunId", tenant_id as "tenant: TenantId", state as "state: State", reason, model, route, tokens_in,
+                  tokens_out, cost_nano_usd, output, sealed_output, created_at, started_at, ended_at, last_event
            from gateway.run where id = any($1)"#,
         ids,
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        let output = if row.ended_at.is_none() && row.last_event > 0 {
+            durable_output(conn, vault, row.id).await?
+        } else {
+            let whose = (row.id, row.tenant);
+            open_answer(vault, whose, row.sealed_output.as_deref(), row.output)
+        };
+        found.push(RunView {
+            id: row.id,
+            state: row.state,
+            reason: row.reason,
+            model: row.model,
+            route: row.route,
+            tokens_in: row.tokens_in,
+            tokens_out: row.tokens_out,
+            cost_nano_usd: row.cost_nano_usd,
+            is_closed: output.is_err(),
+            output: output.unwrap_or_default(),
+            created_at: row.created_at,
+            started_at: row.started_at,
+            ended_at: row.ended_at,
+            last_event_id: row.last_event,
+        });
+    }
+    Ok(found)
+}
+
+/// Whether a run has ended; none where it is not to be seen.
+pub(super) async fn is_ended(conn: &mut PgConnection, id: RunId) -> sqlx::Result<Option<bool>> {
+    sqlx::query_scalar!(
+        r#"select ended_at is not null as "ended!" from gateway.run where id = $1"#,
+        id as RunId,
+    )
+    .fetch_optional(conn)
     .await
 }
 
@@ -235,7 +282,7 @@ pub(super) async fn touch_all(
 /// Writes events; those that were written before stay, since a commit may succeed without our hearing of it.
 pub(super) async fn insert_all_events(
     conn: &mut PgConnection,
-    events: &[(RunId, TenantId, &Event)],
+    events: &[(RunId, TenantId, &Line)],
 ) -> sqlx::Result<()> {
     if events.is_empty() {
         return Ok(());
@@ -251,15 +298,20 @@ pub(super) async fn insert_all_events(
         .iter()
         .map(|(_, _, event)| event.data.clone())
         .collect();
+    let sealed: Vec<Option<&[u8]>> = events
+        .iter()
+        .map(|(_, _, event)| event.sealed.as_deref())
+        .collect();
     sqlx::query!(
-        "insert into gateway.run_event (run_id, tenant_id, seq, kind, data)
-         select * from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::jsonb[])
+        "insert into gateway.run_event (run_id, tenant_id, seq, kind, data, sealed)
+         select * from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::jsonb[], $6::bytea[])
          on conflict (run_id, seq) do nothing",
         &runs,
         &tenants,
         &seqs,
         &kinds,
         &data,
+        &sealed as &[Option<&[u8]>],
     )
     .execute(conn)
     .await
@@ -269,27 +321,37 @@ pub(super) async fn insert_all_events(
 /// The events of a run after number `after`; those that its row stands for are made anew.
 pub(super) async fn events(
     conn: &mut PgConnection,
+    vault: &Vault,
     id: RunId,
     after: i32,
-) -> sqlx::Result<Vec<Event>> {
-    let events = sqlx::query!(
-        "select seq, kind, data from gateway.run_event where run_id = $1 and seq > $2 order by seq",
+) -> Result<Vec<Event>, Error> {
+    let lines = sqlx::query!(
+        r#"select seq, tenant_id as "tenant: TenantId", kind, data, sealed from gateway.run_event
+           where run_id = $1 and seq > $2 order by seq"#,
         id as RunId,
         after,
     )
-    .map(|row| Event {
-        seq: row.seq,
-        kind: EventKind::parse(&row.kind),
-        data: row.data,
+    .map(|row| {
+        let line = Line {
+            seq: row.seq,
+            kind: EventKind::parse(&row.kind),
+            data: row.data,
+            sealed: row.sealed,
+        };
+        (row.tenant, line)
     })
     .fetch_all(&mut *conn)
     .await?;
+    let events = lines
+        .into_iter()
+        .map(|(tenant, line)| line.open(vault, id, tenant))
+        .collect::<Result<Vec<Event>, Unopened>>()?;
     let is_next = |event: &Event| event.seq == after + 1;
     if after >= WHOLE_ENDS_AT || events.first().is_some_and(is_next) {
         return Ok(events);
     }
     let whole = sqlx::query!(
-        r#"select model, output, state as "state: State", reason, tokens_in, tokens_out, cost_nano_usd from gateway.run
+        r#"select tenant_id as "tenant: TenantId", model, output, sealed_output, state as "state: State", reason, tokens_in, tokens_out, cost_nano_usd from gateway.run
            where id = $1 and ended_at is not null and last_event = $2"#,
         id as RunId,
         WHOLE_ENDS_AT,
@@ -302,8 +364,13 @@ pub(super) async fn events(
     let told = (run.state, run.reason.as_deref());
     let tokens = (run.tokens_in, run.tokens_out);
     let end = the_end(WHOLE_ENDS_AT, told, tokens, run.cost_nano_usd);
-    let told = before_the_end(id, &run.model, &run.output).into_iter();
-    Ok(told.chain([end]).filter(|event| event.seq > after).collect())
+    let whose = (id, run.tenant);
+    let output = open_answer(vault, whose, run.sealed_output.as_deref(), run.output)?;
+    let told = before_the_end(id, &run.model, &output).into_iter();
+    Ok(told
+        .chain([end])
+        .filter(|event| event.seq > after)
+        .collect())
 }
 
 /// A run that has ended just now.
@@ -313,40 +380,52 @@ pub(super) struct Closed {
     pub(super) door: String,
 }
 
-/// Ends runs that have not ended, and returns those.
+/// Ends runs that have not ended, each with its sealed answer, and returns those.
 pub(super) async fn close_all(
     conn: &mut PgConnection,
-    endings: &[&Ending],
+    endings: &[Answered<'_>],
     now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<Closed>> {
     if endings.is_empty() {
         return Ok(Vec::new());
     }
-    let ids: Vec<Uuid> = endings.iter().map(|ending| ending.id.0).collect();
+    let ids: Vec<Uuid> = endings.iter().map(|(ending, _)| ending.id.0).collect();
     let states: Vec<String> = endings
         .iter()
-        .map(|ending| ending.verdict.state().as_str().to_owned())
+        .map(|(ending, _)| ending.verdict.state().as_str().to_owned())
         .collect();
     let reasons: Vec<Option<String>> = endings
         .iter()
-        .map(|ending| ending.verdict.reason().map(str::to_owned))
+        .map(|(ending, _)| ending.verdict.reason().map(str::to_owned))
         .collect();
-    let outputs: Vec<String> = endings.iter().map(|ending| ending.output.clone()).collect();
-    let tokens_in: Vec<i64> = endings.iter().map(|ending| ending.tokens_in).collect();
-    let tokens_out: Vec<i64> = endings.iter().map(|ending| ending.tokens_out).collect();
-    let costs: Vec<i64> = endings.iter().map(|ending| ending.cost_nano_usd).collect();
-    let seqs: Vec<i32> = endings.iter().map(|ending| ending.seq).collect();
-    let models: Vec<String> = endings.iter().map(|ending| ending.model.clone()).collect();
-    let again: Vec<bool> = endings.iter().map(|ending| ending.is_cached).collect();
-    let cached: Vec<i64> = endings.iter().map(|ending| ending.tokens_cached).collect();
+    let outputs: Vec<Option<&[u8]>> = endings.iter().map(|(_, sealed)| *sealed).collect();
+    let tokens_in: Vec<i64> = endings.iter().map(|(ending, _)| ending.tokens_in).collect();
+    let tokens_out: Vec<i64> = endings
+        .iter()
+        .map(|(ending, _)| ending.tokens_out)
+        .collect();
+    let costs: Vec<i64> = endings
+        .iter()
+        .map(|(ending, _)| ending.cost_nano_usd)
+        .collect();
+    let seqs: Vec<i32> = endings.iter().map(|(ending, _)| ending.seq).collect();
+    let models: Vec<String> = endings
+        .iter()
+        .map(|(ending, _)| ending.model.clone())
+        .collect();
+    let again: Vec<bool> = endings.iter().map(|(ending, _)| ending.is_cached).collect();
+    let cached: Vec<i64> = endings
+        .iter()
+        .map(|(ending, _)| ending.tokens_cached)
+        .collect();
     sqlx::query_as!(
         Closed,
         r#"update gateway.run
-           set state = e.state, reason = e.reason, output = e.output, tokens_in = e.tokens_in, tokens_out = e.tokens_out,
+           set state = e.state, reason = e.reason, sealed_output = e.output, tokens_in = e.tokens_in, tokens_out = e.tokens_out,
                cost_nano_usd = e.cost_nano_usd, tokens_cached = e.tokens_cached, last_event = e.seq, model = e.model, ended_at = $10,
                is_cached = e.is_cached,
                started_at = case when e.seq > 1 then coalesce(started_at, $10) else started_at end
-           from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::integer[],
+           from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::integer[],
                     $9::text[], $11::bigint[], $12::boolean[])
                as e (id, state, reason, output, tokens_in, tokens_out, cost_nano_usd, seq, model, tokens_cached, is_cached)
            where run.id = e.id and ended_at is null
@@ -354,7 +433,7 @@ pub(super) async fn close_all(
         &ids,
         &states,
         &reasons as &[Option<String>],
-        &outputs,
+        &outputs as &[Option<&[u8]>],
         &tokens_in,
         &tokens_out,
         &costs,
@@ -427,14 +506,30 @@ pub(super) async fn lock_orphan(
 }
 
 /// The text of a run's durable events.
-pub(super) async fn durable_output(conn: &mut PgConnection, id: RunId) -> sqlx::Result<String> {
-    sqlx::query_scalar!(
-        r#"select coalesce(string_agg(data ->> 'text', '' order by seq), '') as "text!"
-           from gateway.run_event where run_id = $1 and kind = 'delta'"#,
+pub(super) async fn durable_output(
+    conn: &mut PgConnection,
+    vault: &Vault,
+    id: RunId,
+) -> sqlx::Result<Result<String, Unopened>> {
+    let lines = sqlx::query!(
+        r#"select seq, tenant_id as "tenant: TenantId", data, sealed from gateway.run_event
+           where run_id = $1 and kind = 'delta' order by seq"#,
         id as RunId,
     )
-    .fetch_one(conn)
-    .await
+    .fetch_all(conn)
+    .await?;
+    let texts = lines.into_iter().map(|row| {
+        let line = Line {
+            seq: row.seq,
+            kind: EventKind::Delta,
+            data: row.data,
+            sealed: row.sealed,
+        };
+        let said = line.open(vault, id, row.tenant)?;
+        let text = said.data.get("text").and_then(Value::as_str);
+        Ok(text.unwrap_or_default().to_owned())
+    });
+    Ok(texts.collect())
 }
 
 pub(super) async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {

@@ -227,7 +227,8 @@ pub(crate) async fn view(
 /// What a run of the caller's tenant has come to; none while it is under way.
 ///
 /// # Errors
-/// `RunNotFound`; `TextGone` when what it said was deleted, and `RunFailed` when it failed.
+/// `RunNotFound`; `TextGone` when what it said was deleted, `TextClosed` when it does not open,
+/// and `RunFailed` when it failed.
 pub(crate) async fn result(
     room: &Gateway,
     caller: Principal,
@@ -245,7 +246,7 @@ pub(crate) async fn result(
     if row.text_gone_at.is_some() {
         return Err(Error::TextGone);
     }
-    let said = said(&mut tx, &row).await?;
+    let said = said(&mut tx, room, &row).await?;
     tx.commit().await?;
     let view: InferenceView = row.into();
     let result = InferenceResult {
@@ -266,8 +267,12 @@ pub(crate) struct Said {
 }
 
 /// What a run has said, from its durable events.
-pub(crate) async fn said(conn: &mut PgConnection, row: &Row) -> sqlx::Result<Said> {
-    let events = store::events(conn, row.id, 0).await?;
+pub(crate) async fn said(
+    conn: &mut PgConnection,
+    room: &Gateway,
+    row: &Row,
+) -> Result<Said, Error> {
+    let events = store::events(conn, room.identity.vault(), row.id, 0).await?;
     let answer = answer(&events);
     Ok(Said {
         text: answer.text,

@@ -9,18 +9,22 @@ use entitlement::{
 };
 use identity::TenantId;
 use kernel::FaultKind;
+use seal::Vault;
 
 use super::{
     Event, RunId,
     note::Note,
-    store::{self, Closed, Ending, NewRun, Touch},
+    store::{self, Answered, Closed, Ending, NewRun, Touch},
     told,
+    words::{Line, seal_answer},
 };
 use crate::{Error, LEASE, cache};
 
 /// The queue of one process.
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
+    /// Seals what is written before it stands in the queue.
+    vault: Vault,
     steps: GroupCommit<Steps>,
 }
 
@@ -77,6 +81,15 @@ pub(super) enum What {
     },
 }
 
+/// A step whose words are sealed.
+#[derive(Debug)]
+struct Sealed {
+    step: Step,
+    lines: Vec<Line>,
+    /// The answer of one that ends.
+    answer: Option<Vec<u8>>,
+}
+
 /// What a write found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
@@ -95,6 +108,7 @@ impl Writer {
     /// Starts the task; it ends with the last clone of what is returned.
     pub(crate) fn start(room: &Entitlement) -> Self {
         Self {
+            vault: room.identity.vault().clone(),
             steps: GroupCommit::start(Steps(room.clone())),
         }
     }
@@ -105,19 +119,41 @@ impl Writer {
     }
 
     /// Writes a step together with those of other runs; renews the run's lease.
+    ///
+    /// # Errors
+    /// `SecretClosed` without a sealing key; the database's own.
     pub(super) async fn write(&self, step: Step) -> Result<Found, Error> {
-        Ok(self.steps.write(step).await?.1)
+        let sealed = Sealed::of(&self.vault, step)?;
+        Ok(self.steps.write(sealed).await?.1)
+    }
+}
+
+impl Sealed {
+    fn of(vault: &Vault, step: Step) -> Result<Self, Error> {
+        let whose = (step.id, step.tenant);
+        let lines = step.events.iter();
+        let lines = lines.map(|event| Line::of(vault, whose, event));
+        let said = step.ending().map(|ending| ending.output.as_str());
+        Ok(Self {
+            lines: lines.collect::<Result<_, _>>()?,
+            answer: seal_answer(vault, whose, said.unwrap_or_default())?,
+            step,
+        })
+    }
+
+    fn answered(&self) -> Option<Answered<'_>> {
+        Some((self.step.ending()?, self.answer.as_deref()))
     }
 }
 
 impl Batch for Steps {
-    type Job = Step;
+    type Job = Sealed;
     type Answer = Found;
     type Error = Error;
 
     const NAME: &'static str = "steps of runs";
 
-    async fn write(&self, steps: &[Step]) -> Result<Vec<Found>, Error> {
+    async fn write(&self, steps: &[Sealed]) -> Result<Vec<Found>, Error> {
         write_all(&self.0, steps).await
     }
 
@@ -147,15 +183,16 @@ impl Step {
 }
 
 /// Writes what several runs have to say; the answers are in their order.
-async fn write_all(room: &Entitlement, steps: &[Step]) -> Result<Vec<Found>, Error> {
+async fn write_all(room: &Entitlement, sealed: &[Sealed]) -> Result<Vec<Found>, Error> {
     let cx: &Ctx = &room.cx;
     let now = cx.clock.now();
     let mut tx = room.begin_metered("what runs write").await?;
-    let begun = begin_all(&mut tx, room, steps, now).await?;
+    let begun = begin_all(&mut tx, room, sealed, now).await?;
     let mut closed = Vec::new();
-    let found = go_on(&mut tx, steps, &begun, &mut closed, now).await?;
+    let found = go_on(&mut tx, sealed, &begun, &mut closed, now).await?;
     let ended: HashSet<RunId> = closed.iter().map(|run| run.id).collect();
-    let mut ends: Vec<&Ending> = steps.iter().filter_map(Step::ending).collect();
+    let steps = || sealed.iter().map(|sealed| &sealed.step);
+    let mut ends: Vec<&Ending> = steps().filter_map(Step::ending).collect();
     ends.retain(|ending| ended.contains(&ending.id));
     // before the words that take their place
     for ending in &ends {
@@ -163,22 +200,27 @@ async fn write_all(room: &Entitlement, steps: &[Step]) -> Result<Vec<Found>, Err
             store::withdraw(&mut tx, ending.id, why).await?;
         }
     }
-    let written: Vec<(RunId, TenantId, &Event)> = steps
+    let written: Vec<(RunId, TenantId, &Line)> = sealed
         .iter()
         .zip(&found)
         .filter(|(_, found)| matches!(found, Found::Written { .. }))
-        .flat_map(|(step, _)| {
-            let events = step.events.iter();
-            events.map(|event| (step.id, step.tenant, event))
+        .flat_map(|(sealed, _)| {
+            let (id, tenant) = (sealed.step.id, sealed.step.tenant);
+            sealed.lines.iter().map(move |line| (id, tenant, line))
         })
         .collect();
     store::insert_all_events(&mut tx, &written).await?;
     let mut endings: Vec<(ReservationId, Usage)> = Vec::new();
     let mut over: Vec<(&Admission, &Usage)> = Vec::new();
-    for step in steps.iter().filter(|step| ended.contains(&step.id)) {
+    for step in steps().filter(|step| ended.contains(&step.id)) {
         match (&step.what, &step.first) {
             (What::End { used, .. }, Some(first)) => over.push((&first.admission, used)),
-            (What::End { reservation, used, .. }, None) => endings.push((*reservation, used.clone())),
+            (
+                What::End {
+                    reservation, used, ..
+                },
+                None,
+            ) => endings.push((*reservation, used.clone())),
             (What::Beat { .. }, _) => {}
         }
     }
@@ -196,7 +238,7 @@ async fn write_all(room: &Entitlement, steps: &[Step]) -> Result<Vec<Found>, Err
     cache::keep(&mut tx, &answers, now).await?;
     told::ended(&mut tx, cx, &ends, &closed).await?;
     tx.commit().await?;
-    for first in steps.iter().filter_map(|step| step.first.as_ref()) {
+    for first in steps().filter_map(|step| step.first.as_ref()) {
         if begun.contains(&first.run.id) {
             first.reservation().confirm();
         }
@@ -212,26 +254,26 @@ async fn write_all(room: &Entitlement, steps: &[Step]) -> Result<Vec<Found>, Err
 async fn begin_all(
     conn: &mut sqlx::PgConnection,
     room: &Entitlement,
-    steps: &[Step],
+    sealed: &[Sealed],
     now: DateTime<Utc>,
 ) -> Result<HashSet<RunId>, Error> {
-    let firsts: Vec<(&Step, &Start)> = steps
+    let firsts: Vec<(&Sealed, &Start)> = sealed
         .iter()
-        .filter_map(|step| Some((step, step.first.as_deref()?)))
+        .filter_map(|sealed| Some((sealed, sealed.step.first.as_deref()?)))
         .collect();
     if firsts.is_empty() {
         return Ok(HashSet::new());
     }
     let admissions: Vec<(&Admission, Option<&Usage>)> = firsts
         .iter()
-        .map(|(step, start)| (&start.admission, step.used()))
+        .map(|(sealed, start)| (&start.admission, sealed.step.used()))
         .collect();
     let recorded = record_each(conn, room, &admissions).await?;
     let recorded: HashSet<ReservationId> = recorded.into_iter().collect();
-    let rows: Vec<(NewRun<'_>, Option<&Ending>)> = firsts
+    let rows: Vec<(NewRun<'_>, Option<Answered<'_>>)> = firsts
         .iter()
         .filter(|(_, start)| recorded.contains(&start.reservation().id))
-        .map(|(step, start)| (row(step, start, now), step.ending()))
+        .map(|(sealed, start)| (row(&sealed.step, start, now), sealed.answered()))
         .collect();
     store::insert_all(conn, &rows).await?;
     Ok(rows.iter().map(|(run, _)| run.id).collect())
@@ -263,28 +305,31 @@ fn row<'a>(step: &'a Step, start: &'a Start, now: DateTime<Utc>) -> NewRun<'a> {
 /// Writes how runs go on that are written already; says of each step what became of it, and which runs have ended with it.
 async fn go_on(
     conn: &mut sqlx::PgConnection,
-    steps: &[Step],
+    sealed: &[Sealed],
     begun: &HashSet<RunId>,
     closed: &mut Vec<Closed>,
     now: DateTime<Utc>,
 ) -> Result<Vec<Found>, Error> {
+    let steps = || sealed.iter().map(|sealed| &sealed.step);
     let mut beats = Vec::new();
-    let mut ends = Vec::new();
-    for step in steps.iter().filter(|step| step.first.is_none()) {
-        match &step.what {
-            What::Beat { seq, model } => beats.push(Touch {
+    for step in steps().filter(|step| step.first.is_none()) {
+        if let What::Beat { seq, model } = &step.what {
+            beats.push(Touch {
                 id: step.id,
                 last_event: *seq,
                 model,
-            }),
-            What::End { ending, .. } => ends.push(&**ending),
+            });
         }
     }
+    let ends: Vec<Answered<'_>> = sealed
+        .iter()
+        .filter(|sealed| sealed.step.first.is_none())
+        .filter_map(Sealed::answered)
+        .collect();
     let touched = store::touch_all(conn, &beats, now + LEASE, now).await?;
     closed.extend(store::close_all(conn, &ends, now).await?);
     let ended: HashSet<RunId> = closed.iter().map(|run| run.id).collect();
-    let found = steps
-        .iter()
+    let found = steps()
         .map(|step| match (&step.first, &step.what) {
             (Some(_), _) if !begun.contains(&step.id) => Found::Unadmitted,
             (Some(_), _) => Found::Written { is_to_stop: false },
@@ -300,8 +345,7 @@ async fn go_on(
             (None, What::End { .. }) => Found::Ended,
         })
         .collect();
-    let over = steps
-        .iter()
+    let over = steps()
         .filter(|step| begun.contains(&step.id) && step.ending().is_some())
         .filter_map(|step| step.first.as_ref());
     closed.extend(over.map(|first| Closed {

@@ -11,24 +11,24 @@ use tower::ServiceExt;
 use super::*;
 
 /// Somebody with a key, at one node.
-struct Shop {
-    bar: Bar,
+pub(super) struct Shop {
+    pub(super) bar: Bar,
     secret: String,
     tenant: identity::TenantId,
 }
 
-fn jobs_of(room: &Gateway) -> Jobs {
+pub(super) fn jobs_of(room: &Gateway) -> Jobs {
     let registry = Registry::default().job::<gateway::RunBatch>(room);
     Jobs::open(room.cx.clone(), registry).unwrap()
 }
 
-fn chat(name: &str, text: &str) -> Value {
+pub(super) fn chat(name: &str, text: &str) -> Value {
     let body = json!({ "model": "small", "messages": [{ "role": "user", "content": text }] });
     json!({ "custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": body })
 }
 
 impl Shop {
-    async fn open(pace: Duration) -> Self {
+    pub(super) async fn open(pace: Duration) -> Self {
         let bar = Bar::with_pace(pace).await;
         let meta = RequestMeta::of_the_house("req_test");
         let new = NewUser {
@@ -50,7 +50,7 @@ impl Shop {
         }
     }
 
-    async fn call(
+    pub(super) async fn call(
         &self,
         room: &Gateway,
         method: &str,
@@ -71,14 +71,14 @@ impl Shop {
         (status, body.to_vec())
     }
 
-    async fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+    pub(super) async fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
         let body = ("application/json", body.to_string().into_bytes());
         let (status, said) = self.call(&self.bar.room, method, path, body).await;
         assert_eq!(status, 200, "{}", String::from_utf8_lossy(&said));
         serde_json::from_slice(&said).unwrap()
     }
 
-    async fn read(&self, path: &str) -> Vec<u8> {
+    pub(super) async fn read(&self, path: &str) -> Vec<u8> {
         let (status, said) = self
             .call(&self.bar.room, "GET", path, ("text/plain", Vec::new()))
             .await;
@@ -106,7 +106,7 @@ impl Shop {
     }
 
     /// The path of a new batch of these lines.
-    async fn begin(&self, endpoint: &str, lines: &[Value]) -> String {
+    pub(super) async fn begin(&self, endpoint: &str, lines: &[Value]) -> String {
         let text: Vec<String> = lines.iter().map(Value::to_string).collect();
         let file = self.upload(&text.join("\n")).await;
         let wish =
@@ -118,7 +118,7 @@ impl Shop {
         )
     }
 
-    async fn results(&self, batch: &Value, which: &str) -> Vec<Value> {
+    pub(super) async fn results(&self, batch: &Value, which: &str) -> Vec<Value> {
         let Some(file) = batch[which].as_str() else {
             return Vec::new();
         };

@@ -96,7 +96,7 @@ const fn one_place(line: u32) -> Room {
 
 async fn with_targets(bar: &Bar, targets: Vec<Target>) -> Gateway {
     let routes = Routes::new([("small".to_owned(), targets)]);
-    node_of(&bar.room.cx, routes, seal::Vault::without_keys()).await
+    node_of(&bar.room.cx, routes, vault()).await
 }
 
 fn wish(text: &str, terms: Terms) -> Ask {
@@ -297,7 +297,7 @@ async fn a_shadow_is_asked_once_the_answer_is_given_and_not_where_nothing_is_to_
         ..Route::default()
     };
     let routes = Routes::new([]).with([("small".to_owned(), route)]);
-    let room = node_of(&bar.room.cx, routes, seal::Vault::without_keys()).await;
+    let room = node_of(&bar.room.cx, routes, vault()).await;
     let ended = async |ask| {
         let id = start(&room, &bar.caller, ask).await.unwrap();
         let view = async || gateway::get(&room, bar.caller.principal, id).await.unwrap();

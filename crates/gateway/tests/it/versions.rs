@@ -45,12 +45,7 @@ fn routes(base_url: &str) -> Routes {
 impl Counter {
     async fn open(pace: Duration) -> Self {
         let mut bar = Bar::with_pace(pace).await;
-        bar.room = node_of(
-            &bar.test.cx,
-            routes(&bar.model),
-            seal::Vault::without_keys(),
-        )
-        .await;
+        bar.room = node_of(&bar.test.cx, routes(&bar.model), vault()).await;
         let house = OfSettings {
             file: ModelFile::parse(FILE).unwrap(),
             providers: ["double".to_owned()].into(),
@@ -104,7 +99,7 @@ async fn a_version_is_followed_by_every_node_and_taken_back_by_one_step() {
         shop.bar.test.another_node().await,
         shop.bar.test.cx.clock.clone(),
     );
-    let other = node_of(&cx, routes(&shop.bar.model), seal::Vault::without_keys()).await;
+    let other = node_of(&cx, routes(&shop.bar.model), vault()).await;
     let first = shop.answered().await;
     assert_eq!(first, ("sandbox-small".to_owned(), 1));
 

@@ -84,16 +84,18 @@ pub(crate) async fn exists(conn: &mut PgConnection, id: ChatId) -> Result<(), Er
 /// What was said on the way to a message.
 pub(crate) async fn branch_to(
     conn: &mut PgConnection,
+    room: &Misaki,
     chat: ChatId,
     leaf: MessageId,
 ) -> Result<Vec<Told>, Error> {
     let path = store::tree(conn, chat).await?.path(Some(leaf));
-    told(conn, &path).await
+    told(conn, room, &path).await
 }
 
 /// What was said in the shown branch of a chat after number `from`, and the number of its last message.
 pub(crate) async fn shown_since(
     conn: &mut PgConnection,
+    room: &Misaki,
     chat: ChatId,
     from: i32,
 ) -> Result<(i32, Vec<Told>), Error> {
@@ -103,7 +105,7 @@ pub(crate) async fn shown_since(
     let rows: Vec<Row> = rows.into_iter().filter(|row| row.seq > from).collect();
     let last = rows.last().map_or(from, |row| row.seq);
     let ids: Vec<MessageId> = rows.iter().map(|row| row.id).collect();
-    Ok((last, told(conn, &ids).await?))
+    Ok((last, told(conn, room, &ids).await?))
 }
 
 /// A conversation of the caller's with all its versions.
@@ -116,7 +118,7 @@ pub(crate) async fn whole(room: &Misaki, caller: Principal, id: ChatId) -> Resul
     let leaf = store::leaf(&mut tx, id).await?;
     let nodes = store::tree(&mut tx, id).await?.0;
     let ids: Vec<MessageId> = nodes.iter().map(|node| node.id).collect();
-    let told = told(&mut tx, &ids).await?;
+    let told = told(&mut tx, room, &ids).await?;
     tx.commit().await?;
     Ok(Whole {
         title,
@@ -202,6 +204,7 @@ pub(crate) async fn chat_of_answer(
 /// An answer with its question, in the scope of whoever may read both; none when it is gone.
 pub(crate) async fn answer_and_question(
     conn: &mut PgConnection,
+    room: &Misaki,
     id: MessageId,
 ) -> Result<Option<Both>, Error> {
     let Some(row) = store::message(conn, id).await? else {
@@ -212,7 +215,10 @@ pub(crate) async fn answer_and_question(
         None => None,
     };
     let run = match row.run {
-        Some(run) => outputs(conn, &[run]).await?.into_iter().next(),
+        Some(run) => outputs(conn, &room.gateway, &[run])
+            .await?
+            .into_iter()
+            .next(),
         None => None,
     };
     Ok(Some(Both {

@@ -81,7 +81,7 @@ impl Job for LearnFromChat {
             tx.commit().await?;
             return Ok(());
         }
-        let news = news(&mut tx, chat, from).await.map_err(retry)?;
+        let news = news(&mut tx, room, chat, from).await.map_err(retry)?;
         // what was not learnt from today is learnt from with what is said next
         if news.talk.is_empty() || !store::may_learn(&mut tx, tenant, now, TIMES).await? {
             tx.commit().await?;
@@ -112,8 +112,13 @@ impl Job for LearnFromChat {
 }
 
 /// What was said in the shown branch of a chat since it was last learnt from.
-async fn news(conn: &mut PgConnection, chat: ChatId, from: i32) -> Result<News, Error> {
-    let (to, told) = chat::shown_since(conn, chat, from).await?;
+async fn news(
+    conn: &mut PgConnection,
+    room: &Misaki,
+    chat: ChatId,
+    from: i32,
+) -> Result<News, Error> {
+    let (to, told) = chat::shown_since(conn, room, chat, from).await?;
     Ok(News {
         from,
         to,

@@ -63,9 +63,12 @@ impl Bar {
             .layer(from_fn_with_state(Arc::clone(&heard), listen));
         tokio::spawn(async move { axum::serve(listener, model).await });
         let cx = test.cx.clone();
-        let identity = Identity::open(cx.clone(), identity::Config::at("http://localhost:8080"))
-            .await
-            .unwrap();
+        let keys = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=".into();
+        let config = identity::Config {
+            vault: seal::Vault::of_keys(&keys).unwrap(),
+            ..identity::Config::at("http://localhost:8080")
+        };
+        let identity = Identity::open(cx.clone(), config).await.unwrap();
         entitlement::apply(&cx, &PlanFile::parse(DEFAULT_PLANS).unwrap())
             .await
             .unwrap();

@@ -1,6 +1,7 @@
 //! What a model may not say: nobody sees it, nothing keeps it, and she has words of her own instead.
 
 use gateway::State;
+use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::Bar;
@@ -31,10 +32,21 @@ async fn guarded() -> (Bar, String) {
 /// The events of all runs as they are kept.
 async fn events(bar: &Bar) -> Vec<(i32, String, Value)> {
     let mut owner = bar.test.database.owner().await;
-    sqlx::query_as("select seq, kind, data from gateway.run_event order by run_id, seq")
-        .fetch_all(&mut owner)
-        .await
-        .unwrap()
+    let rows: Vec<(i32, String, Value, Option<Vec<u8>>, String)> = sqlx::query_as(
+        "select seq, kind, data, sealed, format('gateway.run:%s:%s:event %s', tenant_id, run_id, seq)
+         from gateway.run_event order by run_id, seq",
+    )
+    .fetch_all(&mut owner)
+    .await
+    .unwrap();
+    let opened = rows.into_iter().map(|(seq, kind, data, sealed, place)| {
+        let data = sealed.map_or(data, |sealed| {
+            let words = bar.room.identity.vault().open(&place, &sealed).unwrap();
+            serde_json::from_slice(words.expose_secret()).unwrap()
+        });
+        (seq, kind, data)
+    });
+    opened.collect()
 }
 
 #[tokio::test]

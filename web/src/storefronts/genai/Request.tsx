@@ -126,8 +126,15 @@ function Texts({ entry }: { entry: HistoryEntry }) {
       </Notice>
     )
   }
+  const closed = entry.is_closed && (
+    <Notice tone="bad" title={words.textClosed}>
+      <p>{words.textClosedText}</p>
+    </Notice>
+  )
+  if (closed && !entry.messages && entry.text === null) return closed
   return (
     <>
+      {closed}
       <h2>{words.input}</h2>
       {entry.messages?.map((message, at) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: what was said does not change its order

@@ -257,7 +257,9 @@ function Rows({ items, marked, onMark }: RowsProps) {
                   className={styles['excerpt']}
                   title={item.id}
                 >
-                  {item.prompt_excerpt ?? <span className={styles['gone']}>{words.textGone}</span>}
+                  {item.prompt_excerpt ?? (
+                    <span className={styles['gone']}>{item.is_closed ? words.textClosed : words.textGone}</span>
+                  )}
                 </Link>
               </td>
               {cell(words.time, <Lasted item={item} now={now} />, true)}
@@ -347,7 +349,10 @@ function List({ me }: { me: Me }) {
         />
         {items === undefined && query.error && <Failed error={query.error} retry={() => query.refetch()} />}
         {items === undefined && !query.error && <Skeleton height="20rem" />}
-        {items?.length === 0 && filtered && (
+        {items?.length === 0 && filtered && query.hasNextPage && (
+          <Notice tone="info" role="status" title={words.noMatchYet} />
+        )}
+        {items?.length === 0 && filtered && !query.hasNextPage && (
           <Empty cloth="genai" mark="空" title={words.noMatch} text={words.noMatchText}>
             <Button onClick={clear}>{words.clear}</Button>
           </Empty>

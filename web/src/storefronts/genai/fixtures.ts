@@ -22,6 +22,7 @@ export function item(id: string, more: Partial<HistoryItem> = {}): HistoryItem {
     error: null,
     prompt_excerpt: 'hello',
     text_excerpt: null,
+    is_closed: false,
     key: null,
     ...more,
   }

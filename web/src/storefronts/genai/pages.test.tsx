@@ -110,6 +110,27 @@ test('filters go to the house and stand in the address', async () => {
   expect(asked.at(-1)).toContain('status=failed')
 })
 
+test('a text that does not open is told from one that is gone, and a search that found nothing yet goes on', async () => {
+  openHouse('/genai/requests?q=x', {
+    ...signedIn,
+    'GET /history': (request) =>
+      new URL(request.url).searchParams.has('cursor')
+        ? json({
+            items: [
+              item('run_1', { prompt_excerpt: null, is_closed: true }),
+              item('run_2', { prompt_excerpt: null, is_stored: false }),
+            ],
+            next_cursor: null,
+          })
+        : json({ items: [], next_cursor: 'more' }),
+  })
+  await screen.findByText('ここまでには見つかりませんでした。続きも探せます。')
+  expect(screen.queryByText('合うリクエストはありません')).toBeNull()
+  press('つづきを見る')
+  await screen.findByText('本文を開けません')
+  expect(screen.getByText('本文は消えています')).toBeTruthy()
+})
+
 test('texts of several requests are deleted on a second press only', async () => {
   const { bodies } = openHouse('/genai/requests', {
     ...signedIn,

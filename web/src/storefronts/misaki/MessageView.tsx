@@ -317,6 +317,7 @@ export const AssistantMessage = memo(function AssistantMessage({ message, acts, 
         {message.run?.state === 'cancelled' && (
           <p className={styles['note']}>{message.run.reason === 'moderated' ? words.moderated : words.stopped}</p>
         )}
+        {message.run?.is_closed && <p className={styles['note']}>{words.closed}</p>}
         {message.run?.state === 'failed' && <FailedRun reason={message.run.reason} onAgain={onAgain} />}
         {!growing && (text !== '' || message.versions.length > 1) && (
           <footer className={styles['meta']}>

@@ -227,7 +227,7 @@ describe('the bar', () => {
   })
 
   test('takes an answer up again after a reload, without doubling it', async () => {
-    const run = { id: 'run_1', state: 'running' as const, reason: null, model: null }
+    const run = { id: 'run_1', state: 'running' as const, reason: null, is_closed: false, model: null }
     const events = [
       ['started', { run_id: 'run_1', model: 'sandbox-mama' }],
       ['delta', { text: 'あたたかい' }],
@@ -258,7 +258,7 @@ describe('the bar', () => {
 
   test('tells a failed answer, keeps its part, and asks again on request', async () => {
     const sent: unknown[] = []
-    const run = { id: 'run_1', state: 'failed' as const, reason: 'upstream_stalled', model: 'm' }
+    const run = { id: 'run_1', state: 'failed' as const, reason: 'upstream_stalled', is_closed: false, model: 'm' }
     openHouse('/misaki/chat/chat_1', {
       'GET /api/misaki/chats/chat_1': () =>
         json({

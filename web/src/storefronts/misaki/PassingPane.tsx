@@ -94,7 +94,7 @@ export function PassingPane({ ready }: { ready: boolean }) {
       if (answer.kind === 'canned') {
         setMessages((all) => [...all, message('assistant', answer.text, { canned: answer.canned })])
       } else {
-        const run = { id: answer.run_id, state: 'queued' as const, reason: null, model: null }
+        const run = { id: answer.run_id, state: 'queued' as const, reason: null, is_closed: false, model: null }
         setMessages((all) => [...all, message('assistant', '', { run })])
         void board.follow(answer.run_id, end)
       }

@@ -104,7 +104,7 @@ test('an end replaces the durable text instead of adding to it', () => {
     at: '2026-11-20T00:00:00Z',
     versions: ['msg_1'],
     canned: null,
-    run: { id: 'run_1', state: 'running', reason: null, model: null },
+    run: { id: 'run_1', state: 'running', reason: null, is_closed: false, model: null },
     feedback: null,
   }
   const end: RunEnd = {

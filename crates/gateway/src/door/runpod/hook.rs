@@ -47,11 +47,16 @@ impl Job for TellJobsEnd {
         };
         let mut tx = room.gateway.cx.db.begin(scope).await?;
         let job = store::to_tell(&mut tx, RunId(self.job)).await?;
-        let run = outputs(&mut tx, &[RunId(self.run)]).await?.pop();
+        let run = outputs(&mut tx, &room.gateway, &[RunId(self.run)])
+            .await?
+            .pop();
         tx.commit().await?;
         let (Some((shape, url)), Some(run)) = (job, run) else {
             return Ok(()); // gone with its account
         };
+        if run.is_closed {
+            return Err(JobError::Retry("the answer does not open".to_owned()));
+        }
         let shape = if shape == "t" {
             Shape::Plain
         } else {

@@ -1,9 +1,13 @@
 use chrono::{DateTime, Utc};
 use identity::TenantId;
 use llm::ChatRequest;
+use seal::Vault;
 use sqlx::{PgConnection, types::Json};
 
-use crate::RunId;
+use crate::{
+    Error, RunId,
+    run::{Part, Place},
+};
 
 /// A job as it is kept.
 #[derive(Debug)]
@@ -12,7 +16,7 @@ pub(super) struct Kept {
     pub(super) run: RunId,
     pub(super) told: i32,
     /// None once it is too old to be asked again.
-    pub(super) ask: Option<Json<ChatRequest>>,
+    pub(super) ask: Option<ChatRequest>,
 }
 
 /// A job to be kept.
@@ -22,26 +26,32 @@ pub(super) struct NewJob<'a> {
     pub(super) tenant: TenantId,
     pub(super) shape: char,
     /// None where it may not be asked again.
-    pub(super) ask: Option<Json<&'a ChatRequest>>,
+    pub(super) ask: Option<&'a ChatRequest>,
     pub(super) webhook: Option<&'a str>,
     pub(super) now: DateTime<Utc>,
 }
 
 /// Keeps a job; the same request again changes nothing.
-pub(super) async fn insert(conn: &mut PgConnection, job: &NewJob<'_>) -> sqlx::Result<()> {
+pub(super) async fn insert(
+    conn: &mut PgConnection,
+    vault: &Vault,
+    job: &NewJob<'_>,
+) -> Result<(), Error> {
+    let place = Place::new(job.tenant, job.id, Part::Again);
+    let ask = job.ask.map(|ask| place.seal_json(vault, ask)).transpose()?;
     sqlx::query!(
-        "insert into gateway.endpoint_job (id, tenant_id, run_id, shape, ask, webhook, created_at)
+        "insert into gateway.endpoint_job (id, tenant_id, run_id, shape, sealed_ask, webhook, created_at)
          values ($1, $2, $1, $3, $4, $5, $6) on conflict (id) do nothing",
         job.id as RunId,
         job.tenant as TenantId,
         job.shape.to_string(),
-        &job.ask as &Option<Json<&ChatRequest>>,
+        ask,
         job.webhook,
         job.now,
     )
     .execute(conn)
-    .await
-    .map(drop)
+    .await?;
+    Ok(())
 }
 
 /// Drops what nobody may ask again any more.
@@ -51,7 +61,8 @@ pub(super) async fn forget_asks(
     before: DateTime<Utc>,
 ) -> sqlx::Result<()> {
     sqlx::query!(
-        "update gateway.endpoint_job set ask = null where tenant_id = $1 and created_at < $2 and ask is not null",
+        "update gateway.endpoint_job set ask = null, sealed_ask = null
+         where tenant_id = $1 and created_at < $2 and (ask is not null or sealed_ask is not null)",
         tenant as TenantId,
         before,
     )
@@ -71,15 +82,28 @@ pub(super) async fn run(conn: &mut PgConnection, id: RunId) -> sqlx::Result<Opti
 }
 
 /// Locks a job, so that of several who ask one goes first.
-pub(super) async fn lock(conn: &mut PgConnection, id: RunId) -> sqlx::Result<Option<Kept>> {
-    sqlx::query_as!(
-        Kept,
-        r#"select run_id as "run: RunId", told, ask as "ask: Json<ChatRequest>"
+pub(super) async fn lock(
+    conn: &mut PgConnection,
+    vault: &Vault,
+    id: RunId,
+) -> Result<Option<Kept>, Error> {
+    let row = sqlx::query!(
+        r#"select tenant_id as "tenant: TenantId", run_id as "run: RunId", told, ask as "ask: Json<ChatRequest>", sealed_ask
            from gateway.endpoint_job where id = $1 for update"#,
         id as RunId,
     )
     .fetch_optional(conn)
-    .await
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let place = Place::new(row.tenant, id, Part::Again);
+    Ok(Some(Kept {
+        run: row.run,
+        told: row.told,
+        ask: match row.sealed_ask {
+            Some(sealed) => Some(place.open_json(vault, &sealed)?),
+            None => row.ask.map(|Json(ask)| ask),
+        },
+    }))
 }
 
 pub(super) async fn told(conn: &mut PgConnection, id: RunId, seq: i32) -> sqlx::Result<()> {

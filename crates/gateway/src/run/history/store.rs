@@ -29,16 +29,14 @@ struct ListedRow {
     tags: Vec<String>,
     last_event: i32,
     key_id: Option<KeyId>,
-    asked: Option<String>,
-    answered: Option<String>,
+    bytes: i64,
 }
 
 impl From<ListedRow> for Listed {
     fn from(row: ListedRow) -> Self {
         Self {
             key: row.key_id,
-            asked: row.asked,
-            answered: row.answered,
+            bytes: row.bytes,
             row: Row {
                 id: row.id,
                 state: row.state,
@@ -79,8 +77,8 @@ pub(super) async fn list(
         r#"select r.id as "id: RunId", r.state as "state: State", r.reason, r.route, r.model, r.door, r.created_at, r.started_at,
                   r.ended_at, r.tokens_in, r.tokens_out, r.tokens_cached, r.cost_nano_usd, r.is_cached, r.is_stored,
                   r.text_gone_at, r.tags, r.last_event, r.key_id as "key_id: KeyId",
-                  left(jsonb_path_query_array(t.request, '$.messages[*] ? (@.role == "user").text') ->> -1, 200) as asked,
-                  case when r.ended_at is not null and r.text_gone_at is null then left(r.output, 200) end as answered
+                  coalesce(octet_length(r.sealed_output), octet_length(r.output))::bigint
+                      + coalesce(octet_length(t.sealed), pg_column_size(t.request), 0) as "bytes!"
            from gateway.run r left join gateway.run_text t on t.run_id = r.id
            where r.tenant_id = (select auth.tenant_id()) and r.storefront = $1
              and ($2::text is null or r.route = $2)
@@ -90,11 +88,8 @@ pub(super) async fn list(
              and ($6::timestamptz is null or r.created_at >= $6)
              and ($7::timestamptz is null or r.created_at < $7)
              and ($8::uuid[] is null or r.id = any($8))
-             and ($9::text is null or strpos(gateway.fold(r.output), gateway.fold($9)) > 0
-                  or strpos(gateway.fold(jsonb_path_query_array(t.request, '$.messages[*].text')::text),
-                            (select substr(j, 2, length(j) - 2) from (select to_jsonb(gateway.fold($9))::text as j) as wanted)) > 0)
-             and ($10::timestamptz is null or (r.created_at, r.id) < ($10, $11))
-           order by r.created_at desc, r.id desc limit $12"#,
+             and ($9::timestamptz is null or (r.created_at, r.id) < ($9, $10))
+           order by r.created_at desc, r.id desc limit $11"#,
         storefront,
         filter.model,
         filter.status.map(|status| status.state().as_str()),
@@ -103,7 +98,6 @@ pub(super) async fn list(
         filter.from,
         filter.to,
         ids.as_deref() as Option<&[Uuid]>,
-        filter.text,
         page.after.map(|cursor| cursor.at),
         page.after.map(|cursor| cursor.id),
         page.limit + 1,
@@ -113,43 +107,46 @@ pub(super) async fn list(
     Ok(rows.into_iter().map(Listed::from).collect())
 }
 
-/// What was asked last and what was answered, whole.
-type Texts = (Option<String>, Option<String>);
-
-pub(super) async fn texts(
+/// Which runs of a tenant at one storefront there are among these.
+pub(super) async fn these(
     conn: &mut PgConnection,
     storefront: &str,
     ids: &[RunId],
-) -> sqlx::Result<Vec<(Listed, Texts)>> {
+) -> sqlx::Result<Vec<Listed>> {
+    let filter = Filter {
+        ids: Some(ids.to_vec()),
+        ..Filter::default()
+    };
+    let all = PageRequest {
+        limit: i64::try_from(ids.len()).unwrap_or(i64::MAX - 1),
+        after: None,
+    };
+    list(conn, storefront, &filter, &all).await
+}
+
+/// The words of runs as they are kept.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) id: RunId,
+    pub(super) tenant: TenantId,
+    pub(super) request: Option<Value>,
+    pub(super) sealed_request: Option<Vec<u8>>,
+    pub(super) output: String,
+    pub(super) sealed_output: Option<Vec<u8>>,
+}
+
+pub(super) async fn kept(conn: &mut PgConnection, ids: &[RunId]) -> sqlx::Result<Vec<Kept>> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    let rows = sqlx::query_as!(
-        ListedRow,
-        r#"select r.id as "id: RunId", r.state as "state: State", r.reason, r.route, r.model, r.door, r.created_at, r.started_at,
-                  r.ended_at, r.tokens_in, r.tokens_out, r.tokens_cached, r.cost_nano_usd, r.is_cached, r.is_stored,
-                  r.text_gone_at, r.tags, r.last_event, r.key_id as "key_id: KeyId",
-                  jsonb_path_query_array(t.request, '$.messages[*] ? (@.role == "user").text') ->> -1 as asked,
-                  case when r.ended_at is not null and r.text_gone_at is null then r.output end as answered
+    sqlx::query_as!(
+        Kept,
+        r#"select r.id as "id: RunId", r.tenant_id as "tenant: TenantId", t.request, t.sealed as "sealed_request?", r.output,
+                  r.sealed_output
            from gateway.run r left join gateway.run_text t on t.run_id = r.id
-           where r.tenant_id = (select auth.tenant_id()) and r.storefront = $1 and r.id = any($2)"#,
-        storefront,
+           where r.tenant_id = (select auth.tenant_id()) and r.id = any($1)"#,
         &ids,
     )
     .fetch_all(conn)
-    .await?;
-    let cut = |text: &Option<String>| text.as_ref().map(|text| text.chars().take(200).collect());
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let texts = (row.asked.clone(), row.answered.clone());
-            let (asked, answered) = (cut(&row.asked), cut(&row.answered));
-            let row = ListedRow {
-                asked,
-                answered,
-                ..row
-            };
-            (Listed::from(row), texts)
-        })
-        .collect())
+    .await
 }
 
 /// The runs that began since, and those of `open`.
@@ -166,8 +163,8 @@ pub(super) async fn changing(
         r#"select r.id as "id: RunId", r.state as "state: State", r.reason, r.route, r.model, r.door, r.created_at, r.started_at,
                   r.ended_at, r.tokens_in, r.tokens_out, r.tokens_cached, r.cost_nano_usd, r.is_cached, r.is_stored,
                   r.text_gone_at, r.tags, r.last_event, r.key_id as "key_id: KeyId",
-                  left(jsonb_path_query_array(t.request, '$.messages[*] ? (@.role == "user").text') ->> -1, 200) as asked,
-                  case when r.ended_at is not null and r.text_gone_at is null then left(r.output, 200) end as answered
+                  coalesce(octet_length(r.sealed_output), octet_length(r.output))::bigint
+                      + coalesce(octet_length(t.sealed), pg_column_size(t.request), 0) as "bytes!"
            from gateway.run r left join gateway.run_text t on t.run_id = r.id
            where r.tenant_id = (select auth.tenant_id()) and r.storefront = $1
              and (r.created_at >= $2 or r.id = any($3) or r.ended_at is null)
@@ -181,15 +178,6 @@ pub(super) async fn changing(
     .await?;
     // told in the order in which they began
     Ok(rows.into_iter().rev().map(Listed::from).collect())
-}
-
-pub(super) async fn asked(conn: &mut PgConnection, id: RunId) -> sqlx::Result<Option<Value>> {
-    sqlx::query_scalar!(
-        "select request from gateway.run_text where run_id = $1",
-        id as RunId
-    )
-    .fetch_optional(conn)
-    .await
 }
 
 pub(super) async fn state(
