@@ -29,10 +29,13 @@ async fn guarded() -> (Bar, String) {
     (bar, operator)
 }
 
-/// The events of all runs as they are kept.
+/// An event as it is kept: number, kind, what is readable, what is sealed, and where that opens.
+type Kept = (i32, String, Value, Option<Vec<u8>>, String);
+
+/// The events of all runs.
 async fn events(bar: &Bar) -> Vec<(i32, String, Value)> {
     let mut owner = bar.test.database.owner().await;
-    let rows: Vec<(i32, String, Value, Option<Vec<u8>>, String)> = sqlx::query_as(
+    let rows: Vec<Kept> = sqlx::query_as(
         "select seq, kind, data, sealed, format('gateway.run:%s:%s:event %s', tenant_id, run_id, seq)
          from gateway.run_event order by run_id, seq",
     )
