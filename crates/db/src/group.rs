@@ -90,18 +90,18 @@ impl<B: Batch> GroupCommit<B> {
 
 async fn run<B: Batch>(batch: B, mut queue: mpsc::Receiver<Waiting<B>>, is_well: Arc<AtomicBool>) {
     let mut waiting = Vec::with_capacity(LARGEST);
-    let mut writing = FuturesUnordered::new();
+    let mut under_way = FuturesUnordered::new();
     let mut is_open = true;
     loop {
-        let is_due = writing.is_empty() || writing.len() < LANES && waiting.len() >= ENOUGH;
+        let is_due = under_way.is_empty() || under_way.len() < LANES && waiting.len() >= ENOUGH;
         if is_due && !waiting.is_empty() {
             let jobs: Vec<Waiting<B>> = waiting.drain(..waiting.len().min(LARGEST)).collect();
-            writing.push(write(&batch, jobs, &is_well));
+            under_way.push(write(&batch, jobs, &is_well));
         }
         let has_room = is_open && waiting.len() < LARGEST;
         tokio::select! {
             came = queue.recv_many(&mut waiting, LARGEST), if has_room => is_open = came > 0,
-            Some(()) = writing.next(), if !writing.is_empty() => {}
+            Some(()) = under_way.next(), if !under_way.is_empty() => {}
             else => return,
         }
     }

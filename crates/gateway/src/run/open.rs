@@ -176,7 +176,7 @@ impl Driver<'_> {
                 () = feed.cancel.cancelled() => return Err(Verdict::Stopped),
                 () = room.node.abandon.cancelled() => return Err(Verdict::NodeLost),
                 () = sleep_until(self.deadline) => return Err(Verdict::Deadline),
-                _ = beat_or(&mut beat, self.due()) => {
+                () = beat_or(&mut beat, self.due()) => {
                     self.talk(begun);
                     match self.write().await {
                         Ok(Kept::Go) | Err(()) => {}

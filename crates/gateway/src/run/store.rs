@@ -364,8 +364,8 @@ pub(super) async fn events(
     let told = (run.state, run.reason.as_deref());
     let tokens = (run.tokens_in, run.tokens_out);
     let end = the_end(WHOLE_ENDS_AT, told, tokens, run.cost_nano_usd);
-    let whose = (id, run.tenant);
-    let output = open_answer(vault, whose, run.sealed_output.as_deref(), run.output)?;
+    let owner = (id, run.tenant);
+    let output = open_answer(vault, owner, run.sealed_output.as_deref(), run.output)?;
     let told = before_the_end(id, &run.model, &output).into_iter();
     Ok(told
         .chain([end])
