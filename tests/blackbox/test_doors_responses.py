@@ -135,7 +135,7 @@ def test_what_is_deleted_is_gone_with_its_words_and_stays_paid(shop, gpt):
     with psycopg.connect(shop.database) as database:
         run = whole.headers["x-noren-run"].removeprefix("run_")
         assert database.execute("select output, sealed_output, tokens_out > 0 from gateway.run where id = %s", [run]).fetchone() == ("", None, True)
-        assert database.execute("select count(*) from gateway.run_event where run_id = %s", [run]).fetchone() == (0,)
+        assert database.execute("select (select count(*) from gateway.run_event where run_id = %(run)s) + (select count(*) from gateway.run_text where run_id = %(run)s)", {"run": run}).fetchone() == (0,)
         assert database.execute("select amount from entitlement.usage where ref = %s", [f"run_{run}"]).fetchone() == (1,)
 
 

@@ -3,15 +3,11 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use futures::{StreamExt, stream::FuturesUnordered};
 use kernel::Fault;
 use tokio::sync::{mpsc, oneshot};
 
 /// The most that goes into one transaction.
 const LARGEST: usize = 128;
-/// Transactions at the same time, and how many have to wait for a second one.
-const LANES: usize = 2;
-const ENOUGH: usize = 16;
 /// The most that may wait to be written; whoever comes then waits to be let in.
 const QUEUE: usize = 4096;
 
@@ -36,9 +32,8 @@ pub trait Batch: Send + Sync + 'static {
 
 /// Group commit: what several tasks have to write at the same time goes into one transaction.
 ///
-/// While one batch is being committed the next gathers, so a lone job waits for nobody and many share the cost; where many wait
-/// they are written beside it. Whoever asks is answered after the commit, and jobs that do not wait for each other may be
-/// written in any order.
+/// While one batch is being committed the next gathers, so a lone job waits for nobody and many share the cost. Whoever asks is
+/// answered after the commit.
 #[derive(Debug)]
 pub struct GroupCommit<B: Batch> {
     queue: mpsc::Sender<Waiting<B>>,
@@ -90,51 +85,35 @@ impl<B: Batch> GroupCommit<B> {
 
 async fn run<B: Batch>(batch: B, mut queue: mpsc::Receiver<Waiting<B>>, is_well: Arc<AtomicBool>) {
     let mut waiting = Vec::with_capacity(LARGEST);
-    let mut under_way = FuturesUnordered::new();
-    let mut is_open = true;
-    loop {
-        let is_due = under_way.is_empty() || under_way.len() < LANES && waiting.len() >= ENOUGH;
-        if is_due && !waiting.is_empty() {
-            let jobs: Vec<Waiting<B>> = waiting.drain(..waiting.len().min(LARGEST)).collect();
-            under_way.push(write(&batch, jobs, &is_well));
-        }
-        let has_room = is_open && waiting.len() < LARGEST;
-        tokio::select! {
-            came = queue.recv_many(&mut waiting, LARGEST), if has_room => is_open = came > 0,
-            Some(()) = under_way.next(), if !under_way.is_empty() => {}
-            else => return,
-        }
-    }
-}
-
-async fn write<B: Batch>(batch: &B, waiting: Vec<Waiting<B>>, is_well: &AtomicBool) {
-    let (jobs, answers): (Vec<_>, Vec<_>) =
-        waiting.into_iter().map(|one| (one.job, one.answer)).unzip();
-    let written = batch.write(&jobs).await;
-    let is_away = written.as_ref().is_err_and(B::is_away);
-    is_well.store(!is_away, Ordering::Relaxed);
-    match written {
-        Ok(found) => {
-            let count = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
-            metrics::histogram!("group_commit_jobs", "of" => B::NAME).record(f64::from(count));
-            for ((job, answer), found) in jobs.into_iter().zip(answers).zip(found) {
-                let _ = answer.send(Ok((job, found)));
+    while queue.recv_many(&mut waiting, LARGEST).await > 0 {
+        let (jobs, answers): (Vec<_>, Vec<_>) =
+            waiting.drain(..).map(|one| (one.job, one.answer)).unzip();
+        let written = batch.write(&jobs).await;
+        let is_away = written.as_ref().is_err_and(B::is_away);
+        is_well.store(!is_away, Ordering::Relaxed);
+        match written {
+            Ok(found) => {
+                let count = u32::try_from(jobs.len()).unwrap_or(u32::MAX);
+                metrics::histogram!("group_commit_jobs", "of" => B::NAME).record(f64::from(count));
+                for ((job, answer), found) in jobs.into_iter().zip(answers).zip(found) {
+                    let _ = answer.send(Ok((job, found)));
+                }
             }
-        }
-        Err(_) if is_away => {
-            for answer in answers {
-                let _ = answer.send(Err(away().into()));
+            Err(_) if is_away => {
+                for answer in answers {
+                    let _ = answer.send(Err(away().into()));
+                }
             }
-        }
-        // one that can't be written must not take the others with it
-        Err(_) if jobs.len() > 1 => {
-            for (job, answer) in jobs.into_iter().zip(answers) {
-                let _ = answer.send(alone(batch, job).await);
+            // one that can't be written must not take the others with it
+            Err(_) if jobs.len() > 1 => {
+                for (job, answer) in jobs.into_iter().zip(answers) {
+                    let _ = answer.send(alone(&batch, job).await);
+                }
             }
-        }
-        Err(error) => {
-            if let Some(answer) = answers.into_iter().next() {
-                let _ = answer.send(Err(error));
+            Err(error) => {
+                if let Some(answer) = answers.into_iter().next() {
+                    let _ = answer.send(Err(error));
+                }
             }
         }
     }
