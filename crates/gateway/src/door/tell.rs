@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream};
 use identity::{InferenceCaller, Principal};
 use llm::{ChatAnswer, Finish, StreamEvent, ToolDelta, Usage};
 use serde_json::Value;
@@ -19,6 +19,9 @@ use crate::{
 
 /// How often a silent stream says that it is alive.
 const PING: Duration = Duration::from_secs(15);
+/// How long a stream's headers wait for its first word: what fails before is told by its status, so that a client knows that it may
+/// ask again.
+const FIRST: Duration = Duration::from_secs(2);
 
 /// What a run's event says, free of any dialect.
 #[derive(Clone, Debug, PartialEq)]
@@ -151,14 +154,16 @@ pub(crate) async fn sse(
 ) -> Result<Response, Turned> {
     let identity = room.identity.clone();
     let run: Begun = run.into();
-    let id = run.id;
+    let (id, is_new) = (run.id, run.feed.is_some());
     let events = follow(room.clone(), caller.principal, (id, run.feed), after).await?;
-    let mut events: Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>> =
-        Box::pin(events.take_until(Box::pin(caller.taken_back(identity))));
+    let mut events: Events = Box::pin(events.take_until(Box::pin(caller.taken_back(identity))));
     let leaving = Leaving {
         room: aborts.then(|| room.clone()),
         id,
     };
+    if is_new {
+        events = opened(events).await?;
+    }
     let body = async_stream::stream! {
         let mut leaving = leaving;
         let opening = write.begin();
@@ -208,6 +213,32 @@ pub(crate) async fn sse(
         headers.insert(name, HeaderValue::from_static(value));
     }
     Ok(response)
+}
+
+type Events = Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>>;
+
+/// Waits a little for the first word; an end without one is a failure yet.
+async fn opened(mut events: Events) -> Result<Events, Turned> {
+    let mut heard = Vec::new();
+    let first = async {
+        while let Some(event) = events.next().await {
+            let told = event.as_ref().ok().and_then(told);
+            let is_silent = event.is_ok() && told.is_none();
+            heard.push(event);
+            if let Some(Told::Failed(reason)) = told {
+                return Err(failure(&reason));
+            }
+            if !is_silent {
+                break;
+            }
+        }
+        Ok(())
+    };
+    // whoever waits for a machine to start is told that we are here
+    if let Ok(failed) = timeout(FIRST, first).await {
+        failed?;
+    }
+    Ok(Box::pin(stream::iter(heard).chain(events)))
 }
 
 /// Stops a run when its only reader goes before its end.
