@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use sqlx::{Connection, PgPool, postgres::PgListener};
+use sqlx::{AssertSqlSafe, Connection, PgPool, postgres::PgListener};
 
 use crate::{
     Commit, ConnectError, PoolSize, Scope, Tx, Url,
@@ -68,7 +68,7 @@ impl Db {
     /// # Errors
     /// When no connection can be had or the role cannot be taken.
     pub async fn begin_as(&self, scope: Scope, commit: Commit) -> sqlx::Result<Tx> {
-        self.pool.begin_with(enter(scope, commit)).await
+        begin(&self.pool, enter(scope, commit)).await
     }
 
     /// Begins a transaction on a connection apart from the pool: for short work that somebody waits for who may hold one of
@@ -77,7 +77,7 @@ impl Db {
     /// # Errors
     /// When no connection can be had or the role cannot be taken.
     pub async fn begin_aside(&self, scope: Scope) -> sqlx::Result<Tx> {
-        self.aside.begin_with(enter(scope, Commit::Durable)).await
+        begin(&self.aside, enter(scope, Commit::Durable)).await
     }
 
     /// Opens a transaction in `scope` that only reads, and sees everything that was committed before: at the replica if there
@@ -93,7 +93,7 @@ impl Db {
             }
             metrics::counter!("database_reads_total", "at" => "primary").increment(1);
         }
-        self.pool.begin_with(enter_reading(scope)).await
+        begin(&self.pool, enter_reading(scope)).await
     }
 
     /// Whether a statement gets through right now.
@@ -128,4 +128,9 @@ impl Db {
     pub fn connections(&self) -> (u32, usize) {
         (self.pool.size(), self.pool.num_idle())
     }
+}
+
+/// Boxed, since what waits for a connection has 4 KiB of state, which each caller up to the request's own would carry and move.
+async fn begin(pool: &PgPool, statement: AssertSqlSafe<String>) -> sqlx::Result<Tx> {
+    Box::pin(pool.begin_with(statement)).await
 }

@@ -190,7 +190,7 @@ impl Visit {
     ) -> Result<Begun, Turned> {
         let is_repeat = self.headers.contains_key("idempotency-key");
         if is_repeat {
-            return self.start(room, model, request).await;
+            return Box::pin(self.start(room, model, request)).await;
         }
         check_length(&request)?;
         let ask = self.asked(model, request)?;

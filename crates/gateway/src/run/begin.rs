@@ -37,7 +37,7 @@ pub async fn begin(
     ask.id = Some(id);
     for _ in 0..TRIES {
         let Some(decided) = decide(room, caller, &mut ask).await? else {
-            return begin_in_line(room, caller, ask).await;
+            return Box::pin(begin_in_line(room, caller, ask)).await;
         };
         let Decided {
             start,
@@ -76,11 +76,11 @@ pub(crate) async fn begin_later(
 ) -> Result<Admitted, Error> {
     // while nothing can be written down, nobody is to be asked anything
     if !room.writer.is_well() {
-        return Ok(begin(room, caller, ask).await?.0);
+        return Ok(Box::pin(begin(room, caller, ask)).await?.0);
     }
     ask.id = Some(ask.id.unwrap_or_else(|| room.cx.ids.new_id()));
     let Some(decided) = decide(room, caller, &mut ask).await? else {
-        return Ok(begin_in_line(room, caller, ask).await?.0);
+        return Ok(Box::pin(begin_in_line(room, caller, ask)).await?.0);
     };
     let Decided {
         start,

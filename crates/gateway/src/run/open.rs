@@ -128,7 +128,8 @@ impl Driver<'_> {
                 .ok_or(CodecError::Truncated)??;
             Ok(stream::iter([Ok(first)]).chain(events).boxed())
         };
-        let called = self.while_alive(span.around(opening)).await;
+        // boxed: it is the largest that a run waits for, and everything around it would move it
+        let called = self.while_alive(Box::pin(span.around(opening))).await;
         self.asker = None;
         called
     }
