@@ -1,11 +1,15 @@
 """How a call at a door is written: once where it is over at once, never later than its words, and not asked where nothing can be."""
 
+import concurrent.futures
+import threading
+import time
+
 import httpx
 import psycopg
 import pytest
 
 from cluster import Cluster
-from house import House
+from house import House, metrics
 from people import Person
 from shop import files, model
 from talker import Talker
@@ -89,4 +93,36 @@ def test_while_the_database_is_away_one_call_goes_up_at_most(own_cluster, tmp_pa
     with psycopg.connect(door.house.database, autocommit=True) as connection:
         open_ones = "select (select count(*) from gateway.run where ended_at is null) + (select count(*) from entitlement.reservation where state = 'open')"
         assert connection.execute(open_ones).fetchone() == (0,)
+    door.house.stop()
+
+
+def test_a_plan_that_changes_while_a_call_is_under_way_has_it_admitted_anew(cluster, tmp_path, talker):
+    """What a change of the plan marks, marked all the time: a call that was admitted by what was known before is admitted again."""
+    door = opened(cluster.fresh(), tmp_path, talker)
+    assert door.ask().status_code == 200
+    over = threading.Event()
+
+    def change() -> None:
+        with psycopg.connect(door.house.database, autocommit=True) as connection:
+            while not over.is_set():
+                connection.execute("update entitlement.lease set stale = true")
+                over.wait(0.01)
+
+    with concurrent.futures.ThreadPoolExecutor(9) as pool:
+        changing = pool.submit(change)
+        try:
+            deadline = time.monotonic() + 60
+            codes = []
+            while not metrics(door.house.inference).get("gateway_runs_admitted_again_total"):
+                assert time.monotonic() < deadline, f"none of {len(codes)} was admitted again"
+                codes += list(pool.map(lambda _: door.ask().status_code, range(16)))
+        finally:
+            over.set()
+        changing.result()
+    # who finds no quiet moment in five tries is told to come again
+    assert set(codes) <= {200, 503} and codes.count(200) > len(codes) / 2
+    with psycopg.connect(door.house.database, autocommit=True) as connection:
+        bills = connection.execute("select count(*), sum(amount) from entitlement.usage").fetchone()
+        left = connection.execute("select count(*) from entitlement.reservation where state = 'open'").fetchone()
+    assert bills == (codes.count(200) + 1,) * 2 and left == (0,), "each that was answered is billed once, and no other"
     door.house.stop()

@@ -192,6 +192,7 @@ impl Unwritten {
         if admission.is_counted() || admission.reservation.plan().version_id != plan {
             return Err(unsettled());
         }
+        metrics::counter!("gateway_runs_admitted_again_total").increment(1);
         Ok(Self {
             start: Arc::new(Start { run, admission }),
             tries,
