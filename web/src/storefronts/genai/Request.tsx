@@ -200,10 +200,13 @@ function Acts({ entry }: { entry: HistoryEntry }) {
         )}
         {isOver(entry) && entry.is_stored && (
           <>
-            <Button small disabled={again.isPending} onClick={() => again.mutate()}>
-              <Icon name="retry" size={16} />
-              {words.retry}
-            </Button>
+            {/* What was asked can lie sealed under a key that is not here. */}
+            {entry.messages && (
+              <Button small disabled={again.isPending} onClick={() => again.mutate()}>
+                <Icon name="retry" size={16} />
+                {words.retry}
+              </Button>
+            )}
             <Button small look="plain" onClick={() => setAsking(true)}>
               <Icon name="trash" size={16} />
               {words.delete}

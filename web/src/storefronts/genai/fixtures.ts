@@ -1,4 +1,4 @@
-import type { Figures, HistoryItem, Model } from '../../api/genai'
+import type { Figures, HistoryEntry, HistoryItem, Model } from '../../api/genai'
 import type { PlanView } from '../../api/types'
 
 // What a house at work would answer. Only tests import this.
@@ -24,6 +24,20 @@ export function item(id: string, more: Partial<HistoryItem> = {}): HistoryItem {
     text_excerpt: null,
     is_closed: false,
     key: null,
+    ...more,
+  }
+}
+
+export function entry(id: string, more: Partial<HistoryEntry> = {}): HistoryEntry {
+  return {
+    ...item(id),
+    messages: [],
+    parameters: null,
+    text: null,
+    tool_calls: null,
+    finish_reason: null,
+    timeline: [],
+    webhook: null,
     ...more,
   }
 }

@@ -3,7 +3,7 @@ import { beforeEach, expect, test, vi } from 'vitest'
 import type { HistoryItem } from '../../api/genai'
 import type { Talk } from '../../api/talks'
 import { json, me, openHouse, prepareHouse, press, problem } from '../../shell/testHouse'
-import { figures, item, models, plan } from './fixtures'
+import { entry, figures, item, models, plan } from './fixtures'
 
 prepareHouse()
 
@@ -324,6 +324,18 @@ test('statistics show their totals, and the same in a table', async () => {
 test('a refusal is told in its own words', async () => {
   openHouse('/genai/requests/run_9', { ...signedIn, 'GET /history/run_9': () => problem(404, 'run_not_found') })
   await screen.findByText('run_not_foundです')
+})
+
+test.each([
+  [[{ role: 'user', text: 'hello', images: 0, tool_calls: [] }], 1],
+  [null, 0],
+])('a request is sent again only where its text opens: %j', async (messages, buttons) => {
+  openHouse('/genai/requests/run_1', {
+    ...signedIn,
+    'GET /history/run_1': () => json(entry('run_1', { is_closed: messages === null, messages })),
+  })
+  await screen.findByRole('button', { name: '本文を消す' })
+  expect(screen.queryAllByRole('button', { name: 'もう一度送る' })).toHaveLength(buttons)
 })
 
 test('how long texts are kept is chosen for all, and for one key apart', async () => {

@@ -254,7 +254,7 @@ export function ChatPane({ chatId, door, onChatOpened, notices }: Props) {
               <Skeleton width="38%" height="2.75rem" />
             </div>
           )}
-          {empty && !error && <Entrance onChip={send} busy={talk.busy || !door.ready} ready={door.ready} />}
+          {empty && !error && <Entrance onChip={send} busy={talk.busy} ready={door.ready} />}
           {talk.messages.map((one, at) => {
             // A talk that went on over days says where each of them begins.
             const today = day(one.at, locale)

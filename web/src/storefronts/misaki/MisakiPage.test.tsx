@@ -2,6 +2,7 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { createMemoryHistory, RouterProvider } from '@tanstack/react-router'
 import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/react'
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { misakiAccess } from '../../api/inference'
 import type { Me, Message, PlanView } from '../../api/types'
 import { createHouseRouter } from '../../shell/router'
 
@@ -111,6 +112,7 @@ beforeAll(async () => {
   await import('./MisakiPage')
 })
 beforeEach(() => {
+  misakiAccess.forget()
   vi.stubGlobal(
     'ResizeObserver',
     class {
@@ -134,6 +136,32 @@ describe('the bar', () => {
     expect(calls).not.toContain('GET /auth/me')
     expect(screen.getAllByRole('heading', { level: 1 })).toHaveLength(1)
   })
+
+  test.each(['/misaki', '/misaki/passing'])(
+    'what is said at %s before the door has opened waits for it',
+    async (path) => {
+      let open: (response: Response) => void = () => undefined
+      let inside = false
+      const { calls } = openHouse(path, {
+        'POST /auth/guest': () =>
+          new Promise((resolve) => {
+            open = resolve
+          }),
+        'GET /billing/plan': () => (inside ? json(plan) : problem(401, 'unauthenticated')),
+        'POST /misaki/messages': () =>
+          json({ kind: 'canned', chat_id: 'chat_1', user: user('ねえ'), assistant: assistant('なあに') }),
+        'POST /misaki/passing': () => json({ kind: 'canned', text: 'なあに', canned: { id: 'hello', rule: 'exact' } }),
+      })
+      await say('ねえ')
+      await screen.findByText('ねえ')
+      await waitFor(() => expect(calls).toContain('POST /auth/guest'))
+      expect(calls).not.toContain('GET /billing/plan')
+      inside = true
+      open(json(guest, 201))
+      expect(await screen.findByText('なあに')).toBeTruthy()
+      expect(screen.queryByText('unauthenticatedです')).toBeNull()
+    },
+  )
 
   test('shows a prepared answer before the server has heard of it, and records it under one key', async () => {
     let answer: (response: Response) => void = () => undefined

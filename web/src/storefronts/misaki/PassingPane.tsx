@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useRef, useState } from 'react'
 import { cancelRun, sayInPassing } from '../../api/inference'
 import { describeProblem } from '../../api/problem'
-import { planQuery } from '../../api/queries'
+import { guestDoorQuery, planQuery } from '../../api/queries'
 import type { Message } from '../../api/types'
 import { newKey } from '../../api/uuid'
 import { currentLocale, useLocale } from '../../i18n/locale'
@@ -90,6 +90,7 @@ export function PassingPane({ ready }: { ready: boolean }) {
     setMessages((all) => [...all, message('user', text)])
     toEnd()
     try {
+      await client.ensureQueryData(guestDoorQuery(client))
       const answer = await sayInPassing(earlier, text, currentLocale())
       if (answer.kind === 'canned') {
         setMessages((all) => [...all, message('assistant', answer.text, { canned: answer.canned })])
@@ -149,7 +150,7 @@ export function PassingPane({ ready }: { ready: boolean }) {
           onText={setDraft}
           onSend={(text) => void send(text)}
           onStop={() => running !== null && void cancelRun(running)}
-          busy={running !== null || sending || !ready}
+          busy={running !== null || sending}
           stopping={live?.stopping ?? false}
         />
         <p className={styles['disclosure']}>{words.passingFoot}</p>

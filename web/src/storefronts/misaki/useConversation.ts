@@ -2,7 +2,7 @@ import { type QueryClient, useQuery, useQueryClient } from '@tanstack/react-quer
 import { useCallback, useEffect, useRef, useSyncExternalStore } from 'react'
 import { deleteMessage, showVersion } from '../../api/account'
 import { askAgain, cancelRun, sendMessage } from '../../api/inference'
-import { chatQuery, chatsQuery, phrasesQuery, planQuery } from '../../api/queries'
+import { chatQuery, chatsQuery, guestDoorQuery, phrasesQuery, planQuery } from '../../api/queries'
 import type { Chat, Message } from '../../api/types'
 import { newKey } from '../../api/uuid'
 import { currentLocale } from '../../i18n/locale'
@@ -148,6 +148,8 @@ export function useConversation({ chatId, enabled, onChatOpened }: Options): Con
   const post = useCallback(
     async (item: Outgoing) => {
       try {
+        // Who comes for the first time may have written before the door has opened.
+        await client.ensureQueryData(guestDoorQuery(client))
         const locale = currentLocale()
         const reply =
           item.again === null ? await sendMessage({ ...item, locale }) : await askAgain(item.again, locale, item.key)
