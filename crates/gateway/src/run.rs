@@ -279,8 +279,8 @@ pub struct Admitted {
 /// at all. Then [`launch`] it. Should the process die in between, [`rescue`] ends the run and gives the units back.
 ///
 /// # Errors
-/// Whatever entitlement refuses; `SecretClosed` without a sealing key, `RouteNotFound`, `ModelUnknown`, `ModelNotInPlan`, `ModelNotConfigured`, and
-/// `ModelNotAllowed` to the caller's key.
+/// Whatever entitlement refuses; `SecretClosed` without a sealing key, `RouteNotFound`, `ModelUnknown`, `ModelNotInPlan`,
+/// `ModelNotConfigured`, and `ModelNotAllowed` to the caller's key.
 pub async fn admit(
     conn: &mut PgConnection,
     room: &Gateway,
@@ -293,15 +293,17 @@ pub async fn admit(
     let id: RunId = start.id.unwrap_or_else(|| cx.ids.new_id());
     let note = Note::of(room, caller, id, &start)?;
     let reference = id.to_string();
+    let key = caller.key.as_ref();
     let work = Work {
-        storefront: &caller.storefront,
-        unit: &start.purpose,
-        amount: 1,
-        reference: &reference,
-        lease_until: now + LEASE,
-        daily_cap: caller.key.as_ref().and_then(|key| key.daily_cap),
-        daily_cost: caller.key.as_ref().and_then(|key| key.daily_cost_nano_usd),
-        member: caller.member(),
+        daily_cap: key.and_then(|key| key.daily_cap),
+        daily_cost: key.and_then(|key| key.daily_cost_nano_usd),
+        ..begin::work(
+            &caller.storefront,
+            &start.purpose,
+            &reference,
+            now,
+            caller.member(),
+        )
     };
     let mut tries = 0;
     let (kept, route, targets) = loop {

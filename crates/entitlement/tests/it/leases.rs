@@ -22,16 +22,7 @@ fn usage(amount: i64) -> Usage {
 /// Admits, records and ends so many pieces of work, many in one transaction; returns how many were refused.
 async fn work_off(room: &Entitlement, caller: Principal, times: usize) -> usize {
     let mut refused = 0;
-    let work = Work {
-        storefront: "misaki",
-        unit: UNIT,
-        amount: 1,
-        reference: "run_test",
-        lease_until: room.cx.clock.now() + Duration::seconds(15),
-        daily_cap: None,
-        daily_cost: None,
-        member: None,
-    };
+    let work = work(room);
     let mut left = times;
     while left > 0 {
         let mut admitted = Vec::new();
@@ -202,16 +193,7 @@ async fn what_a_dead_node_may_have_begun_and_not_written_counts_for_a_minute() {
     let (one, two) = two_nodes(&test, &plan_file(10, 100, 1000)).await;
     let caller = guest(&one).await;
     let written = reserve(&one, caller).await.unwrap();
-    let work = Work {
-        storefront: "misaki",
-        unit: UNIT,
-        amount: 1,
-        reference: "run_test",
-        lease_until: test.cx.clock.now() + Duration::seconds(15),
-        daily_cap: None,
-        daily_cost: None,
-        member: None,
-    };
+    let work = work(&one);
     let unwritten = entitlement::admit(&one, caller, &work).await.unwrap();
     // it dies with both: nothing is given back
     std::mem::forget((written, unwritten, one));
@@ -228,16 +210,7 @@ async fn work_that_was_given_up_before_its_transaction_committed_takes_nothing()
     let test = testkit::context().await;
     let room = open(&test.cx, &plan_file(1, 1, 1)).await;
     let caller = guest(&room).await;
-    let work = Work {
-        storefront: "misaki",
-        unit: UNIT,
-        amount: 1,
-        reference: "run_test",
-        lease_until: test.cx.clock.now() + Duration::seconds(15),
-        daily_cap: None,
-        daily_cost: None,
-        member: None,
-    };
+    let work = work(&room);
     drop(entitlement::admit(&room, caller, &work).await.unwrap());
     let mut tx = room.cx.db.begin(caller.scope()).await.unwrap();
     drop(

@@ -67,19 +67,23 @@ async fn guest(room: &Entitlement) -> Principal {
         .principal
 }
 
-async fn reserve(room: &Entitlement, caller: Principal) -> Result<Reservation, Error> {
-    let mut tx = room.cx.db.begin(caller.scope()).await?;
-    let lease_until = room.cx.clock.now() + Duration::seconds(15);
-    let work = Work {
+/// One unit's worth of work.
+fn work(room: &Entitlement) -> Work<'static> {
+    Work {
         storefront: "misaki",
         unit: UNIT,
         amount: 1,
         reference: "run_test",
-        lease_until,
+        lease_until: room.cx.clock.now() + Duration::seconds(15),
         daily_cap: None,
         daily_cost: None,
         member: None,
-    };
+    }
+}
+
+async fn reserve(room: &Entitlement, caller: Principal) -> Result<Reservation, Error> {
+    let mut tx = room.cx.db.begin(caller.scope()).await?;
+    let work = work(room);
     let reservation = entitlement::reserve(&mut tx, room, caller, &work).await?;
     tx.commit().await?;
     reservation.confirm();

@@ -36,7 +36,7 @@ pub async fn begin(
     let id: RunId = ask.id.unwrap_or_else(|| room.cx.ids.new_id());
     ask.id = Some(id);
     for _ in 0..TRIES {
-        let Some(decided) = decide(room, caller, &mut ask).await? else {
+        let Some(decided) = decide(room, caller, id, &mut ask).await? else {
             return Box::pin(begin_in_line(room, caller, ask)).await;
         };
         let Decided {
@@ -78,8 +78,9 @@ pub(crate) async fn begin_later(
     if !room.writer.is_well() {
         return Ok(Box::pin(begin(room, caller, ask)).await?.0);
     }
-    ask.id = Some(ask.id.unwrap_or_else(|| room.cx.ids.new_id()));
-    let Some(decided) = decide(room, caller, &mut ask).await? else {
+    let id: RunId = ask.id.unwrap_or_else(|| room.cx.ids.new_id());
+    ask.id = Some(id);
+    let Some(decided) = decide(room, caller, id, &mut ask).await? else {
         return Ok(Box::pin(begin_in_line(room, caller, ask)).await?.0);
     };
     let Decided {
@@ -88,7 +89,7 @@ pub(crate) async fn begin_later(
         targets,
     } = decided;
     let unit = ask.purpose.clone();
-    let ids = (start.run.id, start.reservation().id);
+    let ids = (id, start.reservation().id);
     let mut admitted = ready(room, caller, ask, ids, &route, targets)?;
     admitted.unwritten = Some(Unwritten {
         start: Arc::new(start),
@@ -111,6 +112,7 @@ struct Decided {
 async fn decide(
     room: &Gateway,
     caller: &InferenceCaller,
+    id: RunId,
     ask: &mut Ask,
 ) -> Result<Option<Decided>, Error> {
     // the caps of a key are counted in a line of their own
@@ -119,7 +121,6 @@ async fn decide(
         return Ok(None);
     }
     let now = room.cx.clock.now();
-    let id: RunId = ask.id.unwrap_or_else(|| room.cx.ids.new_id());
     let reference = id.to_string();
     let work = work(
         &caller.storefront,
@@ -156,7 +157,8 @@ async fn decide(
     }))
 }
 
-fn work<'a>(
+/// What a run is admitted as.
+pub(super) fn work<'a>(
     storefront: &'a str,
     unit: &'a str,
     reference: &'a str,

@@ -78,12 +78,15 @@ pub(super) async fn drive(room: Gateway, mut run: Admitted, feed: Arc<Feed>) {
     };
     let verdict = driver.generate().await;
     let finished = driver.finish(verdict).await;
-    if finished.is_ok() && verdict == Verdict::Completed {
+    if matches!(finished, Ok(true)) && verdict == Verdict::Completed {
         driver.compare();
     }
     traced::ended(&driver.span, verdict);
     match finished {
-        Ok(()) => {}
+        Ok(true) => {}
+        Ok(false) => {
+            tracing::warn!(run = %id, "another node ended this run, or it was never written");
+        }
         Err(error) => {
             tracing::error!(run = %id, %error, "a run could not be ended; it will be rescued");
         }
@@ -467,7 +470,7 @@ impl Driver<'_> {
             match self.put(None).await {
                 Ok(Found::Written { is_to_stop }) => {
                     self.feed.publish(&self.pending);
-                    self.feed.is_written();
+                    self.feed.mark_written();
                     self.pending.clear();
                     return Ok(if is_to_stop { Kept::Stop } else { Kept::Go });
                 }
@@ -483,11 +486,11 @@ impl Driver<'_> {
         }
     }
 
-    /// Ends the run: its last event, its usage and the ledger commit together.
-    async fn finish(&mut self, verdict: Verdict) -> Result<(), Error> {
+    /// Ends the run: its last event, its usage and the ledger commit together. Not where another node has, or it was never written:
+    /// then nobody sees what was not.
+    async fn finish(&mut self, verdict: Verdict) -> Result<bool, Error> {
         if verdict == Verdict::Fenced {
-            tracing::warn!(run = %self.run.id, "another node ended this run, or it could not begin");
-            return Ok(());
+            return Ok(false);
         }
         self.seal();
         let usage = self.usage.unwrap_or_else(|| self.estimate(0));
@@ -513,14 +516,13 @@ impl Driver<'_> {
         let give_up = Instant::now() + Duration::from_secs(30);
         loop {
             match self.put(Some(&ending)).await {
-                Ok(found) => {
-                    let is_written = matches!(found, Found::Written { .. });
-                    let last = is_written.then(|| last_event(&ending));
-                    let events: Vec<Event> = self.pending.drain(..).chain(last).collect();
-                    self.feed.publish(&events);
+                Ok(Found::Written { .. }) => {
+                    self.pending.push(last_event(&ending));
+                    self.feed.publish(&self.pending);
                     metrics::counter!("gateway_runs_ended_total", "state" => verdict.state().as_str()).increment(1);
-                    return Ok(());
+                    return Ok(true);
                 }
+                Ok(Found::Ended | Found::Unadmitted) => return Ok(false),
                 Err(error) if Instant::now() > give_up => return Err(error),
                 Err(error) => {
                     tracing::warn!(run = %self.run.id, %error, "the end can't be written yet");

@@ -68,10 +68,10 @@ impl Live {
 }
 
 impl Feed {
-    /// Waits until the run is durable.
+    /// Waits until the run is durable, or will never be.
     ///
     /// # Errors
-    /// Why it was not written, to the first who waits; `RunNotFound` to others.
+    /// Why it was not written, to the one who asked for it: nobody else has heard of it.
     pub(crate) async fn written(&self) -> Result<(), Error> {
         let mut newest = self.newest.subscribe();
         let _ = newest.wait_for(|newest| *newest != UNWRITTEN).await;
@@ -80,7 +80,7 @@ impl Feed {
     }
 
     /// Says that the run is durable.
-    pub(crate) fn is_written(&self) {
+    pub(crate) fn mark_written(&self) {
         self.newest.send_if_modified(|newest| {
             let is_news = *newest == UNWRITTEN;
             *newest = (*newest).max(0);
