@@ -280,6 +280,7 @@ class Talker:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def claim(self, raw: bytes, usage: tuple[int, int], known_as: str | None) -> None:
+        known_as = known_as or json.loads(raw).get("requestMetadata", {}).get("noren_run")
         with self.lock:
             self.claimed.append(usage)
             self.known_as += [(known_as, usage)] if known_as else []

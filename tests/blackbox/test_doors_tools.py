@@ -3,6 +3,7 @@
 The providers are judged by their own libraries (talker.py); what they answer has to arrive as it would from themselves.
 """
 
+import datetime
 import json
 
 import anthropic
@@ -13,6 +14,7 @@ import pytest
 
 import talker as double
 from house import House
+from house import run as command
 from people import Person
 from shop import files, model, run_of
 from talker import AWS_ID, AWS_SECRET, FORECAST, PLAIN, REGION, Talker
@@ -44,7 +46,10 @@ def talker():
 def shop(cluster, tmp_path_factory, talker):
     # a name with a colon: it stands in the path at AWS, and is signed
     models = {name: model(name, (name, "anthropic.talker-v1:0")) for name in ("gpt", "claude", "aws")}
-    made = House(cluster.fresh(), **files(tmp_path_factory.mktemp("tools"), models), **talker.env())
+    models["logged"] = model("logged", ("aws", "anthropic.logged-v1:0"))
+    told = files(tmp_path_factory.mktemp("tools"), models)
+    made = House(cluster.fresh(), **told, **talker.env())
+    made.models = told["NOREN__GATEWAY__MODELS_FILE"]
     yield made
     for secret in (double.KEY, AWS_SECRET):
         assert secret not in made.log(), "a provider's key stands in the log"
@@ -115,6 +120,29 @@ def test_the_double_refuses_what_is_signed_wrongly(wrong):
         client.converse(modelId="m", messages=[{"role": "user", "content": [{"text": "hello"}]}])
     assert made.complaints
     made.close()
+
+
+def test_awss_log_of_invocations_is_compared_one_by_one(shop, gpt, talker, tmp_path):
+    before = len(talker.known_as)
+    began = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=1)
+    for streams in (False, True):
+        by_gpt(gpt, streams, model="logged", messages=QUESTION)
+    calls = talker.known_as[before:]
+    assert [id[:4] for id, _ in calls] == ["run_"] * 2, "it is told the id of each"
+    log = tmp_path / "invocations.json"
+
+    def compare(more: int):
+        lines = [{"schemaType": "ModelInvocationLog", "timestamp": (began + datetime.timedelta(minutes=n)).isoformat(), "requestId": f"a-{n}",
+                  "operation": "Converse", "modelId": "anthropic.logged-v1:0", "requestMetadata": {"noren_run": id},
+                  "input": {"inputTokenCount": read + more, "inputBodyJson": {"messages": [{"role": "user", "content": [{"text": "x"}]}]}},
+                  "output": {"outputTokenCount": written, "outputBodyJson": {"usage": {"inputTokens": 1, "outputTokens": 1}}}}
+                 for n, (id, (read, written)) in enumerate(calls)]
+        log.write_text("\n".join(json.dumps(line) for line in lines))
+        return command("providers", "reconcile", "aws", log, DATABASE_URL=shop.database, NOREN__GATEWAY__MODELS_FILE=shop.models)
+
+    same, other = compare(0), compare(1)
+    assert same.returncode == 0 and "agree" in same.stdout, same.stdout + same.stderr
+    assert other.returncode != 0 and all(id in other.stdout for id, _ in calls), other.stdout + other.stderr
 
 
 @providers

@@ -84,7 +84,7 @@ pub(crate) async fn open(
     let opened = match target.kind {
         Kind::OpenAi => openai::open(http, asker.run, target, secret, request).await,
         Kind::Anthropic => anthropic::open(http, target, secret, request).await,
-        Kind::Bedrock => bedrock::open(room, target, secret, request).await,
+        Kind::Bedrock => bedrock::open(room, asker.run, target, secret, request).await,
         Kind::RunPod => runpod::open(room, asker, target, secret, request, Handler::Vllm).await,
         Kind::RunPodText => {
             runpod::open(room, asker, target, secret, request, Handler::Plain).await

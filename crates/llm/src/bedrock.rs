@@ -16,7 +16,7 @@ use crate::{ChatAnswer, CodecError, Finish, MOST_CALLS, ToolCall, Usage};
 
 pub use sign::{Credentials, ToSign, sign};
 pub use stream::StreamDecoder;
-pub use write::{encode, path};
+pub use write::{CALLED, encode, path};
 
 #[derive(Debug, Deserialize)]
 struct Body {

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use telemetry::trace;
 
 use super::{ANSWER_LIMIT, Opened, Trouble, accepted, read, streamed};
-use crate::{Gateway, Target};
+use crate::{Gateway, RunId, Target};
 
 /// What the signature is for.
 const SERVICE: &str = "bedrock";
@@ -16,12 +16,14 @@ const SERVICE: &str = "bedrock";
 /// Opens a chat by the Converse protocol of AWS Bedrock, signed with the target's key.
 pub(super) async fn open(
     room: &Gateway,
+    run: RunId,
     target: &Target,
     key: Option<&SecretString>,
     request: &ChatRequest,
 ) -> Result<Opened, Trouble> {
-    let body = bedrock::encode(request).map_err(|refusal| refused(400, refusal.message))?;
-    let body = body.to_string();
+    let body = bedrock::encode(request, &run.to_string())
+        .map_err(|refusal| refused(400, refusal.message))?
+        .to_string();
     let base_url = target.base_url.trim_end_matches('/');
     let url = Url::parse(&format!("{base_url}{}", bedrock::path(request)))
         .map_err(|error| refused(404, error.to_string()))?;

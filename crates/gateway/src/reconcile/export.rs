@@ -1,9 +1,12 @@
 //! What providers give out about what they counted: OpenAI's and Anthropic's usage reports as their APIs answer (JSON), the
-//! files that their consoles save (CSV), and lists of single requests with the ids that they were told.
+//! files that their consoles save (CSV), Bedrock's log of invocations
+//! (<https://docs.aws.amazon.com/bedrock/latest/userguide/model-invocation-logging.html>), and lists of single requests with the
+//! ids that they were told.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use llm::bedrock::CALLED;
 use serde_json::{Map, Value};
 
 use super::{Counts, Line};
@@ -24,14 +27,30 @@ const TIMES: [&str; 8] = [
     "created_at",
 ];
 const MODELS: [&str; 3] = ["model", "model_version", "snapshot_id"];
-/// The id that we told the provider, which not every export has.
-const REQUESTS: [&str; 3] = ["client_request_id", "x_client_request_id", "request_id"];
+/// The id that we told the provider, which not every export has. Bedrock's own stands for calls that were not ours.
+const REQUESTS: [&str; 5] = [
+    "client_request_id",
+    "x_client_request_id",
+    "request_id",
+    CALLED,
+    "requestId",
+];
+/// What was said stands in Bedrock's log beside what was counted, and has counts of its own.
+const SAID: [&str; 2] = ["inputBodyJson", "outputBodyJson"];
 /// OpenAI's count of input has what came from its cache in it.
 const INPUT: [&str; 3] = ["input_tokens", "prompt_tokens", "n_context_tokens_total"];
 /// Anthropic's has not, and tells it in parts.
 const INPUT_PARTS: [&[&str]; 5] = [
-    &["uncached_input_tokens", "usage_input_tokens_no_cache"],
-    &["cache_read_input_tokens", "usage_input_tokens_cache_read"],
+    &[
+        "uncached_input_tokens",
+        "usage_input_tokens_no_cache",
+        "inputTokenCount",
+    ],
+    &[
+        "cache_read_input_tokens",
+        "usage_input_tokens_cache_read",
+        "cacheReadInputTokenCount",
+    ],
     &[
         "ephemeral_5m_input_tokens",
         "usage_input_tokens_cache_write_5m",
@@ -43,10 +62,12 @@ const INPUT_PARTS: [&[&str]; 5] = [
     &[
         "cache_creation_input_tokens",
         "usage_input_tokens_cache_write",
+        "cacheWriteInputTokenCount",
     ],
 ];
-const OUTPUT: [&str; 4] = [
+const OUTPUT: [&str; 5] = [
     "output_tokens",
+    "outputTokenCount",
     "usage_output_tokens",
     "completion_tokens",
     "n_generated_tokens_total",
@@ -261,7 +282,9 @@ fn flat<'a>(objects: impl IntoIterator<Item = &'a Map<String, Value>>) -> Row {
             match value {
                 Value::String(text) => drop(row.insert(name.clone(), text.clone())),
                 Value::Number(number) => drop(row.insert(name.clone(), number.to_string())),
-                Value::Object(inner) => row.extend(flat([inner])),
+                Value::Object(inner) if !SAID.contains(&name.as_str()) => {
+                    row.extend(flat([inner]));
+                }
                 _ => {}
             }
         }
@@ -404,6 +427,34 @@ mod tests {
         );
         let export = Export::read(file.as_bytes()).unwrap();
         assert_eq!((export.runs().len(), export.vectors()), (1, vec![vectors]));
+    }
+
+    #[test]
+    fn bedrocks_log_goes_by_the_id_that_was_told_and_reads_nothing_of_what_was_said() {
+        let call = |its: &str, ours: &str, input: &str| {
+            format!(
+                r#"{{"schemaType": "ModelInvocationLog", "schemaVersion": "1.0", "timestamp": "2025-11-20T10:00:00Z",
+                "accountId": "1", "region": "ap-northeast-1", "requestId": "{its}", "operation": "ConverseStream",
+                "modelId": "anthropic.claude-3-haiku-20240307-v1:0",
+                "input": {{"inputContentType": "application/json", "inputBodyJson": {{"output_tokens": 9}}, {input}}},
+                "output": {{"outputContentType": "application/json", "outputTokenCount": 4,
+                    "outputBodyJson": [{{"metadata": {{"usage": {{"inputTokens": 9}}}}}}]}}{ours}}}"#
+            )
+        };
+        let run = "run_0199a3f0000070008000000000000001";
+        let ours = format!(r#", "requestMetadata": {{"{CALLED}": "{run}", "team": "x"}}"#);
+        let cached = r#""inputTokenCount": 3, "cacheReadInputTokenCount": 20, "cacheWriteInputTokenCount": 100"#;
+        let log = [
+            call("a-1", &ours, cached),
+            call("a-2", "", r#""inputTokenCount": 35"#),
+        ];
+        assert_eq!(
+            lines(&log.join("\n")),
+            [
+                ("a-2".to_owned(), None, 35, 4),
+                (run.to_owned(), None, 123, 4)
+            ]
+        );
     }
 
     #[test]

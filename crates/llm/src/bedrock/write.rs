@@ -20,9 +20,13 @@ pub fn path(request: &ChatRequest) -> String {
     format!("/model/{model}/{verb}")
 }
 
-/// Writes the body of a request; refuses what this protocol can't say.
-pub fn encode(request: &ChatRequest) -> Result<Value, Refusal> {
+/// What a request is called under in the provider's log of invocations.
+pub const CALLED: &str = "noren_run";
+
+/// Writes the body of a request that the provider's log of invocations is to call `name`; refuses what this protocol can't say.
+pub fn encode(request: &ChatRequest, name: &str) -> Result<Value, Refusal> {
     let mut body = Map::new();
+    body.insert("requestMetadata".into(), json!({CALLED: name}));
     let system: Vec<Value> = request
         .messages
         .iter()

@@ -259,9 +259,9 @@ fn a_request_to_bedrock_has_its_model_in_the_path() {
         "/model/mistral.mistral-7b-instruct-v0%3A2/converse-stream"
     );
     assert_eq!(
-        bedrock::encode(&request).unwrap(),
+        bedrock::encode(&request, "run_1").unwrap(),
         json!({"system": [{"text": "s"}], "messages": [{"role": "user", "content": [{"text": "u"}]}],
-               "inferenceConfig": {"maxTokens": 5}})
+               "inferenceConfig": {"maxTokens": 5}, "requestMetadata": {"noren_run": "run_1"}})
     );
 }
 
@@ -274,7 +274,7 @@ fn what_bedrock_cannot_take_is_refused_before_it_is_sent() {
         }],
         ..ChatRequest::default()
     };
-    assert!(bedrock::encode(&request).is_err());
+    assert!(bedrock::encode(&request, "run_1").is_err());
 }
 
 #[test]
