@@ -1,6 +1,6 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { createMemoryHistory, RouterProvider } from '@tanstack/react-router'
-import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/react'
+import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/react'
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { misakiAccess } from '../../api/inference'
 import type { Me, Message, PlanView } from '../../api/types'
@@ -113,6 +113,7 @@ beforeAll(async () => {
 })
 beforeEach(() => {
   misakiAccess.forget()
+  sessionStorage.clear()
   vi.stubGlobal(
     'ResizeObserver',
     class {
@@ -217,6 +218,15 @@ describe('the bar', () => {
     expect(await screen.findByText('約12秒後に送れます。')).toBeTruthy()
     fireEvent.click(screen.getByRole('button', { name: '書き直す' }))
     expect(screen.getByRole('textbox')).toHaveProperty('value', '急ぎの話')
+  })
+
+  test('shows the way back in to whom another device has signed out, and keeps what was written', async () => {
+    openHouse('/misaki', { 'POST /misaki/messages': () => problem(401, 'unauthenticated') })
+    await say('つづきの話')
+    const way = await within(await screen.findByRole('main')).findByRole('link', { name: 'サインイン' })
+    expect(way.getAttribute('href')).toBe('/sign-in?next=%2Fmisaki')
+    fireEvent.click(screen.getByRole('button', { name: '書き直す' }))
+    expect(screen.getByRole('textbox')).toHaveProperty('value', 'つづきの話')
   })
 
   test('offers a way on when the allowance is used up, in the page and not over it', async () => {

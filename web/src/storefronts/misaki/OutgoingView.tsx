@@ -63,6 +63,7 @@ function Refused({ item, quota, onResend, onRewrite }: Props) {
   const words = useWords(misakiWords)
   const shell = useWords(shellWords)
   const locale = useLocale()
+  const here = useRouterState({ select: (state) => state.location.pathname })
   const problem = describeProblem(item.error, locale)
   const spent = problem.code === 'quota_exhausted'
   const { suggestion, topup } = problem
@@ -76,6 +77,11 @@ function Refused({ item, quota, onResend, onRewrite }: Props) {
       request={!spent && problem.requestId ? { label: shell.requestId, id: problem.requestId } : null}
       actions={
         <>
+          {problem.code === 'unauthenticated' && (
+            <Link to="/sign-in" search={{ next: here }} className={buttonClass({ look: 'primary', small: true })}>
+              {shell.signIn}
+            </Link>
+          )}
           {suggestion && <Way suggestion={suggestion} />}
           {topup && (
             <Link to={topup.url} className={buttonClass({ small: true })}>
