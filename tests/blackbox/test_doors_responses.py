@@ -218,7 +218,7 @@ def test_nothing_goes_on_from_what_is_not_kept_or_not_ones_own(shop, gpt, talker
 BAD = {
     "unknown model": ({"model": "nothing"}, 404), "no input": ({"input": None}, 400), "empty": ({"input": []}, 400), "huge": ({"max_output_tokens": 10_000_000}, 400),
     "what came before": ({"previous_response_id": "resp_0"}, 400), "a conversation": ({"conversation": "c"}, 400), "not kept": ({"background": True, "store": False}, 400),
-    "bad tool": ({"tools": [{"type": "function", "name": "no good name!"}]}, 400), "hosted tool": ({"tools": [{"type": "web_search"}]}, 400),
+    "bad tool": ({"tools": [{"type": "function", "name": "no good name!"}]}, 400), "hosted tool": ({"tools": [{"type": "code_interpreter"}]}, 400),
 }
 
 

@@ -231,7 +231,7 @@ BAD_TOOLS = {
     "no good name": [{"type": "function", "function": {"name": "no good name!", "parameters": {}}}],
     "twice": [GPT_TOOLS[0], GPT_TOOLS[0]], "no object": [{"type": "function", "function": {"name": "a", "parameters": {"type": "array"}}}],
     "parameters as text": [{"type": "function", "function": {"name": "a", "parameters": "city"}}], "too many": [
-        {"type": "function", "function": {"name": f"tool_{n}", "parameters": ARGUMENTS}} for n in range(129)],
+        {"type": "function", "function": {"name": f"tool_{n}", "parameters": ARGUMENTS}} for n in range(1001)],
 }
 
 

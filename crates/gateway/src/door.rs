@@ -7,6 +7,7 @@ mod dialect;
 mod embeddings;
 mod ends;
 mod native;
+mod nowhere;
 mod openai;
 mod responses;
 mod runpod;
@@ -37,6 +38,7 @@ pub(crate) use dialect::{Dialect, Turned, VendorRefusals, failure, json};
 pub(crate) use embeddings::VECTORS;
 pub use ends::RunHook;
 pub(crate) use ends::{hook_of, is_awaited, tell_ends};
+pub use nowhere::{no_such_method, no_such_path};
 pub(crate) use openai::face;
 pub(crate) use responses::kept_body;
 pub use runpod::{TellJobsEnd, Teller};
@@ -48,8 +50,9 @@ const NATIVE: &str = "native";
 const BODY_LIMIT: usize = 20 * 1024 * 1024;
 /// A body has to arrive whole within this time, however slowly it drips.
 const BODY_DEADLINE: std::time::Duration = std::time::Duration::from_secs(20);
-/// The most tokens that one answer may be asked for.
-const MOST_TOKENS: u32 = 32_768;
+/// The most tokens that one answer may be asked for: as many as the longest answers of today's models have, since clients ask for
+/// all of them by a model's name.
+const MOST_TOKENS: u32 = 131_072;
 
 /// The inference listener's routes.
 pub fn router() -> OpenApiRouter<Gateway> {
@@ -344,10 +347,11 @@ pub(crate) fn priority(headers: &HeaderMap, body: Option<Priority>) -> Result<Pr
     Ok(body.or(said.transpose()?).unwrap_or_default())
 }
 
-/// The language that a caller asks for; programs that say nothing read English.
+/// The language that a caller asks for; programs that say nothing read English, as do those whose HTTP client says `*` for them.
 pub(crate) fn lang(headers: &HeaderMap) -> Lang {
     headers
         .get("accept-language")
         .and_then(|value| value.to_str().ok())
+        .filter(|said| !said.trim_start().starts_with('*'))
         .map_or(Lang::En, Lang::from_accept_language)
 }

@@ -55,7 +55,7 @@ pub use credential::{
     add_credential, change_credential, list_credentials, remove_credential, reseal_credentials,
     rotate_credential,
 };
-pub use door::{RunHook, TellJobsEnd, Teller, router};
+pub use door::{RunHook, TellJobsEnd, Teller, no_such_method, no_such_path, router};
 pub use embed::{AskVectors, EmbeddingId, Vectors, embed};
 pub use error::Error;
 pub use file::forget_files;

@@ -67,9 +67,6 @@ kernel::id!(
     RunId, "run"
 );
 
-/// The most tokens of an answer unless the caller says less.
-pub(crate) const MAX_TOKENS: u32 = 1024;
-
 /// A generation to start.
 #[derive(Clone, Debug)]
 pub struct StartRun {
@@ -362,7 +359,7 @@ fn ready(
         .ok_or_else(|| Error::ModelNotConfigured(route.to_owned()))?;
     let request = ChatRequest {
         model: first.model.clone(),
-        max_tokens: Some(ask.request.max_tokens.unwrap_or(MAX_TOKENS)),
+        max_tokens: Some(ask.request.max_tokens.unwrap_or(limits::usual(&targets))),
         stream: first.streams,
         ..ask.request
     };

@@ -11,7 +11,8 @@ use crate::{Image, Refusal, Tool, ToolChoice, schema};
 pub const MOST_TOKENS: u32 = 1_000_000;
 pub(crate) const MOST_MESSAGES: usize = 4_000;
 pub(crate) const MOST_PARTS: usize = 1_000;
-pub(crate) const MOST_TOOLS: usize = 128;
+/// More than OpenAI takes: whoever has many servers of tools brings them all.
+pub(crate) const MOST_TOOLS: usize = 1_000;
 pub(crate) const MOST_STOPS: usize = 16;
 pub(crate) const LONGEST_NAME: usize = 200;
 
@@ -107,6 +108,12 @@ pub(crate) fn image_url(node: &Node) -> Result<Image, Refusal> {
 /// Checks a picture that came along.
 pub(crate) fn image_data(node: &Node, media_type: &str, data: &str) -> Result<Image, Refusal> {
     const KNOWN: [&str; 4] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
+    // no such type is registered, but files are called so
+    let media_type = if media_type == "image/jpg" {
+        "image/jpeg"
+    } else {
+        media_type
+    };
     if !KNOWN.contains(&media_type) {
         return Err(node.fail(format!(
             "The media type has to be one of {}.",

@@ -78,7 +78,7 @@ pub(crate) async fn say(
     let mut start = Ask::from(StartRun {
         purpose: CHAT.to_owned(),
         messages: persona::conversation(&card, turn),
-        max_tokens: None,
+        max_tokens: Some(persona::MOST_TOKENS),
     });
     start.terms.small_talk = persona::small_talk();
     start.terms.judge = Some(phrasebook::judge(&mut tx, room, &passing.seed).await?);

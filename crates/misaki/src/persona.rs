@@ -22,6 +22,8 @@ use crate::{Error, Misaki};
 pub(crate) use card::{Card, Flaw};
 pub(crate) use http::ToVersion;
 
+/// The most tokens of one answer at the bar: a talk, and no treatise.
+pub(crate) const MOST_TOKENS: u32 = 1_024;
 /// The number of the persona that comes with the program.
 const FIRST: i32 = 1;
 const FIRST_CARD: &str = include_str!("../persona/misaki.json");

@@ -243,7 +243,7 @@ async fn ask(
     let mut start = Ask::from(StartRun {
         purpose: CHAT.to_owned(),
         messages: persona::conversation(&card, turn),
-        max_tokens: None,
+        max_tokens: Some(persona::MOST_TOKENS),
     });
     start.terms.small_talk = persona::small_talk();
     start.terms.judge = Some(phrasebook::judge(conn, room, &user.key.to_string()).await?);

@@ -212,6 +212,9 @@ impl House {
                 .split_for_parts();
         idempotency::describe(&mut document);
         let room = Arc::new(self.entitlement.clone());
+        let routes = routes
+            .fallback(gateway::no_such_path)
+            .method_not_allowed_fallback(gateway::no_such_method);
         let routes = routes.layer(from_fn(move |request: Request, next: Next| {
             limits::tell(Arc::clone(&room), request, next)
         }));

@@ -3544,7 +3544,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists the models that the caller's plan has. */
+        /**
+         * Lists the models that the caller's plan has; in Anthropic's words to whoever sends `anthropic-version`, and then `limit`, `after_id`
+         *     and `before_id` name a page.
+         */
         get: operations["list_models"];
         put?: never;
         post?: never;
@@ -3561,7 +3564,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Shows one of the models that the caller's plan has. */
+        /** Shows one of the models that the caller's plan has; in Anthropic's words to whoever sends `anthropic-version`. */
         get: operations["get_model"];
         put?: never;
         post?: never;
@@ -17625,7 +17628,11 @@ export interface operations {
     };
     list_models: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                after_id?: string;
+                before_id?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;

@@ -2,7 +2,9 @@ use axum::http::StatusCode;
 use kernel::Lang;
 use llm::{
     Refusal,
-    openai::door::{ChatAsk, EmbedAsk, ResponseAsk, read_chat, read_embed, read_response},
+    openai::door::{
+        ChatAsk, EmbedAsk, ResponseAsk, SaidBefore, read_chat, read_embed, read_response,
+    },
 };
 use serde_json::{Value, json};
 
@@ -81,7 +83,7 @@ fn asked(line: &mut Value, endpoint: Endpoint) -> Result<Asked, Refusal> {
         }
         Endpoint::Embeddings => Ok(Asked::Embed(read_embed(body)?)),
         Endpoint::Responses => {
-            let ask = read_response(body)?;
+            let ask = read_response(body, &SaidBefore::new())?;
             judge(&ask.request)?;
             if ask.card.background {
                 let message = "A batch is in the background by itself.";

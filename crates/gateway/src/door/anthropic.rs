@@ -1,3 +1,4 @@
+use api::RequestId;
 use axum::{
     extract::{Request, State},
     http::StatusCode,
@@ -5,13 +6,17 @@ use axum::{
 };
 use kernel::Lang;
 use llm::{
-    Refusal, StreamEvent,
+    ChatRequest, Refusal, StreamEvent,
     anthropic::door::{MessageWriter, read_count, read_messages, write_count},
-    tokens,
+    tokens::{self, Vocabulary},
 };
 
 use super::{
-    Dialect, Turned, VendorRefusals, Visit, collect, dialect::json, lang, openai::face, sse,
+    Dialect, Turned, VendorRefusals, Visit, collect,
+    dialect::{json, name_request},
+    lang,
+    openai::face,
+    sse,
     tell::Write,
 };
 use crate::Gateway;
@@ -26,12 +31,13 @@ const DIALECT: Dialect = Dialect::Anthropic;
     responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn create_message(State(room): State<Gateway>, request: Request) -> Response {
     let lang = lang(request.headers());
+    let named = request.extensions().get::<RequestId>().cloned();
     let answered = async {
         let visit = Visit::begin(&room, request, DIALECT).await?;
         require_version(&visit)?;
         let request = read_messages(&visit.body)?;
         let (model, streams) = (request.model.clone(), request.stream);
-        let input = tokens::estimate_messages(&request.messages);
+        let input = counted(&request);
         let begun = visit.ask(&room, Some(model.clone()), request).await?;
         let id = begun.id;
         let writer = MessageWriter::new(face(&room, "msg", id, model), input);
@@ -53,7 +59,7 @@ pub(super) async fn create_message(State(room): State<Gateway>, request: Request
         begun.name(&mut response);
         Ok(response)
     };
-    DIALECT.answer(answered.await, lang)
+    name_request(DIALECT.answer(answered.await, lang), named.as_ref())
 }
 
 /// Estimates what a chat would count as input; free, and no model is asked.
@@ -65,14 +71,20 @@ pub(super) async fn count_message_tokens(
     request: Request,
 ) -> Response {
     let lang = lang(request.headers());
+    let named = request.extensions().get::<RequestId>().cloned();
     let counted = async {
         let visit = Visit::begin(&room, request, DIALECT).await?;
         require_version(&visit)?;
         let request = read_count(&visit.body)?;
-        let count = tokens::estimate_messages(&request.messages);
+        let count = counted(&request);
         Ok(json(StatusCode::OK, &write_count(count)))
     };
-    DIALECT.answer(counted.await, lang)
+    name_request(DIALECT.answer(counted.await, lang), named.as_ref())
+}
+
+/// What a request would count as input, its tools with it.
+fn counted(request: &ChatRequest) -> u64 {
+    tokens::count_request(request, Vocabulary::of(&request.model))
 }
 
 /// The protocol asks for its version with every request.

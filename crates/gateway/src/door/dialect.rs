@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use api::Problem;
+use api::{Problem, RequestId};
 use axum::{
     body::Body,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use kernel::{Lang, Text};
@@ -66,6 +66,15 @@ impl Dialect {
             Self::OpenAi => "openai",
             Self::Anthropic => "anthropic",
             Self::RunPod => "runpod",
+        }
+    }
+
+    /// The dialect of a request to an address that two vendors have.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        if headers.contains_key("anthropic-version") {
+            Self::Anthropic
+        } else {
+            Self::OpenAi
         }
     }
 
@@ -148,12 +157,20 @@ const fn may_pass(kind: RefusalKind) -> bool {
     )
 }
 
+/// Tells a request's id where Anthropic's clients look for it.
+pub(super) fn name_request(mut response: Response, id: Option<&RequestId>) -> Response {
+    if let Some(value) = id.and_then(|id| HeaderValue::from_str(&id.0).ok()) {
+        response.headers_mut().insert("request-id", value);
+    }
+    response
+}
+
 /// A request that was turned away, before its dialect is known.
 #[derive(Debug)]
 pub(crate) struct Turned {
     pub(crate) refusal: Refusal,
-    status: StatusCode,
-    problem: Option<Box<Problem>>,
+    pub(super) status: StatusCode,
+    pub(super) problem: Option<Box<Problem>>,
 }
 
 impl Turned {

@@ -1,3 +1,4 @@
+use api::RequestId;
 use axum::{
     extract::{Path, Request, State},
     http::{HeaderValue, StatusCode},
@@ -5,12 +6,16 @@ use axum::{
 };
 use entitlement::plan_of;
 use llm::{
-    Face, Refusal, RefusalKind, StreamEvent,
+    Face, Refusal, RefusalKind, StreamEvent, anthropic,
     openai::door::{ChatWriter, ModelCard, read_chat, write_model, write_models},
 };
+use serde_json::Value;
 
 use super::{
-    Dialect, Turned, VendorRefusals, Visit, collect, dialect::json, embeddings::VECTORS, lang, sse,
+    Dialect, Turned, VendorRefusals, Visit, collect,
+    dialect::{json, name_request},
+    embeddings::VECTORS,
+    lang, sse,
     tell::Write,
 };
 use crate::{Gateway, RunId, menu};
@@ -72,19 +77,26 @@ impl Write for Chat {
     }
 }
 
-/// Lists the models that the caller's plan has.
+/// Lists the models that the caller's plan has; in Anthropic's words to whoever sends `anthropic-version`, and then `limit`, `after_id`
+/// and `before_id` name a page.
 #[utoipa::path(get, path = "/v1/models", operation_id = "list_models", tag = "openai",
+    params(("limit" = Option<usize>, Query), ("after_id" = Option<String>, Query), ("before_id" = Option<String>, Query)),
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
     responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn list_models(State(room): State<Gateway>, request: Request) -> Response {
-    let lang = lang(request.headers());
-    match cards(&room, request).await {
-        Ok(cards) => json(StatusCode::OK, &write_models(&cards)),
-        Err(turned) => DIALECT.refuse(turned, lang),
-    }
+    let asked = Shown::of(&request);
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let listed = cards(&room, request, asked.dialect).await;
+    let written = listed.and_then(|cards| {
+        Ok(match asked.dialect {
+            Dialect::Anthropic => anthropic::door::write_models(&cards, &query)?,
+            _ => write_models(&cards),
+        })
+    });
+    asked.answer(written)
 }
 
-/// Shows one of the models that the caller's plan has.
+/// Shows one of the models that the caller's plan has; in Anthropic's words to whoever sends `anthropic-version`.
 #[utoipa::path(get, path = "/v1/models/{model}", operation_id = "get_model", tag = "openai",
     params(("model" = String, Path)), security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
     responses((status = 200, body = serde_json::Value), VendorRefusals))]
@@ -93,23 +105,56 @@ pub(super) async fn get_model(
     Path(model): Path<String>,
     request: Request,
 ) -> Response {
-    let lang = lang(request.headers());
-    let found = cards(&room, request).await.and_then(|cards| {
-        let found = cards.into_iter().find(|card| card.id == model);
-        found.ok_or_else(|| {
-            Refusal::new(RefusalKind::NotFound, "There is no such model.")
-                .coded("model_not_found")
-                .into()
-        })
+    let asked = Shown::of(&request);
+    let found = cards(&room, request, asked.dialect)
+        .await
+        .and_then(|cards| {
+            let found = cards.into_iter().find(|card| card.id == model);
+            found.ok_or_else(|| {
+                Refusal::new(RefusalKind::NotFound, "There is no such model.")
+                    .coded("model_not_found")
+                    .into()
+            })
+        });
+    let written = found.map(|card| match asked.dialect {
+        Dialect::Anthropic => anthropic::door::write_model(&card),
+        _ => write_model(&card),
     });
-    match found {
-        Ok(card) => json(StatusCode::OK, &write_model(&card)),
-        Err(turned) => DIALECT.refuse(turned, lang),
+    asked.answer(written)
+}
+
+/// How whoever asks for models is answered: two vendors have the same address.
+struct Shown {
+    dialect: Dialect,
+    lang: kernel::Lang,
+    id: Option<RequestId>,
+}
+
+impl Shown {
+    fn of(request: &Request) -> Self {
+        Self {
+            dialect: Dialect::of(request.headers()),
+            lang: lang(request.headers()),
+            id: request.extensions().get().cloned(),
+        }
+    }
+
+    fn answer(&self, written: Result<Value, Turned>) -> Response {
+        let shown = written.map(|body| json(StatusCode::OK, &body));
+        let response = self.dialect.answer(shown, self.lang);
+        if self.dialect == Dialect::Anthropic {
+            return name_request(response, self.id.as_ref());
+        }
+        response
     }
 }
 
-async fn cards(room: &Gateway, request: Request) -> Result<Vec<ModelCard>, Turned> {
-    let visit = Visit::begin(room, request, DIALECT).await?;
+async fn cards(
+    room: &Gateway,
+    request: Request,
+    dialect: Dialect,
+) -> Result<Vec<ModelCard>, Turned> {
+    let visit = Visit::begin(room, request, dialect).await?;
     let now = room.cx.clock.now();
     let caller = &visit.caller;
     let catalogue = room.entitlement.catalogue.read().await;

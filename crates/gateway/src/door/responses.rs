@@ -1,6 +1,9 @@
 mod store;
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    time::Duration,
+};
 
 use axum::{
     extract::{Path, Request, State},
@@ -10,8 +13,11 @@ use axum::{
 use identity::{InferenceCaller, Principal, TenantId};
 use kernel::Lang;
 use llm::{
-    Face, Message, Part, Refusal, Role, StreamEvent, Usage,
-    openai::door::{ResponseCard, ResponseState, ResponseWriter, read_response},
+    ChatAnswer, Face, Message, Part, Refusal, Role, StreamEvent, Usage,
+    openai::door::{
+        ResponseCard, ResponseState, ResponseWriter, SaidBefore, read_references, read_response,
+        said_in,
+    },
 };
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -30,6 +36,8 @@ use store::Kept;
 const DIALECT: Dialect = Dialect::OpenAi;
 /// How long a run that is stopped may take to end before it is shown as it is.
 const STOP: Duration = Duration::from_secs(3);
+/// The most earlier responses whose items one request may name.
+const MOST_NAMED: usize = 500;
 
 /// Answers in OpenAI's Responses protocol: whole, as a stream, or in the background. `previous_response_id` goes on from a response
 /// that was kept; what was said before is read and billed again.
@@ -42,7 +50,8 @@ pub(super) async fn create_response(State(room): State<Gateway>, request: Reques
     let lang = lang(request.headers());
     let answered = async {
         let mut visit = Visit::begin(&room, request, DIALECT).await?;
-        let mut asked = read_response(&visit.body)?;
+        let before = said_in_items(&room, &visit.caller, &visit.body).await?;
+        let mut asked = read_response(&visit.body, &before)?;
         if let Some(previous) = &asked.card.previous {
             let before = said_before(&room, &visit.caller, previous).await?;
             asked.follow(before)?;
@@ -255,6 +264,53 @@ async fn said_before(
         parts: text.into_iter().chain(calls).collect(),
     });
     Ok(messages)
+}
+
+/// What the items said that a request names in the place of their words; those that are not known are left out.
+async fn said_in_items(
+    room: &Gateway,
+    caller: &InferenceCaller,
+    body: &[u8],
+) -> Result<SaidBefore, Turned> {
+    let ids = read_references(body)?;
+    let mut answers: HashMap<RunId, Option<ChatAnswer>> = HashMap::new();
+    let mut known = SaidBefore::new();
+    for id in ids {
+        let run = id
+            .split('_')
+            .nth(1)
+            .map(|run| named(&format!("resp_{run}")));
+        let Some(Ok(run)) = run else { continue };
+        let full = answers.len() >= MOST_NAMED;
+        let answer = match answers.entry(run) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(_) if full => {
+                let message = format!("This names items of more than {MOST_NAMED} responses.");
+                return Err(Refusal::at("/input", message).into());
+            }
+            Entry::Vacant(place) => place.insert(kept_answer(room, caller, run).await?),
+        };
+        if let Some(said) = answer.as_ref().and_then(|answer| said_in(&id, answer)) {
+            known.insert(id, said);
+        }
+    }
+    Ok(known)
+}
+
+/// What a response said, where that is kept.
+async fn kept_answer(
+    room: &Gateway,
+    caller: &InferenceCaller,
+    run: RunId,
+) -> Result<Option<ChatAnswer>, Turned> {
+    let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
+    let kept = store::find(&mut tx, room.identity.vault(), run).await?;
+    tx.commit().await?;
+    if kept.and_then(|kept| kept.conversation).is_none() {
+        return Ok(None);
+    }
+    let (_, said) = so_far(room, caller.principal, run).await?;
+    Ok(Some(said))
 }
 
 /// A response's id is its run's behind another prefix.

@@ -7,8 +7,25 @@ use llm::{
     tokens::{self, Vocabulary},
 };
 
-use super::MAX_TOKENS;
-use crate::{Error, Target, route::Choice};
+use crate::{
+    Error, Target,
+    route::{Choice, Kind},
+};
+
+/// The most tokens of an answer whose caller names no limit. Vendors' clients name none, and count on all that a model can.
+const MOST: u32 = 4_096;
+/// The same at workers, whose small models' windows hold it beside the question.
+const MOST_OF_WORKERS: u32 = 1_024;
+
+/// The most tokens of an answer whose caller names no limit: what the narrowest of its targets takes.
+pub(super) fn usual(targets: &[Target]) -> u32 {
+    let is_worker = |target: &Target| matches!(target.kind, Kind::RunPod | Kind::RunPodText);
+    if targets.iter().any(is_worker) {
+        MOST_OF_WORKERS
+    } else {
+        MOST
+    }
+}
 
 /// What a request is thought to read and may write, and what that costs at the dearest of its targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +41,7 @@ pub(crate) fn bound(targets: &[Target], request: &ChatRequest) -> Bound {
         .iter()
         .map(|target| tokens::count_request(request, Vocabulary::of(&target.model)));
     let input = counts.max().unwrap_or(0);
-    let output = u64::from(request.max_tokens.unwrap_or(MAX_TOKENS));
+    let output = u64::from(request.max_tokens.unwrap_or(usual(targets)));
     Bound {
         input,
         output,
@@ -34,7 +51,7 @@ pub(crate) fn bound(targets: &[Target], request: &ChatRequest) -> Bound {
 
 /// Says of each target what a request may cost there, for those who choose by that.
 pub(crate) fn weigh(targets: &mut [Target], request: &ChatRequest, now: DateTime<Utc>) {
-    let output = u64::from(request.max_tokens.unwrap_or(MAX_TOKENS));
+    let output = u64::from(request.max_tokens.unwrap_or(usual(targets)));
     for target in targets {
         if target.choice == Choice::Cheap {
             let usage = Usage {
@@ -81,7 +98,7 @@ pub(super) fn keep_to(
         });
     }
     // the most tokens that fit, by halving
-    let (mut fitting, mut above) = (1, MAX_TOKENS);
+    let (mut fitting, mut above) = (1, usual(targets));
     while above - fitting > 1 {
         let middle = fitting + (above - fitting) / 2;
         if fits(middle) {
@@ -131,6 +148,22 @@ mod tests {
             "a thousand tokens of the dearer one"
         );
         assert!(cheap.0 > 1_000, "what is read costs too");
+    }
+
+    #[test]
+    fn an_open_length_has_the_room_of_the_narrowest_target() {
+        let worker = Target {
+            kind: Kind::RunPod,
+            ..target(1_000)
+        };
+        for (targets, tokens) in [
+            (vec![target(1_000)], 4_096),
+            (vec![target(1_000), worker.clone()], 1_024),
+            (vec![worker], 1_024),
+        ] {
+            assert_eq!(usual(&targets), tokens);
+            assert_eq!(bound(&targets, &request(None)).output, u64::from(tokens));
+        }
     }
 
     #[test]

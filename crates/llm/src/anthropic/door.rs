@@ -1,8 +1,9 @@
-//! The door `/v1/messages` and `/v1/messages/count_tokens`.
+//! The door `/v1/messages` and `/v1/messages/count_tokens`, and `/v1/models` as this vendor writes it.
 //!
 //! Source: <https://platform.claude.com/docs/en/api/messages> and <https://platform.claude.com/docs/en/api/errors>.
 
 mod answer;
+mod models;
 mod read;
 
 use serde_json::{Value, json};
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use crate::{Refusal, RefusalKind};
 
 pub use answer::{MessageWriter, PING, write_count};
+pub use models::{write_model, write_models};
 pub use read::{read_count, read_messages};
 
 /// The status of a refusal at this door, which has one of its own for «overloaded».

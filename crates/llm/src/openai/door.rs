@@ -6,6 +6,7 @@ mod embed;
 mod models;
 mod responses;
 mod responses_answer;
+mod responses_tools;
 
 use serde_json::{Value, json};
 
@@ -16,8 +17,8 @@ pub(crate) use chat::message as read_message;
 pub use chat::{ChatAsk, read_chat};
 pub use embed::{EmbedAsk, Encoding, read_embed, write_embed};
 pub use models::{ModelCard, write_model, write_models};
-pub use responses::{ResponseAsk, ResponseCard, read_response};
-pub use responses_answer::{ResponseState, ResponseWriter};
+pub use responses::{ResponseAsk, ResponseCard, SaidBefore, read_references, read_response};
+pub use responses_answer::{ResponseState, ResponseWriter, said_in};
 
 /// The status of a refusal at these doors.
 pub fn status(refusal: &Refusal) -> u16 {

@@ -315,7 +315,7 @@ fn a_response_is_told_in_numbered_events() {
             {"type": "function_call_output", "call_id": "c1", "output": "晴れ"},
         ],
     });
-    let ask = chat::read_response(body.to_string().as_bytes()).unwrap();
+    let ask = chat::read_response(body.to_string().as_bytes(), &chat::SaidBefore::new()).unwrap();
     assert!(ask.card.background && ask.card.store);
     assert_eq!(ask.request.messages.len(), 4);
     assert_eq!(ask.request.messages[2].parts.len(), 2);
@@ -393,12 +393,15 @@ fn a_response_is_told_in_numbered_events() {
             "/input/0/type",
         ),
         (
-            json!({"model": "m", "input": "x", "tools": [{"type": "web_search"}]}),
+            json!({"model": "m", "input": "x", "tools": [{"type": "file_search", "vector_store_ids": ["v"]}]}),
             "/tools/0/type",
         ),
     ] {
         assert_eq!(
-            pointer(chat::read_response(wrong.to_string().as_bytes())),
+            pointer(chat::read_response(
+                wrong.to_string().as_bytes(),
+                &chat::SaidBefore::new()
+            )),
             place
         );
     }
@@ -526,7 +529,8 @@ fn models_are_listed() {
 }
 
 fn read_everywhere(body: &[u8]) -> Option<ChatRequest> {
-    let _ = chat::read_response(body);
+    let _ = chat::read_references(body);
+    let _ = chat::read_response(body, &chat::SaidBefore::new());
     let _ = chat::read_embed(body);
     let _ = messages::read_messages(body);
     let _ = messages::read_count(body);

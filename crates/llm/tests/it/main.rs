@@ -5,6 +5,7 @@
     reason = "helpers of tests may give up as tests may"
 )]
 
+mod clients;
 mod counts;
 mod doors;
 mod providers;

@@ -113,7 +113,12 @@ fn read_user(content: &Node, messages: &mut Vec<Message>) -> Result<(), Refusal>
             "text" => said.push(Part::Text(block.need("text")?.text()?.to_owned())),
             "image" => said.push(Part::Image(image(&block)?)),
             "tool_result" => results.push(Part::Result(result(&block)?)),
-            _ => return Err(block.unknown_kind("text, image or tool_result")),
+            "document" | "search_result" => said.push(Part::Text(document(&block)?)),
+            _ => {
+                return Err(
+                    block.unknown_kind("text, image, document, search_result or tool_result")
+                );
+            }
         }
     }
     for (role, parts) in [(Role::Tool, results), (Role::User, said)] {
@@ -161,6 +166,41 @@ fn image(block: &Node) -> Result<Image, Refusal> {
     }
 }
 
+/// Reads a document or something found, as its title and its words.
+fn document(block: &Node) -> Result<String, Refusal> {
+    let mut lines = Vec::new();
+    for name in ["title", "context"] {
+        if let Some(said) = block.opt(name)? {
+            lines.push(said.text()?.to_owned());
+        }
+    }
+    let source = block.need("source")?;
+    let content = if source.value.is_string() {
+        lines.push(source.text()?.to_owned());
+        block.need("content")?
+    } else {
+        match source.kind()? {
+            "text" => source.need("data")?,
+            "content" => source.need("content")?,
+            _ => {
+                let message =
+                    "A document has to bring its text: files such as PDF are not read here.";
+                return Err(source.fail(message));
+            }
+        }
+    };
+    let words = texts(&content)?;
+    lines.push(
+        Message {
+            role: Role::User,
+            parts: words,
+        }
+        .text()
+        .into_owned(),
+    );
+    Ok(lines.join("\n"))
+}
+
 fn result(block: &Node) -> Result<ToolResult, Refusal> {
     let mut result = ToolResult {
         call: block.need("tool_use_id")?.name(LONGEST_NAME)?,
@@ -178,7 +218,14 @@ fn result(block: &Node) -> Result<ToolResult, Refusal> {
         match inner.kind()? {
             "text" => result.text.push_str(inner.need("text")?.text()?),
             "image" => result.images.push(image(&inner)?),
-            _ => return Err(inner.unknown_kind("text or image")),
+            "document" | "search_result" => result.text.push_str(&document(&inner)?),
+            // the tool itself came with the request
+            "tool_reference" => result.text.push_str(inner.need("tool_name")?.text()?),
+            _ => {
+                return Err(
+                    inner.unknown_kind("text, image, document, search_result or tool_reference")
+                );
+            }
         }
     }
     Ok(result)
@@ -225,7 +272,8 @@ fn format(root: &Node) -> Result<Format, Refusal> {
         Some(config) => config.opt("format")?,
         None => None,
     };
-    let Some(format) = inner else {
+    // where it stood before it had a place of its own
+    let Some(format) = inner.or(root.opt("output_format")?) else {
         return Ok(Format::Text);
     };
     if format.kind()? != "json_schema" {

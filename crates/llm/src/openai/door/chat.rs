@@ -173,6 +173,8 @@ pub(crate) fn message(node: &Node) -> Result<Message, Refusal> {
 
 fn assistant(node: &Node) -> Result<Message, Refusal> {
     let mut parts = match node.opt("content")? {
+        // some clients keep a turn of calls alone as words of no part
+        Some(said) if said.value.as_array().is_some_and(Vec::is_empty) => Vec::new(),
         Some(said) => content(&said, false)?,
         None => Vec::new(),
     };
@@ -180,7 +182,7 @@ fn assistant(node: &Node) -> Result<Message, Refusal> {
         parts.push(Part::Text(refusal.text()?.to_owned()));
     }
     if let Some(calls) = node.opt("tool_calls")? {
-        for call in calls.items(1, MOST_CALLS)? {
+        for call in calls.items(0, MOST_CALLS)? {
             if call
                 .opt("type")?
                 .is_some_and(|kind| kind.value != "function")
@@ -217,7 +219,12 @@ fn content(node: &Node, pictures: bool) -> Result<Vec<Part>, Refusal> {
             "text" => Ok(Part::Text(part.need("text")?.text()?.to_owned())),
             "refusal" => Ok(Part::Text(part.need("refusal")?.text()?.to_owned())),
             "image_url" if pictures => {
-                let url = part.need("image_url")?.need("url")?;
+                let shown = part.need("image_url")?;
+                let url = if shown.value.is_string() {
+                    shown // as the newer door has it
+                } else {
+                    shown.need("url")?
+                };
                 Ok(Part::Image(image_url(&url)?))
             }
             _ if pictures => Err(part.unknown_kind("text or image_url")),

@@ -2,18 +2,17 @@
 //!
 //! Source: <https://platform.openai.com/docs/api-reference/responses/create>.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::door::{
-    LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, MOST_TOOLS, agree, image_url, max_tokens, tool_name,
-};
+use crate::door::{LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, agree, image_url, max_tokens};
 use crate::json::{self, Node};
-use crate::{
-    ChatRequest, Format, Message, Part, Refusal, Role, Tool, ToolCall, ToolChoice, ToolResult,
-};
+use crate::{ChatRequest, Format, Message, Part, Refusal, RefusalKind, Role, ToolCall, ToolResult};
 
-use super::chat::{may_wait, schema_format, tool, word_choice};
+use super::chat::{may_wait, schema_format};
+use super::responses_tools::{arguments_of, full_name_at, is_left_out, tool_choice, tools};
 
 /// A response as somebody asks for it.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,8 +64,26 @@ pub struct ResponseCard {
     pub(super) echo: Map<String, Value>,
 }
 
-/// Reads the body of a request.
-pub fn read_response(body: &[u8]) -> Result<ResponseAsk, Refusal> {
+/// What earlier responses said, by the ids of their items.
+pub type SaidBefore = HashMap<String, Vec<Part>>;
+
+/// The ids of items of earlier responses that a request names in their place.
+pub fn read_references(body: &[u8]) -> Result<Vec<String>, Refusal> {
+    const KIND: &[u8] = b"item_reference";
+    if !body.windows(KIND.len()).any(|at| at == KIND) {
+        return Ok(Vec::new());
+    }
+    let body = json::read(body)?;
+    let items = body.get("input").and_then(Value::as_array);
+    let ids = items.into_iter().flatten().filter_map(|item| {
+        let id = item.get("id")?.as_str()?;
+        (item.get("type")?.as_str()? == "item_reference").then(|| id.to_owned())
+    });
+    Ok(ids.collect())
+}
+
+/// Reads the body of a request, with what the items said that it names only.
+pub fn read_response(body: &[u8], before: &SaidBefore) -> Result<ResponseAsk, Refusal> {
     let body = json::read(body)?;
     let root = Node::root(&body)?;
     for name in ["conversation", "prompt"] {
@@ -81,7 +98,7 @@ pub fn read_response(body: &[u8]) -> Result<ResponseAsk, Refusal> {
         messages.push(Message::system(instructions.text()?));
     }
     let instructions = messages.len();
-    read_input(&root.need("input")?, &mut messages)?;
+    read_input(&root.need("input")?, before, &mut messages)?;
     let request = ChatRequest {
         model: root.need("model")?.name(LONGEST_NAME)?,
         messages,
@@ -116,19 +133,7 @@ pub fn read_response(body: &[u8]) -> Result<ResponseAsk, Refusal> {
             .need("store")?
             .fail("A background response has to be stored."));
     }
-    let echo = [
-        "instructions",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "temperature",
-        "top_p",
-        "max_output_tokens",
-        "text",
-    ]
-    .into_iter()
-    .filter_map(|name| Some((name.to_owned(), root.value.get(name)?.clone())))
-    .collect();
+    let echo = echo(&root);
     Ok(ResponseAsk {
         request,
         may_wait: may_wait(&root)?,
@@ -144,6 +149,32 @@ pub fn read_response(body: &[u8]) -> Result<ResponseAsk, Refusal> {
         },
         instructions,
     })
+}
+
+/// The fields that the answer repeats; of the tools, those that the model is told of.
+fn echo(root: &Node) -> Map<String, Value> {
+    let repeated = [
+        "instructions",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "temperature",
+        "top_p",
+        "max_output_tokens",
+        "text",
+    ];
+    let fields = repeated.into_iter();
+    let mut echo: Map<String, Value> = fields
+        .filter_map(|name| Some((name.to_owned(), root.value.get(name)?.clone())))
+        .filter(|(_, value)| !value.is_null())
+        .collect();
+    if let Some(tools) = echo.get_mut("tools").and_then(Value::as_array_mut) {
+        tools.retain(|tool| {
+            let kind = tool.get("type").and_then(Value::as_str);
+            !kind.is_some_and(is_left_out)
+        });
+    }
+    echo
 }
 
 fn flag(root: &Node, name: &str) -> Result<Option<bool>, Refusal> {
@@ -168,7 +199,11 @@ fn metadata(root: &Node) -> Result<Map<String, Value>, Refusal> {
     Ok(fields.clone())
 }
 
-fn read_input(node: &Node, messages: &mut Vec<Message>) -> Result<(), Refusal> {
+fn read_input(
+    node: &Node,
+    before: &SaidBefore,
+    messages: &mut Vec<Message>,
+) -> Result<(), Refusal> {
     if node.value.is_string() {
         messages.push(Message::user(node.text()?));
         return Ok(());
@@ -176,38 +211,59 @@ fn read_input(node: &Node, messages: &mut Vec<Message>) -> Result<(), Refusal> {
     for item in node.items(1, MOST_MESSAGES)? {
         let kind = match item.opt("type")? {
             Some(kind) => kind.text()?,
+            // a reference may come without its type
+            None if item.opt("role")?.is_none() && item.opt("id")?.is_some() => "item_reference",
             None => "message",
         };
         match kind {
             "message" => messages.push(message(&item)?),
-            "function_call" => take_call(&item, messages)?,
-            "function_call_output" => messages.push(output(&item)?),
-            "reasoning" => {} // another model can't use it
+            "function_call" | "custom_tool_call" => take_said(call(&item, kind)?, messages),
+            "function_call_output" | "custom_tool_call_output" => messages.push(output(&item)?),
+            "item_reference" => {
+                let id = item.need("id")?;
+                let said = before.get(id.text()?).ok_or_else(|| Refusal {
+                    kind: RefusalKind::NotFound,
+                    ..id.fail("This item is not known: its response was not stored, or it is gone.")
+                })?;
+                for part in said {
+                    take_said(part.clone(), messages);
+                }
+            }
+            // another model can't use it, nor what the vendor's own machines found
+            "reasoning" | "web_search_call" => {}
             _ => {
-                return Err(
-                    item.unknown_kind("message, function_call, function_call_output or reasoning")
-                );
+                return Err(item.unknown_kind(
+                    "message, function_call, function_call_output, custom_tool_call, custom_tool_call_output, \
+                     item_reference or reasoning",
+                ));
             }
         }
     }
     Ok(())
 }
 
-/// Several calls of one turn come one by one here, and are one message of the model.
-fn take_call(item: &Node, messages: &mut Vec<Message>) -> Result<(), Refusal> {
-    let call = Part::Call(ToolCall {
+fn call(item: &Node, kind: &str) -> Result<Part, Refusal> {
+    let arguments = if kind == "custom_tool_call" {
+        arguments_of(item.need("input")?.text()?)
+    } else {
+        item.need("arguments")?.text()?.to_owned()
+    };
+    Ok(Part::Call(ToolCall {
         id: item.need("call_id")?.name(LONGEST_NAME)?,
-        name: tool_name(&item.need("name")?)?,
-        arguments: item.need("arguments")?.text()?.to_owned(),
-    });
+        name: full_name_at(item)?,
+        arguments,
+    }))
+}
+
+/// What the model said and called in one turn comes one by one here, and is one message.
+fn take_said(part: Part, messages: &mut Vec<Message>) {
     match messages.last_mut() {
-        Some(last) if last.role == Role::Assistant => last.parts.push(call),
+        Some(last) if last.role == Role::Assistant => last.parts.push(part),
         _ => messages.push(Message {
             role: Role::Assistant,
-            parts: vec![call],
+            parts: vec![part],
         }),
     }
-    Ok(())
 }
 
 fn output(item: &Node) -> Result<Message, Refusal> {
@@ -257,25 +313,6 @@ fn content(node: &Node, pictures: bool) -> Result<Vec<Part>, Refusal> {
             _ => Err(part.unknown_kind("input_text or output_text")),
         })
         .collect()
-}
-
-fn tools(node: &Node) -> Result<Vec<Tool>, Refusal> {
-    node.items(0, MOST_TOOLS)?
-        .iter()
-        .map(|node| {
-            if node.kind()? != "function" {
-                return Err(node.unknown_kind("function"));
-            }
-            tool(node)
-        })
-        .collect()
-}
-
-fn tool_choice(node: &Node) -> Result<ToolChoice, Refusal> {
-    match word_choice(node)? {
-        Some(choice) => Ok(choice),
-        None => Ok(ToolChoice::Named(node.need("name")?.name(LONGEST_NAME)?)),
-    }
 }
 
 fn format(root: &Node) -> Result<Format, Refusal> {

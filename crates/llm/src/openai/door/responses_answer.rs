@@ -6,9 +6,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::door::{Face, sse};
-use crate::{ChatAnswer, Finish, Refusal, StreamEvent, ToolCall, ToolDelta, Usage};
+use crate::{ChatAnswer, Finish, Part, Refusal, StreamEvent, ToolCall, ToolDelta, Usage};
 
 use super::responses::ResponseCard;
+use super::responses_tools::Toolbox;
 
 /// Where a response stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +53,22 @@ impl ResponseState {
 /// An item of the answer, in the order in which it began.
 #[derive(Debug, Clone)]
 enum Item {
-    Words(String),
+    /// The how manieth words of the answer, from 0 on.
+    Words(usize, String),
     Call(u32, ToolCall),
+}
+
+/// What an item of an answer said, by the item's id.
+pub fn said_in(item: &str, answer: &ChatAnswer) -> Option<Vec<Part>> {
+    let (kind, rest) = item.split_once('_')?;
+    let at: usize = rest.rsplit_once('_')?.1.parse().ok()?;
+    match kind {
+        "msg" if at == 0 => Some(vec![Part::Text(answer.text.clone())]),
+        // words after a call: the first have them all
+        "msg" => Some(Vec::new()),
+        "fc" | "ctc" => Some(vec![Part::Call(answer.calls.get(at)?.clone())]),
+        _ => None,
+    }
 }
 
 /// Writes one response.
@@ -61,6 +76,7 @@ enum Item {
 pub struct ResponseWriter {
     face: Face,
     card: ResponseCard,
+    tools: Toolbox,
     items: Vec<Item>,
     usage: Option<Usage>,
     finish: Option<Finish>,
@@ -73,6 +89,7 @@ impl ResponseWriter {
     pub fn new(face: Face, card: ResponseCard) -> Self {
         Self {
             face,
+            tools: Toolbox::of(card.echo.get("tools")),
             card,
             items: Vec::new(),
             usage: None,
@@ -94,7 +111,7 @@ impl ResponseWriter {
         };
         let mut items = Vec::with_capacity(said.calls.len() + 1);
         if !said.text.is_empty() {
-            items.push(Item::Words(said.text.clone()));
+            items.push(Item::Words(0, said.text.clone()));
         }
         items.extend(
             (0..)
@@ -160,25 +177,31 @@ impl ResponseWriter {
     }
 
     fn text(&mut self, text: &str, out: &mut Vec<(u64, String)>) {
-        if !matches!(self.items.last(), Some(Item::Words(_))) {
+        if !matches!(self.items.last(), Some(Item::Words(..))) {
             self.close_last(out);
-            self.items.push(Item::Words(String::new()));
-            let at = self.items.len() - 1;
-            let item = self.item(at, &Item::Words(String::new()), "in_progress", true);
+            let spoken = |item: &&Item| matches!(item, Item::Words(..));
+            let item = Item::Words(self.items.iter().filter(spoken).count(), String::new());
+            let (id, at) = (self.item_id(&item), self.items.len());
+            let shown = self.item(&item, "in_progress", true);
+            self.items.push(item);
             self.tell(
                 out,
                 "response.output_item.added",
-                json!({"output_index": at, "item": item}),
+                json!({"output_index": at, "item": shown}),
             );
-            let part = words("");
-            let body = json!({"item_id": self.item_id(at), "output_index": at, "content_index": 0, "part": part});
+            let body =
+                json!({"item_id": id, "output_index": at, "content_index": 0, "part": words("")});
             self.tell(out, "response.content_part.added", body);
         }
-        if let Some(Item::Words(all)) = self.items.last_mut() {
+        let at = self.items.len().saturating_sub(1);
+        let Some(item) = self.items.last_mut() else {
+            return;
+        };
+        if let Item::Words(_, all) = item {
             all.push_str(text);
         }
-        let at = self.items.len().saturating_sub(1);
-        let body = json!({"item_id": self.item_id(at), "output_index": at, "content_index": 0, "delta": text, "logprobs": []});
+        let id = self.items.last().map(|item| self.item_id(item));
+        let body = json!({"item_id": id, "output_index": at, "content_index": 0, "delta": text, "logprobs": []});
         self.tell(out, "response.output_text.delta", body);
     }
 
@@ -196,7 +219,7 @@ impl ResponseWriter {
             };
             let item = Item::Call(delta.index, call);
             let at = self.items.len();
-            let shown = self.item(at, &item, "in_progress", true);
+            let shown = self.item(&item, "in_progress", true);
             self.items.push(item);
             let body = json!({"output_index": at, "item": shown});
             self.tell(out, "response.output_item.added", body);
@@ -205,9 +228,13 @@ impl ResponseWriter {
         if let Some(Item::Call(_, call)) = self.items.get_mut(at) {
             call.arguments.push_str(&delta.arguments);
         }
-        if !delta.arguments.is_empty() {
-            let body =
-                json!({"item_id": self.item_id(at), "output_index": at, "delta": delta.arguments});
+        // free text stands within the arguments, and is told once these are whole
+        if let Some(item @ Item::Call(_, call)) = self.items.get(at)
+            && !delta.arguments.is_empty()
+            && !self.tools.takes_text(call)
+        {
+            let id = self.item_id(item);
+            let body = json!({"item_id": id, "output_index": at, "delta": delta.arguments});
             self.tell(out, "response.function_call_arguments.delta", body);
         }
     }
@@ -218,20 +245,26 @@ impl ResponseWriter {
             return;
         };
         let at = self.items.len() - 1;
-        let id = self.item_id(at);
+        let id = self.item_id(&item);
+        let shown = self.item(&item, "completed", false);
         match &item {
-            Item::Words(text) => {
+            Item::Words(_, text) => {
                 let body = json!({"item_id": id, "output_index": at, "content_index": 0, "text": text, "logprobs": []});
                 self.tell(out, "response.output_text.done", body);
                 let body = json!({"item_id": id, "output_index": at, "content_index": 0, "part": words(text)});
                 self.tell(out, "response.content_part.done", body);
             }
+            Item::Call(_, call) if self.tools.takes_text(call) => {
+                let body = json!({"item_id": id, "output_index": at, "delta": shown.get("input")});
+                self.tell(out, "response.custom_tool_call_input.delta", body);
+                let body = json!({"item_id": id, "output_index": at, "input": shown.get("input")});
+                self.tell(out, "response.custom_tool_call_input.done", body);
+            }
             Item::Call(_, call) => {
-                let body = json!({"item_id": id, "output_index": at, "name": call.name, "arguments": call.arguments});
+                let body = json!({"item_id": id, "output_index": at, "name": shown.get("name"), "arguments": call.arguments});
                 self.tell(out, "response.function_call_arguments.done", body);
             }
         }
-        let shown = self.item(at, &item, "completed", false);
         let body = json!({"output_index": at, "item": shown});
         self.tell(out, "response.output_item.done", body);
     }
@@ -245,14 +278,20 @@ impl ResponseWriter {
         self.next += 1;
     }
 
-    fn item_id(&self, at: usize) -> String {
-        format!("{}_{at}", self.face.id)
+    /// An item's own id, the same in an answer that is whole and in one that is told piece by piece.
+    fn item_id(&self, item: &Item) -> String {
+        let run = self.face.id.trim_start_matches("resp_");
+        match item {
+            Item::Words(at, _) => format!("msg_{run}_{at}"),
+            Item::Call(at, call) if self.tools.takes_text(call) => format!("ctc_{run}_{at}"),
+            Item::Call(at, _) => format!("fc_{run}_{at}"),
+        }
     }
 
-    fn item(&self, at: usize, item: &Item, status: &str, empty: bool) -> Value {
-        let id = self.item_id(at);
+    fn item(&self, item: &Item, status: &str, empty: bool) -> Value {
+        let id = self.item_id(item);
         match item {
-            Item::Words(text) => {
+            Item::Words(_, text) => {
                 let content = if empty {
                     json!([])
                 } else {
@@ -260,10 +299,15 @@ impl ResponseWriter {
                 };
                 json!({"id": id, "type": "message", "role": "assistant", "status": status, "content": content})
             }
-            Item::Call(_, call) => json!({
-                "id": id, "type": "function_call", "status": status,
-                "call_id": call.id, "name": call.name, "arguments": call.arguments,
-            }),
+            Item::Call(_, call) => {
+                let mut fields = self.tools.fields(call);
+                if empty && let Some(input) = fields.get_mut("input") {
+                    *input = json!("");
+                }
+                fields.insert("id".into(), json!(id));
+                fields.insert("status".into(), json!(status));
+                Value::Object(fields)
+            }
         }
     }
 
@@ -282,8 +326,7 @@ impl ResponseWriter {
         };
         let output: Vec<Value> = items
             .iter()
-            .enumerate()
-            .map(|(at, item)| self.item(at, item, status, false))
+            .map(|item| self.item(item, status, false))
             .collect();
         let mut body = Map::new();
         for (name, value) in [

@@ -1,0 +1,45 @@
+use axum::{
+    extract::Request,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use llm::{Refusal, RefusalKind};
+
+use super::{Dialect, Turned, dialect::name_request, lang};
+
+/// Answers where nothing is. Whoever calls below `/v1/` is told so in the words of its vendor, by which its client knows a failure.
+pub async fn no_such_path(request: Request) -> Response {
+    refused(&request, StatusCode::NOT_FOUND, "unknown_url")
+}
+
+/// Answers where something is, but not for this method.
+pub async fn no_such_method(request: Request) -> Response {
+    refused(
+        &request,
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_supported",
+    )
+}
+
+fn refused(request: &Request, status: StatusCode, code: &str) -> Response {
+    let path = request.uri().path();
+    if !path.starts_with("/v1/") {
+        return status.into_response();
+    }
+    let dialect = if path.starts_with("/v1/messages") || path == "/v1/complete" {
+        Dialect::Anthropic
+    } else {
+        Dialect::of(request.headers())
+    };
+    let message = format!("There is no operation {} {path} here.", request.method());
+    let refusal = Refusal::new(RefusalKind::NotFound, message).coded(code);
+    let turned = Turned {
+        status,
+        ..refusal.into()
+    };
+    let response = dialect.refuse(turned, lang(request.headers()));
+    match dialect {
+        Dialect::Anthropic => name_request(response, request.extensions().get()),
+        _ => response,
+    }
+}
