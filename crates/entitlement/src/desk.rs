@@ -48,6 +48,8 @@ pub(crate) struct Desk {
     counters: Mutex<HashMap<TenantId, Vec<Arc<Counter>>>>,
     open: Mutex<HashMap<ReservationId, Out>>,
     is_kept: AtomicBool,
+    /// Whether others can call it, over a connection that is there. It is lost in the moment in which the database is.
+    is_in_touch: AtomicBool,
     is_closed: AtomicBool,
 }
 
@@ -282,8 +284,13 @@ impl Desk {
             counters: Mutex::default(),
             open: Mutex::default(),
             is_kept: AtomicBool::new(false),
+            is_in_touch: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
         }
+    }
+
+    pub(crate) fn is_in_touch(&self) -> bool {
+        self.is_in_touch.load(Ordering::Acquire)
     }
 
     fn counter(&self, tenant: TenantId, storefront: &str) -> Arc<Counter> {

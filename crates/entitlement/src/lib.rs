@@ -128,6 +128,12 @@ impl Entitlement {
         self.cx.db.begin_as(Scope::House(reason), self.commit).await
     }
 
+    /// Whether the database was there a moment ago, as far as its connection for calls tells. Nothing waits for an answer here; what
+    /// was never admitted before says no.
+    pub fn is_in_touch(&self) -> bool {
+        self.desk.is_in_touch()
+    }
+
     /// Gives back all that this process has taken and does not use, for a process that ends.
     pub async fn close(&self) {
         desk::close(self).await;

@@ -6,8 +6,10 @@ use std::{
 
 use chrono::Duration;
 use db::{Ctx, Scope};
-use sqlx::postgres::PgListener;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::{
+    sync::Notify,
+    time::{Instant, MissedTickBehavior, interval, sleep},
+};
 use uuid::Uuid;
 
 use super::{Counter, Desk, Phase, acquire::give_back, lock, store as works};
@@ -39,13 +41,22 @@ pub(super) fn ensure(room: &Entitlement) {
                 catalogue: Arc::clone(&room.catalogue),
                 inference_url: Arc::clone(&room.inference_url),
             },
-            listener: None,
-            listens_at: Instant::now(),
+            called: Arc::default(),
             looked_at: None,
             renewed_at: Instant::now(),
             suspects: HashSet::new(),
         };
-        tokio::spawn(keeper.run());
+        let hearing = hear(
+            Weak::clone(&keeper.desk),
+            keeper.room.cx.clone(),
+            Arc::clone(&keeper.called),
+        );
+        tokio::spawn(async move {
+            tokio::select! {
+                () = keeper.run() => {}
+                () = hearing => {}
+            }
+        });
     }
 }
 
@@ -60,8 +71,7 @@ struct Parts {
 struct Keeper {
     desk: Weak<Desk>,
     room: Parts,
-    listener: Option<PgListener>,
-    listens_at: Instant,
+    called: Arc<Notify>,
     looked_at: Option<Instant>,
     renewed_at: Instant,
     /// Open blocks of ours that memory does not know; closed when they are still unknown the next time.
@@ -75,13 +85,7 @@ impl Keeper {
         loop {
             let is_called = tokio::select! {
                 _ = ticks.tick() => false,
-                called = hear(&mut self.listener) => {
-                    if !called {
-                        self.listener = None;
-                        self.listens_at = Instant::now() + RETRY;
-                    }
-                    called
-                }
+                () = self.called.notified() => true,
             };
             let Some(desk) = self.desk.upgrade() else {
                 return;
@@ -105,10 +109,6 @@ impl Keeper {
     }
 
     async fn round(&mut self, room: &Entitlement, is_called: bool) -> Result<(), Error> {
-        if self.listener.is_none() && Instant::now() >= self.listens_at {
-            self.listens_at = Instant::now() + RETRY;
-            self.listener = room.cx.db.listen(CHANNEL).await.ok();
-        }
         let counters = room.desk.all();
         if counters.is_empty() {
             return Ok(());
@@ -183,11 +183,27 @@ impl Keeper {
     }
 }
 
-/// Waits for a call; false when the connection is lost. Without one it waits for ever.
-async fn hear(listener: &mut Option<PgListener>) -> bool {
-    match listener {
-        Some(listener) => listener.recv().await.is_ok(),
-        None => std::future::pending().await,
+/// Passes calls on, and says whether they can be heard: not from the moment on in which the database is lost. Never ends.
+async fn hear(desk: Weak<Desk>, cx: Ctx, called: Arc<Notify>) {
+    let is_in_touch = |is| {
+        if let Some(desk) = desk.upgrade() {
+            desk.is_in_touch.store(is, Ordering::Release);
+        }
+    };
+    loop {
+        if let Ok(mut listener) = cx.db.listen(CHANNEL).await {
+            // otherwise it looks for another connection before it says that this one is lost
+            listener.eager_reconnect(false);
+            is_in_touch(true);
+            // also for what came before we listened
+            called.notify_one();
+            while let Ok(Some(_)) = listener.try_recv().await {
+                called.notify_one();
+            }
+            is_in_touch(false);
+        } else {
+            sleep(RETRY).await;
+        }
     }
 }
 

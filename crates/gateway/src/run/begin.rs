@@ -75,7 +75,7 @@ pub(crate) async fn begin_later(
     mut ask: Ask,
 ) -> Result<Admitted, Error> {
     // while nothing can be written down, nobody is to be asked anything
-    if !room.writer.is_well() {
+    if !room.writer.is_well() || !room.entitlement.is_in_touch() {
         return Ok(Box::pin(begin(room, caller, ask)).await?.0);
     }
     let id: RunId = ask.id.unwrap_or_else(|| room.cx.ids.new_id());
