@@ -1,4 +1,4 @@
-use std::{str::FromStr, time::Duration};
+use std::{error::Error, str::FromStr};
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
@@ -7,12 +7,10 @@ use axum::{
 use kernel::{Cursor, PageRequest, Text};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{FieldError, Problem};
+use crate::{FieldError, Problem, Stalled};
 
 /// The largest body that a route takes, in bytes, unless it has an extractor of its own.
 const BODY_LIMIT: usize = 256 * 1024;
-/// A body has to arrive whole within this time, however slowly it drips.
-const BODY_DEADLINE: Duration = Duration::from_secs(12);
 
 /// Input that knows its own rules.
 pub trait Check {
@@ -231,19 +229,10 @@ pub async fn read_body(request: Request, limit: usize) -> Result<Vec<u8>, Proble
     if declared.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
-    match tokio::time::timeout(
-        BODY_DEADLINE,
-        axum::body::to_bytes(request.into_body(), limit),
-    )
-    .await
-    {
-        Ok(Ok(body)) => Ok(body.into()),
-        Ok(Err(error)) if is_limit(&error) => Err(too_large()),
-        Ok(Err(_)) => Err(malformed(
-            "本文が途中で切れました。",
-            "The body ended early.",
-        )),
-        Err(_) => Err(Problem::new(
+    match axum::body::to_bytes(request.into_body(), limit).await {
+        Ok(body) => Ok(body.into()),
+        Err(error) if is::<http_body_util::LengthLimitError>(&error) => Err(too_large()),
+        Err(error) if is::<Stalled>(&error) => Err(Problem::new(
             408,
             "body_too_slow",
             Text::new(
@@ -251,12 +240,15 @@ pub async fn read_body(request: Request, limit: usize) -> Result<Vec<u8>, Proble
                 "The body took too long to arrive.",
             ),
         )),
+        Err(_) => Err(malformed(
+            "本文が途中で切れました。",
+            "The body ended early.",
+        )),
     }
 }
 
-fn is_limit(error: &axum::Error) -> bool {
-    std::iter::successors(std::error::Error::source(error), |&e| e.source())
-        .any(<dyn std::error::Error + 'static>::is::<http_body_util::LengthLimitError>)
+fn is<E: Error + 'static>(error: &axum::Error) -> bool {
+    std::iter::successors(Error::source(error), |&e| e.source()).any(<dyn Error + 'static>::is::<E>)
 }
 
 /// Refuses a body that does not call itself JSON, which is all that a foreign page's form could send.

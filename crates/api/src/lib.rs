@@ -9,6 +9,7 @@ mod input;
 mod layers;
 mod openapi;
 mod origin;
+mod pace;
 mod problem;
 mod proxies;
 mod server;
@@ -20,6 +21,7 @@ pub use input::{
 pub use layers::{RequestId, shape, wrap};
 pub use openapi::{Refusals, base_document};
 pub use origin::{Origins, allow_browser_origins, refuse_foreign_origins};
+pub use pace::Stalled;
 pub use problem::{FieldError, Problem, ProblemBody, SuggestedTopUp, Suggestion, Violated};
 pub use proxies::Proxies;
 pub use server::{ClientAddr, Limits, serve};
