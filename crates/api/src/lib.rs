@@ -5,6 +5,7 @@
 //! Never: a route of a room, authentication, SQL.
 
 mod answer;
+mod encoding;
 mod input;
 mod layers;
 mod openapi;
@@ -15,8 +16,10 @@ mod proxies;
 mod server;
 
 pub use answer::{Accepted, Created, NoContent, Okay};
+pub use encoding::refuse_encoded;
 pub use input::{
-    Check, FieldErrors, PageQuery, PathId, ValidJson, ValidQuery, read_body, require_json,
+    Check, FieldErrors, PageQuery, PathId, ValidJson, ValidQuery, read_body, read_body_as_sent,
+    require_json,
 };
 pub use layers::{RequestId, shape, wrap};
 pub use openapi::{Refusals, base_document};
