@@ -69,6 +69,7 @@ async fn serve(app: Router) -> Result<()> {
         connections: 4096,
         per_address: 4096,
         header_timeout: Duration::from_mins(10),
+        patience: Duration::from_mins(10),
         drain: Duration::ZERO,
     };
     let stop = CancellationToken::new();

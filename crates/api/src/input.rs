@@ -1,18 +1,19 @@
-use std::{str::FromStr, time::Duration};
+use std::{error::Error, str::FromStr};
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::{header, request::Parts},
 };
-use kernel::{Cursor, PageRequest, Text};
+use kernel::{Cursor, Fault, PageRequest, Text};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{FieldError, Problem};
+use crate::{
+    FieldError, Problem, Stalled,
+    encoding::{Encoding, Folded},
+};
 
 /// The largest body that a route takes, in bytes, unless it has an extractor of its own.
 const BODY_LIMIT: usize = 256 * 1024;
-/// A body has to arrive whole within this time, however slowly it drips.
-const BODY_DEADLINE: Duration = Duration::from_secs(12);
 
 /// Input that knows its own rules.
 pub trait Check {
@@ -208,42 +209,57 @@ impl Check for PageQuery {
     }
 }
 
-/// The whole body of a request, while its sender is neither too generous nor too slow.
+/// The whole body of a request, unfolded if it came compressed, while its sender is neither too generous nor too slow. The limit
+/// counts for what is sent and for what it unfolds to.
 ///
 /// # Errors
-/// 413 `body_too_large`, 408 `body_too_slow`, 400 `malformed_request`.
+/// 413 `body_too_large`, 408 `body_too_slow`, 415 `unsupported_encoding`, 400 `malformed_body`.
 pub async fn read_body(request: Request, limit: usize) -> Result<Vec<u8>, Problem> {
-    let too_large = || {
-        Problem::new(
-            413,
-            "body_too_large",
-            Text::owned(
-                format!("本文が大きすぎます。{}KBまでにしてください。", limit / 1024),
-                format!("The body is too large; the limit is {} kB.", limit / 1024),
-            ),
-        )
+    let encoding = Encoding::of(request.headers())?;
+    let body = read_body_as_sent(request, limit).await?;
+    let Some(encoding) = encoding else {
+        return Ok(body);
     };
+    tokio::task::spawn_blocking(move || encoding.unfold(&body, limit))
+        .await
+        .map_err(|error| Fault::internal("a body was not unfolded", error))?
+        .map_err(|folded| match folded {
+            Folded::TooLarge => too_large(limit),
+            Folded::Broken => malformed(
+                "圧縮された本文を展開できません。",
+                "The body can't be decompressed as its Content-Encoding says.",
+            ),
+        })
+}
+
+fn too_large(limit: usize) -> Problem {
+    Problem::new(
+        413,
+        "body_too_large",
+        Text::owned(
+            format!("本文が大きすぎます。{}KBまでにしてください。", limit / 1024),
+            format!("The body is too large; the limit is {} kB.", limit / 1024),
+        ),
+    )
+}
+
+/// As [`read_body`], the bytes that were sent.
+///
+/// # Errors
+/// 413 `body_too_large`, 408 `body_too_slow`, 400 `malformed_body`.
+pub async fn read_body_as_sent(request: Request, limit: usize) -> Result<Vec<u8>, Problem> {
     let declared: Option<usize> = request
         .headers()
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.parse().ok());
     if declared.is_some_and(|length| length > limit) {
-        return Err(too_large());
+        return Err(too_large(limit));
     }
-    match tokio::time::timeout(
-        BODY_DEADLINE,
-        axum::body::to_bytes(request.into_body(), limit),
-    )
-    .await
-    {
-        Ok(Ok(body)) => Ok(body.into()),
-        Ok(Err(error)) if is_limit(&error) => Err(too_large()),
-        Ok(Err(_)) => Err(malformed(
-            "本文が途中で切れました。",
-            "The body ended early.",
-        )),
-        Err(_) => Err(Problem::new(
+    match axum::body::to_bytes(request.into_body(), limit).await {
+        Ok(body) => Ok(body.into()),
+        Err(error) if is::<http_body_util::LengthLimitError>(&error) => Err(too_large(limit)),
+        Err(error) if is::<Stalled>(&error) => Err(Problem::new(
             408,
             "body_too_slow",
             Text::new(
@@ -251,12 +267,15 @@ pub async fn read_body(request: Request, limit: usize) -> Result<Vec<u8>, Proble
                 "The body took too long to arrive.",
             ),
         )),
+        Err(_) => Err(malformed(
+            "本文が途中で切れました。",
+            "The body ended early.",
+        )),
     }
 }
 
-fn is_limit(error: &axum::Error) -> bool {
-    std::iter::successors(std::error::Error::source(error), |&e| e.source())
-        .any(<dyn std::error::Error + 'static>::is::<http_body_util::LengthLimitError>)
+fn is<E: Error + 'static>(error: &axum::Error) -> bool {
+    std::iter::successors(Error::source(error), |&e| e.source()).any(<dyn Error + 'static>::is::<E>)
 }
 
 /// Refuses a body that does not call itself JSON, which is all that a foreign page's form could send.

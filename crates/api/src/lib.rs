@@ -5,21 +5,26 @@
 //! Never: a route of a room, authentication, SQL.
 
 mod answer;
+mod encoding;
 mod input;
 mod layers;
 mod openapi;
 mod origin;
+mod pace;
 mod problem;
 mod proxies;
 mod server;
 
 pub use answer::{Accepted, Created, NoContent, Okay};
+pub use encoding::refuse_encoded;
 pub use input::{
-    Check, FieldErrors, PageQuery, PathId, ValidJson, ValidQuery, read_body, require_json,
+    Check, FieldErrors, PageQuery, PathId, ValidJson, ValidQuery, read_body, read_body_as_sent,
+    require_json,
 };
 pub use layers::{RequestId, shape, wrap};
 pub use openapi::{Refusals, base_document};
 pub use origin::{Origins, allow_browser_origins, refuse_foreign_origins};
+pub use pace::Stalled;
 pub use problem::{FieldError, Problem, ProblemBody, SuggestedTopUp, Suggestion, Violated};
 pub use proxies::Proxies;
 pub use server::{ClientAddr, Limits, serve};

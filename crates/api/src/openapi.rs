@@ -54,7 +54,10 @@ pub fn base_document(version: &str) -> OpenApi {
             InfoBuilder::new()
                 .title("Noren")
                 .version(version)
-                .description(Some("One counter for several subscription services: identity, plans, ledger, inference."))
+                .description(Some(
+                    "One counter for several subscription services: identity, plans, ledger, inference. JSON may be sent with \
+                     Content-Encoding gzip, deflate, br or zstd; limits count for what it unfolds to.",
+                ))
                 .build(),
         )
         .build();

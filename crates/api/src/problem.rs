@@ -1,9 +1,11 @@
 use std::error::Error;
 
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use kernel::{Fault, FaultKind, Text};
 use serde::Serialize;
+
+use crate::encoding::Taken;
 
 /// A refusal on its way out. It becomes RFC 9457 problem+json in the caller's language at the border, where the
 /// request's id and language are known.
@@ -20,6 +22,8 @@ pub struct Problem {
     pub topup: Option<Box<SuggestedTopUp>>,
     /// The names of the limits that are used up, as in the `RateLimit` field.
     pub violated: Vec<String>,
+    /// The encodings of bodies that are taken, where one was not: `Accept-Encoding`.
+    pub(crate) taken: Option<Taken>,
 }
 
 /// What is wrong with one field of the input.
@@ -97,6 +101,7 @@ impl Problem {
             suggestion: None,
             topup: None,
             violated: Vec::new(),
+            taken: None,
         }
     }
 
@@ -121,13 +126,24 @@ impl Problem {
         self
     }
 
+    pub(crate) const fn taking(mut self, taken: Taken) -> Self {
+        self.taken = Some(taken);
+        self
+    }
+
     pub fn with_violated(mut self, policy: &str) -> Self {
         self.violated.push(policy.to_owned());
         self
     }
 
-    /// Notes on a response which limits it is refused by.
+    /// Notes on a response which limits it is refused by, or what would not have been.
     pub fn mark(&self, response: &mut Response) {
+        if let Some(taken) = self.taken {
+            let taken = HeaderValue::from_static(taken.as_str());
+            response
+                .headers_mut()
+                .insert(header::ACCEPT_ENCODING, taken);
+        }
         if !self.violated.is_empty() {
             response.extensions_mut().insert(Violated {
                 names: self.violated.clone(),

@@ -15,7 +15,10 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-use crate::Proxies;
+use crate::{
+    Proxies,
+    pace::{Arriving, Heard},
+};
 
 /// The address that a request came from, as the socket says, or a proxy of ours; no client's header can change it.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +33,8 @@ pub struct Limits {
     pub per_address: usize,
     /// A request's head has to arrive within this time, and an idle connection is closed after it.
     pub header_timeout: Duration,
+    /// How long a body may be silent, and a reader take nothing of an answer that waits for it.
+    pub patience: Duration,
     /// How long open requests may go on once we stop.
     pub drain: Duration,
 }
@@ -37,7 +42,7 @@ pub struct Limits {
 /// Serves until `stop`, then lets open requests finish within the drain time.
 ///
 /// An accept loop of our own because `axum::serve` sets no header timeout and no cap (axum#2741): 300 slow
-/// clients would hold 300 connections for ever.
+/// clients would hold 300 connections for ever. Slow bodies and readers are `pace`'s.
 pub async fn serve(
     listener: TcpListener,
     app: Router,
@@ -106,17 +111,16 @@ async fn connection(
     limits: Limits,
     stop: CancellationToken,
 ) {
-    // small streamed chunks would otherwise wait 40 ms for the client's acknowledgement
-    let _ = stream.set_nodelay(true);
     let serve = service_fn(move |mut request: http::Request<Incoming>| {
         let client = proxies.client(peer.ip(), request.headers());
         request.extensions_mut().insert(ClientAddr(client));
-        app.clone().oneshot(request)
+        app.clone()
+            .oneshot(request.map(|body| Arriving::new(body, limits.patience)))
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        .serve_connection(TokioIo::new(stream), serve);
+        .serve_connection(TokioIo::new(Heard::new(stream, limits.patience)), serve);
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
@@ -188,6 +192,7 @@ mod tests {
             "/",
             get(|Extension(ClientAddr(ip)): Extension<ClientAddr>| async move { ip.to_string() }),
         );
+        let app = app.route("/long", get(|| async { vec![b'x'; LONG] }));
         (
             address,
             stop.clone(),
@@ -195,10 +200,12 @@ mod tests {
         )
     }
 
+    const LONG: usize = 40 * 1024 * 1024;
     const LIMITS: Limits = Limits {
         connections: 10,
         per_address: 2,
         header_timeout: Duration::from_millis(200),
+        patience: Duration::from_millis(300),
         drain: Duration::from_secs(5),
     };
 
@@ -222,6 +229,31 @@ mod tests {
             !answer.starts_with(b"HTTP/1.1 200"),
             "an unfinished head gets no answer"
         );
+        stop.cancel();
+        task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_takes_nothing_is_cut_and_one_that_takes_its_time_is_not() {
+        let (address, stop, task) = start(LIMITS).await;
+        let ask = b"GET /long HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        silent.write_all(ask).await.unwrap();
+        let mut slow = TcpStream::connect(address).await.unwrap();
+        slow.write_all(ask).await.unwrap();
+        let (mut taken, mut piece) = (0, vec![0; LONG / 16]);
+        loop {
+            // longer in all than anybody waits for one that takes nothing
+            tokio::time::sleep(LIMITS.patience / 8).await;
+            match slow.read(&mut piece).await.unwrap() {
+                0 => break,
+                read => taken += read,
+            }
+        }
+        assert!(taken > LONG, "{taken}");
+        let mut answer = Vec::new();
+        let end = silent.read_to_end(&mut answer).await;
+        assert!(end.is_err() && answer.len() < LONG, "{end:?}");
         stop.cancel();
         task.await.unwrap();
     }

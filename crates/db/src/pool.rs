@@ -18,7 +18,7 @@ pub struct Db {
 }
 
 /// The connections apart from the pool, opened when they are first needed.
-const ASIDE: u32 = 3;
+const ASIDE: u32 = 4;
 
 impl Db {
     /// Connects as the application role.

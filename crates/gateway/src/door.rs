@@ -23,7 +23,7 @@ use axum::{
 };
 use identity::{InferenceCaller, TenantId};
 use kernel::Lang;
-use llm::{ChatRequest, Refusal, RefusalKind};
+use llm::{ChatRequest, Refusal};
 use sqlx::PgConnection;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -48,8 +48,6 @@ pub(crate) use tell::{Told, collect, so_far, sse, told};
 const NATIVE: &str = "native";
 /// The largest body of a door, in bytes: pictures travel inside.
 const BODY_LIMIT: usize = 20 * 1024 * 1024;
-/// A body has to arrive whole within this time, however slowly it drips.
-const BODY_DEADLINE: std::time::Duration = std::time::Duration::from_secs(20);
 /// The most tokens that one answer may be asked for: as many as the longest answers of today's models have, since clients ask for
 /// all of them by a model's name.
 const MOST_TOKENS: u32 = 131_072;
@@ -117,24 +115,8 @@ impl Visit {
         let caller = InferenceCaller::from_request_parts(&mut parts, room)
             .await
             .map_err(|error| Turned::from(api::Problem::from(error)))?;
-        let reading = axum::body::to_bytes(body, BODY_LIMIT);
-        let body = match tokio::time::timeout(BODY_DEADLINE, reading).await {
-            Ok(Ok(body)) => body,
-            Ok(Err(_)) => {
-                return Err(Refusal::new(
-                    RefusalKind::TooLarge,
-                    "The body is larger than 20 MiB, or it ended early.",
-                )
-                .into());
-            }
-            Err(_) => {
-                return Err(Refusal::new(
-                    RefusalKind::TimedOut,
-                    "The body took too long to arrive.",
-                )
-                .into());
-            }
-        };
+        let request = Request::from_parts(parts.clone(), body);
+        let body = Bytes::from(api::read_body(request, BODY_LIMIT).await?);
         if !body.is_empty() {
             api::require_json(&parts.headers)?;
         }

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Datelike, Duration, Utc};
-use gateway::statistics::{By, Statistics, statistics};
+use gateway::statistics::{By, Statistics, Sums, statistics};
 use identity::{Granted, may};
 use kernel::Text;
 use serde::Deserialize;
@@ -105,7 +105,8 @@ impl Form {
 }
 
 /// Sums up the runs of the caller's tenant that were asked for in a time; as CSV or as Parquet when that is what `Accept` says.
-/// The totals equal what the history lists and what the usage rows say. The Parquet file has the rows and columns of the CSV, typed,
+/// The totals equal what the history lists and what the usage rows say. Of more than 5,000 groups those with the fewest runs are
+/// added up as `others`, in a table as its last row, whose `id` is `others`. The Parquet file has the rows and columns of the CSV, typed,
 /// and for groups of time a column more: when each begins.
 #[utoipa::path(get, path = "/statistics", operation_id = "get_statistics", tag = "genai", params(StatisticsQuery),
     security(("session" = []), ("api_key" = []), ("access_token" = [])),
@@ -127,9 +128,38 @@ async fn get_statistics(
     .await?;
     Ok(match Form::wanted(&headers) {
         Form::Json => Okay(found).into_response(),
-        Form::Csv => file("text/csv; charset=utf-8", "csv", csv::file(&found)),
+        Form::Csv => file("text/csv; charset=utf-8", "csv", csv::file(&lines(&found))),
         Form::Parquet => file(parquet::TYPE, "parquet", parquet::file(&found, query.by)?),
     })
+}
+
+/// One row of a table.
+#[derive(Debug)]
+struct Line<'a> {
+    name: String,
+    /// Of a key; `others` where the row is about the groups that have none of their own.
+    id: Option<String>,
+    sums: &'a Sums,
+}
+
+/// The groups, or the totals where there are none asked for, and at the end what is not shown by itself.
+fn lines(found: &Statistics) -> Vec<Line<'_>> {
+    let groups = found.groups.iter().map(|group| Line {
+        name: group.name.clone(),
+        id: group.id.map(|id| id.to_string()),
+        sums: &group.sums,
+    });
+    let total = found.groups.is_empty().then(|| Line {
+        name: "total".to_owned(),
+        id: None,
+        sums: &found.totals,
+    });
+    let others = found.others.as_ref().map(|others| Line {
+        name: format!("others ({})", others.groups),
+        id: Some("others".to_owned()),
+        sums: &others.sums,
+    });
+    total.into_iter().chain(groups).chain(others).collect()
 }
 
 fn file(kind: &'static str, ending: &str, content: impl IntoResponse) -> Response {

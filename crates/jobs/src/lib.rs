@@ -13,7 +13,7 @@ mod registry;
 mod tidy;
 mod worker;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use db::Ctx;
 
@@ -23,13 +23,14 @@ pub use desk::{
 };
 pub use job::{Attempt, Job, JobError, JobId};
 pub use registry::Registry;
-pub use worker::{LEASE, run_due, work};
+pub use worker::{CHANNEL, LEASE, run_due, work};
 
 /// The room with what it needs to work.
 #[derive(Clone, Debug)]
 pub struct Jobs {
     pub cx: Ctx,
     registry: Arc<Registry>,
+    idle: Duration,
 }
 
 impl Jobs {
@@ -48,6 +49,13 @@ impl Jobs {
         Ok(Self {
             cx,
             registry: Arc::new(registry),
+            idle: worker::IDLE,
         })
+    }
+
+    /// Looks for jobs this often without being called.
+    pub const fn looking_every(mut self, idle: Duration) -> Self {
+        self.idle = idle;
+        self
     }
 }

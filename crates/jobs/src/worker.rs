@@ -8,8 +8,9 @@ use db::{Ctx, Scope};
 use kernel::{Fault, FaultKind};
 use serde_json::Value;
 use tokio::{
+    sync::Notify,
     task::JoinSet,
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -22,8 +23,12 @@ pub const LEASE: Duration = Duration::seconds(30);
 const RENEW_EVERY: Wait = Wait::from_secs(8);
 /// How many jobs a node runs at once.
 const AT_ONCE: usize = 16;
-/// How long an idle node waits before it looks again.
-const IDLE: Wait = Wait::from_millis(500);
+/// How long an idle node waits before it looks again, unless it is called: for jobs whose time comes, and when calls are lost.
+pub(crate) const IDLE: Wait = Wait::from_millis(500);
+/// Where nodes are called; the migration has the same.
+pub const CHANNEL: &str = "noren_jobs";
+/// How long a node that can't be called waits before it tries to be.
+const DEAF: Wait = Wait::from_secs(1);
 /// How often a node looks at the schedules and counts what waits.
 const TICK_EVERY: Wait = Wait::from_secs(3);
 /// How often the end of a try is written down when the database is away.
@@ -59,18 +64,34 @@ enum End {
 pub async fn work(room: Jobs, drain: Wait, stop: CancellationToken) {
     let mut running = JoinSet::new();
     let give_back = CancellationToken::new();
+    let called = Notify::new();
+    tokio::select! {
+        () = take(&room, &called, (&mut running, &give_back), &stop) => {}
+        () = hear(&room.cx, &called) => {}
+    }
+    let rest = async { while running.join_next().await.is_some() {} };
+    if timeout(drain, rest).await.is_err() {
+        give_back.cancel();
+        while running.join_next().await.is_some() {}
+    }
+}
+
+/// Takes jobs when it is called, when one has ended, and every now and then.
+async fn take(
+    room: &Jobs,
+    called: &Notify,
+    (running, give_back): (&mut JoinSet<Result<(), Fault>>, &CancellationToken),
+    stop: &CancellationToken,
+) {
     let mut looks = interval(TICK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        if stop.is_cancelled() {
-            break;
-        }
+    let mut next = Instant::now();
+    while !stop.is_cancelled() {
         let free = AT_ONCE.saturating_sub(running.len());
-        let mut took = 0;
-        if free > 0 {
-            match claim(&room, free).await {
+        if free > 0 && Instant::now() >= next {
+            next = Instant::now() + room.idle;
+            match claim(room, free).await {
                 Ok(claimed) => {
-                    took = claimed.len();
                     for (lease, job) in claimed {
                         let (room, give_back) = (room.clone(), give_back.clone());
                         running.spawn(async move { attend(&room, lease, job, &give_back).await });
@@ -81,18 +102,39 @@ pub async fn work(room: Jobs, drain: Wait, stop: CancellationToken) {
                 }
             }
         }
+        let is_full = running.len() >= AT_ONCE;
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            _ = looks.tick() => look(&room).await,
-            Some(ended) = running.join_next(), if took < free || free == 0 => told(ended.unwrap_or(Ok(()))),
-            () = sleep(if took == free { Wait::ZERO } else { IDLE }), if free > 0 => {}
+            _ = looks.tick() => look(room).await,
+            Some(ended) = running.join_next() => {
+                told(ended.unwrap_or(Ok(())));
+                // another with its key may wait, or more than there was room for
+                next = Instant::now();
+            }
+            () = called.notified(), if !is_full => next = Instant::now(),
+            () = sleep_until(next), if !is_full => {}
         }
     }
-    let rest = async { while running.join_next().await.is_some() {} };
-    if timeout(drain, rest).await.is_err() {
-        give_back.cancel();
-        while running.join_next().await.is_some() {}
+}
+
+/// Passes on that a job can be run, and that one may have been missed; never ends.
+async fn hear(cx: &Ctx, called: &Notify) {
+    loop {
+        match cx.db.listen(CHANNEL).await {
+            Ok(mut listener) => loop {
+                // also once when we begin to listen, or listen again, for what came before
+                called.notify_one();
+                if let Err(error) = listener.try_recv().await {
+                    tracing::debug!(%error, "calls for jobs can't be heard; listening again");
+                    break;
+                }
+            },
+            Err(error) => {
+                tracing::warn!(%error, "calls for jobs can't be heard; jobs are looked for every half second");
+                sleep(DEAF).await;
+            }
+        }
     }
 }
 

@@ -160,7 +160,9 @@ async fn guarded(
         Asker::Stranger(_) if key.len() < SHORTEST_OF_A_STRANGER => return Err(bad_key()),
         Asker::Stranger(_) => LARGEST_OF_A_STRANGER,
     };
-    let body = api::read_body(Request::from_parts(parts.clone(), body), limit).await?;
+    // the route unfolds it, or looks at the very bytes, as Stripe's does
+    let sent = Request::from_parts(parts.clone(), body);
+    let body = api::read_body_as_sent(sent, limit).await?;
     let secret = room.derived_secret("idempotency");
     let keys = Keys::derive(&secret, &key, &[&asker.text(), route])
         .ok_or_else(|| Fault::broken("no keys can be derived"))?;

@@ -286,6 +286,7 @@ async fn routes(
         connections: 4096,
         per_address: 4096,
         header_timeout: Duration::from_mins(5),
+        patience: Duration::from_mins(5),
         drain: Duration::from_secs(1),
     };
     tasks.spawn(api::serve(
@@ -379,6 +380,7 @@ fn limits(settings: &Settings) -> api::Limits {
         connections: settings.server.connections,
         per_address: settings.server.connections_per_address,
         header_timeout: Duration::from_secs(10),
+        patience: Duration::from_secs(10),
         drain: Duration::from_secs(settings.server.drain_seconds),
     }
 }

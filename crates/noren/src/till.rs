@@ -145,6 +145,7 @@ impl StandIn {
             connections: 1024,
             per_address: 1024,
             header_timeout: Duration::from_mins(1),
+            patience: Duration::from_mins(1),
             drain: Duration::from_secs(1),
         };
         tasks.spawn(api::serve(

@@ -100,6 +100,8 @@ export interface Statistics {
   totals: Figures
   zone: string
   groups: (Figures & { name: string; id: string | null })[]
+  // What is not shown by itself, of more groups than are.
+  others: (Figures & { groups: number }) | null
 }
 
 export interface Model {

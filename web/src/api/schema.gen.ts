@@ -3294,7 +3294,8 @@ export interface paths {
         };
         /**
          * Sums up the runs of the caller's tenant that were asked for in a time; as CSV or as Parquet when that is what `Accept` says.
-         *     The totals equal what the history lists and what the usage rows say. The Parquet file has the rows and columns of the CSV, typed,
+         *     The totals equal what the history lists and what the usage rows say. Of more than 5,000 groups those with the fewest runs are
+         *     added up as `others`, in a table as its last row, whose `id` is `others`. The Parquet file has the rows and columns of the CSV, typed,
          *     and for groups of time a column more: when each begins.
          */
         get: operations["get_statistics"];
@@ -5703,6 +5704,14 @@ export interface components {
             /** Format: int32 */
             version: number;
         };
+        /** @description The sums of the groups that are not shown by themselves. */
+        Others: components["schemas"]["Sums"] & {
+            /**
+             * Format: int64
+             * @description How many they are.
+             */
+            groups: number;
+        };
         /**
          * @description How the work ended.
          * @enum {string}
@@ -6932,7 +6941,9 @@ export interface components {
         Statistics: {
             /** Format: date-time */
             from: string;
+            /** @description At most 5,000, those with the most runs. */
             groups: components["schemas"]["Group"][];
+            others: components["schemas"]["Others"] | null;
             /**
              * Format: date-time
              * @description Exclusive.

@@ -153,6 +153,11 @@ export const statisticsWords = define({
   total: { ja: '合計', en: 'Total' },
   none: { ja: 'なし', en: 'none' },
   noKey: { ja: '鍵なし', en: 'no key' },
+  others: { ja: (groups: string) => `その他${groups}件`, en: (groups: string) => `${groups} others` },
+  cut: {
+    ja: (shown: string) => `リクエストの多い${shown}件を表示しています。残りは「その他」にまとめました。`,
+    en: (shown: string) => `These are the ${shown} with the most requests; the rest are summed up as others.`,
+  },
   empty: { ja: 'この期間のリクエストはありません', en: 'No requests in this period' },
   emptyText: { ja: 'ひとつ送ると、すぐに数字が出ます。', en: 'Send one and its figures show at once.' },
   summary: {

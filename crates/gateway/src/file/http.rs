@@ -32,6 +32,7 @@ pub(crate) async fn create_file(State(room): State<Gateway>, request: Request) -
     let taken = async {
         let (mut parts, body) = request.into_parts();
         let caller = caller(&room, &mut parts).await?;
+        api::refuse_encoded(&parts.headers)?;
         let boundary = boundary(&parts.headers)?;
         let card = receive(&room, caller.principal, boundary, body).await?;
         Ok(answer(StatusCode::OK, &shown(&card)))

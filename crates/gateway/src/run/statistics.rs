@@ -83,6 +83,15 @@ pub struct Group {
     pub sums: Sums,
 }
 
+/// The sums of the groups that are not shown by themselves.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub struct Others {
+    /// How many they are.
+    pub groups: i64,
+    #[serde(flatten)]
+    pub sums: Sums,
+}
+
 /// Sums over all runs of a time, and by group.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Statistics {
@@ -92,13 +101,19 @@ pub struct Statistics {
     /// The time zone in which days begin.
     pub zone: String,
     pub totals: Sums,
+    /// At most 5,000, those with the most runs.
     pub groups: Vec<Group>,
+    /// What the other groups add up to; `null` when all are shown.
+    #[schema(required)]
+    pub others: Option<Others>,
 }
 
 #[derive(Debug)]
 struct Row {
     is_total: bool,
+    is_rest: bool,
     name: String,
+    names: i64,
     requests: i64,
     completed: i64,
     failed: i64,
@@ -131,6 +146,9 @@ impl From<&Row> for Sums {
     }
 }
 
+/// The most groups that are shown by themselves.
+const MOST_GROUPS: i64 = 5000;
+
 /// The share of good ends, to four places.
 #[expect(
     clippy::cast_precision_loss,
@@ -156,7 +174,15 @@ pub async fn statistics(
     let zone = identity::tenant_zone(&mut tx, caller.tenant)
         .await
         .map_err(entitlement::Error::from)?;
-    let rows = store::sums(&mut tx, storefront, (from, to), by.as_str(), &zone).await?;
+    let rows = store::sums(
+        &mut tx,
+        storefront,
+        (from, to),
+        by.as_str(),
+        &zone,
+        MOST_GROUPS,
+    )
+    .await?;
     tx.commit().await?;
     let names = if by == By::Key {
         key_names(room, caller).await?
@@ -164,25 +190,32 @@ pub async fn statistics(
         HashMap::new()
     };
     let totals = rows.iter().find(|row| row.is_total);
-    let groups = rows.iter().filter(|row| !row.is_total).map(|row| {
-        let id = (by == By::Key)
-            .then(|| row.name.parse().ok().map(KeyId))
-            .flatten();
-        Group {
-            name: id.map_or_else(
-                || row.name.clone(),
-                |id| names.get(&id).cloned().unwrap_or_default(),
-            ),
-            id,
-            sums: row.into(),
-        }
-    });
+    let groups = rows
+        .iter()
+        .filter(|row| !row.is_total && !row.is_rest)
+        .map(|row| {
+            let id = (by == By::Key)
+                .then(|| row.name.parse().ok().map(KeyId))
+                .flatten();
+            Group {
+                name: id.map_or_else(
+                    || row.name.clone(),
+                    |id| names.get(&id).cloned().unwrap_or_default(),
+                ),
+                id,
+                sums: row.into(),
+            }
+        });
     Ok(Statistics {
         from,
         to,
         zone,
         totals: totals.map(Sums::from).unwrap_or_default(),
         groups: groups.collect(),
+        others: rows.iter().find(|row| row.is_rest).map(|row| Others {
+            groups: row.names,
+            sums: row.into(),
+        }),
     })
 }
 

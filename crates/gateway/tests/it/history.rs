@@ -151,3 +151,56 @@ async fn who_wants_nothing_kept_leaves_no_question_and_the_answer_for_a_minute()
     assert_eq!(bar.sweep().await, 2);
     assert!(!bar.is_kept(own).await && !bar.is_kept(ruled).await);
 }
+
+#[tokio::test]
+async fn of_more_tags_than_are_shown_the_rest_are_summed_up_and_nothing_is_lost() {
+    let bar = Bar::open().await;
+    let first = bar.shown("こんばんは", Terms::default()).await;
+    let mut owner = bar.test.database.owner().await;
+    // their reservations do not matter here
+    sqlx::query("set session_replication_role = replica")
+        .execute(&mut owner)
+        .await
+        .unwrap();
+    // 501 runs with ten tags of their own, and three that have one of the last of these
+    sqlx::query(
+        "insert into gateway.run
+         select (jsonb_populate_record(run, jsonb_build_object('id', gen_random_uuid(), 'reservation_id', gen_random_uuid(), 'tags', wish.tags))).*
+         from gateway.run as run, (
+             select (select jsonb_agg('t' || (n * 10 + k)) from generate_series(0, 9) as k) as tags from generate_series(0, 500) as n
+             union all
+             select jsonb_build_array('t999') from generate_series(1, 3)) as wish
+         where run.id = $1",
+    )
+    .bind(first.0)
+    .execute(&mut owner)
+    .await
+    .unwrap();
+    let now = bar.room.cx.clock.now();
+    let span = (now - Days::hours(1), now + Days::hours(1));
+    let of = async |by| {
+        let found = statistics(&bar.room, bar.caller.principal, HERE, span, by).await;
+        found.unwrap()
+    };
+    let found = of(By::Tag).await;
+    let others = found.others.unwrap();
+    assert_eq!((found.groups.len(), others.groups), (5000, 11));
+    let shown = |name: &str| found.groups.iter().find(|group| group.name == name);
+    assert_eq!(shown("t999").map(|group| group.sums.requests), Some(4));
+    assert!(shown("").is_some(), "what has no tag is a group too");
+    let counted: i64 = found.groups.iter().map(|group| group.sums.requests).sum();
+    assert_eq!(counted + others.sums.requests, 5010 + 3 + 1);
+    let cost: i64 = found
+        .groups
+        .iter()
+        .map(|group| group.sums.cost_nano_usd)
+        .sum();
+    let one = shown("").unwrap().sums.cost_nano_usd;
+    assert_eq!(cost + others.sums.cost_nano_usd, one * (5010 + 3 + 1));
+    assert_eq!(
+        found.totals.requests, 505,
+        "a run with many tags is one run"
+    );
+    let few = of(By::Model).await;
+    assert!(few.others.is_none() && few.groups.len() == 1);
+}

@@ -2,19 +2,17 @@
 
 use std::fmt::Write;
 
-use gateway::statistics::{Statistics, Sums};
+use gateway::statistics::Sums;
+
+use super::Line;
 
 const COLUMNS: &str = "name,id,requests,completed,failed,cancelled,success_rate,mean_ms,p95_ms,tokens_input,tokens_output,tokens_cached,cost_nano_usd";
 
-/// The groups, or the totals where there are none asked for.
-pub(super) fn file(found: &Statistics) -> String {
+pub(super) fn file(lines: &[Line<'_>]) -> String {
     let mut text = format!("{COLUMNS}\r\n");
-    if found.groups.is_empty() {
-        line(&mut text, "total", "", &found.totals);
-    }
-    for group in &found.groups {
-        let id = group.id.map(|id| id.to_string()).unwrap_or_default();
-        line(&mut text, &cell(&group.name), &id, &group.sums);
+    for one in lines {
+        let id = one.id.as_deref().unwrap_or_default();
+        line(&mut text, &cell(&one.name), id, one.sums);
     }
     text
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeZone, Utc};
 use chrono_tz::Tz;
-use gateway::statistics::{By, Group, Statistics, Sums};
+use gateway::statistics::{By, Statistics, Sums};
 use kernel::Fault;
 use parquet::{
     data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type},
@@ -16,6 +16,8 @@ use parquet::{
     },
     schema::parser::parse_message_type,
 };
+
+use super::{Line, lines};
 
 pub(super) const TYPE: &str = "application/vnd.apache.parquet";
 
@@ -44,16 +46,7 @@ pub(super) fn file(found: &Statistics, by: By) -> Result<Vec<u8>, Fault> {
 }
 
 fn write(found: &Statistics, by: By) -> Result<Vec<u8>, ParquetError> {
-    let total = [Group {
-        name: "total".to_owned(),
-        id: None,
-        sums: found.totals.clone(),
-    }];
-    let groups = if found.groups.is_empty() {
-        total.as_slice()
-    } else {
-        &found.groups
-    };
+    let lines = lines(found);
     let about = |key: &str, value: String| KeyValue::new(key.to_owned(), value);
     let properties = WriterProperties::builder()
         .set_created_by("noren".to_owned())
@@ -66,34 +59,32 @@ fn write(found: &Statistics, by: By) -> Result<Vec<u8>, ParquetError> {
     let schema = Arc::new(parse_message_type(SCHEMA)?);
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
     Rows {
-        groups,
+        lines: &lines,
         writer: writer.next_row_group()?,
     }
     .fill(by, found.zone.parse().unwrap_or(Tz::UTC))?;
     writer.into_inner()
 }
 
-/// Groups that become columns one after the other.
+/// Lines that become columns one after the other.
 struct Rows<'a> {
-    groups: &'a [Group],
+    lines: &'a [Line<'a>],
     writer: SerializedRowGroupWriter<'a, Vec<u8>>,
 }
 
 impl Rows<'_> {
     /// Every column, in the order of the schema.
     fn fill(mut self, by: By, zone: Tz) -> Result<(), ParquetError> {
-        self.texts(false, |group| Some(group.name.as_str().into()))?;
-        self.texts(true, |group| {
-            group.id.map(|id| id.to_string().into_bytes().into())
-        })?;
-        self.column::<Int64Type>(true, |group| {
-            begin(&group.name, by, zone).map(|time| time.timestamp_micros())
+        self.texts(false, |line| Some(line.name.as_str().into()))?;
+        self.texts(true, |line| line.id.as_deref().map(Into::into))?;
+        self.column::<Int64Type>(true, |line| {
+            begin(&line.name, by, zone).map(|time| time.timestamp_micros())
         })?;
         self.whole(|sums| sums.requests)?;
         self.whole(|sums| sums.completed)?;
         self.whole(|sums| sums.failed)?;
         self.whole(|sums| sums.cancelled)?;
-        self.column::<DoubleType>(true, |group| group.sums.success_rate)?;
+        self.column::<DoubleType>(true, |line| line.sums.success_rate)?;
         self.column::<Int64Type>(true, |group| group.sums.mean_ms)?;
         self.column::<Int64Type>(true, |group| group.sums.p95_ms)?;
         self.whole(|sums| sums.tokens.input)?;
@@ -108,9 +99,9 @@ impl Rows<'_> {
     fn column<T: DataType>(
         &mut self,
         may_be_empty: bool,
-        value: impl Fn(&Group) -> Option<T::T>,
+        value: impl Fn(&Line<'_>) -> Option<T::T>,
     ) -> Result<(), ParquetError> {
-        let values: Vec<_> = self.groups.iter().map(value).collect();
+        let values: Vec<_> = self.lines.iter().map(value).collect();
         let present: Vec<i16> = values.iter().map(|value| value.is_some().into()).collect();
         let values: Vec<T::T> = values.into_iter().flatten().collect();
         let Some(mut column) = self.writer.next_column()? else {
@@ -126,13 +117,13 @@ impl Rows<'_> {
     fn texts(
         &mut self,
         may_be_empty: bool,
-        value: impl Fn(&Group) -> Option<ByteArray>,
+        value: impl Fn(&Line<'_>) -> Option<ByteArray>,
     ) -> Result<(), ParquetError> {
         self.column::<ByteArrayType>(may_be_empty, value)
     }
 
     fn whole(&mut self, value: impl Fn(&Sums) -> i64) -> Result<(), ParquetError> {
-        self.column::<Int64Type>(false, |group| Some(value(&group.sums)))
+        self.column::<Int64Type>(false, |line| Some(value(line.sums)))
     }
 }
 
@@ -198,6 +189,7 @@ mod tests {
                 ..Sums::default()
             },
             groups: Vec::new(),
+            others: None,
         };
         let bytes = file(&found, By::None).unwrap();
         let read = SerializedFileReader::new(axum::body::Bytes::from(bytes)).unwrap();

@@ -81,6 +81,9 @@ impl<S: Send + Sync> FromRequest<S> for Form {
                 "clients are public: name client_id in the body and no secret",
             ));
         }
+        if headers.contains_key(header::CONTENT_ENCODING) {
+            return Err(refuse("send the body as it is, without Content-Encoding"));
+        }
         let body = axum::body::to_bytes(request.into_body(), LARGEST);
         let body = tokio::time::timeout(PATIENCE, body)
             .await

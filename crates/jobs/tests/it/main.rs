@@ -5,6 +5,7 @@
     reason = "a test that can't go on fails"
 )]
 
+mod calls;
 mod crons;
 mod queue;
 

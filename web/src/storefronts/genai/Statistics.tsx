@@ -82,6 +82,12 @@ function Totals({ totals }: { totals: Figures }) {
 
 type Row = Figures & { name: string; id: string | null }
 
+// What each place shows: the groups by their names, and at the end what is left of them.
+function rowsOf(sums: Sums, othersCalled: (groups: number) => string): Row[] {
+  const { groups, others } = sums
+  return others ? [...groups, { ...others, name: othersCalled(others.groups), id: 'others' }] : groups
+}
+
 function Sheet({ sums, by }: { sums: Sums; by: Grouping }) {
   const words = useWords(statisticsWords)
   const locale = useLocale()
@@ -108,7 +114,7 @@ function Sheet({ sums, by }: { sums: Sums; by: Grouping }) {
     <Table
       label={words.title}
       columns={columns}
-      rows={sums.groups}
+      rows={rowsOf(sums, (groups) => words.others(count(groups, locale)))}
       keyOf={({ name, id }) => id ?? name}
       foot={{ ...sums.totals, name: words.total, id: null }}
     />
@@ -143,6 +149,7 @@ function Groups({ sums, by }: { sums: Sums; by: Grouping }) {
   const [view, setView] = useState<'chart' | 'table'>('chart')
   const [metric, setMetric] = useState<Metric>('requests')
   const timed = by === 'day' || by === 'hour' || by === 'minute'
+  const rows = rowsOf(sums, (groups) => words.others(count(groups, locale)))
   return (
     <>
       <div className={styles['spread']}>
@@ -170,10 +177,10 @@ function Groups({ sums, by }: { sums: Sums; by: Grouping }) {
           timed={timed}
           total={shownOf(figureOf(sums.totals, metric), metric, locale)}
           points={everyStep(
-            sums.groups.map(({ name }) => name),
+            rows.map(({ name }) => name),
             by,
           ).map((name) => {
-            const row = sums.groups.find((one) => one.name === name)
+            const row = rows.find((one) => one.name === name)
             const value = row ? figureOf(row, metric) : null
             return {
               name: name || (by === 'key' ? words.noKey : words.none),
@@ -185,6 +192,7 @@ function Groups({ sums, by }: { sums: Sums; by: Grouping }) {
       ) : (
         <Sheet sums={sums} by={by} />
       )}
+      {sums.others && <p className={styles['soft']}>{words.cut(count(sums.groups.length, locale))}</p>}
       {timed && <p className={styles['soft']}>{words.zone(sums.zone)}</p>}
     </>
   )

@@ -321,6 +321,21 @@ test('statistics show their totals, and the same in a table', async () => {
   expect(screen.getByRole('cell', { name: 'small' })).toBeTruthy()
 })
 
+test('statistics that are cut say so, and what is left of them', async () => {
+  const others = { groups: 12, ...figures, requests: 41 }
+  openHouse('/genai/statistics?by=tag', {
+    ...signedIn,
+    'GET /statistics': () =>
+      json({ totals: figures, zone: 'Asia/Tokyo', groups: [{ name: 'small', id: null, ...figures }], others }),
+    'GET /rate-limit': () => json({ storefront: 'genai', policies: [] }),
+  })
+  await screen.findByText('リクエストの多い1件を表示しています。残りは「その他」にまとめました。')
+  expect(screen.getByRole('list', { name: /最大はその他12件の41/ })).toBeTruthy()
+  fireEvent.click(screen.getByLabelText('表'))
+  const row = screen.getByRole('cell', { name: 'その他12件' }).closest('tr') as HTMLElement
+  expect(within(row).getByRole('cell', { name: '41' })).toBeTruthy()
+})
+
 test('a refusal is told in its own words', async () => {
   openHouse('/genai/requests/run_9', { ...signedIn, 'GET /history/run_9': () => problem(404, 'run_not_found') })
   await screen.findByText('run_not_foundです')

@@ -3,13 +3,14 @@ use sqlx::PgConnection;
 
 use super::Row;
 
-/// All and by group, of one snapshot.
+/// All and by group, of one snapshot; the groups beyond so many together.
 pub(super) async fn sums(
     conn: &mut PgConnection,
     storefront: &str,
     (from, to): (DateTime<Utc>, DateTime<Utc>),
     by: &str,
     zone: &str,
+    most: i64,
 ) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
@@ -29,20 +30,28 @@ pub(super) async fn sums(
                union all
                select false, coalesce(tag.name, place), meant.* from meant
                    left join lateral unnest(case $4 when 'tag' then tags end) as tag (name) on true
-               where $4 <> 'none')
-           select is_total as "is_total!", name as "name!", count(*) as "requests!",
+               where $4 <> 'none'),
+           -- those with the most runs are shown by themselves
+           ranked as (
+               select name, row_number() over (order by count(*) desc, name) as rank from grouped where not is_total group by name),
+           placed as (
+               select rank > $6 as is_rest, case when rank > $6 then '' else grouped.name end as place_name, grouped.*
+               from grouped left join ranked on not is_total and ranked.name = grouped.name)
+           select is_total as "is_total!", coalesce(is_rest, false) as "is_rest!", place_name as "name!",
+                  count(distinct name) as "names!", count(*) as "requests!",
                   count(*) filter (where state = 'completed') as "completed!",
                   count(*) filter (where state = 'failed') as "failed!",
                   count(*) filter (where state = 'cancelled') as "cancelled!",
                   round(avg(ms))::bigint as mean_ms, percentile_disc(0.95) within group (order by ms) as p95_ms,
                   sum(tokens_in)::bigint as "tokens_in!", sum(tokens_out)::bigint as "tokens_out!",
                   sum(tokens_cached)::bigint as "tokens_cached!", sum(cost_nano_usd)::bigint as "cost_nano_usd!"
-           from grouped group by is_total, name order by is_total desc, name limit 5000"#,
+           from placed group by is_total, is_rest, place_name order by is_total desc, is_rest, place_name"#,
         storefront,
         from,
         to,
         by,
         zone,
+        most,
     )
     .fetch_all(conn)
     .await
