@@ -1,11 +1,20 @@
-//! Logs, metrics and traces. Logs go to standard error; a line never holds a prompt, a password or a token.
+//! Logs, metrics and traces. Logs go to standard error; a line never holds a prompt, a password or a token: `redact` sees to it.
 
+mod redact;
 pub mod trace;
 
 use std::io::IsTerminal;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter,
+    filter::{LevelFilter, filter_fn},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
+
+use redact::{Redacted, is_ours};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,12 +33,16 @@ pub fn start_logging(
     filter: &str,
     format: Format,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let registry = tracing_subscriber::registry().with(EnvFilter::try_new(filter)?);
+    let registry = tracing_subscriber::registry()
+        .with(EnvFilter::try_new(filter)?)
+        .with(filter_fn(|about| {
+            *about.level() <= LevelFilter::INFO || is_ours(about.target())
+        }));
     match format {
         Format::Plain => registry
             .with(
                 fmt::layer()
-                    .with_writer(std::io::stderr)
+                    .with_writer(Redacted)
                     .with_ansi(std::io::stderr().is_terminal())
                     .with_target(false),
             )
@@ -40,7 +53,7 @@ pub fn start_logging(
                     fmt::layer()
                         .json()
                         .flatten_event(true)
-                        .with_writer(std::io::stderr),
+                        .with_writer(Redacted),
                 )
                 .try_init()?;
         }
