@@ -47,6 +47,7 @@ def shop(cluster, tmp_path_factory, talker):
     # a name with a colon: it stands in the path at AWS, and is signed
     models = {name: model(name, (name, "anthropic.talker-v1:0")) for name in ("gpt", "claude", "aws")}
     models["logged"] = model("logged", ("aws", "anthropic.logged-v1:0"))
+    models["narrow"] = model("narrow", ("gpt", "small")).replace('"small"', '"small", window = 4096')
     told = files(tmp_path_factory.mktemp("tools"), models)
     made = House(cluster.fresh(), **told, **talker.env())
     made.models = told["NOREN__GATEWAY__MODELS_FILE"]
@@ -143,6 +144,16 @@ def test_awss_log_of_invocations_is_compared_one_by_one(shop, gpt, talker, tmp_p
     same, other = compare(0), compare(1)
     assert same.returncode == 0 and "agree" in same.stdout, same.stdout + same.stderr
     assert other.returncode != 0 and all(id in other.stdout for id, _ in calls), other.stdout + other.stderr
+
+
+def test_an_answer_whose_length_nobody_names_gets_what_the_question_leaves_of_the_window(gpt, talker):
+    asked = []
+    for model_name, question in (("gpt", "tea " * 2000), ("narrow", "tea"), ("narrow", "tea " * 2000)):
+        gpt.chat.completions.create(model=model_name, messages=[{"role": "user", "content": question}])
+        body = talker.requests[-1][1]
+        asked.append(body.get("max_tokens") or body["max_completion_tokens"])
+    wide, short, long = asked
+    assert (wide, 4000 < short < 4096, 256 <= long <= 2096) == (4096, True, True), asked
 
 
 @providers

@@ -91,6 +91,8 @@ struct EntryTarget {
     /// When its streams tell what they have cost so far.
     #[serde(default)]
     usage: Counts,
+    /// How many tokens a question and its answer may have together.
+    window: Option<u32>,
     /// What it costs, where that is not what the model costs elsewhere.
     #[serde(default)]
     prices: Vec<DatedPrice>,
@@ -300,6 +302,7 @@ impl Entry {
                 choice: self.choose,
                 room: target.room(),
                 counts: target.usage,
+                window: target.window,
                 weight: target
                     .weight
                     .saturating_mul(share(provider, providers.get(&target.provider))),

@@ -50,6 +50,8 @@ pub struct Target {
     pub room: Option<Room>,
     /// When its streams tell what they have cost so far.
     pub counts: Counts,
+    /// How many tokens a question and its answer may have together, where that is said.
+    pub window: Option<u32>,
 }
 
 /// How a target is chosen among those of equal rank and health.

@@ -359,7 +359,7 @@ fn ready(
         .ok_or_else(|| Error::ModelNotConfigured(route.to_owned()))?;
     let request = ChatRequest {
         model: first.model.clone(),
-        max_tokens: Some(ask.request.max_tokens.unwrap_or(limits::usual(&targets))),
+        max_tokens: Some(limits::asked_for(&targets, &ask.request)),
         stream: first.streams,
         ..ask.request
     };

@@ -180,6 +180,7 @@ impl ModelFile {
         }
         self.wrong_room(model)
             .or_else(|| wrong_count(model))
+            .or_else(|| wrong_window(model))
             .or_else(|| wrong_price("", &model.prices))
             .or_else(|| wrong_targets_price(model))
     }
@@ -233,6 +234,19 @@ fn wrong_count(model: &Entry) -> Option<Wrong> {
         "only servers of OpenAI's protocol, such as vLLM and llama.cpp, can be asked for their usage in each chunk",
     );
     Some((format!("/targets/{at}/usage"), what))
+}
+
+/// The smallest models' windows, and more than any has.
+const WINDOWS: std::ops::RangeInclusive<u32> = 512..=100_000_000;
+
+fn wrong_window(model: &Entry) -> Option<Wrong> {
+    let is_wrong = |target: &EntryTarget| target.window.is_some_and(|it| !WINDOWS.contains(&it));
+    let at = model.targets.iter().position(is_wrong)?;
+    let what = Text::new(
+        "windowは、質問と答えを合わせたトークン数です。512以上にしてください。",
+        "`window` is what question and answer have together, 512 tokens at least",
+    );
+    Some((format!("/targets/{at}/window"), what))
 }
 
 /// Who is to choose the cheapest has to know what each costs.
@@ -322,6 +336,11 @@ mod tests {
                 "name = \"a\"\ntargets = [{ provider = \"anthropic\", model = \"m\", usage = \"chunks\" }]",
                 "/model/0/targets/0/usage",
                 "OpenAI's protocol",
+            ),
+            (
+                "name = \"a\"\ntargets = [{ provider = \"p\", model = \"m\", window = 511 }]",
+                "/model/0/targets/0/window",
+                "512",
             ),
         ] {
             let error = ModelFile::parse(&format!("[[model]]\n{text}")).unwrap_err();

@@ -16,15 +16,26 @@ use crate::{
 const MOST: u32 = 4_096;
 /// The same at workers, whose small models' windows hold it beside the question.
 const MOST_OF_WORKERS: u32 = 1_024;
+/// What is left of a window however long the question is: whether that fits is the provider's to say.
+const LEAST: u32 = 256;
 
-/// The most tokens of an answer whose caller names no limit: what the narrowest of its targets takes.
-pub(super) fn usual(targets: &[Target]) -> u32 {
-    let is_worker = |target: &Target| matches!(target.kind, Kind::RunPod | Kind::RunPodText);
-    if targets.iter().any(is_worker) {
-        MOST_OF_WORKERS
-    } else {
-        MOST
-    }
+/// The most tokens of an answer whose caller names no limit: what fits into every target.
+fn usual(targets: &[Target], request: &ChatRequest) -> u32 {
+    let fits = |target: &Target| match (target.window, target.kind) {
+        (Some(window), _) => {
+            let asked = tokens::count_request(request, Vocabulary::of(&target.model));
+            let left = u64::from(window).saturating_sub(at_most(asked));
+            u32::try_from(left).unwrap_or(MOST).clamp(LEAST, MOST)
+        }
+        (None, Kind::RunPod | Kind::RunPodText) => MOST_OF_WORKERS,
+        (None, _) => MOST,
+    };
+    targets.iter().map(fits).min().unwrap_or(MOST)
+}
+
+/// A provider's own count of what it reads may be higher than ours by a fifth.
+const fn at_most(input: u64) -> u64 {
+    input.saturating_add(input.div_ceil(5)).saturating_add(16)
 }
 
 /// What a request is thought to read and may write, and what that costs at the dearest of its targets.
@@ -35,13 +46,13 @@ pub(crate) struct Bound {
     pub(crate) cost: NanoUsd,
 }
 
-/// The upper bound of a request. A provider's own count of what it reads may be higher than ours by a fifth.
+/// The upper bound of a request.
 pub(crate) fn bound(targets: &[Target], request: &ChatRequest) -> Bound {
     let counts = targets
         .iter()
         .map(|target| tokens::count_request(request, Vocabulary::of(&target.model)));
     let input = counts.max().unwrap_or(0);
-    let output = u64::from(request.max_tokens.unwrap_or(usual(targets)));
+    let output = u64::from(asked_for(targets, request));
     Bound {
         input,
         output,
@@ -49,9 +60,15 @@ pub(crate) fn bound(targets: &[Target], request: &ChatRequest) -> Bound {
     }
 }
 
+/// The most tokens of an answer, as its caller says or as is usual.
+pub(super) fn asked_for(targets: &[Target], request: &ChatRequest) -> u32 {
+    let open = || usual(targets, request);
+    request.max_tokens.unwrap_or_else(open)
+}
+
 /// Says of each target what a request may cost there, for those who choose by that.
 pub(crate) fn weigh(targets: &mut [Target], request: &ChatRequest, now: DateTime<Utc>) {
-    let output = u64::from(request.max_tokens.unwrap_or(usual(targets)));
+    let output = u64::from(asked_for(targets, request));
     for target in targets {
         if target.choice == Choice::Cheap {
             let usage = Usage {
@@ -66,7 +83,7 @@ pub(crate) fn weigh(targets: &mut [Target], request: &ChatRequest, now: DateTime
 
 fn dearest(targets: &[Target], input: u64, output: u64) -> NanoUsd {
     let usage = Usage {
-        input: input.saturating_add(input.div_ceil(5)).saturating_add(16),
+        input: at_most(input),
         output,
         cached: 0,
     };
@@ -98,7 +115,7 @@ pub(super) fn keep_to(
         });
     }
     // the most tokens that fit, by halving
-    let (mut fitting, mut above) = (1, usual(targets));
+    let (mut fitting, mut above) = (1, usual(targets, request));
     while above - fitting > 1 {
         let middle = fitting + (above - fitting) / 2;
         if fits(middle) {
@@ -156,12 +173,20 @@ mod tests {
             kind: Kind::RunPod,
             ..target(1_000)
         };
+        let windowed = |window| Target {
+            window: Some(window),
+            ..worker.clone()
+        };
+        let asked = u32::try_from(at_most(bound(&[target(1)], &request(None)).input)).unwrap();
         for (targets, tokens) in [
             (vec![target(1_000)], 4_096),
             (vec![target(1_000), worker.clone()], 1_024),
+            (vec![windowed(100_000)], 4_096),
+            (vec![target(1_000), windowed(2_000)], 2_000 - asked),
+            (vec![windowed(260)], 256),
             (vec![worker], 1_024),
         ] {
-            assert_eq!(usual(&targets), tokens);
+            assert_eq!(usual(&targets, &request(None)), tokens);
             assert_eq!(bound(&targets, &request(None)).output, u64::from(tokens));
         }
     }
