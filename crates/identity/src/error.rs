@@ -7,6 +7,8 @@ use kernel::{Fault, Text};
 pub enum Error {
     #[error("no live session, key or token")]
     Unauthenticated,
+    #[error("the key opens nothing")]
+    KeyRefused,
     #[error("the caller may not do this")]
     Forbidden,
     #[error("a recent proof of who the caller is is needed")]
@@ -85,10 +87,16 @@ const ENOUGH_GUESTS: Text = Text::new(
     "That is all for guests from here today. Sign up for free to go on.",
 );
 
+/// Says no more than that: whoever tries keys is to learn nothing of which are near.
+const KEY_REFUSED: Text = Text::new(
+    "有効なAPIキーが必要です。届いていないか、打ちまちがえたか、取り消されたか、期限が切れたか、使える場所ではありません。",
+    "A valid API key is needed: it is missing, mistyped, revoked, expired, or may not be used from here.",
+);
+
 impl Error {
     const fn code(&self) -> (u16, &'static str) {
         match self {
-            Self::Unauthenticated => (401, "unauthenticated"),
+            Self::Unauthenticated | Self::KeyRefused => (401, "unauthenticated"),
             Self::Forbidden => (403, "forbidden"),
             Self::StepUpRequired => (403, "step_up_required"),
             Self::NotFound => (404, "not_found"),
@@ -121,6 +129,7 @@ impl Error {
     const fn text(&self) -> Text {
         match self {
             Self::Unauthenticated => Text::new("サインインが必要です。", "Please sign in first."),
+            Self::KeyRefused => KEY_REFUSED,
             Self::Forbidden => Text::new(
                 "この操作をする権限がありません。",
                 "You are not allowed to do this.",

@@ -132,7 +132,7 @@ impl KeyTerms {
 /// Who holds a secret, for the inference listener; no round trip when this node knows the key already.
 ///
 /// # Errors
-/// `Unauthenticated` whatever is wrong with the key: unknown, revoked, run out, or from a network that it may not come
+/// `KeyRefused` whatever is wrong with the key: unknown, revoked, run out, or from a network that it may not come
 /// from.
 pub(crate) async fn facts(
     room: &Identity,
@@ -140,18 +140,18 @@ pub(crate) async fn facts(
     address: Option<IpAddr>,
 ) -> Result<Arc<Facts>, Error> {
     if !secret::is_well_formed(secret) {
-        return Err(Error::Unauthenticated);
+        return Err(Error::KeyRefused);
     }
     let now = room.cx.clock.now();
     let hash = cache::hash(secret);
     let known = room.keys.get(&hash).filter(|_| room.revocations.is_fresh());
     let facts = match known {
         Some(facts) => facts,
-        None => look_up(room, hash).await?.ok_or(Error::Unauthenticated)?,
+        None => look_up(room, hash).await?.ok_or(Error::KeyRefused)?,
     };
     let expired = facts.expires_at.is_some_and(|expires_at| expires_at <= now);
     if expired || !comes_from(facts.ip_ranges.as_deref(), address) {
-        return Err(Error::Unauthenticated);
+        return Err(Error::KeyRefused);
     }
     room.keys.used(facts.id, now);
     Ok(facts)

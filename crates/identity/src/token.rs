@@ -281,7 +281,7 @@ impl InferenceCaller {
 
     async fn of_parts(room: &Identity, parts: &Parts) -> Result<Self, Error> {
         match Credential::of(&parts.headers)? {
-            None => Err(Error::Unauthenticated),
+            None => Err(Error::KeyRefused),
             Some(Credential::Key(secret)) => Self::of_key(room, &secret, parts).await,
             Some(Credential::Token(token)) => match check(room, &token) {
                 Ok(caller) => {
@@ -292,7 +292,11 @@ impl InferenceCaller {
                     }
                     Ok(caller)
                 }
-                Err(_) => Self::of_token(room, &token).await,
+                Err(_) => match Self::of_token(room, &token).await {
+                    // another house's key, such as a provider's own: tokens have parts
+                    Err(Error::Unauthenticated) if !token.contains('.') => Err(Error::KeyRefused),
+                    found => found,
+                },
             },
         }
     }

@@ -266,8 +266,12 @@ fn a_message_is_read_and_a_wrong_one_refused_at_its_place() {
         (json!({"max_tokens": -1}), "/max_tokens"),
         (json!({"temperature": 1.5}), "/temperature"),
         (
-            json!({"messages": [{"role": "user", "content": [{"type": "document"}]}]}),
+            json!({"messages": [{"role": "user", "content": [{"type": "container_upload"}]}]}),
             "/messages/0/content/0/type",
+        ),
+        (
+            json!({"messages": [{"role": "user", "content": [{"type": "document"}]}]}),
+            "/messages/0/content/0/source",
         ),
         (
             json!({"tools": [{"type": "bash_20250124", "name": "bash"}]}),
