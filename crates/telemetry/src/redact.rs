@@ -111,9 +111,9 @@ fn redact(line: &str) -> String {
             say(word, &mut kept);
         }
         kept.push_str(gap);
-        // a list of cookies goes on behind a semicolon, any other value ends where its word does
-        let goes_on =
-            next == Next::Secret && (word.is_empty() || gap.starts_with(';') || gap == "=");
+        // a list of cookies goes on behind a semicolon, a signature behind a comma, any other value ends where its word does
+        let goes_on = next == Next::Secret
+            && (word.is_empty() || gap.starts_with(';') || matches!(gap, "=" | ","));
         next = match () {
             () if goes_on || (is_scheme && gap.starts_with(' ')) => Next::Secret,
             () if !is_name(word) => Next::Anything,
@@ -253,6 +253,10 @@ mod tests {
             (
                 r#"headers={"cookie": "noren_session=abc; other=def"}"#,
                 Some(r#"headers={"cookie": "[redacted]=[redacted]; [redacted]=[redacted]"}"#),
+            ),
+            (
+                r#"{"stripe-signature": "t=1,v1=abc"}"#,
+                Some(r#"{"stripe-signature": "[redacted]=[redacted],[redacted]=[redacted]"}"#),
             ),
             ("noren_session=abcdef", Some("noren_session=[redacted]")),
             (
