@@ -4,7 +4,9 @@ import functools
 import json
 import ssl
 
+import anthropic
 import httpx
+import openai
 import pytest
 import stripe
 
@@ -12,6 +14,7 @@ from cluster import Cluster
 from double import Upstream
 from house import House
 from people import Person
+from talker import Talker
 from visitor import Visitor
 
 # each client of httpx reads every authority's certificate, 40 ms of a core, also where it only speaks plain HTTP to this machine
@@ -58,3 +61,30 @@ def shop(house) -> stripe.StripeClient:
     kept = json.loads((house.data / "sandbox-stripe.json").read_text())
     base = httpx.URL(page).copy_with(path="/")
     return stripe.StripeClient(kept["key"], base_addresses={"api": str(base).rstrip("/")})
+
+
+@pytest.fixture(scope="module")
+def talker():
+    """Providers that are judged by their own libraries."""
+    made = Talker()
+    yield made
+    assert made.complaints == []
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def secret(shop) -> str:
+    """The key of somebody with an account at the module's shop."""
+    return Person(shop).join().prove_address().key()["secret"]
+
+
+@pytest.fixture
+def gpt(shop, secret):
+    """OpenAI's own client at the shop."""
+    return openai.OpenAI(base_url=f"{shop.inference}/v1", api_key=secret, max_retries=0)
+
+
+@pytest.fixture
+def claude(shop, secret):
+    """Anthropic's own client at the shop."""
+    return anthropic.Anthropic(base_url=shop.inference, api_key=secret, max_retries=0)

@@ -22,7 +22,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from house import House
 from people import Person
 from shop import files, model
-from talker import CALLS, FORECAST, PLAIN, Talker
+from talker import CALLS, FORECAST, PLAIN
 
 QUESTION = "東京の天気と時刻は？"
 SAID = "".join(PLAIN)
@@ -52,14 +52,6 @@ def get_time(zone: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def talker():
-    made = Talker()
-    yield made
-    assert made.complaints == []
-    made.close()
-
-
-@pytest.fixture(scope="module")
 def shop(cluster, tmp_path_factory, talker):
     models = {name: model(name, (name, "talker")) for name in ("gpt", "claude")}
     models |= {"vectors": model("vectors", ("sandbox", "sandbox-embedding"), more='type = "embedding"'),
@@ -67,21 +59,6 @@ def shop(cluster, tmp_path_factory, talker):
     made = House(cluster.fresh(), **files(tmp_path_factory.mktemp("clients"), models), **talker.env())
     yield made
     made.stop()
-
-
-@pytest.fixture(scope="module")
-def secret(shop) -> str:
-    return Person(shop).join().prove_address().key()["secret"]
-
-
-@pytest.fixture
-def gpt(shop, secret):
-    return openai.OpenAI(base_url=f"{shop.inference}/v1", api_key=secret, max_retries=0)
-
-
-@pytest.fixture
-def claude(shop, secret):
-    return anthropic.Anthropic(base_url=shop.inference, api_key=secret, max_retries=0)
 
 
 @pytest.fixture

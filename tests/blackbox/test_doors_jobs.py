@@ -13,15 +13,7 @@ from house import House
 from people import Person
 from receiver import Receiver
 from shop import files, model
-from talker import PLAIN, Talker
-
-
-@pytest.fixture(scope="module")
-def talker():
-    made = Talker()
-    yield made
-    assert made.complaints == []
-    made.close()
+from talker import PLAIN
 
 
 @pytest.fixture(scope="module")

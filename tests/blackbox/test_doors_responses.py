@@ -12,18 +12,10 @@ from openai.types.responses import Response
 from house import House
 from people import Person
 from shop import files, model, run_of
-from talker import CALLS, FORECAST, Talker
+from talker import CALLS, FORECAST
 
 TOOL = {"type": "function", "name": "get_weather", "description": "the weather of a city", "strict": False,
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}
-
-
-@pytest.fixture(scope="module")
-def talker():
-    made = Talker()
-    yield made
-    assert made.complaints == []
-    made.close()
 
 
 @pytest.fixture(scope="module")
@@ -36,16 +28,6 @@ def shop(cluster, tmp_path_factory, talker):
     made = House(cluster.fresh(), **files(tmp_path_factory.mktemp("responses"), models), **talker.env(), NOREN__GATEWAY__SILENCE_SECONDS="5")
     yield made
     made.stop()
-
-
-@pytest.fixture(scope="module")
-def secret(shop) -> str:
-    return Person(shop).join().prove_address().key()["secret"]
-
-
-@pytest.fixture
-def gpt(shop, secret):
-    return openai.OpenAI(base_url=f"{shop.inference}/v1", api_key=secret, max_retries=0)
 
 
 def until(gpt, id: str, done, within: float = 30) -> Response:

@@ -35,14 +35,6 @@ ways = pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"]
 
 
 @pytest.fixture(scope="module")
-def talker():
-    made = Talker()
-    yield made
-    assert made.complaints == []
-    made.close()
-
-
-@pytest.fixture(scope="module")
 def shop(cluster, tmp_path_factory, talker):
     # a name with a colon: it stands in the path at AWS, and is signed
     models = {name: model(name, (name, "anthropic.talker-v1:0")) for name in ("gpt", "claude", "aws")}
@@ -55,21 +47,6 @@ def shop(cluster, tmp_path_factory, talker):
     for secret in (double.KEY, AWS_SECRET):
         assert secret not in made.log(), "a provider's key stands in the log"
     made.stop()
-
-
-@pytest.fixture(scope="module")
-def secret(shop) -> str:
-    return Person(shop).join().prove_address().key()["secret"]
-
-
-@pytest.fixture
-def gpt(shop, secret):
-    return openai.OpenAI(base_url=f"{shop.inference}/v1", api_key=secret, max_retries=0)
-
-
-@pytest.fixture
-def claude(shop, secret):
-    return anthropic.Anthropic(base_url=shop.inference, api_key=secret, max_retries=0)
 
 
 def by_gpt(gpt, streams: bool, **ask):

@@ -113,21 +113,6 @@ def shop(cluster, tmp_path_factory):
     made.stop()
 
 
-@pytest.fixture(scope="module")
-def secret(shop) -> str:
-    return Person(shop).join().prove_address().key()["secret"]
-
-
-@pytest.fixture
-def gpt(shop, secret):
-    return openai.OpenAI(base_url=f"{shop.inference}/v1", api_key=secret, max_retries=0)
-
-
-@pytest.fixture
-def claude(shop, secret):
-    return anthropic.Anthropic(base_url=shop.inference, api_key=secret, max_retries=0)
-
-
 def ask(text: str) -> list[dict]:
     return [{"role": "user", "content": text}]
 

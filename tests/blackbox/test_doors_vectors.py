@@ -16,17 +16,8 @@ from house import House
 from house import run as command
 from people import Person
 from shop import files, model
-from talker import Talker
 
 EMBEDDING = 'type = "embedding"'
-
-
-@pytest.fixture(scope="module")
-def talker():
-    made = Talker()
-    yield made
-    assert made.complaints == []
-    made.close()
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +41,6 @@ def shop(cluster, tmp_path_factory, talker):
 def secret(shop) -> str:
     """A key of somebody who has used nothing yet."""
     return Person(shop).join().prove_address().key()["secret"]
-
-
-@pytest.fixture
-def gpt(shop, secret):
-    return openai.OpenAI(base_url=f"{shop.inference}/v1", api_key=secret, max_retries=0)
 
 
 def usage(shop, ref: str) -> tuple:

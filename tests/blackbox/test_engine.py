@@ -10,7 +10,6 @@ import pytest
 
 from engine import KEY, MODEL, Engine
 from house import House
-from people import Person
 from shop import files, model, run_of
 
 ASKED = [{"role": "system", "content": "You keep a bar."}, {"role": "user", "content": "今夜は静かですね"}]
@@ -32,16 +31,6 @@ def shop(cluster, tmp_path_factory, engine):
     yield made
     assert KEY not in made.log(), "the engine's key stands in the log"
     made.stop()
-
-
-@pytest.fixture(scope="module")
-def secret(shop) -> str:
-    return Person(shop).join().prove_address().key()["secret"]
-
-
-@pytest.fixture
-def gpt(shop, secret):
-    return openai.OpenAI(base_url=f"{shop.inference}/v1", api_key=secret, max_retries=0)
 
 
 @pytest.fixture(scope="module")

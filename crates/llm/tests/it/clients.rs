@@ -275,7 +275,7 @@ fn what_chat_pages_send_in_their_own_way_is_read() {
 
 #[test]
 fn models_are_listed_in_pages_for_those_who_speak_anthropics_protocol() {
-    let cards: Vec<chat::ModelCard> = ["a", "b", "c"]
+    let cards: Vec<chat::ModelCard> = ["a", "b/2:x", "c"]
         .map(|id| chat::ModelCard {
             id: id.into(),
             created: 0,
@@ -283,11 +283,11 @@ fn models_are_listed_in_pages_for_those_who_speak_anthropics_protocol() {
         })
         .into();
     for (query, ids, has_more) in [
-        ("", vec!["a", "b", "c"], false),
-        ("limit=1000", vec!["a", "b", "c"], false),
-        ("limit=2", vec!["a", "b"], true),
-        ("limit=2&after_id=b", vec!["c"], false),
-        ("before_id=c&limit=1", vec!["b"], true),
+        ("", vec!["a", "b/2:x", "c"], false),
+        ("limit=1000", vec!["a", "b/2:x", "c"], false),
+        ("limit=2", vec!["a", "b/2:x"], true),
+        ("limit=2&after_id=b%2F2%3Ax", vec!["c"], false),
+        ("before_id=c&limit=1", vec!["b/2:x"], true),
         ("after_id=c", vec![], false),
     ] {
         let page = messages::write_models(&cards, query).unwrap();

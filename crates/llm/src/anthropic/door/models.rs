@@ -3,6 +3,7 @@
 //! Source: <https://platform.claude.com/docs/en/api/models/list>.
 
 use serde_json::{Value, json};
+use url::form_urlencoded;
 
 use crate::Refusal;
 use crate::openai::door::ModelCard;
@@ -21,18 +22,18 @@ pub fn write_model(card: &ModelCard) -> Value {
 pub fn write_models(cards: &[ModelCard], query: &str) -> Result<Value, Refusal> {
     let (mut limit, mut from, mut to, mut is_before) = (MOST, 0, cards.len(), false);
     let place = |id: &str| cards.iter().position(|card| card.id == id);
-    for part in query.split('&') {
-        let unknown = |name| Refusal::at(name, "There is no such model.");
-        match part.split_once('=') {
-            Some(("limit", number)) => {
-                let said = number.parse().ok().filter(|said| (1..=MOST).contains(said));
+    let unknown = |name| Refusal::at(name, "There is no such model.");
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match name.as_ref() {
+            "limit" => {
+                let said = value.parse().ok().filter(|said| (1..=MOST).contains(said));
                 limit = said.ok_or_else(|| {
                     Refusal::at("/limit", format!("This has to be from 1 to {MOST}."))
                 })?;
             }
-            Some(("after_id", id)) => from = place(id).ok_or_else(|| unknown("/after_id"))? + 1,
-            Some(("before_id", id)) => {
-                to = place(id).ok_or_else(|| unknown("/before_id"))?;
+            "after_id" => from = place(&value).ok_or_else(|| unknown("/after_id"))? + 1,
+            "before_id" => {
+                to = place(&value).ok_or_else(|| unknown("/before_id"))?;
                 is_before = true;
             }
             _ => {}

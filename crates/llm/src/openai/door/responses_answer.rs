@@ -194,10 +194,7 @@ impl ResponseWriter {
             self.tell(out, "response.content_part.added", body);
         }
         let at = self.items.len().saturating_sub(1);
-        let Some(item) = self.items.last_mut() else {
-            return;
-        };
-        if let Item::Words(_, all) = item {
+        if let Some(Item::Words(_, all)) = self.items.last_mut() {
             all.push_str(text);
         }
         let id = self.items.last().map(|item| self.item_id(item));
