@@ -44,28 +44,35 @@ export async function openHouse(settings = {}) {
     log += bytes
   })
   const ended = new Promise((done) => child.once('exit', done))
+  // a house left running would keep the whole run waiting
+  const giveUp = (error) => {
+    child.kill('SIGTERM')
+    throw error
+  }
   const ready = await new Promise((done, fail) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
       if (line.startsWith('{')) done(JSON.parse(line))
     })
     ended.then((code) => fail(new Error(`the house ended with ${code}: ${log.slice(-3000)}`)))
     setTimeout(() => fail(new Error(`not ready after 180 s: ${log.slice(-3000)}`)), 180_000).unref()
-  })
+  }).catch(giveUp)
   // by the name that letters call the house by; browsers make no passkeys for an address of numbers
   const account = ready.account.replace(/\/$/, '').replace('//127.0.0.1:', '//localhost:')
-  const browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: [
-      '--headless',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      '--disable-dev-shm-usage',
-    ],
-  })
+  const browser = await chromium
+    .launch({
+      executablePath: '/usr/bin/chromium',
+      args: [
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+        '--disable-dev-shm-usage',
+      ],
+    })
+    .catch(giveUp)
   return {
     account,
     inference: ready.inference.replace(/\/$/, ''),
