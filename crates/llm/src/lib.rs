@@ -16,6 +16,7 @@ mod refusal;
 pub mod runpod;
 mod schema;
 mod sse;
+mod stops;
 pub mod tokens;
 
 pub use chat::{
@@ -27,3 +28,4 @@ pub use decoder::Decoder;
 pub use door::Face;
 pub use error::{CodecError, Failure};
 pub use refusal::{Refusal, RefusalKind};
+pub use stops::Stops;

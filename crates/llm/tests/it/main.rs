@@ -9,6 +9,7 @@ mod clients;
 mod counts;
 mod doors;
 mod providers;
+mod responses;
 mod trips;
 
 use llm::openai::StreamDecoder;
