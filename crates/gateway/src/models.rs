@@ -14,7 +14,7 @@ use toml::Spanned;
 
 use crate::{
     places::Room,
-    route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Target, Use},
+    route::{AfterBreak, Api, ApiKey, Choice, Kind, Price, Route, Target, Use},
     shadow::Shadow,
 };
 
@@ -88,6 +88,9 @@ struct EntryTarget {
     concurrent: Option<u32>,
     /// How many may wait for one of these places.
     waiting: Option<u32>,
+    /// By which of OpenAI's protocols it is asked.
+    #[serde(default)]
+    api: Api,
     /// When its streams tell what they have cost so far.
     #[serde(default)]
     usage: Counts,
@@ -301,6 +304,7 @@ impl Entry {
                 rank: target.rank,
                 choice: self.choose,
                 room: target.room(),
+                api: target.api,
                 counts: target.usage,
                 window: target.window,
                 weight: target

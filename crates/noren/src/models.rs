@@ -87,6 +87,8 @@ pub(crate) fn named(settings: &Gateway, routes: Routes, stand_in: Option<&str>) 
     for (name, provider) in &settings.providers {
         providers.insert(name.clone(), read(name, provider)?);
     }
+    let kinds = providers.iter();
+    file.check_kinds(&kinds.map(|(name, one)| (name.clone(), one.kind)).collect())?;
     if let Some(base_url) = stand_in {
         let provider = Provider {
             kind: Kind::OpenAi,
@@ -133,11 +135,13 @@ pub(crate) fn file(settings: &Gateway) -> Result<ModelFile> {
 /// What the settings say of models, for the command line.
 ///
 /// # Errors
-/// When the file can't be read.
+/// When the file can't be read or a provider is of no known kind.
 pub(crate) fn of_settings(settings: &Gateway) -> Result<OfSettings> {
+    let kinds = settings.providers.iter();
+    let kinds = kinds.map(|(name, provider)| Ok((name.clone(), read(name, provider)?.kind)));
     Ok(OfSettings {
         file: file(settings)?,
-        providers: settings.providers.keys().cloned().collect(),
+        providers: kinds.collect::<Result<_>>()?,
     })
 }
 

@@ -60,10 +60,17 @@ pub(crate) fn bound(targets: &[Target], request: &ChatRequest) -> Bound {
     }
 }
 
-/// The most tokens of an answer, as its caller says or as is usual.
+/// The most tokens of an answer, as its caller says or as is usual, and as every target takes it.
 pub(super) fn asked_for(targets: &[Target], request: &ChatRequest) -> u32 {
     let open = || usual(targets, request);
-    request.max_tokens.unwrap_or_else(open)
+    let asked = request.max_tokens.unwrap_or_else(open);
+    asked.max(least(targets))
+}
+
+/// The fewest tokens that the answer of each of the targets may be held to.
+fn least(targets: &[Target]) -> u32 {
+    let least = targets.iter().map(|target| target.api.least_tokens());
+    least.max().unwrap_or(1)
 }
 
 /// Says of each target what a request may cost there, for those who choose by that.
@@ -94,7 +101,7 @@ fn dearest(targets: &[Target], input: u64, output: u64) -> NanoUsd {
 /// Holds a request to the most that it may cost: an answer whose length was left open is cut to what that allows.
 ///
 /// # Errors
-/// `CostAboveLimit` when what was asked for does not fit, or not even one token of an answer.
+/// `CostAboveLimit` when what was asked for does not fit, or not even the shortest answer.
 pub(super) fn keep_to(
     targets: &[Target],
     request: &mut ChatRequest,
@@ -108,14 +115,15 @@ pub(super) fn keep_to(
         return Ok(());
     }
     let fits = |output: u32| dearest(targets, asked.input, u64::from(output)) <= most;
-    if request.max_tokens.is_some() || !fits(1) {
+    let least = least(targets);
+    if request.max_tokens.is_some() || !fits(least) {
         return Err(Error::CostAboveLimit {
             bound: asked.cost,
             most,
         });
     }
     // the most tokens that fit, by halving
-    let (mut fitting, mut above) = (1, usual(targets, request));
+    let (mut fitting, mut above) = (least, usual(targets, request));
     while above - fitting > 1 {
         let middle = fitting + (above - fitting) / 2;
         if fits(middle) {
