@@ -87,8 +87,7 @@ pub(crate) fn named(settings: &Gateway, routes: Routes, stand_in: Option<&str>) 
     for (name, provider) in &settings.providers {
         providers.insert(name.clone(), read(name, provider)?);
     }
-    let kinds = providers.iter();
-    file.check_kinds(&kinds.map(|(name, one)| (name.clone(), one.kind)).collect())?;
+    file.check_kinds(&kinds(settings)?)?;
     if let Some(base_url) = stand_in {
         let provider = Provider {
             kind: Kind::OpenAi,
@@ -137,12 +136,21 @@ pub(crate) fn file(settings: &Gateway) -> Result<ModelFile> {
 /// # Errors
 /// When the file can't be read or a provider is of no known kind.
 pub(crate) fn of_settings(settings: &Gateway) -> Result<OfSettings> {
-    let kinds = settings.providers.iter();
-    let kinds = kinds.map(|(name, provider)| Ok((name.clone(), read(name, provider)?.kind)));
     Ok(OfSettings {
         file: file(settings)?,
-        providers: kinds.collect::<Result<_>>()?,
+        providers: kinds(settings)?,
     })
+}
+
+/// What the providers of the settings speak.
+///
+/// # Errors
+/// When one is of no known kind.
+pub(crate) fn kinds(settings: &Gateway) -> Result<BTreeMap<String, Kind>> {
+    let providers = settings.providers.iter();
+    providers
+        .map(|(name, provider)| Ok((name.clone(), read(name, provider)?.kind)))
+        .collect()
 }
 
 fn read(name: &str, provider: &settings::Provider) -> Result<Provider> {
