@@ -3,7 +3,7 @@ use llm::{ChatRequest, EmbedAnswer, EmbedRequest, openai};
 use secrecy::{ExposeSecret, SecretString};
 use telemetry::trace;
 
-use super::{ANSWER_LIMIT, Opened, Trouble, accepted, read, streamed};
+use super::{ANSWER_LIMIT, Opened, Trouble, accepted, read, streamed, suit::counts_completions};
 use crate::{EmbeddingId, RunId, Target};
 
 /// Opens a chat at an OpenAI-compatible target.
@@ -17,7 +17,7 @@ pub(super) async fn open(
     let url = format!("{}/chat/completions", target.base_url.trim_end_matches('/'));
     let dialect = openai::Dialect {
         counts: target.counts,
-        ..openai::Dialect::default()
+        max_completion_tokens: counts_completions(&target.base_url),
     };
     let mut call = http
         .post(url)
