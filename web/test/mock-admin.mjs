@@ -38,6 +38,14 @@ const priced = (from, input, output, holds) => ({
   input_nano_usd: input,
   output_nano_usd: output,
   cached_nano_usd: input / 2,
+  written_nano_usd: input * 1.25,
+  long: {
+    over: 272_000,
+    input_nano_usd: input * 2,
+    cached_nano_usd: input,
+    written_nano_usd: input * 2.5,
+    output_nano_usd: input * 9,
+  },
   holds,
 })
 const target = (provider, model, rank, weight, seen, available = true) => ({

@@ -4,7 +4,22 @@ const two = (ja, en) => ({ ja, en })
 const model = (name, input, output, more = {}) => ({
   name,
   kind: 'chat',
-  price: { input_nano_usd: input, cached_nano_usd: Math.round(input / 2), output_nano_usd: output },
+  price: {
+    input_nano_usd: input,
+    cached_nano_usd: Math.round(input / 2),
+    output_nano_usd: output,
+    written_nano_usd: input,
+    long:
+      name === 'gpt-4o'
+        ? {
+            over: 272_000,
+            input_nano_usd: 2 * input,
+            cached_nano_usd: input,
+            output_nano_usd: 2 * output,
+            written_nano_usd: 2 * input,
+          }
+        : null,
+  },
   in_plan: true,
   cheapest_plan: 'free',
   health: 'up',

@@ -81,6 +81,7 @@ pub async fn ask_aside(
                     input: tokens::estimate_messages(&wish.messages),
                     output: tokens::estimate(&text),
                     cached: 0,
+                    written: 0,
                 });
                 let cost = target.price.of(usage);
                 return Ok(Aside {

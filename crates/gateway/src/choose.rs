@@ -254,7 +254,7 @@ mod tests {
                 Price {
                     input: NanoUsd(input),
                     output: NanoUsd(output),
-                    cached: None,
+                    ..Price::default()
                 },
             )],
             ..target(0, 1)
@@ -265,7 +265,7 @@ mod tests {
                 let usage = Usage {
                     input,
                     output: written,
-                    cached: 0,
+                    ..Usage::default()
                 };
                 target.weigh(usage, now);
             }

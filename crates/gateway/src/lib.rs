@@ -26,6 +26,7 @@ mod models;
 mod pace;
 mod places;
 mod policy;
+mod price;
 mod provider;
 mod pulse;
 mod reconcile;
@@ -66,9 +67,10 @@ pub use menu::{Offer, offers};
 pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider, site};
 pub use places::{Priority, Room};
 pub use policy::DataPolicy;
+pub use price::{LongPrice, LongTokenPrice, Price, TokenPrice};
 pub use pulse::{Pulse, ShadowFound, provider_traffic};
 pub use reconcile::{Counts, Difference, Export, ExportError, Line, Reconciled, reconcile};
-pub use route::{AfterBreak, ApiKey, Choice, Kind, Price, Route, Routes, Substitutes, Target, Use};
+pub use route::{AfterBreak, ApiKey, Choice, Kind, Route, Routes, Substitutes, Target, Use};
 pub use run::{
     Admitted, Ask, InferenceStatus, InferenceView, Judges, RunError, RunId, RunView, StartRun,
     State, Terms, Tokens, ToolCallView, WalkFrom, Walked, admit, begin, cancel, forget,

@@ -8,13 +8,14 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use kernel::NanoUsd;
-use llm::openai::Counts;
+use llm::{Effort, openai::Counts};
 use serde::Deserialize;
 use toml::Spanned;
 
 use crate::{
     places::Room,
-    route::{AfterBreak, Api, ApiKey, Choice, Kind, Price, Route, Target, Use},
+    price::{LongPrice, Price},
+    route::{AfterBreak, Api, ApiKey, Choice, Kind, Route, Target, Use},
     shadow::Shadow,
 };
 
@@ -73,6 +74,8 @@ struct DatedPrice {
     input: NanoUsd,
     output: NanoUsd,
     cached: Option<NanoUsd>,
+    written: Option<NanoUsd>,
+    long: Option<LongPrice>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -96,6 +99,11 @@ struct EntryTarget {
     usage: Counts,
     /// How many tokens a question and its answer may have together.
     window: Option<u32>,
+    /// How long it thinks where the caller does not say.
+    effort: Option<Effort>,
+    /// Whether it takes a temperature and the like.
+    #[serde(default = "yes")]
+    sampling: bool,
     /// What it costs, where that is not what the model costs elsewhere.
     #[serde(default)]
     prices: Vec<DatedPrice>,
@@ -135,6 +143,10 @@ struct Beside {
 
 const fn one() -> u32 {
     1
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// Where a provider answers and what opens its door.
@@ -258,6 +270,8 @@ impl DatedPrice {
             input: self.input,
             output: self.output,
             cached: self.cached,
+            written: self.written,
+            long: self.long,
         }
     }
 
@@ -307,6 +321,8 @@ impl Entry {
                 api: target.api,
                 counts: target.usage,
                 window: target.window,
+                effort: target.effort,
+                fixed_sampling: !target.sampling,
                 weight: target
                     .weight
                     .saturating_mul(share(provider, providers.get(&target.provider))),

@@ -2,6 +2,7 @@ mod anthropic;
 mod bedrock;
 mod openai;
 mod runpod;
+mod suit;
 mod trouble;
 
 use std::{
@@ -81,6 +82,7 @@ pub(crate) async fn open(
 ) -> Result<Opened, Trouble> {
     let http = &room.http;
     let secret = key.map(|key| &key.secret);
+    let request = &*suit::suited(target, request);
     let opened = match target.kind {
         Kind::OpenAi => openai::open(http, asker.run, target, secret, request).await,
         Kind::Anthropic => anthropic::open(http, target, secret, request).await,

@@ -7,7 +7,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use kernel::NanoUsd;
 use llm::{
-    Usage,
+    Effort, Usage,
     openai::{Counts, responses},
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -16,6 +16,7 @@ use crate::{
     credential::{Credential, CredentialId, KeyHealth},
     models::{ModelFile, Provider},
     places::Room,
+    price::{Price, price_at},
     shadow::Shadow,
     versions::OfSettings,
 };
@@ -57,6 +58,10 @@ pub struct Target {
     pub counts: Counts,
     /// How many tokens a question and its answer may have together, where that is said.
     pub window: Option<u32>,
+    /// How long it thinks where nobody says; none where it knows no such thing, and then it is told nothing of it.
+    pub effort: Option<Effort>,
+    /// Whether it refuses to be told how freely to choose.
+    pub fixed_sampling: bool,
 }
 
 /// How a target is chosen among those of equal rank and health.
@@ -202,33 +207,6 @@ impl Target {
     /// What health is kept by.
     pub(crate) fn name(&self) -> String {
         format!("{}/{}@{}", self.provider, self.model, self.base_url)
-    }
-}
-
-/// What 1,000 tokens cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Price {
-    pub input: NanoUsd,
-    pub output: NanoUsd,
-    /// What was read from the provider's own cache; as other input unless said.
-    pub cached: Option<NanoUsd>,
-}
-
-impl Price {
-    /// The cost of `usage`; what would not fit is the largest cost there is, so that it is noticed.
-    pub(crate) fn of(&self, usage: Usage) -> NanoUsd {
-        let cached = usage.cached.min(usage.input);
-        [
-            (usage.input - cached, self.input),
-            (cached, self.cached.unwrap_or(self.input)),
-            (usage.output, self.output),
-        ]
-        .into_iter()
-        .try_fold(NanoUsd(0), |sum, (tokens, price)| {
-            sum.checked_add(NanoUsd::of_tokens(tokens, price)?)
-        })
-        .unwrap_or(NanoUsd(i64::MAX))
     }
 }
 
@@ -649,50 +627,9 @@ fn same_url(one: &str, other: &str) -> bool {
     one.trim_end_matches('/') == other.trim_end_matches('/')
 }
 
-/// The newest price that holds at `now`.
-fn price_at(prices: &[(DateTime<Utc>, Price)], now: DateTime<Utc>) -> Option<Price> {
-    prices
-        .iter()
-        .filter(|(from, _)| *from <= now)
-        .max_by_key(|(from, _)| *from)
-        .map(|(_, price)| *price)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cost_is_the_sum_of_what_was_read_fresh_read_again_and_written() {
-        let usage = |input, output, cached| Usage {
-            input,
-            output,
-            cached,
-        };
-        let price = Price {
-            input: NanoUsd(150_000),
-            output: NanoUsd(600_000),
-            cached: Some(NanoUsd(15_000)),
-        };
-        let plain = Price {
-            cached: None,
-            ..price
-        };
-        assert_eq!(price.of(usage(1000, 500, 0)), NanoUsd(450_000));
-        assert_eq!(price.of(usage(1000, 500, 400)), NanoUsd(396_000));
-        assert_eq!(plain.of(usage(1000, 500, 400)), NanoUsd(450_000));
-        assert_eq!(
-            price.of(usage(10, 0, 20)),
-            NanoUsd(150),
-            "no more is read again than was read"
-        );
-        assert_eq!(
-            price.of(Usage::default()),
-            NanoUsd(0),
-            "an explicit zero stays zero"
-        );
-        assert_eq!(price.of(usage(u64::MAX, 0, 0)), NanoUsd(i64::MAX));
-    }
 
     #[test]
     fn a_door_opens_also_where_no_name_leads_to_any_more() {
@@ -725,19 +662,5 @@ mod tests {
             assert_eq!(secrets(routes, "https://pod.example/v2"), ["one", "two"]);
             assert!(secrets(routes, "https://else.example/v2").is_empty());
         }
-    }
-
-    #[test]
-    fn the_price_is_the_newest_that_holds() {
-        let day = |days| DateTime::UNIX_EPOCH + chrono::Duration::days(days);
-        let price = |input| Price {
-            input: NanoUsd(input),
-            ..Price::default()
-        };
-        let prices = [(day(0), price(1)), (day(20), price(3)), (day(10), price(2))];
-        for (now, want) in [(0, 1), (9, 1), (10, 2), (19, 2), (20, 3), (99, 3)] {
-            assert_eq!(price_at(&prices, day(now)), Some(price(want)), "day {now}");
-        }
-        assert_eq!(price_at(&prices, day(-1)), None);
     }
 }

@@ -159,6 +159,7 @@ async fn ask(room: &Gateway, shadow: &Shadow, given: &Given) -> Result<(String, 
         input: tokens::estimate_messages(&request.messages),
         output: tokens::estimate(&text),
         cached: 0,
+        written: 0,
     });
     Ok((text, usage))
 }

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use api::{Okay, Refusals};
 use axum::extract::State;
-use gateway::{ModelHealth, Traffic, Use, offers, provider_traffic, traffic};
+use gateway::{ModelHealth, TokenPrice, Traffic, Use, offers, provider_traffic, traffic};
 use identity::{Granted, may};
 use serde::Serialize;
 use tokio::{sync::Mutex, time::Instant};
@@ -36,7 +36,7 @@ struct GenaiModel {
     /// What to ask for.
     name: String,
     kind: ModelKind,
-    price: ModelPrice,
+    price: TokenPrice,
     /// Whether the caller's plan has it.
     in_plan: bool,
     /// The cheapest plan that has it.
@@ -50,19 +50,6 @@ struct GenaiModel {
 enum ModelKind {
     Chat,
     Embedding,
-}
-
-/// What 1,000 tokens cost, in billionths of a US dollar.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
-#[expect(
-    clippy::struct_field_names,
-    reason = "the unit belongs to the name of an amount"
-)]
-struct ModelPrice {
-    input_nano_usd: i64,
-    output_nano_usd: i64,
-    /// What was read from the provider's own cache.
-    cached_nano_usd: i64,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -91,11 +78,7 @@ async fn list_models(
                 Use::Chat => ModelKind::Chat,
                 Use::Embedding => ModelKind::Embedding,
             },
-            price: ModelPrice {
-                input_nano_usd: offer.price.input.0,
-                output_nano_usd: offer.price.output.0,
-                cached_nano_usd: offer.price.cached.unwrap_or(offer.price.input).0,
-            },
+            price: offer.price.into(),
             in_plan: offer.in_plan,
             cheapest_plan: offer.cheapest_plan,
         })

@@ -86,16 +86,14 @@ impl Counts {
             return None;
         }
         let cached = self.cache_read_input_tokens.unwrap_or(0);
+        let written = self.cache_creation_input_tokens.unwrap_or(0);
         Some(Usage {
-            input: [
-                self.input_tokens.unwrap_or(0),
-                cached,
-                self.cache_creation_input_tokens.unwrap_or(0),
-            ]
-            .into_iter()
-            .fold(0, u64::saturating_add),
+            input: [self.input_tokens.unwrap_or(0), cached, written]
+                .into_iter()
+                .fold(0, u64::saturating_add),
             output: self.output_tokens.unwrap_or(0),
             cached,
+            written,
         })
     }
 }

@@ -73,16 +73,14 @@ impl Counts {
             return None;
         }
         let cached = self.cache_read.unwrap_or(0);
+        let written = self.cache_write.unwrap_or(0);
         Some(Usage {
-            input: [
-                self.input.unwrap_or(0),
-                cached,
-                self.cache_write.unwrap_or(0),
-            ]
-            .into_iter()
-            .fold(0, u64::saturating_add),
+            input: [self.input.unwrap_or(0), cached, written]
+                .into_iter()
+                .fold(0, u64::saturating_add),
             output: self.output.unwrap_or(0),
             cached,
+            written,
         })
     }
 }

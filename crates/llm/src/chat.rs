@@ -168,6 +168,52 @@ pub enum Format {
     },
 }
 
+/// How long a model thinks before it speaks; what a provider doesn't know it takes for the nearest that it knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effort {
+    /// Not at all.
+    None,
+    /// Hardly.
+    Minimal,
+    /// Shortly.
+    Low,
+    /// As is usual.
+    Medium,
+    /// Thoroughly.
+    High,
+    /// Longer still.
+    XHigh,
+    /// As long as it can.
+    Max,
+}
+
+impl Effort {
+    /// All of them, the least first.
+    pub const ALL: [Self; 7] = [
+        Self::None,
+        Self::Minimal,
+        Self::Low,
+        Self::Medium,
+        Self::High,
+        Self::XHigh,
+        Self::Max,
+    ];
+
+    /// As the protocols spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Minimal => "minimal",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::XHigh => "xhigh",
+            Self::Max => "max",
+        }
+    }
+}
+
 /// What a model is asked to continue.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ChatRequest {
@@ -182,6 +228,9 @@ pub struct ChatRequest {
     /// The share of likelihood that the model chooses from.
     #[serde(default)]
     pub top_p: Option<f64>,
+    /// How long it thinks first; the provider's default when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effort: Option<Effort>,
     /// Where the answer has to stop.
     #[serde(default)]
     pub stop: Vec<String>,
@@ -213,6 +262,9 @@ pub struct Usage {
     pub output: u64,
     /// The part of `input` that came from the provider's cache.
     pub cached: u64,
+    /// The part of `input` that was written to the provider's cache.
+    #[serde(default)]
+    pub written: u64,
 }
 
 /// Why a model stopped.

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::json::Node;
-use crate::{Image, Refusal, Tool, ToolChoice, schema};
+use crate::{Effort, Image, Refusal, Tool, ToolChoice, schema};
 
 /// The most tokens that an answer can be asked for. A plan allows fewer.
 pub const MOST_TOKENS: u32 = 1_000_000;
@@ -31,6 +31,16 @@ pub struct Face {
 pub(crate) fn max_tokens(node: &Node) -> Result<u32, Refusal> {
     let tokens = node.int(1, i64::from(MOST_TOKENS))?;
     u32::try_from(tokens).map_err(|_| node.fail("This is too large."))
+}
+
+/// Reads how long a model is to think.
+pub(crate) fn effort(node: &Node) -> Result<Effort, Refusal> {
+    let name = node.text()?;
+    let known = Effort::ALL.into_iter().find(|known| known.as_str() == name);
+    known.ok_or_else(|| {
+        let names = Effort::ALL.map(Effort::as_str).join(", ");
+        node.fail(format!("This has to be one of {names}."))
+    })
 }
 
 /// Reads texts at which an answer stops: one or several.

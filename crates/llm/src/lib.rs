@@ -20,7 +20,7 @@ mod stops;
 pub mod tokens;
 
 pub use chat::{
-    ChatAnswer, ChatRequest, EmbedAnswer, EmbedInput, EmbedRequest, Finish, Format, Image,
+    ChatAnswer, ChatRequest, Effort, EmbedAnswer, EmbedInput, EmbedRequest, Finish, Format, Image,
     MOST_CALLS, Message, Part, Role, StreamEvent, Tool, ToolCall, ToolChoice, ToolDelta,
     ToolResult, Usage,
 };

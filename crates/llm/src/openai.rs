@@ -117,6 +117,7 @@ impl Timings {
             input: self.prompt_n?.saturating_add(cached),
             output: self.predicted_n?,
             cached,
+            written: 0,
         })
     }
 }
@@ -228,10 +229,14 @@ impl Wire {
         let cached = usage
             .pointer("/prompt_tokens_details/cached_tokens")
             .and_then(Value::as_u64);
+        let written = usage
+            .pointer("/prompt_tokens_details/cache_write_tokens")
+            .and_then(Value::as_u64);
         Some(Usage {
             input: input.unwrap_or(0),
             output: output.unwrap_or(0),
             cached: cached.unwrap_or(0),
+            written: written.unwrap_or(0),
         })
     }
 }
@@ -364,7 +369,7 @@ mod tests {
             "id": "x", "object": "chat.completion", "model": "m-1",
             "choices": [{"index": 0, "message": {"role": "assistant", "content": "はい", "refusal": null},
                          "finish_reason": "stop", "logprobs": null}],
-            "usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4}},
+            "usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 3}},
         });
         assert_eq!(
             decode(body.to_string().as_bytes()),
@@ -375,7 +380,8 @@ mod tests {
                 usage: Some(Usage {
                     input: 9,
                     output: 2,
-                    cached: 4
+                    cached: 4,
+                    written: 3,
                 }),
                 finish: Finish::Stop,
             })

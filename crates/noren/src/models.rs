@@ -45,7 +45,7 @@ pub(crate) async fn openai(settings: &OpenAi) -> Routes {
         price: Price {
             input: NanoUsd(settings.input_nano_usd),
             output: NanoUsd(settings.output_nano_usd),
-            cached: None,
+            ..Price::default()
         },
         streams: settings.streams,
         weight: 1,
@@ -66,7 +66,7 @@ pub(crate) fn stand_ins(base_url: &str) -> Routes {
             price: Price {
                 input: NanoUsd(input),
                 output: NanoUsd(output),
-                cached: None,
+                ..Price::default()
             },
             streams: true,
             weight: 1,

@@ -104,11 +104,18 @@ export interface Statistics {
   others: (Figures & { groups: number }) | null
 }
 
+interface Prices {
+  input_nano_usd: number
+  cached_nano_usd: number
+  output_nano_usd: number
+  written_nano_usd: number
+}
+
 export interface Model {
   name: string
   kind: string
   // For 1,000 tokens, in billionths of a US dollar.
-  price: { input_nano_usd: number; cached_nano_usd: number; output_nano_usd: number }
+  price: Prices & { long: (Prices & { over: number }) | null }
   in_plan: boolean
   cheapest_plan: string | null
   health: Health

@@ -4288,12 +4288,7 @@ export interface components {
             targets: components["schemas"]["DeskTarget"][];
         };
         /** @description What 1,000 tokens cost from a day on, in billionths of a US dollar. */
-        DeskPrice: {
-            /**
-             * Format: int64
-             * @description What was read from the provider's own cache.
-             */
-            cached_nano_usd: number;
+        DeskPrice: components["schemas"]["TokenPrice"] & {
             /**
              * Format: date
              * @description `null` where it holds always.
@@ -4301,10 +4296,6 @@ export interface components {
             from: string | null;
             /** @description Whether it is the one that holds now. */
             holds: boolean;
-            /** Format: int64 */
-            input_nano_usd: number;
-            /** Format: int64 */
-            output_nano_usd: number;
         };
         /** @description All targets of one provider. */
         DeskProvider: {
@@ -4532,7 +4523,7 @@ export interface components {
             kind: components["schemas"]["ModelKind"];
             /** @description What to ask for. */
             name: string;
-            price: components["schemas"]["ModelPrice"];
+            price: components["schemas"]["TokenPrice"];
         };
         GenaiModels: {
             items: components["schemas"]["GenaiModel"][];
@@ -4964,6 +4955,19 @@ export interface components {
             code: string;
             ticket: string;
         };
+        /** @description What 1,000 tokens of a call cost that reads more than `over`. */
+        LongTokenPrice: {
+            /** Format: int64 */
+            cached_nano_usd: number;
+            /** Format: int64 */
+            input_nano_usd: number;
+            /** Format: int64 */
+            output_nano_usd: number;
+            /** Format: int64 */
+            over: number;
+            /** Format: int64 */
+            written_nano_usd: number;
+        };
         /** @description One grant and what became of it. */
         Lot: {
             /** Format: int64 */
@@ -5179,18 +5183,6 @@ export interface components {
         ModelHealth: "up" | "slow" | "down" | "unknown";
         /** @enum {string} */
         ModelKind: "chat" | "embedding";
-        /** @description What 1,000 tokens cost, in billionths of a US dollar. */
-        ModelPrice: {
-            /**
-             * Format: int64
-             * @description What was read from the provider's own cache.
-             */
-            cached_nano_usd: number;
-            /** Format: int64 */
-            input_nano_usd: number;
-            /** Format: int64 */
-            output_nano_usd: number;
-        };
         /** @description What the last hour was like at one model. */
         ModelStatus: {
             health: components["schemas"]["ModelHealth"];
@@ -7218,6 +7210,24 @@ export interface components {
         };
         Token: {
             token: string;
+        };
+        /** @description A price as it is shown: what 1,000 tokens cost, in billionths of a US dollar. */
+        TokenPrice: {
+            /**
+             * Format: int64
+             * @description What was read from the provider's own cache.
+             */
+            cached_nano_usd: number;
+            /** Format: int64 */
+            input_nano_usd: number;
+            long: components["schemas"]["LongTokenPrice"] | null;
+            /** Format: int64 */
+            output_nano_usd: number;
+            /**
+             * Format: int64
+             * @description What was written to it.
+             */
+            written_nano_usd: number;
         };
         TokenRequest: {
             /** @description Six digits of an authenticator, or a recovery code, for accounts with a second factor. */

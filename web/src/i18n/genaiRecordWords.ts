@@ -184,6 +184,10 @@ export const catalogWords = define({
   from: { ja: (plan: string) => `「${plan}」から`, en: (plan: string) => `from ${plan}` },
   notSold: { ja: 'どのプランにもありません', en: 'in no plan' },
   tryIt: { ja: '試す', en: 'Try' },
+  longPrice: {
+    ja: (over: number, price: string) => `入力が${over.toLocaleString('ja')}トークンを超えると ${price}`,
+    en: (over: number, price: string) => `reading over ${over.toLocaleString('en')} tokens: ${price}`,
+  },
   tryOf: { ja: (name: string) => `${name}を試す`, en: (name: string) => `Try ${name}` },
   none: { ja: 'その名前のモデルはありません', en: 'No model of that name' },
   empty: { ja: 'いま提供しているモデルはありません', en: 'No model is on offer right now' },

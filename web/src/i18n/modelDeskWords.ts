@@ -45,6 +45,14 @@ export const modelDeskWords = define({
   noTargets: { ja: '行き先がありません', en: 'no target' },
   canary: { ja: 'カナリア', en: 'Canary' },
   shadow: { ja: 'シャドー', en: 'Shadow' },
+  writtenPrice: {
+    ja: (price: string) => `キャッシュへの書き込み ${price}`,
+    en: (price: string) => `written to the cache ${price}`,
+  },
+  longPrice: {
+    ja: (over: number, price: string) => `入力が${over.toLocaleString('ja')}トークンを超える呼び出し ${price}`,
+    en: (over: number, price: string) => `calls that read over ${over.toLocaleString('en')} tokens ${price}`,
+  },
   laterPrice: { ja: (day: string) => `${day}から変わります`, en: (day: string) => `changes on ${day}` },
   answering: { ja: '行き先の調子（1時間）', en: 'How targets answer (1 h)' },
   answeringText: {

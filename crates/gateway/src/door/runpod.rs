@@ -417,7 +417,7 @@ fn shown(id: RunId, run: &RunView, shape: Shape) -> Value {
         usage: Some(Usage {
             input: u64::try_from(run.tokens_in).unwrap_or(0),
             output: u64::try_from(run.tokens_out).unwrap_or(0),
-            cached: 0,
+            ..Usage::default()
         }),
         ..ChatAnswer::empty(run.route.clone())
     };

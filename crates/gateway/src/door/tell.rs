@@ -61,7 +61,7 @@ pub(crate) fn told(event: &Event) -> Option<Told> {
             let usage = Usage {
                 input: count("tokens_in"),
                 output: count("tokens_out"),
-                cached: 0,
+                ..Usage::default()
             };
             Some(match state {
                 Some("completed") => Told::Ended(usage),
@@ -296,7 +296,8 @@ mod tests {
             Some(Told::Ended(Usage {
                 input: 3,
                 output: 0,
-                cached: 0
+                cached: 0,
+                written: 0,
             }))
         );
         assert_eq!(
@@ -307,7 +308,8 @@ mod tests {
             Some(Told::Stopped(Usage {
                 input: 0,
                 output: 2,
-                cached: 0
+                cached: 0,
+                written: 0,
             }))
         );
         assert_eq!(

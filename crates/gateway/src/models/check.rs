@@ -302,6 +302,11 @@ fn wrong_price(place: &str, prices: &[DatedPrice]) -> Option<Wrong> {
             ("input", Some(price.input)),
             ("output", Some(price.output)),
             ("cached", price.cached),
+            ("written", price.written),
+            ("long/input", price.long.map(|long| long.input)),
+            ("long/output", price.long.map(|long| long.output)),
+            ("long/cached", price.long.and_then(|long| long.cached)),
+            ("long/written", price.long.and_then(|long| long.written)),
         ];
         let mut negative = fields
             .into_iter()
@@ -362,6 +367,13 @@ mod tests {
             (
                 "name = \"a\"\ntargets = [{ provider = \"p\", model = \"m\", prices = [{ from = \"2025-01-01\", input = -1, output = 1 }] }]",
                 "/model/0/targets/0/prices/0/input",
+                "negative",
+            ),
+            (
+                &format!(
+                    "name = \"a\"\n{plain}\nprices = [{{ from = \"2025-01-01\", input = 1, output = 1, long = {{ over = 9, input = 1, output = 1, written = -1 }} }}]"
+                ),
+                "/model/0/prices/0/long/written",
                 "negative",
             ),
             (

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{DatedPrice, Entry, ModelFile};
 use crate::{
-    Error, Gateway, Price, Use,
+    Error, Gateway, Price, TokenPrice, Use,
     gate::{self, AllFound, Found},
     pulse::{self, Pulse, ShadowFound},
     route::{AfterBreak, Choice},
@@ -74,10 +74,8 @@ pub(crate) struct DeskPrice {
     /// `null` where it holds always.
     #[schema(required)]
     from: Option<NaiveDate>,
-    input_nano_usd: i64,
-    output_nano_usd: i64,
-    /// What was read from the provider's own cache.
-    cached_nano_usd: i64,
+    #[serde(flatten)]
+    price: TokenPrice,
     /// Whether it is the one that holds now.
     holds: bool,
 }
@@ -190,9 +188,7 @@ fn of_settings(room: &Gateway, name: &str, pulses: &Pulses, now: DateTime<Utc>) 
 fn shown(from: Option<NaiveDate>, price: Price, holds: bool) -> DeskPrice {
     DeskPrice {
         from,
-        input_nano_usd: price.input.0,
-        output_nano_usd: price.output.0,
-        cached_nano_usd: price.cached.unwrap_or(price.input).0,
+        price: price.into(),
         holds,
     }
 }
@@ -332,13 +328,24 @@ mod tests {
         let prices: Vec<_> = chat
             .prices
             .iter()
-            .map(|price| (price.input_nano_usd, price.cached_nano_usd, price.holds))
+            .map(|price| {
+                (
+                    price.price.input_nano_usd,
+                    price.price.cached_nano_usd,
+                    price.holds,
+                )
+            })
             .collect();
         assert_eq!(prices, [(3, 3, false), (5, 1, true), (1, 1, false)]);
         let own: Vec<_> = chat
             .targets
             .iter()
-            .map(|target| target.prices.first().map(|price| price.input_nano_usd))
+            .map(|target| {
+                target
+                    .prices
+                    .first()
+                    .map(|price| price.price.input_nano_usd)
+            })
             .collect();
         assert_eq!(own, [None, Some(8)]);
         assert_eq!(chat.canary.as_ref().map(|one| one.percent), Some(5));

@@ -6,7 +6,9 @@ use llm::{
 use secrecy::{ExposeSecret, SecretString};
 use telemetry::trace;
 
-use super::{ANSWER_LIMIT, Events, Opened, Trouble, accepted, read, streamed};
+use super::{
+    ANSWER_LIMIT, Events, Opened, Trouble, accepted, read, streamed, suit::counts_completions,
+};
 use crate::{EmbeddingId, RunId, Target, route::Api};
 
 /// Opens a chat at an OpenAI-compatible target.
@@ -19,7 +21,7 @@ pub(super) async fn open(
 ) -> Result<Opened, Trouble> {
     let dialect = openai::Dialect {
         counts: target.counts,
-        ..openai::Dialect::default()
+        max_completion_tokens: counts_completions(&target.base_url),
     };
     let (path, body) = match target.api {
         Api::Chat => ("chat/completions", dialect.encode(request)),

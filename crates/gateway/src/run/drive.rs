@@ -21,8 +21,9 @@ use crate::{
     Error, Gateway, LEASE, Target,
     cache::{self, Again},
     guard::{Guard, Refusal},
+    price::Price,
     provider::{Asker, Events, Trouble},
-    route::{AfterBreak, Price},
+    route::AfterBreak,
     shadow::{self, Given},
     traced,
 };
@@ -203,6 +204,7 @@ impl Driver<'_> {
                     input: before.input.saturating_add(part.input),
                     output: before.output.saturating_add(part.output),
                     cached: before.cached.saturating_add(part.cached),
+                    written: before.written.saturating_add(part.written),
                 });
             }
             if is_over {

@@ -81,7 +81,7 @@ pub(crate) fn weigh(targets: &mut [Target], request: &ChatRequest, now: DateTime
             let usage = Usage {
                 input: tokens::count_request(request, Vocabulary::of(&target.model)),
                 output,
-                cached: 0,
+                ..Usage::default()
             };
             target.weigh(usage, now);
         }
@@ -89,12 +89,19 @@ pub(crate) fn weigh(targets: &mut [Target], request: &ChatRequest, now: DateTime
 }
 
 fn dearest(targets: &[Target], input: u64, output: u64) -> NanoUsd {
-    let usage = Usage {
+    let read = Usage {
         input: at_most(input),
         output,
-        cached: 0,
+        ..Usage::default()
     };
-    let costs = targets.iter().map(|target| target.price.of(usage));
+    // a provider may put all that it reads into its cache, which may cost more
+    let kept = Usage {
+        written: read.input,
+        ..read
+    };
+    let costs = targets
+        .iter()
+        .flat_map(|target| [read, kept].map(|usage| target.price.of(usage)));
     costs.max().unwrap_or(NanoUsd(0))
 }
 
@@ -156,7 +163,7 @@ mod tests {
             price: Price {
                 input: NanoUsd(1_000),
                 output: NanoUsd(output),
-                cached: None,
+                ..Price::default()
             },
             ..Target::default()
         }

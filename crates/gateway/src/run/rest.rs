@@ -43,7 +43,7 @@ fn count(job: &Remote, text: &str) -> Usage {
     Usage {
         input: u64::try_from(job.tokens_in).unwrap_or_default(),
         output: tokens::estimate(text),
-        cached: 0,
+        ..Usage::default()
     }
 }
 
@@ -151,6 +151,7 @@ mod tests {
             input: 77,
             output: 31,
             cached: 0,
+            written: 0,
         };
         vec![
             StreamEvent::Text(text.to_owned()),

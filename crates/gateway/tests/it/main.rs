@@ -191,7 +191,7 @@ async fn node_with(cx: &Ctx, model: &str, streams: bool) -> Gateway {
         price: Price {
             input: NanoUsd(1_000),
             output: NanoUsd(2_000),
-            cached: None,
+            ..Price::default()
         },
         streams,
         weight: 1,

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    ChatRequest, Format, Image, Message, Part, Role, Tool, ToolCall, ToolChoice, ToolResult,
+    ChatRequest, Effort, Format, Image, Message, Part, Role, Tool, ToolCall, ToolChoice, ToolResult,
 };
 
 /// The limit of an answer where nobody set one: the protocol wants one.
@@ -26,10 +26,10 @@ pub fn encode(request: &ChatRequest) -> Value {
         body.insert("system".into(), system);
     }
     body.insert("messages".into(), Value::Array(turns(request)));
+    // models since Claude Opus 4.1 take one of the two alone
     if let Some(value) = request.temperature.map(|t| t.min(1.0)) {
         body.insert("temperature".into(), json!(value));
-    }
-    if let Some(value) = request.top_p {
+    } else if let Some(value) = request.top_p {
         body.insert("top_p".into(), json!(value));
     }
     if !request.stop.is_empty() {
@@ -42,14 +42,32 @@ pub fn encode(request: &ChatRequest) -> Value {
             body.insert("tool_choice".into(), choice);
         }
     }
-    if let Format::Schema { schema, .. } = &request.format {
-        body.insert(
-            "output_config".into(),
-            json!({"format": {"type": "json_schema", "schema": schema}}),
-        );
+    let config = output_config(request);
+    if !config.is_empty() {
+        body.insert("output_config".into(), Value::Object(config));
     }
     body.insert("stream".into(), json!(request.stream));
     Value::Object(body)
+}
+
+/// How the answer is written and how much thought goes before it. Some models can't leave thinking off altogether, so none
+/// is as little as all of them know.
+fn output_config(request: &ChatRequest) -> Map<String, Value> {
+    let mut config = Map::new();
+    if let Format::Schema { schema, .. } = &request.format {
+        config.insert(
+            "format".into(),
+            json!({"type": "json_schema", "schema": schema}),
+        );
+    }
+    if let Some(effort) = request.effort {
+        let known = match effort {
+            Effort::None | Effort::Minimal => Effort::Low,
+            more => more,
+        };
+        config.insert("effort".into(), json!(known.as_str()));
+    }
+    config
 }
 
 /// The words of the house stand apart from the conversation.

@@ -94,6 +94,7 @@ struct Counts {
 #[derive(Debug, Clone, Copy, Deserialize)]
 struct Details {
     cached_tokens: Option<u64>,
+    cache_write_tokens: Option<u64>,
 }
 
 impl Item {
@@ -170,11 +171,12 @@ impl Response {
         if counts.input_tokens.is_none() && counts.output_tokens.is_none() {
             return None;
         }
-        let cached = counts.input_tokens_details.and_then(|it| it.cached_tokens);
+        let details = counts.input_tokens_details;
         Some(Usage {
             input: counts.input_tokens.unwrap_or(0),
             output: counts.output_tokens.unwrap_or(0),
-            cached: cached.unwrap_or(0),
+            cached: details.and_then(|it| it.cached_tokens).unwrap_or(0),
+            written: details.and_then(|it| it.cache_write_tokens).unwrap_or(0),
         })
     }
 

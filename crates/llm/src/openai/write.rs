@@ -33,6 +33,9 @@ impl Dialect {
                 body.insert(name.into(), json!(value));
             }
         }
+        if let Some(effort) = request.effort {
+            body.insert("reasoning_effort".into(), json!(effort.as_str()));
+        }
         if !request.stop.is_empty() {
             body.insert("stop".into(), json!(request.stop));
         }

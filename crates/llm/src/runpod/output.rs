@@ -56,6 +56,7 @@ impl StreamReader {
             input,
             output: self.output,
             cached: 0,
+            written: 0,
         }))
     }
 

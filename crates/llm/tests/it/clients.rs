@@ -3,8 +3,8 @@
 use llm::anthropic::door as messages;
 use llm::openai::door as chat;
 use llm::{
-    ChatAnswer, ChatRequest, Face, Finish, Format, Image, Part, RefusalKind, Role, StreamEvent,
-    ToolCall, ToolChoice, ToolDelta,
+    ChatAnswer, ChatRequest, Effort, Face, Finish, Format, Image, Part, RefusalKind, Role,
+    StreamEvent, ToolCall, ToolChoice, ToolDelta,
 };
 use serde_json::{Value, json};
 
@@ -311,4 +311,72 @@ fn models_are_listed_in_pages_for_those_who_speak_anthropics_protocol() {
     ] {
         assert!(messages::write_models(&cards, wrong).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn how_long_to_think_is_read_at_every_door_and_told_in_each_vendors_words() {
+    let said = json!([{"role": "user", "content": "q"}]);
+    let chat = |effort: Value| {
+        let body = json!({"model": "m", "messages": said, "reasoning_effort": effort});
+        chat::read_chat(body.to_string().as_bytes()).map(|ask| ask.request)
+    };
+    let message = |more: Value| {
+        let mut body = json!({"model": "m", "max_tokens": 9, "messages": said});
+        body.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        ask(&body)
+    };
+    let asked = response(&json!({"model": "m", "input": "q", "reasoning": {"effort": "xhigh"}}));
+    let xhigh = asked.request;
+    assert_eq!(xhigh.effort, Some(Effort::XHigh));
+    assert_eq!(chat(json!(null)).unwrap().effort, None);
+    let none = chat(json!("none")).unwrap();
+    assert_eq!(none.effort, Some(Effort::None));
+    let refusal = chat(json!("much")).unwrap_err();
+    assert_eq!(refusal.pointer.as_deref(), Some("/reasoning_effort"));
+    assert!(
+        refusal.message.contains("none, minimal, low"),
+        "{refusal:?}"
+    );
+    assert_eq!(
+        message(json!({"thinking": {"type": "adaptive"}})).effort,
+        None
+    );
+    assert_eq!(
+        message(json!({"thinking": {"type": "disabled"}})).effort,
+        Some(Effort::None)
+    );
+    let low = message(json!({"output_config": {"effort": "low"}}));
+    assert_eq!(low.effort, Some(Effort::Low));
+
+    let openai = |request| llm::openai::encode(request)["reasoning_effort"].clone();
+    let anthropic = |request| llm::anthropic::encode(request)["output_config"].clone();
+    assert_eq!(openai(&xhigh), "xhigh");
+    assert_eq!(openai(&none), "none");
+    assert_eq!(anthropic(&xhigh), json!({"effort": "xhigh"}));
+    assert_eq!(
+        anthropic(&none),
+        json!({"effort": "low"}),
+        "not all of them can leave it off"
+    );
+    let plain = ChatRequest::default();
+    assert_eq!(
+        (openai(&plain), anthropic(&plain)),
+        (Value::Null, Value::Null)
+    );
+}
+
+#[test]
+fn of_temperature_and_top_p_anthropic_is_told_one() {
+    let told = |temperature, top_p| {
+        let body = llm::anthropic::encode(&ChatRequest {
+            temperature,
+            top_p,
+            ..ChatRequest::default()
+        });
+        (body["temperature"].clone(), body["top_p"].clone())
+    };
+    assert_eq!(told(Some(0.5), Some(0.9)), (json!(0.5), Value::Null));
+    assert_eq!(told(None, Some(0.9)), (Value::Null, json!(0.9)));
 }

@@ -38,6 +38,7 @@ fn told() -> Vec<StreamEvent> {
             input: 10,
             output: 4,
             cached: 3,
+            written: 0,
         }),
         StreamEvent::Done,
     ]

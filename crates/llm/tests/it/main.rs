@@ -52,6 +52,7 @@ fn usage(input: u64, output: u64, cached: u64) -> StreamEvent {
         input,
         output,
         cached,
+        written: 0,
     })
 }
 

@@ -76,7 +76,8 @@ fn a_stream_of_tool_calls_is_read() {
         Some(Usage {
             input: 30,
             output: 20,
-            cached: 0
+            cached: 0,
+            written: 0,
         })
     );
 }
@@ -112,6 +113,7 @@ fn a_stream_of_anthropic_is_read_and_what_was_cached_counts_as_read() {
         input: 18,
         output: 0,
         cached: 4,
+        written: 3,
     };
     assert_eq!(
         events[0],
@@ -133,7 +135,8 @@ fn a_stream_of_bedrock_is_read() {
         Some(Usage {
             input: 15,
             output: 7,
-            cached: 4
+            cached: 4,
+            written: 0,
         })
     );
     assert_eq!(events.last(), Some(&StreamEvent::Done));
@@ -338,6 +341,7 @@ fn outputs_of_every_handler_are_read() {
         input: 9,
         output: 4,
         cached: 0,
+        written: 0,
     });
     for (output, usage) in [
         (json!("はい、どうぞ"), None),
@@ -372,6 +376,7 @@ fn a_batch_of_a_job_tells_what_was_counted_so_far() {
             input: 9,
             output,
             cached: 0,
+            written: 0,
         })
     };
     let said = |text: &str| StreamEvent::Text(text.to_owned());

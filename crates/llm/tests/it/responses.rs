@@ -2,8 +2,8 @@
 
 use llm::openai::responses::{self, StreamDecoder};
 use llm::{
-    ChatAnswer, ChatRequest, CodecError, Finish, Format, Image, Message, Part, Role, StreamEvent,
-    Tool, ToolCall, ToolChoice, ToolDelta, ToolResult, Usage,
+    ChatAnswer, ChatRequest, CodecError, Effort, Finish, Format, Image, Message, Part, Role,
+    StreamEvent, Tool, ToolCall, ToolChoice, ToolDelta, ToolResult, Usage,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -105,6 +105,7 @@ fn a_stream_is_read_without_what_was_thought() {
             input: 30,
             output: 20,
             cached: 8,
+            written: 4,
         }),
         StreamEvent::Finish(Finish::ToolCalls),
         StreamEvent::Done,
@@ -256,7 +257,7 @@ fn failures_of_every_shape_are_told_after_the_words_before_them_and_with_what_th
             let cost = Usage {
                 input: 5,
                 output: 1,
-                cached: 0,
+                ..Usage::default()
             };
             assert_eq!(events.pop(), Some(StreamEvent::Usage(cost)));
         }
@@ -348,13 +349,14 @@ fn a_plain_request_is_written_plainly_and_nothing_of_it_is_kept() {
         seed: Some(1),
         stream: true,
         tool_choice: Some(ToolChoice::None),
+        effort: Some(Effort::XHigh),
         ..asked(vec![Message::system("s"), Message::user("こんばんは")])
     };
     assert_eq!(
         responses::encode(&request),
         json!({
             "model": "m", "store": false, "stream": true, "max_output_tokens": 64, "temperature": 0.7,
-            "input": [{"role": "system", "content": "s"}, {"role": "user", "content": "こんばんは"}],
+            "reasoning": {"effort": "xhigh"}, "input": [{"role": "system", "content": "s"}, {"role": "user", "content": "こんばんは"}],
         })
     );
 }

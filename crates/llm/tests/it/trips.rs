@@ -120,6 +120,7 @@ fn answer() -> impl Strategy<Value = ChatAnswer> {
                 input: fresh + cached,
                 output,
                 cached,
+                written: 0,
             }),
             finish,
         })

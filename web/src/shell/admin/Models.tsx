@@ -47,7 +47,9 @@ function Reach({ line: { name, plans } }: { line: Line }) {
   )
 }
 
-const inOneLine = ({ input_nano_usd, cached_nano_usd, output_nano_usd }: DeskModel['prices'][number]) =>
+type Prices = Pick<DeskModel['prices'][number], 'input_nano_usd' | 'cached_nano_usd' | 'output_nano_usd'>
+
+const inOneLine = ({ input_nano_usd, cached_nano_usd, output_nano_usd }: Prices) =>
   [input_nano_usd, cached_nano_usd, output_nano_usd].map(perMillion).join(' / ')
 
 // Of a target that costs something else than its model.
@@ -87,6 +89,10 @@ function Price({ model }: { model: DeskModel }) {
   return (
     <span className={styles['two']}>
       <span>{inOneLine(now)}</span>
+      {now.written_nano_usd !== now.input_nano_usd && (
+        <small>{words.writtenPrice(perMillion(now.written_nano_usd))}</small>
+      )}
+      {now.long && <small>{words.longPrice(now.long.over, inOneLine(now.long))}</small>}
       {later && <small>{words.laterPrice(dateOf(later, locale))}</small>}
     </span>
   )

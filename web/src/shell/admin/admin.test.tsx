@@ -455,7 +455,13 @@ describe('models', () => {
     const model = {
       name: 'gpt-4o-mini',
       kind: 'chat',
-      price: { input_nano_usd: 150_000, cached_nano_usd: 75_000, output_nano_usd: 600_000 },
+      price: {
+        input_nano_usd: 150_000,
+        cached_nano_usd: 75_000,
+        output_nano_usd: 600_000,
+        written_nano_usd: 150_000,
+        long: null,
+      },
       in_plan: false,
       cheapest_plan: 'pro',
       health: 'up',
@@ -514,7 +520,14 @@ const pulse = {
   trouble_at: at,
 }
 const target = { provider: 'openai', model: 'gpt-4o-mini', rank: 0, weight: 1, concurrent: null, pulse, prices: [] }
-const price = { from: '2025-01-01', input_nano_usd: 150_000, cached_nano_usd: 75_000, output_nano_usd: 600_000 }
+const price = {
+  from: '2025-01-01',
+  input_nano_usd: 150_000,
+  cached_nano_usd: 75_000,
+  output_nano_usd: 600_000,
+  written_nano_usd: 150_000,
+  long: null,
+}
 const plain = {
   kind: 'chat',
   alias_of: null,

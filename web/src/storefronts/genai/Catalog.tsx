@@ -40,10 +40,18 @@ function Models({ models }: { models: readonly Model[] }) {
     {
       id: 'model',
       head: words.model,
-      cell: ({ name, kind }) => (
+      cell: ({ name, kind, price: { long } }) => (
         <span>
           <b className={styles['mono']}>{name}</b>
           {kind === 'embedding' && <span className={styles['soft']}> · {words.embedding}</span>}
+          {long && (
+            <small>
+              {words.longPrice(
+                long.over,
+                [long.input_nano_usd, long.cached_nano_usd, long.output_nano_usd].map(perMillion).join(' / '),
+              )}
+            </small>
+          )}
         </span>
       ),
     },

@@ -45,7 +45,13 @@ export function entry(id: string, more: Partial<HistoryEntry> = {}): HistoryEntr
 const model = (name: string, in_plan: boolean): Model => ({
   name,
   kind: 'chat',
-  price: { input_nano_usd: 150_000, cached_nano_usd: 150_000, output_nano_usd: 600_000 },
+  price: {
+    input_nano_usd: 150_000,
+    cached_nano_usd: 150_000,
+    output_nano_usd: 600_000,
+    written_nano_usd: 150_000,
+    long: null,
+  },
   in_plan,
   cheapest_plan: in_plan ? 'free' : 'pro',
   health: 'up',

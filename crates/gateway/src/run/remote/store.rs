@@ -83,6 +83,8 @@ impl From<Row> for Remote {
                 input: NanoUsd(input),
                 output: NanoUsd(output),
                 cached: row.price_cached.map(NanoUsd),
+                // a line of machines keeps no cache, and costs the same for long questions
+                ..Price::default()
             }),
             tokens_in: row.tokens_in,
             is_judged: row.is_judged,

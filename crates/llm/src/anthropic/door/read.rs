@@ -1,15 +1,15 @@
 //! What the door reads.
 //!
 //! Source: <https://platform.claude.com/docs/en/api/messages/create>. Fields that only colour an answer (`top_k`,
-//! `thinking`, `metadata`, `cache_control`, …) are passed over; tools that run at the provider are refused.
+//! `metadata`, `cache_control`, …) are passed over; tools that run at the provider are refused.
 
 use crate::door::{
-    LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, MOST_TOOLS, agree, image_data, image_url, max_tokens,
-    parameters, stops, tool_name,
+    LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, MOST_TOOLS, agree, effort, image_data, image_url,
+    max_tokens, parameters, stops, tool_name,
 };
 use crate::json::{self, Node};
 use crate::{
-    ChatRequest, Format, Image, Message, Part, Refusal, Role, Tool, ToolCall, ToolChoice,
+    ChatRequest, Effort, Format, Image, Message, Part, Refusal, Role, Tool, ToolCall, ToolChoice,
     ToolResult, schema,
 };
 
@@ -26,6 +26,7 @@ pub fn read_messages(body: &[u8]) -> Result<ChatRequest, Refusal> {
             .map(|n| n.float(0.0, 1.0))
             .transpose()?,
         top_p: root.opt("top_p")?.map(|n| n.float(0.0, 1.0)).transpose()?,
+        effort: thinks(&root)?,
         stop: root
             .opt("stop_sequences")?
             .map(|n| stops(&n))
@@ -34,6 +35,19 @@ pub fn read_messages(body: &[u8]) -> Result<ChatRequest, Refusal> {
         stream: root.opt("stream")?.map_or(Ok(false), |n| n.flag())?,
         ..request
     })
+}
+
+/// How long the model is to think: not at all where that is said.
+fn thinks(root: &Node) -> Result<Option<Effort>, Refusal> {
+    if let Some(thinking) = root.opt("thinking")?
+        && thinking.kind()? == "disabled"
+    {
+        return Ok(Some(Effort::None));
+    }
+    match root.opt("output_config")? {
+        Some(config) => config.opt("effort")?.map(|n| effort(&n)).transpose(),
+        None => Ok(None),
+    }
 }
 
 /// Reads the body of a request for a count.

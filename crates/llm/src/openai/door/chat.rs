@@ -6,8 +6,8 @@
 use serde_json::Value;
 
 use crate::door::{
-    LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, MOST_TOOLS, agree, image_url, max_tokens, parameters,
-    stops, tool_name,
+    LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, MOST_TOOLS, agree, effort, image_url, max_tokens,
+    parameters, stops, tool_name,
 };
 use crate::json::{self, Node};
 use crate::{
@@ -55,6 +55,10 @@ pub fn read_chat(body: &[u8]) -> Result<ChatAsk, Refusal> {
             .map(|n| n.float(0.0, 2.0))
             .transpose()?,
         top_p: root.opt("top_p")?.map(|n| n.float(0.0, 1.0)).transpose()?,
+        effort: root
+            .opt("reasoning_effort")?
+            .map(|n| effort(&n))
+            .transpose()?,
         stop: root
             .opt("stop")?
             .map(|n| stops(&n))

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::door::{LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, agree, image_url, max_tokens};
+use crate::door::{LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, agree, effort, image_url, max_tokens};
 use crate::json::{self, Node};
 use crate::{ChatRequest, Format, Message, Part, Refusal, RefusalKind, Role, ToolCall, ToolResult};
 
@@ -111,6 +111,10 @@ pub fn read_response(body: &[u8], before: &SaidBefore) -> Result<ResponseAsk, Re
             .map(|n| n.float(0.0, 2.0))
             .transpose()?,
         top_p: root.opt("top_p")?.map(|n| n.float(0.0, 1.0)).transpose()?,
+        effort: match root.opt("reasoning")? {
+            Some(reasoning) => reasoning.opt("effort")?.map(|n| effort(&n)).transpose()?,
+            None => None,
+        },
         tools: root
             .opt("tools")?
             .map(|n| tools(&n))

@@ -30,6 +30,9 @@ pub fn encode(request: &ChatRequest) -> Value {
             body.insert(name.into(), json!(value));
         }
     }
+    if let Some(effort) = request.effort {
+        body.insert("reasoning".into(), json!({"effort": effort.as_str()}));
+    }
     tools(request, &mut body);
     if let Some(format) = format(&request.format) {
         body.insert("text".into(), json!({ "format": format }));

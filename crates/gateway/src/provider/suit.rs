@@ -1,0 +1,119 @@
+//! What of a request a target is told. Models that think take no sampling, others know no effort, and all refuse what they
+//! don't know.
+
+use std::borrow::Cow;
+
+use llm::{ChatRequest, Effort};
+
+use crate::{Target, route::Kind};
+
+/// The request as this target takes it: what only colours an answer is left out where it would be refused.
+pub(super) fn suited<'a>(target: &Target, request: &'a ChatRequest) -> Cow<'a, ChatRequest> {
+    let effort = target.effort.map(|usual| request.effort.unwrap_or(usual));
+    let has_sampling = request.temperature.is_some() || request.top_p.is_some();
+    let drops_sampling = has_sampling && !samples(target, effort);
+    if effort == request.effort && !drops_sampling {
+        return Cow::Borrowed(request);
+    }
+    let mut suited = request.clone();
+    suited.effort = effort;
+    if drops_sampling {
+        (suited.temperature, suited.top_p) = (None, None);
+    }
+    Cow::Owned(suited)
+}
+
+/// Whether a target may be told how freely to choose. OpenAI's models may only where they don't think.
+///
+/// Source: <https://developers.openai.com/api/docs/guides/latest-model>.
+fn samples(target: &Target, effort: Option<Effort>) -> bool {
+    let thinks = effort.is_some_and(|effort| effort != Effort::None);
+    !target.fixed_sampling && !(target.kind == Kind::OpenAi && thinks)
+}
+
+/// Whether a server is OpenAI's own or Azure's, where the limit of an answer is called `max_completion_tokens`: models that think
+/// refuse the older name there. Other servers know the older one alone.
+///
+/// Source: <https://platform.openai.com/docs/api-reference/chat/create>.
+pub(super) fn counts_completions(base_url: &str) -> bool {
+    let url = reqwest::Url::parse(base_url).ok();
+    let host = url.as_ref().and_then(|url| url.host_str());
+    host.is_some_and(|host| {
+        host == "api.openai.com"
+            || host.ends_with(".api.openai.com")
+            || host.ends_with(".openai.azure.com")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(kind: Kind, effort: Option<Effort>, fixed_sampling: bool) -> Target {
+        Target {
+            kind,
+            effort,
+            fixed_sampling,
+            ..Target::default()
+        }
+    }
+
+    fn asked(effort: Option<Effort>) -> ChatRequest {
+        ChatRequest {
+            effort,
+            temperature: Some(0.5),
+            top_p: Some(0.9),
+            ..ChatRequest::default()
+        }
+    }
+
+    #[test]
+    fn a_target_is_told_of_effort_only_where_it_knows_it() {
+        let low = Some(Effort::Low);
+        let told =
+            |usual, wish| suited(&target(Kind::Anthropic, usual, false), &asked(wish)).effort;
+        assert_eq!(told(None, None), None);
+        assert_eq!(told(None, low), None);
+        assert_eq!(told(low, None), low);
+        assert_eq!(told(low, Some(Effort::Max)), Some(Effort::Max));
+    }
+
+    #[test]
+    fn sampling_is_left_out_where_it_would_be_refused() {
+        let told = |kind, effort, fixed| {
+            let suited = suited(&target(kind, effort, fixed), &asked(None)).into_owned();
+            (suited.temperature.is_some(), suited.top_p.is_some())
+        };
+        assert_eq!(told(Kind::OpenAi, None, false), (true, true));
+        assert_eq!(told(Kind::OpenAi, Some(Effort::None), false), (true, true));
+        assert_eq!(told(Kind::OpenAi, Some(Effort::Low), false), (false, false));
+        assert_eq!(
+            told(Kind::Anthropic, Some(Effort::Low), false),
+            (true, true)
+        );
+        assert_eq!(told(Kind::Anthropic, None, true), (false, false));
+        assert_eq!(told(Kind::Bedrock, None, true), (false, false));
+    }
+
+    #[test]
+    fn what_needs_no_change_is_not_copied() {
+        let request = asked(None);
+        let same = suited(&target(Kind::OpenAi, None, false), &request);
+        assert!(matches!(same, Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn the_limit_has_its_newer_name_at_openai_and_azure_alone() {
+        for (url, newer) in [
+            ("https://api.openai.com/v1", true),
+            ("https://eu.api.openai.com/v1/", true),
+            ("https://house.openai.azure.com/openai/v1", true),
+            ("https://api.together.xyz/v1", false),
+            ("http://127.0.0.1:8080/v1", false),
+            ("https://api.openai.com.example/v1", false),
+            ("no address", false),
+        ] {
+            assert_eq!(counts_completions(url), newer, "{url}");
+        }
+    }
+}
