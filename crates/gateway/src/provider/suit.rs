@@ -28,7 +28,7 @@ pub(super) fn suited<'a>(target: &Target, request: &'a ChatRequest) -> Cow<'a, C
 /// Source: <https://developers.openai.com/api/docs/guides/latest-model>.
 fn samples(target: &Target, effort: Option<Effort>) -> bool {
     let thinks = effort.is_some_and(|effort| effort != Effort::None);
-    !target.fixed_sampling && !(target.kind == Kind::OpenAi && thinks)
+    !(target.fixed_sampling || target.kind == Kind::OpenAi && thinks)
 }
 
 /// Whether a server is OpenAI's own or Azure's, where the limit of an answer is called `max_completion_tokens`: models that think
