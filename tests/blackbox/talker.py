@@ -61,6 +61,9 @@ def only(body: dict, kind: type) -> None:
 class Asked:
     """A request, free of its dialect."""
 
+    # how much of it was in the provider's cache, and how much was put there
+    kept = (0, 0)
+
     def __init__(self, texts: list[str], results: list[str], tools: list[str], schema: dict | None, pictures: int, stream: bool):
         self.texts, self.results, self.tools, self.schema, self.pictures, self.stream = texts, results, tools, schema, pictures, stream
 
@@ -136,6 +139,8 @@ def sse(data: str, event: str = "") -> bytes:
 def openai_answer(asked: Asked) -> list[bytes]:
     read, written = asked.usage
     usage = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+    if any(asked.kept):
+        usage["prompt_tokens_details"] = dict(zip(("cached_tokens", "cache_write_tokens"), asked.kept))
     finish = "tool_calls" if asked.calls else "stop"
     if not asked.stream:
         calls = [{"id": id, "type": "function", "function": {"name": name, "arguments": "".join(pieces)}} for id, name, pieces in asked.calls]
@@ -161,12 +166,15 @@ def openai_answer(asked: Asked) -> list[bytes]:
 def anthropic_answer(asked: Asked) -> list[bytes]:
     read, written = asked.usage
     reason = "tool_use" if asked.calls else "end_turn"
+    count = {"input_tokens": read - sum(asked.kept)}
+    if any(asked.kept):
+        count |= dict(zip(("cache_read_input_tokens", "cache_creation_input_tokens"), asked.kept))
     frame = {"id": "msg_t", "type": "message", "role": "assistant", "model": "talker", "stop_sequence": None}
     blocks = [{"type": "text", "text": "".join(asked.pieces), "citations": None}] if asked.pieces else []
     blocks += [{"type": "tool_use", "id": id, "name": name, "input": json.loads("".join(pieces))} for id, name, pieces in asked.calls]
     if not asked.stream:
         made = claude.Message.model_validate(frame | {"content": blocks, "stop_reason": reason,
-                                                      "usage": {"input_tokens": read, "output_tokens": written}})
+                                                      "usage": count | {"output_tokens": written}})
         return [made.model_dump_json(exclude_none=True).encode()]
 
     def event(kind: type[pydantic.BaseModel], body: dict) -> bytes:
@@ -174,7 +182,7 @@ def anthropic_answer(asked: Asked) -> list[bytes]:
         return sse(made.model_dump_json(exclude_unset=True), body["type"])
 
     out = [event(claude.RawMessageStartEvent, {"type": "message_start", "message": frame | {
-        "content": [], "stop_reason": None, "usage": {"input_tokens": read, "output_tokens": 1}}}), sse('{"type": "ping"}', "ping")]
+        "content": [], "stop_reason": None, "usage": count | {"output_tokens": 1}}}), sse('{"type": "ping"}', "ping")]
     for index, block in enumerate(blocks):
         begun = {"type": "text", "text": ""} if block["type"] == "text" else block | {"input": {}}
         out.append(event(claude.RawContentBlockStartEvent, {"type": "content_block_start", "index": index, "content_block": begun}))
@@ -217,6 +225,9 @@ class Talker:
         self.now = self.most = 0  # requests under way
         self.status = 0  # answers with this instead, if it is one
         self.pace = 0.0
+        self.kept = (0, 0)
+        # what is heard before the first word of a stream, one each 0.4 s; an empty one is silence
+        self.thoughts: list[bytes] = []
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -255,6 +266,10 @@ class Talker:
                 self.send_header("connection", "close")
                 self.end_headers()
                 self.close_connection = True
+                for thought in outer.thoughts:
+                    time.sleep(0.4)
+                    self.wfile.write(thought)
+                    self.wfile.flush()
                 for piece in answer:
                     time.sleep(outer.pace)
                     self.wfile.write(piece)
@@ -300,6 +315,7 @@ class Talker:
             if path != "/openai/v1/chat/completions":
                 raise ValueError("no such path")
             asked = by_openai(body)
+            asked.kept = self.kept
             answer = openai_answer(asked)
         elif path == "/anthropic/v1/messages":
             if KEY not in (request.headers["x-api-key"], (request.headers["authorization"] or "").removeprefix("Bearer ")):
@@ -308,6 +324,7 @@ class Talker:
             if version not in VERSIONS:
                 raise ValueError(f"there is no version {version}")
             asked = by_anthropic(body, VERSIONS[version])
+            asked.kept = self.kept
             answer = anthropic_answer(asked)
         else:
             raise ValueError("no such path")
