@@ -27,6 +27,7 @@ def shop(cluster, tmp_path_factory, talker):
         "deep": model("deep", "gpt", ', effort = "low"'),
         "calm": model("calm", "claude", ', effort = "medium", sampling = false'),
         "older": model("older", "claude"),
+        "cloudy": model("cloudy", "aws", ', effort = "low", sampling = false'),
     }
     # a second of silence is much, except from a model that thinks
     made = House(cluster.fresh(), NOREN__GATEWAY__SILENCE_SECONDS="1", **files(tmp_path_factory.mktemp("thinking"), models), **talker.env())
@@ -77,6 +78,9 @@ def test_claude_is_told_in_its_own_words(claude, gpt, talker):
     assert told(talker, *fields) == {"output_config": {"effort": "medium"}}
     gpt.chat.completions.create(model="older", messages=QUESTION, temperature=0.5, top_p=0.9)
     assert told(talker, *fields) == {"temperature": 0.5}
+    gpt.chat.completions.create(model="cloudy", messages=QUESTION, max_tokens=50, temperature=0.5, reasoning_effort="high")
+    seen = {"additionalModelRequestFields": {"output_config": {"effort": "high"}}, "inferenceConfig": {"maxTokens": 50}}
+    assert told(talker, *seen) == seen
 
 
 def test_an_effort_that_does_not_exist_is_refused_before_anybody_is_asked(shop, secret, talker):
