@@ -64,6 +64,9 @@ def only(body: dict, kind: type) -> None:
 class Asked:
     """A request, free of its dialect."""
 
+    # how much of it was in the provider's cache, and how much was put there
+    kept = (0, 0)
+
     def __init__(self, texts: list[str], results: list[str], tools: list[str], schema: dict | None, pictures: int, stream: bool):
         self.texts, self.results, self.tools, self.schema, self.pictures, self.stream = texts, results, tools, schema, pictures, stream
 
@@ -168,6 +171,8 @@ def sse(data: str, event: str = "") -> bytes:
 def openai_answer(asked: Asked) -> list[bytes]:
     read, written = asked.usage
     usage = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+    if any(asked.kept):
+        usage["prompt_tokens_details"] = dict(zip(("cached_tokens", "cache_write_tokens"), asked.kept))
     finish = "tool_calls" if asked.calls else "stop"
     if not asked.stream:
         calls = [{"id": id, "type": "function", "function": {"name": name, "arguments": "".join(pieces)}} for id, name, pieces in asked.calls]
@@ -193,8 +198,8 @@ def openai_answer(asked: Asked) -> list[bytes]:
 def responses_answer(asked: Asked, breaks: str = "") -> list[bytes]:
     """With what it thought before; `breaks` says how it ends after its first words: cut, error, failed or incomplete."""
     read, written = asked.usage
-    usage = {"input_tokens": read, "input_tokens_details": {"cached_tokens": 1, "cache_write_tokens": 0}, "output_tokens": written,
-             "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": read + written}
+    details = dict(zip(("cached_tokens", "cache_write_tokens"), asked.kept))
+    usage = {"input_tokens": read, "input_tokens_details": details, "output_tokens": written, "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": read + written}
     frame = {"id": "resp_t", "object": "response", "created_at": 1767225600, "model": "talker", "error": None, "incomplete_details": None,
              "instructions": None, "parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "temperature": 1.0, "top_p": 1.0}
     out: list[bytes] = []
@@ -253,12 +258,15 @@ def responses_answer(asked: Asked, breaks: str = "") -> list[bytes]:
 def anthropic_answer(asked: Asked) -> list[bytes]:
     read, written = asked.usage
     reason = "tool_use" if asked.calls else "end_turn"
+    count = {"input_tokens": read - sum(asked.kept)}
+    if any(asked.kept):
+        count |= dict(zip(("cache_read_input_tokens", "cache_creation_input_tokens"), asked.kept))
     frame = {"id": "msg_t", "type": "message", "role": "assistant", "model": "talker", "stop_sequence": None}
     blocks = [{"type": "text", "text": "".join(asked.pieces), "citations": None}] if asked.pieces else []
     blocks += [{"type": "tool_use", "id": id, "name": name, "input": json.loads("".join(pieces))} for id, name, pieces in asked.calls]
     if not asked.stream:
         made = claude.Message.model_validate(frame | {"content": blocks, "stop_reason": reason,
-                                                      "usage": {"input_tokens": read, "output_tokens": written}})
+                                                      "usage": count | {"output_tokens": written}})
         return [made.model_dump_json(exclude_none=True).encode()]
 
     def event(kind: type[pydantic.BaseModel], body: dict) -> bytes:
@@ -266,7 +274,7 @@ def anthropic_answer(asked: Asked) -> list[bytes]:
         return sse(made.model_dump_json(exclude_unset=True), body["type"])
 
     out = [event(claude.RawMessageStartEvent, {"type": "message_start", "message": frame | {
-        "content": [], "stop_reason": None, "usage": {"input_tokens": read, "output_tokens": 1}}}), sse('{"type": "ping"}', "ping")]
+        "content": [], "stop_reason": None, "usage": count | {"output_tokens": 1}}}), sse('{"type": "ping"}', "ping")]
     for index, block in enumerate(blocks):
         begun = {"type": "text", "text": ""} if block["type"] == "text" else block | {"input": {}}
         out.append(event(claude.RawContentBlockStartEvent, {"type": "content_block_start", "index": index, "content_block": begun}))
@@ -310,6 +318,9 @@ class Talker:
         self.status = 0  # answers with this instead, if it is one
         self.breaks = ""  # how a response ends after its first words, if not as it should
         self.pace = 0.0
+        self.kept = (0, 0)
+        # what is heard before the first word of a stream, one each 0.4 s; an empty one is silence
+        self.thoughts: list[bytes] = []
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -348,6 +359,10 @@ class Talker:
                 self.send_header("connection", "close")
                 self.end_headers()
                 self.close_connection = True
+                for thought in outer.thoughts:
+                    time.sleep(0.4)
+                    self.wfile.write(thought)
+                    self.wfile.flush()
                 for piece in answer:
                     time.sleep(outer.pace)
                     self.wfile.write(piece)
@@ -392,9 +407,11 @@ class Talker:
                 return "application/json", [made], (read, 0)
             if path == "/openai/v1/responses":
                 asked = by_responses(body)
+                asked.kept = self.kept
                 answer = responses_answer(asked, self.breaks)
             elif path == "/openai/v1/chat/completions":
                 asked = by_openai(body)
+                asked.kept = self.kept
                 answer = openai_answer(asked)
             else:
                 raise ValueError("no such path")
@@ -405,6 +422,7 @@ class Talker:
             if version not in VERSIONS:
                 raise ValueError(f"there is no version {version}")
             asked = by_anthropic(body, VERSIONS[version])
+            asked.kept = self.kept
             answer = anthropic_answer(asked)
         else:
             raise ValueError("no such path")

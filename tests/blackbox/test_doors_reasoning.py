@@ -28,7 +28,7 @@ def by_responses(text: str, name: str = "sol") -> str:
 
 @pytest.fixture(scope="module")
 def shop(cluster, tmp_path_factory, talker):
-    models = {"sol": by_responses(model("sol", ("gpt", "sol"))).replace("output = 2000", "output = 2000, cached = 0"),
+    models = {"sol": by_responses(model("sol", ("gpt", "sol"))).replace("output = 2000", "output = 2000, cached = 0, written = 10000"),
               "taken-up": by_responses(model("taken-up", ("gpt", "sol"), ("claude", "spare"), more='after_break = "continue"'))}
     made = House(cluster.fresh(), **files(tmp_path_factory.mktemp("reasoning"), models), **talker.env())
     yield made
@@ -39,7 +39,7 @@ def shop(cluster, tmp_path_factory, talker):
 @pytest.fixture(autouse=True)
 def well(talker):
     yield
-    talker.breaks, talker.status = "", 0
+    talker.breaks, talker.status, talker.kept = "", 0, (0, 0)
 
 
 def bill_of(shop, id: str) -> tuple:
@@ -66,6 +66,7 @@ def said(gpt, streams: bool, **ask) -> tuple[str, str, str]:
 
 @ways
 def test_nothing_is_kept_there_and_its_count_is_the_bill(shop, secret, gpt, talker, streams):
+    talker.kept = (1, 1)
     text, finish, id = said(gpt, streams, seed=7)
     assert (text, finish) == ("".join(PLAIN), "stop"), "without what was thought"
     path, body = talker.requests[-1]
@@ -74,7 +75,7 @@ def test_nothing_is_kept_there_and_its_count_is_the_bill(shop, secret, gpt, talk
     assert talker.known_as[-1] == (id, (read, written))
     known = run_of(shop, secret, id)
     assert (known["tokens_in"], known["tokens_out"]) == (read, written)
-    assert bill_of(shop, id) == (read, written, read - 1 + 2 * written, "completed", 1), "one of them was cached, which is free here"
+    assert bill_of(shop, id) == (read, written, read + 8 + 2 * written, "completed", 1), "one was cached, which is free here, and one put there for ten"
 
 
 @ways
@@ -123,7 +124,7 @@ def test_what_breaks_off_is_billed_as_far_as_it_was_made(shop, secret, talker, b
     assert (known["state"], known["reason"], known["output"]) == ("failed", reason, PLAIN[0])
     assert "as asked" not in answer.text, "the provider's words are the operator's"
     read, written, cost, outcome, _ = bill_of(shop, known["id"])
-    assert (outcome, cost) == ("failed", read - (breaks == "failed") + 2 * written)
+    assert (outcome, cost) == ("failed", read + 2 * written)
     if breaks == "failed":
         assert (read, written) == talker.claimed[-1], "it said so itself"
     else:

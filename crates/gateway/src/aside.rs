@@ -202,7 +202,10 @@ async fn listen(
             StreamEvent::Text(piece) => text.push_str(&piece.replace('\0', "")),
             StreamEvent::Usage(counted) => usage = Some(counted),
             StreamEvent::Done => break,
-            StreamEvent::Read(_) | StreamEvent::Tool(_) | StreamEvent::Finish(_) => {}
+            StreamEvent::Read(_)
+            | StreamEvent::Alive
+            | StreamEvent::Tool(_)
+            | StreamEvent::Finish(_) => {}
         }
         if text.len() > LONGEST {
             break;

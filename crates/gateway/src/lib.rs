@@ -63,6 +63,7 @@ pub use file::forget_files;
 pub use gate::{Evaluated, NotPassed, note_evaluation, subject_of};
 pub use guard::{Judge, Judgement, Refusal, Refused};
 pub use live::follow_routes;
+pub use llm::Effort;
 pub use menu::{Offer, offers};
 pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider, site};
 pub use places::{Priority, Room};

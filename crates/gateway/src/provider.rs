@@ -26,6 +26,7 @@ use crate::{
 };
 
 pub(crate) use runpod::{Became, became, end};
+pub(crate) use suit::thinks;
 pub(crate) use trouble::{Meaning, Trouble};
 
 /// The largest answer that is read in one piece, in bytes.
@@ -198,7 +199,11 @@ fn streamed(
         let mut bytes = response.bytes_stream();
         while !decoder.is_done() {
             let Some(chunk) = bytes.next().await else { break };
-            for event in decoder.push(&chunk.map_err(Trouble::Cut)?)? {
+            let events = decoder.push(&chunk.map_err(Trouble::Cut)?)?;
+            if events.is_empty() {
+                yield StreamEvent::Alive;
+            }
+            for event in events {
                 yield event;
             }
             if let Some(fault) = decoder.fault() {

@@ -149,7 +149,10 @@ async fn ask(room: &Gateway, shadow: &Shadow, given: &Given) -> Result<(String, 
             StreamEvent::Text(piece) => text.push_str(&piece),
             StreamEvent::Usage(counted) => usage = Some(counted),
             StreamEvent::Done => break,
-            StreamEvent::Read(_) | StreamEvent::Tool(_) | StreamEvent::Finish(_) => {}
+            StreamEvent::Read(_)
+            | StreamEvent::Alive
+            | StreamEvent::Tool(_)
+            | StreamEvent::Finish(_) => {}
         }
         if text.len() > LONGEST {
             break;

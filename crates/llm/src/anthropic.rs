@@ -15,7 +15,7 @@ use crate::{ChatAnswer, CodecError, Finish, MOST_CALLS, ToolCall, Usage};
 
 pub use stream::StreamDecoder;
 pub use write::encode;
-pub(crate) use write::input;
+pub(crate) use write::{input, known};
 
 /// The version of the protocol, sent as `anthropic-version`.
 pub const VERSION: &str = "2023-06-01";

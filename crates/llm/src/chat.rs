@@ -308,6 +308,8 @@ pub enum StreamEvent {
     Read(Usage),
     /// Tokens so far. Some servers repeat it with each piece: the last one counts.
     Usage(Usage),
+    /// A sign of life without words: a ping, or a thought that is shown to nobody.
+    Alive,
     /// Why the model stopped. Usage may still follow.
     Finish(Finish),
     /// The stream is whole; comes once, and nothing comes after it.
@@ -348,7 +350,7 @@ impl ChatAnswer {
             StreamEvent::Tool(delta) => self.take_tool(delta),
             StreamEvent::Usage(usage) => self.usage = Some(*usage),
             StreamEvent::Finish(finish) => self.finish = *finish,
-            StreamEvent::Read(_) | StreamEvent::Done => {}
+            StreamEvent::Read(_) | StreamEvent::Alive | StreamEvent::Done => {}
         }
     }
 

@@ -27,17 +27,14 @@ impl Stops {
     pub fn take(&mut self, event: StreamEvent) -> Vec<StreamEvent> {
         match event {
             event if self.sequences.is_empty() => vec![event],
-            // told again and again, so that nobody takes for silence what is not heard
-            StreamEvent::Text(_) | StreamEvent::Tool(_) | StreamEvent::Finish(_)
-                if self.stopped =>
-            {
-                vec![StreamEvent::Finish(Finish::Stop)]
-            }
+            StreamEvent::Text(_) | StreamEvent::Tool(_) if self.stopped => vec![StreamEvent::Alive],
+            // what it was too long or withheld for was not heard
+            StreamEvent::Finish(_) if self.stopped => vec![StreamEvent::Finish(Finish::Stop)],
             StreamEvent::Text(text) => self.say(&text),
             StreamEvent::Tool(_) | StreamEvent::Finish(_) | StreamEvent::Done => {
                 self.held().into_iter().chain([event]).collect()
             }
-            StreamEvent::Read(_) | StreamEvent::Usage(_) => vec![event],
+            StreamEvent::Read(_) | StreamEvent::Usage(_) | StreamEvent::Alive => vec![event],
         }
     }
 

@@ -1,7 +1,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result};
-use gateway::{ApiKey, Kind, ModelFile, OfSettings, Price, Provider, Routes, Substitutes, Target};
+use gateway::{
+    ApiKey, Effort, Kind, ModelFile, OfSettings, Price, Provider, Routes, Substitutes, Target,
+};
 use kernel::NanoUsd;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
@@ -29,7 +31,11 @@ const STAND_IN_PRICES: [(&str, i64, i64); 3] = [
 ];
 
 /// Routes to the configured OpenAI-compatible server.
-pub(crate) async fn openai(settings: &OpenAi) -> Routes {
+///
+/// # Errors
+/// When its effort is none.
+pub(crate) async fn openai(settings: &OpenAi) -> Result<Routes> {
+    let effort = effort(&settings.effort)?;
     let model = if settings.model.is_empty() {
         first_model(settings).await
     } else {
@@ -48,10 +54,30 @@ pub(crate) async fn openai(settings: &OpenAi) -> Routes {
             ..Price::default()
         },
         streams: settings.streams,
+        effort,
         weight: 1,
         ..Target::default()
     };
-    Routes::new(ROUTES.map(|(route, _)| (route.to_owned(), vec![target.clone()])))
+    let routes = ROUTES.map(|(route, _)| (route.to_owned(), vec![target.clone()]));
+    Ok(Routes::new(routes))
+}
+
+/// The effort of that name, none for an empty one.
+fn effort(name: &str) -> Result<Option<Effort>> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let found = Effort::ALL
+        .into_iter()
+        .find(|effort| effort.as_str() == name);
+    let known = || Effort::ALL.map(Effort::as_str).join(", ");
+    let found = found.with_context(|| {
+        format!(
+            "gateway.openai.effort is {name}: it is empty or one of {}",
+            known()
+        )
+    })?;
+    Ok(Some(found))
 }
 
 /// Routes to the stand-in models at `base_url`.
@@ -230,6 +256,7 @@ mod tests {
             input_nano_usd: 0,
             output_nano_usd: 0,
             streams: true,
+            effort: String::new(),
         };
         first_model(&settings).await
     }
@@ -306,5 +333,14 @@ mod tests {
         assert_eq!(models("misaki-large"), [("mistral".to_owned(), true)]);
         assert_eq!(models("misaki-medium"), [("mistral".to_owned(), false)]);
         assert_eq!(models("mixed"), [("mistral".to_owned(), true)]);
+    }
+
+    #[test]
+    fn an_effort_that_is_none_is_told_at_the_start() {
+        assert_eq!(effort("").unwrap(), None);
+        assert_eq!(effort("none").unwrap(), Some(Effort::None));
+        let error = effort("much").unwrap_err().to_string();
+        assert!(error.contains("gateway.openai.effort is much"), "{error}");
+        assert!(error.contains("none, minimal, low"), "{error}");
     }
 }

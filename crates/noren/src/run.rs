@@ -268,7 +268,7 @@ async fn routes(
     stop: &CancellationToken,
 ) -> Result<Routes> {
     if !settings.gateway.openai.base_url.is_empty() {
-        let routes = models::openai(&settings.gateway.openai).await;
+        let routes = models::openai(&settings.gateway.openai).await?;
         return models::named(&settings.gateway, routes, None);
     }
     if !demo {

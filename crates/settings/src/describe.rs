@@ -90,6 +90,7 @@ impl Settings {
                 openai.output_nano_usd.to_string(),
             ),
             ("gateway.openai.streams", openai.streams.to_string()),
+            ("gateway.openai.effort", quoted(&openai.effort)),
             (
                 "metering.durability",
                 format!("{:?}", self.metering.durability).to_lowercase(),

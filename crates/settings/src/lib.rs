@@ -305,6 +305,8 @@ pub struct OpenAi {
     pub input_nano_usd: i64,
     pub output_nano_usd: i64,
     pub streams: bool,
+    /// Empty, or the name of an effort.
+    pub effort: String,
 }
 
 /// What is wrong with the settings, in words for the operator.

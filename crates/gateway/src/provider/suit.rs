@@ -11,7 +11,7 @@ use crate::{Target, route::Kind};
 pub(super) fn suited<'a>(target: &Target, request: &'a ChatRequest) -> Cow<'a, ChatRequest> {
     let effort = target.effort.map(|usual| request.effort.unwrap_or(usual));
     let has_sampling = request.temperature.is_some() || request.top_p.is_some();
-    let drops_sampling = has_sampling && !samples(target, effort);
+    let drops_sampling = has_sampling && !samples(target, request);
     if effort == request.effort && !drops_sampling {
         return Cow::Borrowed(request);
     }
@@ -23,12 +23,17 @@ pub(super) fn suited<'a>(target: &Target, request: &'a ChatRequest) -> Cow<'a, C
     Cow::Owned(suited)
 }
 
+/// Whether a model thinks before it answers this, which may take minutes in which nothing is heard of it.
+pub(crate) fn thinks(target: &Target, request: &ChatRequest) -> bool {
+    let effort = target.effort.map(|usual| request.effort.unwrap_or(usual));
+    effort.is_some_and(|effort| effort != Effort::None)
+}
+
 /// Whether a target may be told how freely to choose. OpenAI's models may only where they don't think.
 ///
 /// Source: <https://developers.openai.com/api/docs/guides/latest-model>.
-fn samples(target: &Target, effort: Option<Effort>) -> bool {
-    let thinks = effort.is_some_and(|effort| effort != Effort::None);
-    !(target.fixed_sampling || target.kind == Kind::OpenAi && thinks)
+fn samples(target: &Target, request: &ChatRequest) -> bool {
+    !(target.fixed_sampling || target.kind == Kind::OpenAi && thinks(target, request))
 }
 
 /// Whether a server is OpenAI's own or Azure's, where the limit of an answer is called `max_completion_tokens`: models that think
@@ -93,6 +98,15 @@ mod tests {
         );
         assert_eq!(told(Kind::Anthropic, None, true), (false, false));
         assert_eq!(told(Kind::Bedrock, None, true), (false, false));
+    }
+
+    #[test]
+    fn who_thinks_is_known_by_target_and_caller() {
+        let low = Some(Effort::Low);
+        let none = Some(Effort::None);
+        let thinks = |usual, wish| thinks(&target(Kind::OpenAi, usual, false), &asked(wish));
+        assert!(thinks(low, None) && thinks(none, low));
+        assert!(!thinks(None, low) && !thinks(none, None) && !thinks(low, none));
     }
 
     #[test]

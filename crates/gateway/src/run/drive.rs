@@ -363,6 +363,7 @@ impl Driver<'_> {
                 }
                 None
             }
+            Some(Ok(StreamEvent::Alive)) => None,
             Some(Ok(StreamEvent::Read(read))) => {
                 self.read = Some(read);
                 None

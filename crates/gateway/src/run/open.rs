@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use kernel::Text;
-use llm::CodecError;
+use llm::{ChatRequest, CodecError, StreamEvent};
 use serde_json::json;
 use telemetry::trace::Span;
 use tokio::time::{Instant, Interval, sleep, sleep_until, timeout};
@@ -115,17 +115,20 @@ impl Driver<'_> {
             target.clone(),
             key.and_then(|at| target.keys.get(at)).cloned(),
         );
-        let silence = target.start.unwrap_or(self.room.node.patience.silence);
+        let silence = patience(target, &request, self.room.node.patience.silence);
         let opening = async move {
             let opening = provider::open(&room, &asker, &of, secret.as_ref(), &request);
             let opened = timeout(silence, opening)
                 .await
                 .map_err(|_| Trouble::Silent)??;
             let mut events = opened.events;
-            let first = timeout(silence, events.next())
-                .await
-                .map_err(|_| Trouble::Silent)?
-                .ok_or(CodecError::Truncated)??;
+            let first = loop {
+                let next = timeout(silence, events.next());
+                match next.await.map_err(|_| Trouble::Silent)? {
+                    Some(Ok(StreamEvent::Alive)) => {}
+                    next => break next.ok_or(CodecError::Truncated)??,
+                }
+            };
             Ok(stream::iter([Ok(first)]).chain(events).boxed())
         };
         // boxed: it is the largest that a run waits for, and everything around it would move it
@@ -198,5 +201,18 @@ async fn beat_or(beat: &mut Interval, due: Option<Instant>) {
             _ = beat.tick() => {}
             () = sleep_until(due) => {}
         },
+    }
+}
+
+/// How long a model that thinks may be silent before its first word, as the vendors' own clients wait.
+const THOUGHT: Duration = Duration::from_mins(10);
+
+/// How long the first word of a target may take.
+fn patience(target: &Target, request: &ChatRequest, usual: Duration) -> Duration {
+    let usual = target.start.unwrap_or(usual);
+    if provider::thinks(target, request) {
+        usual.max(THOUGHT)
+    } else {
+        usual
     }
 }

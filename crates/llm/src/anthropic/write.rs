@@ -61,13 +61,17 @@ fn output_config(request: &ChatRequest) -> Map<String, Value> {
         );
     }
     if let Some(effort) = request.effort {
-        let known = match effort {
-            Effort::None | Effort::Minimal => Effort::Low,
-            more => more,
-        };
-        config.insert("effort".into(), json!(known.as_str()));
+        config.insert("effort".into(), json!(known(effort).as_str()));
     }
     config
+}
+
+/// The nearest effort that this vendor's models know.
+pub(crate) const fn known(effort: Effort) -> Effort {
+    match effort {
+        Effort::None | Effort::Minimal => Effort::Low,
+        more => more,
+    }
 }
 
 /// The words of the house stand apart from the conversation.

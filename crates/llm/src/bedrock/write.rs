@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::anthropic::input;
+use crate::anthropic::{input, known};
 use crate::{
     ChatRequest, Format, Image, Message, Part, Refusal, Role, Tool, ToolChoice, ToolResult,
 };
@@ -54,6 +54,11 @@ pub fn encode(request: &ChatRequest, name: &str) -> Result<Value, Refusal> {
     }
     if !config.is_empty() {
         body.insert("inferenceConfig".into(), Value::Object(config));
+    }
+    if let Some(effort) = request.effort {
+        // what this protocol has no word for is said in the vendor's, which is Claude's: others know no effort here
+        let fields = json!({"output_config": {"effort": known(effort).as_str()}});
+        body.insert("additionalModelRequestFields".into(), fields);
     }
     if let Some(tools) = tools(request) {
         body.insert("toolConfig".into(), tools);

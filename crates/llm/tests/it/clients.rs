@@ -360,7 +360,16 @@ fn how_long_to_think_is_read_at_every_door_and_told_in_each_vendors_words() {
         json!({"effort": "low"}),
         "not all of them can leave it off"
     );
+    let bedrock = |request| {
+        let body = llm::bedrock::encode(request, "run").unwrap();
+        body["additionalModelRequestFields"].clone()
+    };
+    assert_eq!(
+        bedrock(&xhigh),
+        json!({"output_config": {"effort": "xhigh"}})
+    );
     let plain = ChatRequest::default();
+    assert_eq!(bedrock(&plain), Value::Null);
     assert_eq!(
         (openai(&plain), anthropic(&plain)),
         (Value::Null, Value::Null)

@@ -42,11 +42,27 @@ fn japanese_is_counted_within_15_percent_for_every_vocabulary() {
 }
 
 #[test]
+fn claudes_newer_vocabulary_has_three_tenths_more() {
+    let text = "水割りを、ください。".repeat(100);
+    let (before, now) = (
+        count(&text, Vocabulary::Middle),
+        count(&text, Vocabulary::Fine),
+    );
+    assert_eq!(now, (before * 13).div_ceil(10));
+}
+
+#[test]
 fn the_family_is_guessed_by_the_name() {
     for (model, vocabulary) in [
         ("gpt-4o-mini", Vocabulary::Large),
         ("gpt-4-turbo", Vocabulary::Middle),
         ("anthropic.claude-3-haiku-20240307-v1:0", Vocabulary::Middle),
+        ("claude-haiku-4-5-20251001", Vocabulary::Middle),
+        ("claude-sonnet-4-6", Vocabulary::Middle),
+        ("claude-opus-4-7", Vocabulary::Fine),
+        ("global.anthropic.claude-sonnet-5-5", Vocabulary::Fine),
+        ("claude-haiku-5.5", Vocabulary::Fine),
+        ("gpt-6-luna", Vocabulary::Large),
         ("microsoft/Phi-3-mini-4k-instruct", Vocabulary::Small),
         ("mistralai/Mistral-7B-Instruct-v0.2", Vocabulary::Small),
         ("meta-llama/Llama-3-70b", Vocabulary::Large),

@@ -45,7 +45,7 @@ function Models({ models }: { models: readonly Model[] }) {
           <b className={styles['mono']}>{name}</b>
           {kind === 'embedding' && <span className={styles['soft']}> · {words.embedding}</span>}
           {long && (
-            <small>
+            <small className={`${styles['soft']} ${styles['below']}`}>
               {words.longPrice(
                 long.over,
                 [long.input_nano_usd, long.cached_nano_usd, long.output_nano_usd].map(perMillion).join(' / '),

@@ -141,7 +141,7 @@ export function Docs() {
           call={{
             url,
             key: null,
-            ask: { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Hello' }], max_tokens: 100 },
+            ask: { model: 'gpt-6-luna', messages: [{ role: 'user', content: 'Hello' }], max_tokens: 100 },
           }}
         />
         <Pairs heads={[words.field, words.meaning]} rows={fields.map(([name, key]) => [name, words[key]])} />
@@ -161,23 +161,23 @@ export function Docs() {
       <Section id="quote">
         <Sample
           of={words.quote}
-          text={`curl '${url}/inference/quote' ${bearer} \\\n  -H 'Content-Type: application/json' \\\n  -d '{"model": "gpt-4o-mini", "prompt": "Hello", "max_tokens": 100}'`}
+          text={`curl '${url}/inference/quote' ${bearer} \\\n  -H 'Content-Type: application/json' \\\n  -d '{"model": "gpt-6-luna", "prompt": "Hello", "max_tokens": 100}'`}
         />
       </Section>
       <Section id="twice">
         <Sample
           of={words.twice}
-          text={`curl '${url}/inference' ${bearer} \\\n  -H 'Content-Type: application/json' \\\n  -H 'Idempotency-Key: order-4711-summary' \\\n  -d '{"model": "gpt-4o-mini", "prompt": "Hello"}'`}
+          text={`curl '${url}/inference' ${bearer} \\\n  -H 'Content-Type: application/json' \\\n  -H 'Idempotency-Key: order-4711-summary' \\\n  -d '{"model": "gpt-6-luna", "prompt": "Hello"}'`}
         />
       </Section>
       <Section id="sdk">
         <Sample
           of="OpenAI"
-          text={`# pip install openai\nimport os\nfrom openai import OpenAI\n\nclient = OpenAI(base_url="${url}/v1", api_key=os.environ["${KEY_VARIABLE}"])\nanswer = client.chat.completions.create(\n    model="gpt-4o-mini",\n    messages=[{"role": "user", "content": "Hello"}],\n)\nprint(answer.choices[0].message.content)`}
+          text={`# pip install openai\nimport os\nfrom openai import OpenAI\n\nclient = OpenAI(base_url="${url}/v1", api_key=os.environ["${KEY_VARIABLE}"])\nanswer = client.chat.completions.create(\n    model="gpt-6-luna",\n    messages=[{"role": "user", "content": "Hello"}],\n)\nprint(answer.choices[0].message.content)`}
         />
         <Sample
           of="Anthropic"
-          text={`# pip install anthropic\nimport os\nfrom anthropic import Anthropic\n\nclient = Anthropic(base_url="${url}", api_key=os.environ["${KEY_VARIABLE}"])\nanswer = client.messages.create(\n    model="claude-3-haiku",\n    max_tokens=100,\n    messages=[{"role": "user", "content": "Hello"}],\n)\nprint(answer.content[0].text)`}
+          text={`# pip install anthropic\nimport os\nfrom anthropic import Anthropic\n\nclient = Anthropic(base_url="${url}", api_key=os.environ["${KEY_VARIABLE}"])\nanswer = client.messages.create(\n    model="claude-haiku-5.5",\n    max_tokens=100,\n    messages=[{"role": "user", "content": "Hello"}],\n)\nprint(answer.content[0].text)`}
         />
       </Section>
       <Section id="errors">

@@ -128,7 +128,7 @@ function Steps({ me, url }: { me: Me; url: string }) {
   const call: Call = {
     url,
     key: secret,
-    ask: { model: model ?? 'gpt-4o-mini', messages: [{ role: 'user', content: words.question }], max_tokens: 200 },
+    ask: { model: model ?? 'gpt-6-luna', messages: [{ role: 'user', content: words.question }], max_tokens: 200 },
   }
   const arrived = latest?.status === 'completed'
   return (

@@ -84,7 +84,7 @@ impl MessageWriter {
                 self.finish = Some(*finish);
                 String::new()
             }
-            StreamEvent::Read(_) => String::new(),
+            StreamEvent::Read(_) | StreamEvent::Alive => String::new(),
             StreamEvent::Done => self.end(),
         }
     }

@@ -82,7 +82,7 @@ impl ChatWriter {
                 self.finish = Some(*finish);
                 String::new()
             }
-            StreamEvent::Read(_) => String::new(),
+            StreamEvent::Read(_) | StreamEvent::Alive => String::new(),
             StreamEvent::Done => self.end(),
         }
     }

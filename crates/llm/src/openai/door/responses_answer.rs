@@ -143,7 +143,7 @@ impl ResponseWriter {
         match event {
             StreamEvent::Text(text) => self.text(text, &mut out),
             StreamEvent::Tool(delta) => self.tool(delta, &mut out),
-            StreamEvent::Read(_) => {}
+            StreamEvent::Read(_) | StreamEvent::Alive => {}
             StreamEvent::Usage(usage) => self.usage = Some(*usage),
             StreamEvent::Finish(finish) => self.finish = Some(*finish),
             StreamEvent::Done => {
