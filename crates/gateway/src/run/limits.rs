@@ -170,6 +170,25 @@ mod tests {
     }
 
     #[test]
+    fn the_shortest_answer_that_a_target_takes_is_what_is_set_aside() {
+        let thinks = Target {
+            api: crate::route::Api::Responses,
+            ..target(1_000_000)
+        };
+        let targets = [target(1_000_000), thinks];
+        let output = |asked| bound(&targets, &request(Some(asked))).output;
+        assert_eq!((output(1), output(16), output(17)), (16, 16, 17));
+        assert_eq!(bound(&targets[..1], &request(Some(1))).output, 1);
+        // what fits only shorter ones fits none
+        let most = bound(&targets, &request(Some(15))).cost;
+        let mut open = request(None);
+        assert!(keep_to(&targets, &mut open, Some(most)).is_ok());
+        assert_eq!(open.max_tokens, Some(16));
+        let less = Some(NanoUsd(most.0 - 1));
+        assert!(keep_to(&targets, &mut request(None), less).is_err());
+    }
+
+    #[test]
     fn the_bound_is_the_dearest_targets() {
         let request = request(Some(1_000));
         let cheap = bound(&[target(1_000)], &request).cost;
