@@ -41,6 +41,8 @@ pub enum Error {
         bound: kernel::NanoUsd,
         most: kernel::NanoUsd,
     },
+    #[error("the plan has {most} places, which is fewer than there are choices")]
+    TooManyChoices { most: u32 },
     #[error("the request can't be read: {0:?}")]
     BadRequest(llm::Refusal),
     #[error("the run failed: {0}")]
@@ -316,7 +318,7 @@ impl From<Error> for Problem {
             | Error::PriorityInvalid
             | Error::RepeatKeyInvalid
             | Error::RepeatKeyReused => of_header(&error),
-            Error::CostAboveLimit { bound, most } => cost_above_limit(bound.0, most.0),
+            Error::CostAboveLimit { .. } | Error::TooManyChoices { .. } => too_much(&error),
             Error::BadRequest(refusal) => bad_request(refusal),
             Error::RunFailed(reason) => crate::door::failure(&reason),
             Error::TextGone => Problem::new(
@@ -369,6 +371,15 @@ impl IntoResponse for Error {
     }
 }
 
+/// What is said of a request that asks for more than there may be.
+fn too_much(error: &Error) -> Problem {
+    match error {
+        Error::CostAboveLimit { bound, most } => cost_above_limit(bound.0, most.0),
+        Error::TooManyChoices { most } => too_many_choices(*most),
+        _ => Problem::not_found(),
+    }
+}
+
 fn cost_above_limit(bound: i64, most: i64) -> Problem {
     Problem::new(
         422,
@@ -382,6 +393,21 @@ fn cost_above_limit(bound: i64, most: i64) -> Problem {
             ),
         ),
     )
+}
+
+fn too_many_choices(most: u32) -> Problem {
+    let text = Text::owned(
+        format!("返事は1つずつ同時実行の数に入ります。今のプランでは一度に{most}個までです。"),
+        format!(
+            "Each answer counts as a call of its own, and your plan has room for {most} at once."
+        ),
+    );
+    let field = FieldError {
+        pointer: "/n".to_owned(),
+        code: "range",
+        text: text.clone(),
+    };
+    Problem::new(422, "too_many_choices", text).with_fields(vec![field])
 }
 
 fn bad_request(refusal: llm::Refusal) -> Problem {

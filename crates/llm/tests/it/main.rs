@@ -6,6 +6,7 @@
 )]
 
 mod clients;
+mod completions;
 mod counts;
 mod doors;
 mod providers;

@@ -15,6 +15,9 @@ use crate::{
     ToolResult, schema,
 };
 
+/// The most answers to one question.
+const MOST_CHOICES: i64 = 8;
+
 /// A chat as somebody asks for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChatAsk {
@@ -24,6 +27,8 @@ pub struct ChatAsk {
     pub include_usage: bool,
     /// Whether it asks for the tier that may wait.
     pub may_wait: bool,
+    /// How many answers are wanted.
+    pub choices: usize,
 }
 
 /// Reads the body of a request.
@@ -31,16 +36,7 @@ pub fn read_chat(body: &[u8]) -> Result<ChatAsk, Refusal> {
     let body = json::read(body)?;
     let root = Node::root(&body)?;
     refuse_shapes(&root)?;
-    let stream = root.opt("stream")?.map_or(Ok(false), |n| n.flag())?;
-    let include_usage = match root.opt("stream_options")? {
-        None => false,
-        Some(options) if !stream => {
-            return Err(options.fail("This is only allowed together with \"stream\": true."));
-        }
-        Some(options) => options
-            .opt("include_usage")?
-            .map_or(Ok(false), |n| n.flag())?,
-    };
+    let (stream, include_usage) = streaming(&root)?;
     let limit = match root.opt("max_completion_tokens")? {
         Some(limit) => Some(limit),
         None => root.opt("max_tokens")?,
@@ -50,23 +46,9 @@ pub fn read_chat(body: &[u8]) -> Result<ChatAsk, Refusal> {
         model: root.need("model")?.name(LONGEST_NAME)?,
         messages: messages.iter().map(message).collect::<Result<_, _>>()?,
         max_tokens: limit.map(|n| max_tokens(&n)).transpose()?,
-        temperature: root
-            .opt("temperature")?
-            .map(|n| n.float(0.0, 2.0))
-            .transpose()?,
-        top_p: root.opt("top_p")?.map(|n| n.float(0.0, 1.0)).transpose()?,
         effort: root
             .opt("reasoning_effort")?
             .map(|n| effort(&n))
-            .transpose()?,
-        stop: root
-            .opt("stop")?
-            .map(|n| stops(&n))
-            .transpose()?
-            .unwrap_or_default(),
-        seed: root
-            .opt("seed")?
-            .map(|n| n.int(i64::MIN, i64::MAX))
             .transpose()?,
         tools: root
             .opt("tools")?
@@ -87,13 +69,75 @@ pub fn read_chat(body: &[u8]) -> Result<ChatAsk, Refusal> {
             .transpose()?
             .unwrap_or_default(),
         stream,
+        ..sampling(&root)?
     };
     agree(&request.tools, request.tool_choice.as_ref(), &root)?;
     Ok(ChatAsk {
         request,
         include_usage,
         may_wait: may_wait(&root)?,
+        choices: choices(&root)?,
     })
+}
+
+/// Whether the answer is wanted piece by piece, and its usage at the end of that.
+pub(super) fn streaming(root: &Node) -> Result<(bool, bool), Refusal> {
+    let stream = root.opt("stream")?.map_or(Ok(false), |n| n.flag())?;
+    let include_usage = match root.opt("stream_options")? {
+        None => false,
+        Some(options) if !stream => {
+            return Err(options.fail("This is only allowed together with \"stream\": true."));
+        }
+        Some(options) => options
+            .opt("include_usage")?
+            .map_or(Ok(false), |n| n.flag())?,
+    };
+    Ok((stream, include_usage))
+}
+
+/// How the words are chosen, in a request that asks for nothing yet.
+pub(super) fn sampling(root: &Node) -> Result<ChatRequest, Refusal> {
+    Ok(ChatRequest {
+        temperature: root
+            .opt("temperature")?
+            .map(|n| n.float(0.0, 2.0))
+            .transpose()?,
+        top_p: root.opt("top_p")?.map(|n| n.float(0.0, 1.0)).transpose()?,
+        stop: root
+            .opt("stop")?
+            .map(|n| stops(&n))
+            .transpose()?
+            .unwrap_or_default(),
+        seed: root
+            .opt("seed")?
+            .map(|n| n.int(i64::MIN, i64::MAX))
+            .transpose()?,
+        ..ChatRequest::default()
+    })
+}
+
+/// Reads `n`, how many answers are wanted to one question.
+pub(super) fn choices(root: &Node) -> Result<usize, Refusal> {
+    let Some(n) = root.opt("n")? else {
+        return Ok(1);
+    };
+    usize::try_from(n.int(1, MOST_CHOICES)?).map_err(|_| n.fail("This is too large."))
+}
+
+/// The same request for each of its answers. A seed makes an answer repeatable and not all of them alike, so each has the next.
+pub(super) fn each_choice(request: &ChatRequest, choices: usize) -> Vec<ChatRequest> {
+    let request = |at| ChatRequest {
+        seed: request.seed.map(|seed| seed.wrapping_add(at)),
+        ..request.clone()
+    };
+    (0..).map(request).take(choices).collect()
+}
+
+impl ChatAsk {
+    /// What is asked of a model: once for each answer.
+    pub fn requests(&self) -> Vec<ChatRequest> {
+        each_choice(&self.request, self.choices)
+    }
 }
 
 /// Whether a request is of the tier `flex`. Nobody is served sooner by asking for another.
@@ -104,9 +148,6 @@ pub(super) fn may_wait(root: &Node) -> Result<bool, Refusal> {
 
 /// Refuses what would make the answer another thing than the one that is written.
 fn refuse_shapes(root: &Node) -> Result<(), Refusal> {
-    if let Some(n) = root.opt("n")? {
-        n.int(1, 1)?;
-    }
     for name in [
         "functions",
         "function_call",
