@@ -22,6 +22,8 @@ pub enum Error {
     },
     #[error("the model {0} is not for this")]
     ModelNotForThis(String),
+    #[error("no target of the model {0} can read the documents")]
+    DocumentsUnreadable(String),
     #[error("what is wanted of the cache can't be read")]
     CacheUseInvalid,
     #[error("where it may go can't be read")]
@@ -307,6 +309,18 @@ impl From<Error> for Problem {
                 Text::owned(
                     format!("「{model}」はこの用途のモデルではありません。"),
                     format!("The model {model} is not made for this."),
+                ),
+            ),
+            Error::DocumentsUnreadable(model) => Problem::new(
+                400,
+                "documents_unreadable",
+                Text::owned(
+                    format!(
+                        "「{model}」には、このPDFを読めるモデルがありません。PDFを読めるモデルの名前にするか、アドレスではなくPDFそのものを送ってください。"
+                    ),
+                    format!(
+                        "{model} has no model that can read this PDF. Please name one that reads PDF; most take the PDF itself, not its address."
+                    ),
                 ),
             ),
             Error::CacheUseInvalid

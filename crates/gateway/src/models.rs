@@ -93,6 +93,9 @@ struct EntryTarget {
     usage: Counts,
     /// How many tokens a question and its answer may have together.
     window: Option<u32>,
+    /// Whether it reads PDF.
+    #[serde(default)]
+    pdf: bool,
     /// What it costs, where that is not what the model costs elsewhere.
     #[serde(default)]
     prices: Vec<DatedPrice>,
@@ -303,6 +306,7 @@ impl Entry {
                 room: target.room(),
                 counts: target.usage,
                 window: target.window,
+                pdf: target.pdf,
                 weight: target
                     .weight
                     .saturating_mul(share(provider, providers.get(&target.provider))),

@@ -52,6 +52,8 @@ pub struct Target {
     pub counts: Counts,
     /// How many tokens a question and its answer may have together, where that is said.
     pub window: Option<u32>,
+    /// Whether its model reads PDF.
+    pub pdf: bool,
 }
 
 /// How a target is chosen among those of equal rank and health.

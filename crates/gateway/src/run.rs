@@ -37,6 +37,7 @@ use uuid::Uuid;
 use crate::{
     Error, Gateway, LEASE, Target,
     cache::{self, Again, CacheUse, Cached},
+    documents,
     guard::{Judge, Refused},
     menu,
     places::Priority,
@@ -165,6 +166,7 @@ impl Ask {
             model: self.model.as_deref(),
             use_for: Use::Chat,
             policy: &self.terms.policy,
+            request: Some(&self.request),
         }
     }
 }
@@ -277,7 +279,7 @@ pub struct Admitted {
 ///
 /// # Errors
 /// Whatever entitlement refuses; `SecretClosed` without a sealing key, `RouteNotFound`, `ModelUnknown`, `ModelNotInPlan`,
-/// `ModelNotConfigured`, and `ModelNotAllowed` to the caller's key.
+/// `ModelNotConfigured`, `DocumentsUnreadable`, and `ModelNotAllowed` to the caller's key.
 pub async fn admit(
     conn: &mut PgConnection,
     room: &Gateway,
@@ -389,6 +391,8 @@ pub(crate) struct Way<'a> {
     pub(crate) model: Option<&'a str>,
     pub(crate) use_for: Use,
     pub(crate) policy: &'a DataPolicy,
+    /// What is to be read, where that is a chat.
+    pub(crate) request: Option<&'a ChatRequest>,
 }
 
 /// Where the plan leads for what is asked, if the caller's key may go there and the caller allows it.
@@ -419,6 +423,9 @@ pub(crate) async fn way(
         return Err(Error::ModelNotConfigured(route));
     }
     ask.policy.keep(&mut targets)?;
+    if let Some(request) = ask.request {
+        documents::keep(&mut targets, &route, request)?;
+    }
     Ok((route, targets))
 }
 

@@ -70,6 +70,7 @@ pub(crate) fn stand_ins(base_url: &str) -> Routes {
             },
             streams: true,
             weight: 1,
+            pdf: true,
             ..Target::default()
         };
         (route.to_owned(), vec![target])
@@ -108,6 +109,7 @@ pub(crate) fn named(settings: &Gateway, routes: Routes, stand_in: Option<&str>) 
         model: model.to_owned(),
         streams: true,
         weight: 1,
+        pdf: true,
         ..Target::default()
     };
     Ok(routes.with_substitutes(Substitutes {

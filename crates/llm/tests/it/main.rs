@@ -7,6 +7,7 @@
 
 mod clients;
 mod counts;
+mod documents;
 mod doors;
 mod providers;
 mod trips;
