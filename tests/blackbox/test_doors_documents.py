@@ -8,14 +8,25 @@ import time
 import zlib
 
 import anthropic
+import httpx
 import openai
 import psycopg
 import pytest
+from langchain_anthropic import ChatAnthropic
+from langchain_core.messages import HumanMessage
+from langchain_openai import ChatOpenAI
+from pydantic_ai import Agent as Pydantic
+from pydantic_ai import BinaryContent
+from pydantic_ai.models.anthropic import AnthropicModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
+from pydantic_ai.providers.anthropic import AnthropicProvider
+from pydantic_ai.providers.openai import OpenAIProvider
 
 from house import House
 from people import Person
 from shop import files, model
 from talker import fetched, flat
+from test_doors_batches import begin, ended, results, upload
 from test_doors_tools import CLAUDE_TOOLS, by_claude, by_gpt, ways
 
 PAGES = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R 4 0 R]/Count 2>>endobj\n" \
@@ -144,6 +155,45 @@ def test_the_shadow_of_a_model_hears_of_no_pdf_that_it_cannot_read(gpt, talker):
         assert time.monotonic() < deadline
         time.sleep(0.02)  # until the shadow was asked, of which nobody is told
     assert not any(PDF in str(body) for _, body in talker.requests if body.get("model") == "blind"), asked
+
+
+def test_a_job_may_have_one(shop, secret, talker):
+    def ask(name: str) -> httpx.Response:
+        return httpx.post(f"{shop.inference}/v2/{name}/runsync", headers={"authorization": secret}, json={"input": {"messages": turn(part())}}, timeout=30)
+
+    assert ask("claude").json()["status"] == "COMPLETED" and given("a.pdf") in ask("claude").text
+    before = len(talker.requests)
+    refused = ask("blind")
+    assert (refused.status_code, refused.json()["code"], len(talker.requests)) == (400, "documents_unreadable", before)
+
+
+def test_a_line_of_a_batch_may_have_one(gpt):
+    lines = [{"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": {"model": name, "messages": turn(part())}} for name in ("gpt", "blind")]
+    done = ended(gpt, begin(gpt, upload(gpt, *lines)))
+    [answer], [error] = results(gpt, done.output_file_id), results(gpt, done.error_file_id)
+    assert answer["response"]["body"]["choices"][0]["message"]["content"] == given("a.pdf")
+    assert error["custom_id"] == "blind" and "documents_unreadable" in str(error)
+
+
+kits = pytest.mark.parametrize("kit", ["chat", "responses", "messages"])
+
+
+@kits
+def test_langchain_sends_one(shop, secret, kit):
+    spoken = ChatAnthropic(model="claude", base_url=shop.inference, api_key=secret, max_retries=0) if kit == "messages" else \
+        ChatOpenAI(model="gpt", base_url=f"{shop.inference}/v1", api_key=secret, max_retries=0, use_responses_api=kit == "responses")
+    file = {"type": "file", "base64": PDF, "mime_type": "application/pdf", "filename": "a.pdf"}
+    said = spoken.invoke([HumanMessage([file, {"type": "text", "text": "what is in it?"}])]).text
+    assert said.endswith(given("a.pdf").rpartition(":")[2])
+
+
+@kits
+def test_pydantics_agents_send_one(shop, secret, kit):
+    ours = OpenAIProvider(base_url=f"{shop.inference}/v1", api_key=secret)
+    spoken = {"chat": lambda: OpenAIChatModel("gpt", provider=ours), "responses": lambda: OpenAIResponsesModel("gpt", provider=ours),
+              "messages": lambda: AnthropicModel("claude", provider=AnthropicProvider(base_url=shop.inference, api_key=secret))}[kit]()
+    shown = Pydantic(spoken).run_sync(["what is in it?", BinaryContent(PAGES, media_type="application/pdf")])
+    assert shown.output.endswith(given("a.pdf").rpartition(":")[2])
 
 
 def taken(shop) -> tuple:
