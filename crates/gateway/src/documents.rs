@@ -1,6 +1,6 @@
 //! Which targets can read the documents of a request. One that can't is not asked, not even instead of another.
 
-use llm::{ChatRequest, Document, DocumentSource};
+use llm::{ChatRequest, Document, DocumentSource, Message};
 
 use crate::{
     Error,
@@ -31,7 +31,7 @@ pub(crate) fn keep(
 /// Whether a target can read the documents of a request.
 pub(crate) fn can_read(target: &Target, request: &ChatRequest) -> bool {
     let all = |can: &dyn Fn(&Document) -> bool| {
-        let mut documents = request.messages.iter().flat_map(|one| one.documents());
+        let mut documents = request.messages.iter().flat_map(Message::documents);
         documents.all(can)
     };
     match target.kind {
@@ -57,7 +57,7 @@ fn bytes(document: &Document) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use llm::{Message, Part, Role, ToolResult};
+    use llm::{Part, Role, ToolResult};
 
     use super::*;
 

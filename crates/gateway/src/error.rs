@@ -303,26 +303,8 @@ impl From<Error> for Problem {
                 ),
             )
             .with_suggestion(suggestion),
-            Error::ModelNotForThis(model) => Problem::new(
-                400,
-                "model_not_for_this",
-                Text::owned(
-                    format!("「{model}」はこの用途のモデルではありません。"),
-                    format!("The model {model} is not made for this."),
-                ),
-            ),
-            Error::DocumentsUnreadable(model) => Problem::new(
-                400,
-                "documents_unreadable",
-                Text::owned(
-                    format!(
-                        "「{model}」には、このPDFを読めるモデルがありません。PDFを読めるモデルの名前にするか、アドレスではなくPDFそのものを送ってください。"
-                    ),
-                    format!(
-                        "{model} has no model that can read this PDF. Please name one that reads PDF; most take the PDF itself, not its address."
-                    ),
-                ),
-            ),
+            Error::ModelNotForThis(model) => not_for_this(&model),
+            Error::DocumentsUnreadable(model) => documents_unreadable(&model),
             Error::CacheUseInvalid
             | Error::DataPolicyInvalid
             | Error::DataPolicyUnmet
@@ -393,6 +375,32 @@ fn cost_above_limit(bound: i64, most: i64) -> Problem {
             ),
             format!(
                 "This may cost up to {bound} billionths of a dollar, above your limit of {most}."
+            ),
+        ),
+    )
+}
+
+fn not_for_this(model: &str) -> Problem {
+    Problem::new(
+        400,
+        "model_not_for_this",
+        Text::owned(
+            format!("「{model}」はこの用途のモデルではありません。"),
+            format!("The model {model} is not made for this."),
+        ),
+    )
+}
+
+fn documents_unreadable(model: &str) -> Problem {
+    Problem::new(
+        400,
+        "documents_unreadable",
+        Text::owned(
+            format!(
+                "「{model}」には、このPDFを読めるモデルがありません。PDFを読めるモデルの名前にするか、アドレスではなくPDFそのものを送ってください。"
+            ),
+            format!(
+                "{model} has no model that can read this PDF. Please name one that reads PDF; most take the PDF itself, not its address."
             ),
         ),
     )

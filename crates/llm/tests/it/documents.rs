@@ -35,7 +35,8 @@ fn by_chat(file: &Value) -> Result<ChatRequest, Refusal> {
 
 fn by_responses(file: &Value) -> Result<ChatRequest, Refusal> {
     let mut part = file.clone();
-    part["type"] = "input_file".into();
+    let fields = part.as_object_mut().unwrap();
+    fields.insert("type".to_owned(), "input_file".into());
     let turn = json!([{"role": "user", "content": [part, {"type": "input_text", "text": "?"}]}]);
     let body = json!({"model": "m", "input": turn});
     let before = chat::SaidBefore::new();
@@ -61,7 +62,7 @@ fn at_url() -> Document {
 }
 
 fn first(request: &ChatRequest) -> &Part {
-    &request.messages[0].parts[0]
+    request.messages.first().unwrap().parts.first().unwrap()
 }
 
 #[test]
