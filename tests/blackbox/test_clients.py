@@ -261,7 +261,7 @@ def test_a_coding_agents_messages_are_answered(shop, secret, name):
     assert FORECAST in answer.text and "a page" in answer.text
 
 
-def test_a_document_that_brings_no_text_is_refused_in_words(claude):
+def test_a_document_that_is_no_pdf_is_refused_in_words(claude):
     file = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "aGVsbG8="}}
     with pytest.raises(anthropic.BadRequestError, match="PDF"):
         claude.messages.create(model="claude", max_tokens=9, messages=[{"role": "user", "content": [file]}])

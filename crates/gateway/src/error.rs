@@ -22,6 +22,8 @@ pub enum Error {
     },
     #[error("the model {0} is not for this")]
     ModelNotForThis(String),
+    #[error("no target of the model {0} can read the documents")]
+    DocumentsUnreadable(String),
     #[error("what is wanted of the cache can't be read")]
     CacheUseInvalid,
     #[error("where it may go can't be read")]
@@ -303,14 +305,8 @@ impl From<Error> for Problem {
                 ),
             )
             .with_suggestion(suggestion),
-            Error::ModelNotForThis(model) => Problem::new(
-                400,
-                "model_not_for_this",
-                Text::owned(
-                    format!("「{model}」はこの用途のモデルではありません。"),
-                    format!("The model {model} is not made for this."),
-                ),
-            ),
+            Error::ModelNotForThis(model) => not_for_this(&model),
+            Error::DocumentsUnreadable(model) => documents_unreadable(&model),
             Error::CacheUseInvalid
             | Error::DataPolicyInvalid
             | Error::DataPolicyUnmet
@@ -408,6 +404,32 @@ fn too_many_choices(most: u32) -> Problem {
         text: text.clone(),
     };
     Problem::new(422, "too_many_choices", text).with_fields(vec![field])
+}
+
+fn not_for_this(model: &str) -> Problem {
+    Problem::new(
+        400,
+        "model_not_for_this",
+        Text::owned(
+            format!("「{model}」はこの用途のモデルではありません。"),
+            format!("The model {model} is not made for this."),
+        ),
+    )
+}
+
+fn documents_unreadable(model: &str) -> Problem {
+    Problem::new(
+        400,
+        "documents_unreadable",
+        Text::owned(
+            format!(
+                "「{model}」には、このPDFを読めるモデルがありません。PDFを読めるモデルの名前にするか、アドレスではなくPDFそのものを送ってください。"
+            ),
+            format!(
+                "{model} has no model that can read this PDF. Please name one that reads PDF; most take the PDF itself, not its address."
+            ),
+        ),
+    )
 }
 
 fn bad_request(refusal: llm::Refusal) -> Problem {

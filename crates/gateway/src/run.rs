@@ -37,6 +37,7 @@ use uuid::Uuid;
 use crate::{
     Error, Gateway, Target,
     cache::{self, Again, CacheUse, Cached},
+    documents,
     guard::{Judge, Refused},
     menu,
     places::Priority,
@@ -167,6 +168,7 @@ impl Ask {
             model: self.model.as_deref(),
             use_for: Use::Chat,
             policy: &self.terms.policy,
+            request: Some(&self.request),
         }
     }
 }
@@ -319,6 +321,8 @@ pub(crate) struct Way<'a> {
     pub(crate) model: Option<&'a str>,
     pub(crate) use_for: Use,
     pub(crate) policy: &'a DataPolicy,
+    /// What is to be read, where that is a chat.
+    pub(crate) request: Option<&'a ChatRequest>,
 }
 
 /// Where the plan leads for what is asked, if the caller's key may go there and the caller allows it.
@@ -349,6 +353,9 @@ pub(crate) async fn way(
         return Err(Error::ModelNotConfigured(route));
     }
     ask.policy.keep(&mut targets)?;
+    if let Some(request) = ask.request {
+        documents::keep(&mut targets, &route, request)?;
+    }
     Ok((route, targets))
 }
 

@@ -3870,6 +3870,11 @@ export interface components {
         AskedMessage: {
             /**
              * Format: int64
+             * @description How many documents it had; they are not kept.
+             */
+            documents: number;
+            /**
+             * Format: int64
              * @description How many pictures it had; they are not kept.
              */
             images: number;

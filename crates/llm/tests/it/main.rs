@@ -8,6 +8,7 @@
 mod clients;
 mod completions;
 mod counts;
+mod documents;
 mod doors;
 mod providers;
 mod trips;

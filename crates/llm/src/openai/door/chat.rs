@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use crate::document::{Caption, few};
 use crate::door::{
     LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, MOST_TOOLS, agree, effort, image_url, max_tokens,
     parameters, stops, tool_name,
@@ -72,6 +73,7 @@ pub fn read_chat(body: &[u8]) -> Result<ChatAsk, Refusal> {
         ..sampling(&root)?
     };
     agree(&request.tools, request.tool_choice.as_ref(), &root)?;
+    few(&request.messages, &root.need("messages")?)?;
     Ok(ChatAsk {
         request,
         include_usage,
@@ -272,10 +274,29 @@ fn content(node: &Node, pictures: bool) -> Result<Vec<Part>, Refusal> {
                 };
                 Ok(Part::Image(image_url(&url)?))
             }
-            _ if pictures => Err(part.unknown_kind("text or image_url")),
+            "file" if pictures => file(&part.need("file")?),
+            _ if pictures => Err(part.unknown_kind("text, image_url or file")),
             _ => Err(part.unknown_kind("text")),
         })
         .collect()
+}
+
+/// Reads a document. Its address may stand for an id, as LiteLLM has it; files that were sent before are a batch's alone here.
+fn file(node: &Node) -> Result<Part, Refusal> {
+    let caption = Caption::read(node.opt("filename")?, None)?;
+    match (node.opt("file_data")?, node.opt("file_id")?) {
+        (None, Some(id)) if id.text()?.starts_with("http") => caption.at(&id),
+        (None, Some(id)) => Err(unknown_file(&id, "file_data")),
+        _ => caption.of_data_url(&node.need("file_data")?),
+    }
+}
+
+/// Refuses a file that is named only.
+pub(super) fn unknown_file(id: &Node, instead: &str) -> Refusal {
+    id.fail(format!(
+        "Files that were sent before can't be used in messages; please send {instead}."
+    ))
+    .coded("unsupported_value")
 }
 
 fn tools(node: &Node) -> Result<Vec<Tool>, Refusal> {
