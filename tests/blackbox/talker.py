@@ -2,13 +2,14 @@
 
 A request must be one that the library could have sent, signature and all; an answer is made of the library's objects. With
 tools it calls them, with their results it reads them out, with a schema it answers in it, and it says how many pictures it
-was shown. It counts every call and every token that it claims, so that a bill can be held against it.
+was shown and what the PDFs are called that it was given. It counts every call and every token that it claims, so that a bill can be held against it.
 """
 
 import base64
 import functools
 import http.server
 import json
+import re
 import struct
 import threading
 import time
@@ -67,8 +68,10 @@ class Asked:
     # how much of it was in the provider's cache, and how much was put there
     kept = (0, 0)
 
-    def __init__(self, texts: list[str], results: list[str], tools: list[str], schema: dict | None, pictures: int, stream: bool):
+    def __init__(self, texts: list[str], results: list[str], tools: list[str], schema: dict | None, pictures: int, stream: bool,
+                 documents: list[tuple[str, str]] = ()):
         self.texts, self.results, self.tools, self.schema, self.pictures, self.stream = texts, results, tools, schema, pictures, stream
+        self.documents = [given(name, data) for name, data in documents]
 
     @property
     def calls(self) -> list:
@@ -83,9 +86,11 @@ class Asked:
         if self.calls:
             return []
         if self.results:
-            return ["聞いてきました。", *self.results]
+            return ["聞いてきました。", *self.results, *self.documents]
         if self.schema:
             return [json.dumps({name: 1 for name in self.schema.get("properties", {})})]
+        if self.documents:
+            return ["; ".join(self.documents)]
         if self.pictures:
             return [f"{self.pictures} picture(s)"]
         return PLAIN
@@ -94,6 +99,13 @@ class Asked:
     def usage(self) -> tuple[int, int]:
         said = "".join(self.pieces) + "".join("".join(arguments) for _, _, arguments in self.calls)
         return sum(map(tokens_of, self.texts + self.results)), tokens_of(said)
+
+
+def given(name: str, data: str) -> str:
+    """How a PDF is told that was given as base64; raises unless it is one."""
+    if not base64.b64decode(data, validate=True).startswith(b"%PDF-"):
+        raise ValueError("this is no PDF")
+    return f"{name}: {zlib.crc32(data.encode()):08x}"
 
 
 def flat(content) -> str:
@@ -114,7 +126,9 @@ def by_openai(body: dict) -> Asked:
     return Asked([flat(m.get("content")) for m in body["messages"] if m["role"] != "tool"],
                  [flat(m["content"]) for m in body["messages"] if m["role"] == "tool"],
                  [tool["function"]["name"] for tool in body.get("tools", [])], schema,
-                 sum(part["type"] == "image_url" for part in parts), body.get("stream", False))
+                 sum(part["type"] == "image_url" for part in parts), body.get("stream", False),
+                 [(part["file"]["filename"], part["file"]["file_data"].removeprefix("data:application/pdf;base64,"))
+                  for part in parts if part["type"] == "file"])
 
 
 ITEMS = {"message": gpt.responses.EasyInputMessageParam, "function_call": gpt.responses.ResponseFunctionToolCallParam,
@@ -140,10 +154,13 @@ def by_responses(body: dict) -> Asked:
     results = [item for item in body["input"] if item.get("type") == "function_call_output"]
     if unknown := {item["call_id"] for item in results} - {item["call_id"] for item in body["input"] if item.get("type") == "function_call"}:
         raise ValueError(f"no tool call found for {unknown}")
-    parts = [part for item in said if isinstance(item["content"], list) for part in item["content"]]
+    contents = [item["content"] for item in said] + [item["output"] for item in results]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
     return Asked([flat(item["content"]) for item in said], [flat(item["output"]) for item in results],
                  [tool["name"] for tool in body.get("tools", [])], body.get("text", {}).get("format", {}).get("schema"),
-                 sum(part["type"] == "input_image" for part in parts), stream)
+                 sum(part["type"] == "input_image" for part in parts), stream,
+                 [(part["filename"], part["file_data"].removeprefix("data:application/pdf;base64,")) if "file_data" in part
+                  else ("-", fetched(part["file_url"])) for part in parts if part["type"] == "input_file"])
 
 
 def by_anthropic(body: dict, removed: set[str]) -> Asked:
@@ -154,6 +171,7 @@ def by_anthropic(body: dict, removed: set[str]) -> Asked:
     only({name: value for name, value in body.items() if name not in removed}, kind)
     blocks = [block for turn in body["messages"] for block in ([{"type": "text", "text": turn["content"]}]
                                                               if isinstance(turn["content"], str) else turn["content"])]
+    everything = blocks + [inner for block in blocks if block["type"] == "tool_result" and isinstance(block["content"], list) for inner in block["content"]]
     roles = [turn["role"] for turn in body["messages"]]
     if any(one == two for one, two in zip(roles, roles[1:])):
         raise ValueError("two turns of one side")
@@ -161,7 +179,14 @@ def by_anthropic(body: dict, removed: set[str]) -> Asked:
     return Asked([block["text"] for block in blocks if block["type"] == "text"] + [flat(body.get("system", ""))],
                  [flat(block["content"]) for block in blocks if block["type"] == "tool_result"],
                  [tool["name"] for tool in body.get("tools", [])], schema,
-                 sum(block["type"] == "image" for block in blocks), body.get("stream", False))
+                 sum(block["type"] == "image" for block in blocks), body.get("stream", False),
+                 [(block.get("title", "-"), block["source"]["data"] if block["source"]["type"] == "base64" else fetched(block["source"]["url"]))
+                  for block in everything if block["type"] == "document"])
+
+
+def fetched(url: str) -> str:
+    """What a provider would find there, as base64."""
+    return base64.b64encode(f"%PDF-1.4 {url}".encode()).decode()
 
 
 def sse(data: str, event: str = "") -> bytes:
@@ -471,6 +496,21 @@ def check_signature(request, raw: bytes) -> None:
         raise ValueError("the signature is wrong")
 
 
+def documents_of(messages: list[dict]) -> list[tuple[str, str]]:
+    """The documents by their names. What the library's description says of them in words alone is held to as well."""
+    found = []
+    for turn in messages:
+        blocks = turn["content"] + [inner for block in turn["content"] for inner in block.get("toolResult", {}).get("content", [])]
+        documents = [block["document"] for block in blocks if "document" in block]
+        if len(documents) > 5 or documents and (turn["role"] != "user" or not any("text" in block for block in blocks)):
+            raise ValueError("documents stand with text, five at most, in a user's turn")
+        found += [(document["name"], document["source"]["bytes"]) for document in documents]
+    names = [name for name, _ in found]
+    if len({name.lower() for name in names}) < len(names) or not all(re.fullmatch(r"(?!.* {2})[A-Za-z0-9 ()\[\]-]{1,200}", name) for name in names):
+        raise ValueError(f"names that can't be: {names}")
+    return found
+
+
 def by_bedrock(body: dict, model: str, stream: bool) -> Asked:
     # pictures travel as base64 and are bytes to the library
     plain = json.loads(json.dumps(body), object_hook=lambda found: found | {"bytes": base64.b64decode(found["bytes"])} if "bytes" in found else found)
@@ -485,7 +525,8 @@ def by_bedrock(body: dict, model: str, stream: bool) -> Asked:
     return Asked([block["text"] for block in blocks + body.get("system", []) if "text" in block],
                  [flat(block["toolResult"]["content"]) for block in blocks if "toolResult" in block],
                  [tool["toolSpec"]["name"] for tool in body.get("toolConfig", {}).get("tools", [])],
-                 json.loads(schema) if schema else None, sum("image" in block for block in blocks), stream)
+                 json.loads(schema) if schema else None, sum("image" in block for block in blocks), stream,
+                 documents_of(body["messages"]))
 
 
 def frame(kind: str, body: dict) -> bytes:

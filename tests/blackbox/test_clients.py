@@ -11,7 +11,7 @@ import pytest
 from agents import Agent, ModelSettings, OpenAIChatCompletionsModel, OpenAIResponsesModel, Runner, SQLiteSession, function_tool, set_tracing_disabled
 from langchain_anthropic import ChatAnthropic
 from langchain_core.messages import HumanMessage, ToolMessage
-from langchain_openai import ChatOpenAI, OpenAIEmbeddings
+from langchain_openai import ChatOpenAI, OpenAI, OpenAIEmbeddings
 from pydantic_ai import Agent as Pydantic
 from pydantic_ai import BinaryContent, NativeOutput
 from pydantic_ai.models.anthropic import AnthropicModel
@@ -105,6 +105,20 @@ def test_langchain_tells_a_failure_by_its_own_exceptions(chain, kit):
         with pytest.raises(kind) as failed:
             chain(kit, name, **({"key": key} if key else {})).invoke("hello")
         assert failed.value.request_id.startswith("req_")
+
+
+def test_langchains_older_class_completes_whole_streamed_and_many_at_once(shop, secret, talker):
+    completes = OpenAI(model="gpt", base_url=f"{shop.inference}/v1", api_key=secret, max_retries=0, seed=7, n=2)
+    alone = OpenAI(model="gpt", base_url=f"{shop.inference}/v1", api_key=secret, max_retries=0)
+    assert alone.invoke("hello") == "".join(alone.stream("hello")) == SAID
+    made = completes.generate([f"hello {number}" for number in range(3)])
+    assert [[one.text for one in each] for each in made.generations] == [[SAID] * 2] * 3
+    assert made.llm_output["token_usage"]["completion_tokens"] > 0
+    asked = sorted((sent["messages"][0]["content"], sent["seed"]) for _, sent in talker.requests[-6:])
+    assert asked == [(f"hello {number}", seed) for number in range(3) for seed in (7, 8)], "with one seed all answers were alike"
+    assert alone.batch([f"hello {number}" for number in range(20)]) == [SAID] * 20
+    with pytest.raises(openai.NotFoundError):
+        OpenAI(model="nothing", base_url=f"{shop.inference}/v1", api_key=secret, max_retries=0).invoke("hello")
 
 
 def test_langchain_has_texts_placed(shop, secret):
@@ -247,7 +261,7 @@ def test_a_coding_agents_messages_are_answered(shop, secret, name):
     assert FORECAST in answer.text and "a page" in answer.text
 
 
-def test_a_document_that_brings_no_text_is_refused_in_words(claude):
+def test_a_document_that_is_no_pdf_is_refused_in_words(claude):
     file = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "aGVsbG8="}}
     with pytest.raises(anthropic.BadRequestError, match="PDF"):
         claude.messages.create(model="claude", max_tokens=9, messages=[{"role": "user", "content": [file]}])
@@ -275,8 +289,8 @@ def test_models_are_listed_in_the_words_of_whoever_asks(shop, gpt, claude):
 
 def test_what_is_not_here_is_said_in_the_vendors_words(shop, gpt, claude):
     with pytest.raises(openai.NotFoundError) as failed:
-        gpt.completions.create(model="gpt", prompt="hello")
-    assert failed.value.code == "unknown_url" and "POST /v1/completions" in failed.value.message
+        gpt.moderations.create(input="hello")
+    assert failed.value.code == "unknown_url" and "POST /v1/moderations" in failed.value.message
     with pytest.raises(anthropic.NotFoundError) as failed:
         claude.messages.batches.list()
     assert failed.value.body["error"]["type"] == "not_found_error"

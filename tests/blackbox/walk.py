@@ -150,6 +150,7 @@ GET    /status                                   y     y     y     y      y     
 GET    /inference/{run}                          -     y     -     y      y     y      y        y      y
 GET    /inference/{run}/result                   -     y     -     y      y     y      y        y      y
 POST   /v1/chat/completions                      -     y     -     y      y     y      y        y      y
+POST   /v1/completions                           -     y     -     y      y     y      y        y      y
 GET    /v1/models                                -     y     -     y      y     y      y        y      y
 GET    /v1/models/{model}                        -     y     -     y      y     y      y        y      y
 POST   /v1/embeddings                            -     y     -     y      y     y      y        y      y
@@ -373,6 +374,7 @@ BODIES: dict[str, Callable[[Ids], dict]] = {
     "PUT /genai/retention": lambda ids: {"keep": "always"},
     "PUT /genai/retention/{key}": lambda ids: {"keep": "always"},
     "POST /v1/chat/completions": lambda ids: {"model": "misaki-small", "messages": [{"role": "user", "content": "こんばんは"}]},
+    "POST /v1/completions": lambda ids: {"model": "misaki-small", "prompt": "こんばんは"},
     "POST /v1/embeddings": lambda ids: {"model": "nothing", "input": "こんばんは"},
     "POST /v1/responses": lambda ids: {"model": "misaki-small", "input": "こんばんは"},
     "POST /v1/batches": lambda ids: {"input_file_id": ids.file, "endpoint": "/v1/chat/completions", "completion_window": "24h"},

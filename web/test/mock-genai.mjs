@@ -301,7 +301,7 @@ export async function answerGenai({ req, res, at, path, url, state, json, proble
     forget(item)
     return empty()
   }
-  const said = (role, text) => ({ role, text, images: 0, tool_calls: [] })
+  const said = (role, text) => ({ role, text, images: 0, documents: 0, tool_calls: [] })
   return json({
     ...item,
     messages:

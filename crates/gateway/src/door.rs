@@ -3,6 +3,8 @@
 //! A door reads its dialect, starts the run that every other door would start, and tells its events in its own words.
 
 mod anthropic;
+mod choices;
+mod completions;
 mod dialect;
 mod embeddings;
 mod ends;
@@ -62,6 +64,7 @@ pub fn router() -> OpenApiRouter<Gateway> {
         .routes(routes!(native::get_inference_events))
         .routes(routes!(native::cancel_inference))
         .routes(routes!(openai::create_chat_completion))
+        .routes(routes!(completions::create_completion))
         .routes(routes!(openai::list_models))
         .routes(routes!(openai::get_model))
         .routes(routes!(embeddings::create_embedding))

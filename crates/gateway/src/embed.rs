@@ -213,6 +213,7 @@ async fn begin(
         model: ask.model.as_deref(),
         use_for: Use::Embedding,
         policy: &ask.policy,
+        request: None,
     };
     for _ in 0..TRIES {
         let work = Work {

@@ -22,6 +22,8 @@ pub enum Error {
     },
     #[error("the model {0} is not for this")]
     ModelNotForThis(String),
+    #[error("no target of the model {0} can read the documents")]
+    DocumentsUnreadable(String),
     #[error("what is wanted of the cache can't be read")]
     CacheUseInvalid,
     #[error("where it may go can't be read")]
@@ -41,6 +43,8 @@ pub enum Error {
         bound: kernel::NanoUsd,
         most: kernel::NanoUsd,
     },
+    #[error("the plan has {most} places, which is fewer than there are choices")]
+    TooManyChoices { most: u32 },
     #[error("the request can't be read: {0:?}")]
     BadRequest(llm::Refusal),
     #[error("the run failed: {0}")]
@@ -301,14 +305,8 @@ impl From<Error> for Problem {
                 ),
             )
             .with_suggestion(suggestion),
-            Error::ModelNotForThis(model) => Problem::new(
-                400,
-                "model_not_for_this",
-                Text::owned(
-                    format!("「{model}」はこの用途のモデルではありません。"),
-                    format!("The model {model} is not made for this."),
-                ),
-            ),
+            Error::ModelNotForThis(model) => not_for_this(&model),
+            Error::DocumentsUnreadable(model) => documents_unreadable(&model),
             Error::CacheUseInvalid
             | Error::DataPolicyInvalid
             | Error::DataPolicyUnmet
@@ -316,7 +314,7 @@ impl From<Error> for Problem {
             | Error::PriorityInvalid
             | Error::RepeatKeyInvalid
             | Error::RepeatKeyReused => of_header(&error),
-            Error::CostAboveLimit { bound, most } => cost_above_limit(bound.0, most.0),
+            Error::CostAboveLimit { .. } | Error::TooManyChoices { .. } => too_much(&error),
             Error::BadRequest(refusal) => bad_request(refusal),
             Error::RunFailed(reason) => crate::door::failure(&reason),
             Error::TextGone => Problem::new(
@@ -369,6 +367,15 @@ impl IntoResponse for Error {
     }
 }
 
+/// What is said of a request that asks for more than there may be.
+fn too_much(error: &Error) -> Problem {
+    match error {
+        Error::CostAboveLimit { bound, most } => cost_above_limit(bound.0, most.0),
+        Error::TooManyChoices { most } => too_many_choices(*most),
+        _ => Problem::not_found(),
+    }
+}
+
 fn cost_above_limit(bound: i64, most: i64) -> Problem {
     Problem::new(
         422,
@@ -379,6 +386,47 @@ fn cost_above_limit(bound: i64, most: i64) -> Problem {
             ),
             format!(
                 "This may cost up to {bound} billionths of a dollar, above your limit of {most}."
+            ),
+        ),
+    )
+}
+
+fn too_many_choices(most: u32) -> Problem {
+    let text = Text::owned(
+        format!("返事は1つずつ同時実行の数に入ります。今のプランでは一度に{most}個までです。"),
+        format!(
+            "Each answer counts as a call of its own, and your plan has room for {most} at once."
+        ),
+    );
+    let field = FieldError {
+        pointer: "/n".to_owned(),
+        code: "range",
+        text: text.clone(),
+    };
+    Problem::new(422, "too_many_choices", text).with_fields(vec![field])
+}
+
+fn not_for_this(model: &str) -> Problem {
+    Problem::new(
+        400,
+        "model_not_for_this",
+        Text::owned(
+            format!("「{model}」はこの用途のモデルではありません。"),
+            format!("The model {model} is not made for this."),
+        ),
+    )
+}
+
+fn documents_unreadable(model: &str) -> Problem {
+    Problem::new(
+        400,
+        "documents_unreadable",
+        Text::owned(
+            format!(
+                "「{model}」には、このPDFを読めるモデルがありません。PDFを読めるモデルの名前にするか、アドレスではなくPDFそのものを送ってください。"
+            ),
+            format!(
+                "{model} has no model that can read this PDF. Please name one that reads PDF; most take the PDF itself, not its address."
             ),
         ),
     )

@@ -14,6 +14,7 @@ mod breaker;
 mod cache;
 mod choose;
 mod credential;
+mod documents;
 mod door;
 mod embed;
 mod error;

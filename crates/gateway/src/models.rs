@@ -104,6 +104,9 @@ struct EntryTarget {
     /// Whether it takes a temperature and the like.
     #[serde(default = "yes")]
     sampling: bool,
+    /// Whether it reads PDF.
+    #[serde(default)]
+    pdf: bool,
     /// What it costs, where that is not what the model costs elsewhere.
     #[serde(default)]
     prices: Vec<DatedPrice>,
@@ -323,6 +326,7 @@ impl Entry {
                 window: target.window,
                 effort: target.effort,
                 fixed_sampling: !target.sampling,
+                pdf: target.pdf,
                 weight: target
                     .weight
                     .saturating_mul(share(provider, providers.get(&target.provider))),

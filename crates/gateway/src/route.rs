@@ -62,6 +62,8 @@ pub struct Target {
     pub effort: Option<Effort>,
     /// Whether it refuses to be told how freely to choose.
     pub fixed_sampling: bool,
+    /// Whether its model reads PDF.
+    pub pdf: bool,
 }
 
 /// How a target is chosen among those of equal rank and health.

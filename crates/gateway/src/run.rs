@@ -1,3 +1,4 @@
+mod admit;
 mod begin;
 mod drive;
 mod end;
@@ -24,19 +25,19 @@ mod writer;
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use entitlement::{Plan, Reservation, ReservationId, TRIES, Work, record};
+use entitlement::{Plan, Reservation, ReservationId};
 use identity::{InferenceCaller, KeyId, Principal, TenantId};
 use kernel::{NanoUsd, Text};
 use llm::{ChatRequest, Message};
-use note::Note;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use telemetry::trace::Span;
 use uuid::Uuid;
 
 use crate::{
-    Error, Gateway, LEASE, Target,
+    Error, Gateway, Target,
     cache::{self, Again, CacheUse, Cached},
+    documents,
     guard::{Judge, Refused},
     menu,
     places::Priority,
@@ -45,6 +46,8 @@ use crate::{
     traced,
 };
 
+pub(crate) use admit::Together;
+pub use admit::admit;
 use begin::Unwritten;
 pub use begin::begin;
 pub(crate) use begin::begin_later;
@@ -165,6 +168,7 @@ impl Ask {
             model: self.model.as_deref(),
             use_for: Use::Chat,
             policy: &self.terms.policy,
+            request: Some(&self.request),
         }
     }
 }
@@ -272,78 +276,6 @@ pub struct Admitted {
     span: Span,
 }
 
-/// Admits a run in the caller's transaction: reservation and row commit together with whatever the caller writes, or not
-/// at all. Then [`launch`] it. Should the process die in between, [`rescue`] ends the run and gives the units back.
-///
-/// # Errors
-/// Whatever entitlement refuses; `SecretClosed` without a sealing key, `RouteNotFound`, `ModelUnknown`, `ModelNotInPlan`,
-/// `ModelNotConfigured`, and `ModelNotAllowed` to the caller's key.
-pub async fn admit(
-    conn: &mut PgConnection,
-    room: &Gateway,
-    caller: &InferenceCaller,
-    start: impl Into<Ask>,
-) -> Result<Admitted, Error> {
-    let mut start: Ask = start.into();
-    let cx = &room.cx;
-    let now = cx.clock.now();
-    let id: RunId = start.id.unwrap_or_else(|| cx.ids.new_id());
-    let note = Note::of(room, caller, id, &start)?;
-    let reference = id.to_string();
-    let key = caller.key.as_ref();
-    let work = Work {
-        daily_cap: key.and_then(|key| key.daily_cap),
-        daily_cost: key.and_then(|key| key.daily_cost_nano_usd),
-        ..begin::work(
-            &caller.storefront,
-            &start.purpose,
-            &reference,
-            now,
-            caller.member(),
-        )
-    };
-    let mut tries = 0;
-    let (kept, route, targets) = loop {
-        let admission = entitlement::admit(&room.entitlement, caller.principal, &work).await?;
-        // what is refused here was never recorded, and is given back at once
-        let (route, mut targets) =
-            way(room, caller, admission.reservation.plan(), &start.way()).await?;
-        limits::keep_to(&targets, &mut start.request, start.terms.max_cost)?;
-        weigh(&mut targets, &start.request, now);
-        let admission = admission.costing(|| bound(&targets, &start.request).cost.0);
-        let recorded = record(conn, &room.entitlement, caller.principal, &work, admission).await?;
-        if let Some(kept) = recorded {
-            break (kept, route, targets);
-        }
-        tries += 1;
-        if tries == TRIES {
-            return Err(entitlement::Error::LeasesUnsettled.into());
-        }
-    };
-    let first = targets
-        .first()
-        .ok_or_else(|| Error::ModelNotConfigured(route.clone()))?;
-    let row = store::NewRun {
-        id,
-        tenant: caller.principal.tenant,
-        reservation: kept.id,
-        storefront: &caller.storefront,
-        route: &route,
-        model: &first.model,
-        node: room.node.id,
-        lease_until: now + LEASE,
-        created_at: now,
-        now,
-        last_event: 0,
-        note: &note,
-    };
-    store::insert_all(conn, &[(row, None)]).await?;
-    let ids = (id, kept.id);
-    let mut admitted = ready(room, caller, start, ids, &route, targets)?;
-    admitted.kept = Some(kept);
-    Ok(admitted)
-}
-
 /// What is to be driven, once it is certain that it may.
 fn ready(
     room: &Gateway,
@@ -389,6 +321,8 @@ pub(crate) struct Way<'a> {
     pub(crate) model: Option<&'a str>,
     pub(crate) use_for: Use,
     pub(crate) policy: &'a DataPolicy,
+    /// What is to be read, where that is a chat.
+    pub(crate) request: Option<&'a ChatRequest>,
 }
 
 /// Where the plan leads for what is asked, if the caller's key may go there and the caller allows it.
@@ -419,6 +353,9 @@ pub(crate) async fn way(
         return Err(Error::ModelNotConfigured(route));
     }
     ask.policy.keep(&mut targets)?;
+    if let Some(request) = ask.request {
+        documents::keep(&mut targets, &route, request)?;
+    }
     Ok((route, targets))
 }
 

@@ -12,7 +12,7 @@ use llm::{ChatRequest, StreamEvent, Usage, tokens};
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    Gateway, RunId, Target, choose,
+    Gateway, RunId, Target, choose, documents,
     places::{Guest, Priority},
     provider::{self, Asker, Trouble},
     pulse::ShadowTally,
@@ -53,9 +53,14 @@ pub(crate) fn is_chosen(percent: u32, seed: u64) -> bool {
 
 /// Asks the other model what was just answered, in the background; whoever asked has their answer already.
 pub(crate) fn follow(room: &Gateway, given: Given) {
-    let Some(shadow) = room.routes.shadow(&given.route) else {
+    let Some(mut shadow) = room.routes.shadow(&given.route) else {
         return;
     };
+    let targets = &mut shadow.targets;
+    targets.retain(|target| documents::can_read(target, &given.request));
+    if targets.is_empty() {
+        return;
+    }
     if !is_chosen(shadow.percent, given.seed) {
         return;
     }

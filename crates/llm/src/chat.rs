@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Document;
+
 /// Who said a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -54,6 +56,9 @@ pub struct ToolResult {
     pub text: String,
     /// What it showed.
     pub images: Vec<Image>,
+    /// What it gave to read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub documents: Vec<Document>,
     /// Whether it failed.
     pub failed: bool,
 }
@@ -66,6 +71,8 @@ pub enum Part {
     Text(String),
     /// A picture; of the person only.
     Image(Image),
+    /// A document; of the person only.
+    Document(Document),
     /// A call; of the model only.
     Call(ToolCall),
     /// The result of a call; of the role `tool` only.
@@ -105,7 +112,16 @@ impl Message {
         Self::new(Role::Assistant, text)
     }
 
-    /// Gives the words of the message without its pictures, calls and results.
+    /// The documents of the message, those that its results gave with them.
+    pub fn documents(&self) -> impl Iterator<Item = &Document> {
+        self.parts.iter().flat_map(|part| match part {
+            Part::Document(document) => std::slice::from_ref(document),
+            Part::Result(result) => &result.documents,
+            Part::Text(_) | Part::Image(_) | Part::Call(_) => &[],
+        })
+    }
+
+    /// Gives the words of the message without its pictures, documents, calls and results.
     pub fn text(&self) -> Cow<'_, str> {
         let mut texts = self.parts.iter().filter_map(|part| match part {
             Part::Text(text) => Some(text.as_str()),

@@ -8,6 +8,7 @@ pub mod anthropic;
 pub mod bedrock;
 mod chat;
 mod decoder;
+mod document;
 pub mod door;
 mod error;
 pub mod json;
@@ -25,6 +26,7 @@ pub use chat::{
     ToolResult, Usage,
 };
 pub use decoder::Decoder;
+pub use document::{Document, DocumentSource};
 pub use door::Face;
 pub use error::{CodecError, Failure};
 pub use refusal::{Refusal, RefusalKind};

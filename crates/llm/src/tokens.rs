@@ -14,7 +14,7 @@
 //! | kana, kanji, hangul, full-width forms, CJK punctuation | one each |
 //! | anything else (emoji, symbols) | two each |
 
-use crate::{ChatRequest, Format, Message, Part};
+use crate::{ChatRequest, Document, Format, Message, Part};
 
 /// Tokens that the frame of each message costs (role and separators).
 const PER_MESSAGE: u64 = 4;
@@ -225,6 +225,10 @@ pub fn count(text: &str, vocabulary: Vocabulary) -> u64 {
 
 /// What a picture costs at most at the providers that say it.
 const PER_IMAGE: u64 = 1_600;
+/// What a page of a PDF costs at most, its words and its picture: Anthropic says 1,500 to 3,000
+/// (<https://platform.claude.com/docs/en/build-with-claude/pdf-support>), OpenAI puts words and picture in too
+/// (<https://developers.openai.com/api/docs/guides/pdf-files>); Bedrock reads the words alone, which is less.
+const PER_PAGE: u64 = 3_000;
 
 /// Counts what a provider will count as the input of a request: messages, tools and the wanted form.
 pub fn count_request(request: &ChatRequest, vocabulary: Vocabulary) -> u64 {
@@ -235,11 +239,19 @@ pub fn count_request(request: &ChatRequest, vocabulary: Vocabulary) -> u64 {
             let cost = match part {
                 Part::Text(text) => count(text, vocabulary),
                 Part::Image(_) => PER_IMAGE,
+                Part::Document(document) => count_document(document, vocabulary),
                 Part::Call(call) => {
                     count(&call.name, vocabulary) + count(&call.arguments, vocabulary) + PER_MESSAGE
                 }
                 Part::Result(result) => count(&result.text, vocabulary)
-                    .saturating_add(PER_IMAGE * result.images.len() as u64),
+                    .saturating_add(PER_IMAGE * result.images.len() as u64)
+                    .saturating_add(
+                        result
+                            .documents
+                            .iter()
+                            .map(|document| count_document(document, vocabulary))
+                            .sum(),
+                    ),
             };
             total = total.saturating_add(cost);
         }
@@ -255,6 +267,12 @@ pub fn count_request(request: &ChatRequest, vocabulary: Vocabulary) -> u64 {
         total = total.saturating_add(count(&schema.to_string(), vocabulary));
     }
     total
+}
+
+fn count_document(document: &Document, vocabulary: Vocabulary) -> u64 {
+    let said = [&document.title, &document.context].into_iter().flatten();
+    let said: u64 = said.map(|text| count(text, vocabulary)).sum();
+    said + PER_PAGE * u64::from(document.pages())
 }
 
 #[cfg(test)]

@@ -75,10 +75,11 @@ const WITHOUT: [&str; 22] = [
 ];
 
 /// Doors whose key names a run: a retry reads the same run again, streams too.
-const OF_RUNS: [&str; 8] = [
+const OF_RUNS: [&str; 9] = [
     "/inference",
     "/inference/quote",
     "/v1/chat/completions",
+    "/v1/completions",
     "/v1/messages",
     "/v1/messages/count_tokens",
     "/v1/responses",

@@ -15,12 +15,13 @@ use entitlement::{
 use identity::{CallerSeen, Principal};
 
 /// The operations that admit work, each a POST.
-const ADMITTING: [&str; 8] = [
+const ADMITTING: [&str; 9] = [
     "/inference",
     "/misaki/messages",
     "/misaki/messages/{message}/again",
     "/misaki/passing",
     "/v1/chat/completions",
+    "/v1/completions",
     "/v1/messages",
     "/v2/{endpoint}/run",
     "/v2/{endpoint}/runsync",

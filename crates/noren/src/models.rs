@@ -96,6 +96,7 @@ pub(crate) fn stand_ins(base_url: &str) -> Routes {
             },
             streams: true,
             weight: 1,
+            pdf: true,
             ..Target::default()
         };
         (route.to_owned(), vec![target])
@@ -135,6 +136,7 @@ pub(crate) fn named(settings: &Gateway, routes: Routes, stand_in: Option<&str>) 
         model: model.to_owned(),
         streams: true,
         weight: 1,
+        pdf: true,
         ..Target::default()
     };
     Ok(routes.with_substitutes(Substitutes {

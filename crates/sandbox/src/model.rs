@@ -11,6 +11,7 @@
 //! | `[long 300]` | exactly 300 chunks |
 //! | `[think 40]` | 40 tokens that are counted and not said, before the first word |
 //! | `[about]` | the answer ends by saying what it is |
+//! | `[files]` | the answer is what each file that it was given is called, its kind and its bytes |
 //!
 //! A model's name can be a tell as well, so that one target of a route fails whatever is said: `sandbox-fault-500`, `-429`,
 //! `-reset`, `-hang`, `-drip`, `-garbled`, `-half`, `-type`, `-zero`. `sandbox-obedient` says what it was told to say, behind
@@ -59,7 +60,8 @@ const SLOW_PACE: Duration = Duration::from_millis(400);
 const CREATED: u64 = 1_767_225_600;
 /// Time for what was said before a break to leave the process, since a break drops what is still buffered.
 const LAST_WORDS: Duration = Duration::from_millis(5);
-const BODY_LIMIT: usize = 4 << 20;
+/// More than the doors take, since files come along.
+const BODY_LIMIT: usize = 32 << 20;
 
 #[derive(Debug)]
 struct Model {
@@ -137,6 +139,10 @@ impl Ask {
         if let Some(notes) = answer::note(first, question) {
             return notes;
         }
+        if tells.files {
+            let files = self.messages.iter().flat_map(AskMessage::files);
+            return answer::name_files(&files.collect::<Vec<_>>());
+        }
         if self.model == OBEDIENT {
             return answer::obey(&texts);
         }
@@ -156,6 +162,25 @@ impl AskMessage {
             _ => String::new(),
         }
     }
+
+    /// What the files of the message are called, with their kinds and bytes.
+    fn files(&self) -> Vec<String> {
+        let parts = self.content.as_ref().and_then(Value::as_array);
+        let files = parts.into_iter().flatten();
+        files
+            .filter_map(|part| Some(named(part.get("file")?)))
+            .collect()
+    }
+}
+
+/// What a file is, as far as a stand-in looks.
+fn named(file: &Value) -> String {
+    let said = |name: &str| file.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (kind, data) = said("file_data").split_once(";base64,").unwrap_or_default();
+    let kind = kind.strip_prefix("data:").unwrap_or(kind);
+    let padding = data.bytes().rev().take_while(|byte| *byte == b'=').count();
+    let bytes = (data.len() / 4 * 3).saturating_sub(padding);
+    format!("{} {kind} {bytes}", said("filename"))
 }
 
 async fn list_models() -> Response {

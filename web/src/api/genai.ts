@@ -52,6 +52,7 @@ export interface Kept {
   role: string
   text: string
   images: number
+  documents: number
   tool_calls: unknown[]
 }
 

@@ -3423,8 +3423,31 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Answers a chat in OpenAI's protocol, whole or as a stream. */
+        /**
+         * Answers a chat in OpenAI's protocol, whole or as a stream. Each of `n` answers is a run of its own, named in
+         *     `X-Noren-Runs`.
+         */
         post: operations["create_chat_completion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Goes on from a text, in OpenAI's protocol before chats, whole or as a stream: a chat model is told the prompt by its user. Each
+         *     prompt of a list and each of `n` answers is a run of its own, named in `X-Noren-Runs`.
+         */
+        post: operations["create_completion"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3845,6 +3868,11 @@ export interface components {
         };
         /** @description One message of what was asked. */
         AskedMessage: {
+            /**
+             * Format: int64
+             * @description How many documents it had; they are not kept.
+             */
+            documents: number;
             /**
              * Format: int64
              * @description How many pictures it had; they are not kept.
@@ -17248,7 +17276,55 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free. */
+                /** @description `on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit`, `partial` or `miss`; a hit is free. */
+                "x-noren-cache"?: string | null;
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description The request is refused, in the form of the vendor's protocol. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed, or the model's provider; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_completion: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit`, `partial` or `miss`; a hit is free. */
                 "x-noren-cache"?: string | null;
                 /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
                 "Idempotency-Key"?: string;

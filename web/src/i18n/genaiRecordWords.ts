@@ -97,6 +97,7 @@ export const requestWords = define({
   parameters: { ja: 'パラメータ', en: 'Parameters' },
   finish: { ja: '終わり方', en: 'Finish reason' },
   images: { ja: (n: string) => `画像${n}枚`, en: (n: string) => `${n} images` },
+  documents: { ja: (n: string) => `文書${n}件`, en: (n: string) => `${n} documents` },
   system: { ja: 'システム', en: 'system' },
   user: { ja: 'ユーザー', en: 'user' },
   assistant: { ja: 'アシスタント', en: 'assistant' },

@@ -79,6 +79,9 @@ fn asked(line: &mut Value, endpoint: Endpoint) -> Result<Asked, Refusal> {
         Endpoint::Chat => {
             let ask = read_chat(body)?;
             judge(&ask.request)?;
+            if ask.choices > 1 {
+                return Err(Refusal::at("/n", "A line of a batch has one answer."));
+            }
             Ok(Asked::Chat(ask))
         }
         Endpoint::Embeddings => Ok(Asked::Embed(read_embed(body)?)),
@@ -227,6 +230,14 @@ mod tests {
                 ),
                 Some("a"),
                 "/stream",
+            ),
+            (
+                line(
+                    "body",
+                    json!({ "model": "small", "n": 2, "messages": [{ "role": "user", "content": "x" }] }),
+                ),
+                Some("a"),
+                "/n",
             ),
         ] {
             let read = read(&wrong);

@@ -6,26 +6,27 @@ use axum::{
 };
 use entitlement::plan_of;
 use llm::{
-    Face, Refusal, RefusalKind, StreamEvent, anthropic,
+    Face, Refusal, RefusalKind, anthropic,
     openai::door::{ChatWriter, ModelCard, read_chat, write_model, write_models},
 };
 use serde_json::Value;
 
 use super::{
-    Dialect, Turned, VendorRefusals, Visit, collect,
+    Dialect, Turned, VendorRefusals, Visit,
+    choices::{Wish, answer},
     dialect::{json, name_request},
     embeddings::VECTORS,
-    lang, sse,
-    tell::Write,
+    lang,
 };
 use crate::{Gateway, RunId, menu};
 
 const DIALECT: Dialect = Dialect::OpenAi;
 
-/// Answers a chat in OpenAI's protocol, whole or as a stream.
+/// Answers a chat in OpenAI's protocol, whole or as a stream. Each of `n` answers is a run of its own, named in
+/// `X-Noren-Runs`.
 #[utoipa::path(post, path = "/v1/chat/completions", operation_id = "create_chat_completion", tag = "openai",
     request_body = serde_json::Value,
-    params(("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free.")),
+    params(("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit`, `partial` or `miss`; a hit is free.")),
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
     responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn create_chat_completion(
@@ -36,45 +37,20 @@ pub(super) async fn create_chat_completion(
     let answered = async {
         let mut visit = Visit::begin(&room, request, DIALECT).await?;
         let asked = read_chat(&visit.body)?;
-        let (model, streams) = (asked.request.model.clone(), asked.request.stream);
         visit.may_wait = asked.may_wait;
-        let begun = visit.ask(&room, Some(model.clone()), asked.request).await?;
-        let id = begun.id;
-        let writer = ChatWriter::new(face(&room, "chatcmpl", id, model), asked.include_usage);
-        let mut response = if streams {
-            let aborts = visit.aborts();
-            sse(
-                &room,
-                visit.caller,
-                begun.clone(),
-                0,
-                aborts,
-                Chat { writer, lang },
-            )
-            .await?
-        } else {
-            let answer = collect(&room, visit.caller.principal, begun.clone()).await?;
-            json(StatusCode::OK, &writer.answer(&answer))
+        let wish = Wish {
+            requests: asked.requests(),
+            model: asked.request.model,
+            each: asked.choices,
+            streams: asked.request.stream,
         };
-        begun.name(&mut response);
-        Ok(response)
+        answer(&room, visit, wish, lang, |id, model| {
+            let face = face(&room, "chatcmpl", id, model);
+            ChatWriter::new(face, asked.include_usage).of_choices(asked.choices)
+        })
+        .await
     };
     DIALECT.answer(answered.await, lang)
-}
-
-struct Chat {
-    writer: ChatWriter,
-    lang: kernel::Lang,
-}
-
-impl Write for Chat {
-    fn said(&mut self, event: &StreamEvent) -> String {
-        self.writer.event(event)
-    }
-
-    fn failed(&mut self, turned: Turned) -> String {
-        self.writer.fail(&turned.into_refusal(self.lang))
-    }
 }
 
 /// Lists the models that the caller's plan has; in Anthropic's words to whoever sends `anthropic-version`, and then `limit`, `after_id`

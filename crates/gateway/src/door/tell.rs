@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use futures::{Stream, StreamExt, stream};
+use futures::{Stream, StreamExt, future::try_join_all, stream};
 use identity::{InferenceCaller, Principal};
 use llm::{ChatAnswer, Finish, StreamEvent, ToolDelta, Usage};
 use serde_json::Value;
@@ -99,6 +99,22 @@ pub(crate) async fn collect(
     Err(Error::RunNotFound.into())
 }
 
+/// As [`collect`], of runs that are answered together. When one fails, the others are stopped.
+pub(crate) async fn collect_all(
+    room: &Gateway,
+    caller: Principal,
+    runs: &[Begun],
+) -> Result<Vec<ChatAnswer>, Turned> {
+    let all = runs.iter().map(|run| collect(room, caller, run.clone()));
+    let answers = try_join_all(all).await;
+    if answers.is_err() && runs.len() > 1 {
+        for run in runs {
+            room.node.live.cancel(run.id);
+        }
+    }
+    answers
+}
+
 /// What ends as it should is told by its end alone.
 fn end(answer: &mut ChatAnswer, usage: Usage) {
     answer.usage = Some(usage);
@@ -134,6 +150,8 @@ pub(crate) trait Write: Send + 'static {
     fn begin(&mut self) -> String {
         String::new()
     }
+    /// What follows is of this choice; most dialects have one.
+    fn turn(&mut self, _choice: usize) {}
     fn said(&mut self, event: &StreamEvent) -> String;
     /// It ends, since somebody stopped it; most dialects have no word for that.
     fn stopped(&mut self, usage: Usage) -> String {
@@ -150,19 +168,43 @@ pub(crate) async fn sse(
     run: impl Into<Begun>,
     after: i32,
     aborts: bool,
+    write: impl Write,
+) -> Result<Response, Turned> {
+    sse_all(room, caller, vec![run.into()], after, aborts, write).await
+}
+
+/// As [`sse`], of runs that are told together, each as it goes on; then the events have no ids. When one fails, the others are stopped.
+pub(crate) async fn sse_all(
+    room: &Gateway,
+    caller: InferenceCaller,
+    runs: Vec<Begun>,
+    after: i32,
+    aborts: bool,
     mut write: impl Write,
 ) -> Result<Response, Turned> {
     let identity = room.identity.clone();
-    let run: Begun = run.into();
-    let (id, is_new) = (run.id, run.feed.is_some());
-    let events = follow(room.clone(), caller.principal, (id, run.feed), after).await?;
+    let is_new = runs.iter().all(|run| run.feed.is_some());
+    let open: Vec<(usize, RunId)> = runs.iter().map(|run| run.id).enumerate().collect();
+    let is_alone = open.len() == 1;
+    let mut told_by = Vec::with_capacity(open.len());
+    for (choice, run) in runs.into_iter().enumerate() {
+        let events = follow(room.clone(), caller.principal, (run.id, run.feed), after).await?;
+        told_by.push(events.map(move |event| (choice, event)).boxed());
+    }
+    let events = match told_by.pop() {
+        Some(only) if is_alone => only,
+        last => stream::select_all(told_by.into_iter().chain(last)).boxed(),
+    };
     let mut events: Events = Box::pin(events.take_until(Box::pin(caller.taken_back(identity))));
-    let leaving = Leaving {
-        room: aborts.then(|| room.clone()),
-        id,
+    let mut leaving = Leaving {
+        room: room.clone(),
+        aborts,
+        open,
     };
     if is_new {
-        events = opened(events).await?;
+        events = opened(events)
+            .await
+            .inspect_err(|_| leaving.aborts = true)?;
     }
     let body = async_stream::stream! {
         let mut leaving = leaving;
@@ -170,34 +212,40 @@ pub(crate) async fn sse(
         if !opening.is_empty() {
             yield opening;
         }
-        loop {
+        while !leaving.open.is_empty() {
             let Ok(next) = timeout(PING, events.next()).await else {
                 yield ": ping\n\n".to_owned();
                 continue;
             };
-            let (seq, text, is_over) = match next {
-                None => (0, write.failed(failure("").into()), true),
-                Some(Err(error)) => (0, write.failed(error.into()), true),
-                Some(Ok(event)) => match told(&event) {
-                    // no dialect can take a word back; a storefront whose words are judged is read by its own events
-                    None | Some(Told::Withdrawn) => continue,
-                    Some(Told::Said(said)) => (event.seq, write.said(&said), false),
-                    Some(Told::Ended(usage)) => {
-                        let usage = write.said(&StreamEvent::Usage(usage));
-                        (event.seq, usage + &write.said(&StreamEvent::Done), true)
-                    }
-                    Some(Told::Stopped(usage)) => (event.seq, write.stopped(usage), true),
-                    Some(Told::Failed(reason)) => (event.seq, write.failed(failure(&reason).into()), true),
-                },
+            let (seq, text) = match next {
+                None => (0, write.failed(leaving.all_go_on(failure("").into()))),
+                Some((_, Err(error))) => (0, write.failed(leaving.all_go_on(error.into()))),
+                Some((choice, Ok(event))) => {
+                    write.turn(choice);
+                    let text = match told(&event) {
+                        // no dialect can take a word back; a storefront whose words are judged is read by its own events
+                        None | Some(Told::Withdrawn) => continue,
+                        Some(Told::Said(said)) => write.said(&said),
+                        Some(Told::Ended(usage)) => {
+                            leaving.is_over(choice);
+                            let usage = write.said(&StreamEvent::Usage(usage));
+                            usage + &write.said(&StreamEvent::Done)
+                        }
+                        Some(Told::Stopped(usage)) => {
+                            leaving.is_over(choice);
+                            write.stopped(usage)
+                        }
+                        Some(Told::Failed(reason)) => {
+                            leaving.is_over(choice);
+                            leaving.stop();
+                            write.failed(failure(&reason).into())
+                        }
+                    };
+                    (event.seq, text)
+                }
             };
-            if is_over {
-                leaving.room = None;
-            }
             if !text.is_empty() {
-                yield if seq > 0 { format!("id: {seq}\n{text}") } else { text };
-            }
-            if is_over {
-                break;
+                yield if seq > 0 && is_alone { format!("id: {seq}\n{text}") } else { text };
             }
         }
     };
@@ -215,16 +263,17 @@ pub(crate) async fn sse(
     Ok(response)
 }
 
-type Events = Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>>;
+/// The events of runs that are told together, each with the place of its run among them.
+type Events = Pin<Box<dyn Stream<Item = (usize, Result<Event, Error>)> + Send>>;
 
 /// Waits a little for the first word; an end without one is a failure yet.
 async fn opened(mut events: Events) -> Result<Events, Turned> {
     let mut heard = Vec::new();
     let first = async {
-        while let Some(event) = events.next().await {
+        while let Some((choice, event)) = events.next().await {
             let told = event.as_ref().ok().and_then(told);
             let is_silent = event.is_ok() && told.is_none();
-            heard.push(event);
+            heard.push((choice, event));
             if let Some(Told::Failed(reason)) = told {
                 return Err(failure(&reason));
             }
@@ -241,16 +290,37 @@ async fn opened(mut events: Events) -> Result<Events, Turned> {
     Ok(Box::pin(stream::iter(heard).chain(events)))
 }
 
-/// Stops a run when its only reader goes before its end.
+/// Stops the runs that are still under way when their only reader goes before their end, if that was asked for.
 struct Leaving {
-    room: Option<Gateway>,
-    id: RunId,
+    room: Gateway,
+    aborts: bool,
+    /// The runs that have not ended, with their places.
+    open: Vec<(usize, RunId)>,
+}
+
+impl Leaving {
+    fn is_over(&mut self, choice: usize) {
+        self.open.retain(|(other, _)| *other != choice);
+    }
+
+    /// Stops what is still under way: nobody will hear of it.
+    fn stop(&mut self) {
+        for (_, id) in std::mem::take(&mut self.open) {
+            self.room.node.live.cancel(id);
+        }
+    }
+
+    /// It is the reading that ends here, not the runs.
+    fn all_go_on(&mut self, why: Turned) -> Turned {
+        self.open.clear();
+        why
+    }
 }
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        if let Some(room) = &self.room {
-            room.node.live.cancel(self.id);
+        if self.aborts {
+            self.stop();
         }
     }
 }

@@ -113,6 +113,10 @@ pub struct AskedMessage {
     pub text: String,
     /// How many pictures it had; they are not kept.
     pub images: i64,
+    /// How many documents it had; they are not kept.
+    #[serde(default)]
+    #[schema(required)]
+    pub documents: i64,
     pub tool_calls: Vec<ToolCallView>,
 }
 

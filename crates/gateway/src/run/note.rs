@@ -49,7 +49,7 @@ impl Note {
     }
 }
 
-/// A request as the history shows it: the words and calls of its messages, how many pictures they had, and what was asked of
+/// A request as the history shows it: the words and calls of its messages, how many pictures and documents they had, and what was asked of
 /// the model beside them.
 fn written(request: &ChatRequest) -> Value {
     let left_out = request.messages.len().saturating_sub(MOST_MESSAGES);
@@ -70,6 +70,7 @@ fn message(message: &Message) -> Value {
         match part {
             Part::Text(text) => texts.push(short(text)),
             Part::Image(_) => images += 1,
+            Part::Document(_) => {}
             Part::Call(call) => calls.push(json!({
                 "id": short(&call.id), "name": short(&call.name), "arguments": short(&call.arguments),
             })),
@@ -79,7 +80,11 @@ fn message(message: &Message) -> Value {
             }
         }
     }
-    json!({ "role": message.role, "text": texts.concat(), "images": images, "tool_calls": calls })
+    let documents = message.documents().count();
+    json!({
+        "role": message.role, "text": texts.concat(), "images": images, "documents": documents,
+        "tool_calls": calls,
+    })
 }
 
 fn parameters(request: &ChatRequest) -> Value {
@@ -133,12 +138,12 @@ fn short(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use llm::{Image, Role, ToolCall};
+    use llm::{Document, DocumentSource, Image, Role, ToolCall};
 
     use super::*;
 
     #[test]
-    fn what_is_kept_has_the_words_and_counts_the_pictures() {
+    fn what_is_kept_has_the_words_and_counts_the_pictures_and_documents() {
         let request = ChatRequest {
             messages: vec![
                 Message::system("短く\0"),
@@ -147,6 +152,14 @@ mod tests {
                     parts: vec![
                         Part::Text("これは".to_owned()),
                         Part::Image(Image::Url("https://example.test/a.png".to_owned())),
+                        Part::Document(Document {
+                            title: Some("b.pdf".to_owned()),
+                            context: Some("秘密".to_owned()),
+                            source: DocumentSource::Base64 {
+                                data: "JVBERi0=".to_owned(),
+                                pages: 1,
+                            },
+                        }),
                         Part::Text("何？".to_owned()),
                     ],
                 },
@@ -166,16 +179,19 @@ mod tests {
         let kept = written(&request);
         assert_eq!(
             kept["messages"][0],
-            json!({ "role": "system", "text": "短く", "images": 0, "tool_calls": [] })
+            json!({ "role": "system", "text": "短く", "images": 0, "documents": 0, "tool_calls": [] })
         );
         assert_eq!(kept["messages"][1]["text"], "これは何？");
         assert_eq!(kept["messages"][1]["images"], 1);
+        assert_eq!(kept["messages"][1]["documents"], 1);
         assert_eq!(kept["messages"][2]["tool_calls"][0]["name"], "look");
         assert_eq!(
             kept["parameters"],
             json!({ "max_tokens": 9, "temperature": 0.2 })
         );
-        assert!(!kept.to_string().contains("a.png"), "no picture is kept");
+        for gone in ["a.png", "JVBERi0=", "b.pdf", "秘密"] {
+            assert!(!kept.to_string().contains(gone), "{gone} is kept");
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    ChatRequest, Effort, Format, Image, Message, Part, Role, Tool, ToolCall, ToolChoice, ToolResult,
+    ChatRequest, Document, DocumentSource, Effort, Format, Image, Message, Part, Role, Tool,
+    ToolCall, ToolChoice, ToolResult,
 };
 
 /// The limit of an answer where nobody set one: the protocol wants one.
@@ -117,6 +118,7 @@ fn block(part: &Part) -> Option<Value> {
         Part::Text(text) if text.is_empty() => None, // refused there
         Part::Text(text) => Some(json!({"type": "text", "text": text})),
         Part::Image(shown) => Some(image(shown)),
+        Part::Document(given) => Some(document(given)),
         Part::Call(call) => Some(json!({
             "type": "tool_use", "id": call.id, "name": call.name, "input": input(call),
         })),
@@ -134,6 +136,24 @@ fn image(image: &Image) -> Value {
     json!({"type": "image", "source": source})
 }
 
+fn document(document: &Document) -> Value {
+    let source = match &document.source {
+        DocumentSource::Url(url) => json!({"type": "url", "url": url}),
+        DocumentSource::Base64 { data, .. } => {
+            json!({"type": "base64", "media_type": "application/pdf", "data": data})
+        }
+    };
+    let mut block = Map::new();
+    block.insert("type".into(), json!("document"));
+    block.insert("source".into(), source);
+    for (name, said) in [("title", &document.title), ("context", &document.context)] {
+        if let Some(said) = said {
+            block.insert(name.into(), json!(said));
+        }
+    }
+    Value::Object(block)
+}
+
 /// The arguments of a call as an object; what a model wrote badly is kept as text in one.
 pub(crate) fn input(call: &ToolCall) -> Value {
     if call.arguments.trim().is_empty() {
@@ -146,13 +166,14 @@ pub(crate) fn input(call: &ToolCall) -> Value {
 }
 
 fn result(result: &ToolResult) -> Value {
-    let content = if result.images.is_empty() {
+    let content = if result.images.is_empty() && result.documents.is_empty() {
         json!(result.text)
     } else {
         let text = (!result.text.is_empty()).then(|| json!({"type": "text", "text": result.text}));
         Value::Array(
             text.into_iter()
                 .chain(result.images.iter().map(image))
+                .chain(result.documents.iter().map(document))
                 .collect(),
         )
     };

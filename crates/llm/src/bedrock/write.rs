@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::anthropic::{input, known};
 use crate::{
-    ChatRequest, Format, Image, Message, Part, Refusal, Role, Tool, ToolChoice, ToolResult,
+    ChatRequest, Document, DocumentSource, Format, Image, Message, Part, Refusal, Role, Tool,
+    ToolChoice, ToolResult,
 };
 
 /// Where the request goes: the model stands in the path, encoded as [`super::sign`] expects it.
@@ -83,6 +84,7 @@ pub fn encode(request: &ChatRequest, name: &str) -> Result<Value, Refusal> {
 }
 
 fn turns(request: &ChatRequest) -> Result<Vec<Value>, Refusal> {
+    let mut names = Names::default();
     let mut turns: Vec<(&str, Vec<Value>)> = Vec::new();
     for message in &request.messages {
         let side = match message.role {
@@ -90,11 +92,10 @@ fn turns(request: &ChatRequest) -> Result<Vec<Value>, Refusal> {
             Role::User | Role::Tool => "user",
             Role::Assistant => "assistant",
         };
-        let blocks: Vec<Value> = message
-            .parts
-            .iter()
-            .filter_map(|part| block(part).transpose())
-            .collect::<Result<_, _>>()?;
+        let mut blocks = Vec::new();
+        for part in &message.parts {
+            blocks.extend(written(part, &mut names)?);
+        }
         match turns.last_mut() {
             Some((last, known)) if *last == side => known.extend(blocks),
             _ => turns.push((side, blocks)),
@@ -107,16 +108,68 @@ fn turns(request: &ChatRequest) -> Result<Vec<Value>, Refusal> {
         .collect())
 }
 
-fn block(part: &Part) -> Result<Option<Value>, Refusal> {
+fn written(part: &Part, names: &mut Names) -> Result<Vec<Value>, Refusal> {
     Ok(match part {
-        Part::Text(text) if text.is_empty() => None,
-        Part::Text(text) => Some(json!({"text": text})),
-        Part::Image(shown) => Some(image(shown)?),
-        Part::Call(call) => Some(json!({
+        Part::Text(text) if text.is_empty() => Vec::new(),
+        Part::Text(text) => vec![json!({"text": text})],
+        Part::Image(shown) => vec![image(shown)?],
+        Part::Document(given) => document(given, names)?.into(),
+        Part::Call(call) => vec![json!({
             "toolUse": {"toolUseId": call.id, "name": call.name, "input": input(call)},
-        })),
-        Part::Result(said) => Some(result(said)?),
+        })],
+        Part::Result(said) => vec![result(said, names)?],
     })
+}
+
+/// The names of the documents of a request, no two of which may be the same there.
+#[derive(Default)]
+struct Names(Vec<String>);
+
+impl Names {
+    /// The longest part of a title that becomes a name; 200 characters are allowed.
+    const LONGEST: usize = 180;
+
+    /// A name of letters and digits of ASCII, single spaces, hyphens and brackets, which is all that is allowed.
+    fn of(&mut self, title: &str) -> String {
+        let stem = title.strip_suffix(".pdf").unwrap_or(title);
+        let stem: String = stem.chars().take(Self::LONGEST).collect();
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-()[]".contains(c);
+        let words = stem.split(|c| !allowed(c)).filter(|word| !word.is_empty());
+        let plain = words.collect::<Vec<_>>().join(" ");
+        let plain = if plain.is_empty() { "document" } else { &plain };
+        let same = |name: &str| {
+            let mut known = self.0.iter();
+            known.any(|known| known.eq_ignore_ascii_case(name))
+        };
+        let mut name = plain.to_owned();
+        let mut number = 1;
+        while same(&name) {
+            number += 1;
+            name = format!("{plain} ({number})");
+        }
+        self.0.push(name.clone());
+        name
+    }
+}
+
+/// Writes a document after words of its own: the protocol wants some beside it, and its name may not say what its title does.
+fn document(document: &Document, names: &mut Names) -> Result<[Value; 2], Refusal> {
+    let DocumentSource::Base64 { data, .. } = &document.source else {
+        return Err(Refusal::at(
+            "/messages",
+            "This model takes documents as data only, not by address.",
+        ));
+    };
+    let title = document.title.as_deref().unwrap_or("document");
+    let name = names.of(title);
+    let said: Vec<&str> = [title]
+        .into_iter()
+        .chain(document.context.as_deref())
+        .collect();
+    Ok([
+        json!({"text": said.join("\n")}),
+        json!({"document": {"format": "pdf", "name": name, "source": {"bytes": data}}}),
+    ])
 }
 
 fn image(image: &Image) -> Result<Value, Refusal> {
@@ -132,10 +185,13 @@ fn image(image: &Image) -> Result<Value, Refusal> {
     }
 }
 
-fn result(result: &ToolResult) -> Result<Value, Refusal> {
+fn result(result: &ToolResult, names: &mut Names) -> Result<Value, Refusal> {
     let mut content = vec![json!({"text": result.text})];
     for shown in &result.images {
         content.push(image(shown)?);
+    }
+    for given in &result.documents {
+        content.extend(document(given, names)?);
     }
     let status = if result.failed { "error" } else { "success" };
     Ok(json!({

@@ -2,6 +2,7 @@
 
 mod answer;
 mod chat;
+mod completion;
 mod embed;
 mod models;
 mod responses;
@@ -15,6 +16,7 @@ use crate::{Refusal, RefusalKind};
 pub use answer::ChatWriter;
 pub(crate) use chat::message as read_message;
 pub use chat::{ChatAsk, read_chat};
+pub use completion::{CompletionAsk, read_completion};
 pub use embed::{EmbedAsk, Encoding, read_embed, write_embed};
 pub use models::{ModelCard, write_model, write_models};
 pub use responses::{ResponseAsk, ResponseCard, SaidBefore, read_references, read_response};

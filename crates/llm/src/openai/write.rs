@@ -4,7 +4,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{ChatRequest, Format, Image, Message, Part, Role, Tool, ToolChoice};
+use crate::{
+    ChatRequest, Document, DocumentSource, Format, Image, Message, Part, Role, Tool, ToolChoice,
+};
 
 use super::{Counts, Dialect};
 
@@ -126,10 +128,11 @@ fn messages(message: &Message) -> Vec<Value> {
             written
                 .push(json!({"role": "tool", "tool_call_id": result.call, "content": result.text}));
             shown.extend(result.images.iter().map(image));
+            shown.extend(result.documents.iter().flat_map(document));
         }
     }
     if !shown.is_empty() {
-        // the protocol has no place for pictures in a result, so the person shows them
+        // the protocol has no place for pictures and documents in a result, so the person shows them
         written.push(json!({"role": "user", "content": shown}));
     }
     written
@@ -142,9 +145,9 @@ fn spoken(message: &Message) -> Value {
     let shows = message
         .parts
         .iter()
-        .any(|part| matches!(part, Part::Image(_)));
+        .any(|part| matches!(part, Part::Image(_) | Part::Document(_)));
     let content = if shows {
-        Value::Array(message.parts.iter().filter_map(content).collect())
+        Value::Array(message.parts.iter().flat_map(content).collect())
     } else {
         let text = message.text();
         if text.is_empty() && !calls.is_empty() {
@@ -168,12 +171,29 @@ fn call(part: &Part) -> Option<Value> {
     }))
 }
 
-fn content(part: &Part) -> Option<Value> {
+fn content(part: &Part) -> Vec<Value> {
     match part {
-        Part::Text(text) => Some(json!({"type": "text", "text": text})),
-        Part::Image(shown) => Some(image(shown)),
-        Part::Call(_) | Part::Result(_) => None,
+        Part::Text(text) => vec![json!({"type": "text", "text": text})],
+        Part::Image(shown) => vec![image(shown)],
+        Part::Document(given) => document(given),
+        Part::Call(_) | Part::Result(_) => Vec::new(),
     }
+}
+
+/// Writes a document, and what is said about it before it, for which the protocol has no place.
+fn document(document: &Document) -> Vec<Value> {
+    let said = document.context.iter();
+    let said = said.map(|text| json!({"type": "text", "text": text}));
+    let file = match &document.source {
+        // no server of OpenAI's own is chosen for an address; LiteLLM reads it so
+        DocumentSource::Url(url) => json!({"file_id": url}),
+        DocumentSource::Base64 { data, .. } => json!({
+            "filename": document.file_name(),
+            "file_data": format!("data:application/pdf;base64,{data}"),
+        }),
+    };
+    said.chain([json!({"type": "file", "file": file})])
+        .collect()
 }
 
 fn image(image: &Image) -> Value {

@@ -228,7 +228,7 @@ fn documents_and_references_of_tools_are_read_as_their_words() {
     let refused = said(file).unwrap_err();
     assert_eq!(
         refused.pointer.as_deref(),
-        Some("/messages/0/content/0/source")
+        Some("/messages/0/content/0/source/data")
     );
     assert!(refused.message.contains("PDF"));
 }

@@ -10,7 +10,7 @@ use llm::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-fn face() -> Face {
+pub(crate) fn face() -> Face {
     Face {
         id: "id-1".into(),
         model: "misaki".into(),
@@ -45,7 +45,7 @@ fn told() -> Vec<StreamEvent> {
 }
 
 /// The data of the events of a stream; what is no JSON is a string.
-fn data(stream: &str) -> Vec<Value> {
+pub(crate) fn data(stream: &str) -> Vec<Value> {
     stream
         .split("\n\n")
         .filter_map(|event| event.lines().find_map(|line| line.strip_prefix("data: ")))
@@ -53,7 +53,7 @@ fn data(stream: &str) -> Vec<Value> {
         .collect()
 }
 
-fn pointer(refused: Result<impl std::fmt::Debug, Refusal>) -> String {
+pub(crate) fn pointer(refused: Result<impl std::fmt::Debug, Refusal>) -> String {
     let refusal = refused.unwrap_err();
     assert!(matches!(refusal.kind, RefusalKind::Invalid), "{refusal:?}");
     refusal.pointer.unwrap_or_default()
@@ -113,7 +113,7 @@ fn a_wrong_chat_is_refused_at_its_place() {
         (format!(r#""model":"m","messages":[{message}],"max_tokens":99999999999999999999999"#), "/max_tokens"),
         (format!(r#""model":"m","messages":[{message}],"max_completion_tokens":1000001"#), "/max_completion_tokens"),
         (format!(r#""model":"m","messages":[{message}],"temperature":2.5"#), "/temperature"),
-        (format!(r#""model":"m","messages":[{message}],"n":2"#), "/n"),
+        (format!(r#""model":"m","messages":[{message}],"n":9"#), "/n"),
         (format!(r#""model":"m","messages":[{message}],"stream_options":{{}}"#), "/stream_options"),
         (format!(r#""model":"m","messages":[{message}],"tools":[{{"type":"function","function":{{"name":"a b"}}}}]"#), "/tools/0/function/name"),
         (format!(r#""model":"m","messages":[{message}],"tools":[{{"type":"function","function":{{"name":"a","parameters":{{"type":"string"}}}}}}]"#), "/tools/0/function/parameters/type"),
@@ -155,7 +155,7 @@ fn a_refusal_has_the_shape_of_its_door() {
 #[test]
 fn a_streamed_chat_begins_with_the_role_and_ends_with_usage_and_done() {
     let mut writer = chat::ChatWriter::new(face(), true);
-    let stream: String = told().iter().map(|event| writer.event(event)).collect();
+    let stream: String = told().iter().map(|event| writer.event(0, event)).collect();
     let chunks = data(&stream);
     assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant");
     assert_eq!(chunks[1]["choices"][0]["delta"], json!({"content": "こん"}));
@@ -175,7 +175,7 @@ fn a_streamed_chat_begins_with_the_role_and_ends_with_usage_and_done() {
     assert_eq!(reasons.count(), 1);
 
     let mut plain = chat::ChatWriter::new(face(), false);
-    let stream: String = told().iter().map(|event| plain.event(event)).collect();
+    let stream: String = told().iter().map(|event| plain.event(0, event)).collect();
     assert!(
         data(&stream)
             .iter()
@@ -187,11 +187,11 @@ fn a_streamed_chat_begins_with_the_role_and_ends_with_usage_and_done() {
 fn a_stream_that_fails_says_so_and_ends() {
     let refusal = Refusal::new(RefusalKind::Upstream, "The provider failed.");
     let mut writer = chat::ChatWriter::new(face(), true);
-    let _ = writer.event(&StreamEvent::Text("半分".into()));
+    let _ = writer.event(0, &StreamEvent::Text("半分".into()));
     let chunks = data(&writer.fail(&refusal));
     assert_eq!(chunks[0]["error"]["code"], "upstream_failed");
     assert_eq!(chunks[1], "[DONE]");
-    assert_eq!(writer.event(&StreamEvent::Done), "");
+    assert_eq!(writer.event(0, &StreamEvent::Done), "");
 
     let mut writer = messages::MessageWriter::new(face(), 1);
     let _ = writer.event(&StreamEvent::Text("半分".into()));
@@ -537,6 +537,7 @@ fn read_everywhere(body: &[u8]) -> Option<ChatRequest> {
     let _ = chat::read_references(body);
     let _ = chat::read_response(body, &chat::SaidBefore::new());
     let _ = chat::read_embed(body);
+    let _ = chat::read_completion(body);
     let _ = messages::read_messages(body);
     let _ = messages::read_count(body);
     let _ = jobs::read_job(body);

@@ -6,7 +6,9 @@
 )]
 
 mod clients;
+mod completions;
 mod counts;
+mod documents;
 mod doors;
 mod providers;
 mod responses;

@@ -2,8 +2,8 @@
 
 use llm::openai::responses::{self, StreamDecoder};
 use llm::{
-    ChatAnswer, ChatRequest, CodecError, Effort, Finish, Format, Image, Message, Part, Role,
-    StreamEvent, Tool, ToolCall, ToolChoice, ToolDelta, ToolResult, Usage,
+    ChatAnswer, ChatRequest, CodecError, Document, DocumentSource, Effort, Finish, Format, Image,
+    Message, Part, Role, StreamEvent, Tool, ToolCall, ToolChoice, ToolDelta, ToolResult, Usage,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -383,7 +383,7 @@ fn calls_and_their_results_are_items_in_their_order() {
             call: call.into(),
             text: "晴れ".into(),
             images,
-            failed: false,
+            ..ToolResult::default()
         })
     };
     let messages = vec![
@@ -421,6 +421,52 @@ fn calls_and_their_results_are_items_in_their_order() {
             {"role": "assistant", "content": "晴れです"},
         ])
     );
+}
+
+#[test]
+fn documents_are_files_also_in_results() {
+    let pdf = Document {
+        title: Some("月報".into()),
+        context: Some("今月".into()),
+        source: DocumentSource::Base64 {
+            data: "JVBERi0=".into(),
+            pages: 1,
+        },
+    };
+    let there = Document {
+        title: None,
+        context: None,
+        source: DocumentSource::Url("https://example.test/a.pdf".into()),
+    };
+    let messages = vec![
+        Message {
+            role: Role::User,
+            parts: vec![Part::Document(pdf), Part::Document(there.clone())],
+        },
+        Message {
+            role: Role::Assistant,
+            parts: vec![Part::Call(call("a"))],
+        },
+        Message {
+            role: Role::Tool,
+            parts: vec![Part::Result(ToolResult {
+                call: "a".into(),
+                documents: vec![there],
+                ..ToolResult::default()
+            })],
+        },
+    ];
+    let input = &responses::encode(&asked(messages))["input"];
+    let linked = json!({"type": "input_file", "file_url": "https://example.test/a.pdf"});
+    assert_eq!(
+        input[0]["content"],
+        json!([
+            {"type": "input_text", "text": "今月"},
+            {"type": "input_file", "filename": "月報.pdf", "file_data": "data:application/pdf;base64,JVBERi0="},
+            linked,
+        ])
+    );
+    assert_eq!(input[2]["output"], json!([linked]));
 }
 
 #[test]

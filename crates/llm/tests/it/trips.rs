@@ -210,7 +210,7 @@ proptest! {
 
     #[test]
     fn a_whole_answer_comes_back_through_both(answer in answer()) {
-        let body = chat::ChatWriter::new(face(), false).answer(&answer).to_string();
+        let body = chat::ChatWriter::new(face(), false).answer(std::slice::from_ref(&answer)).to_string();
         prop_assert_eq!(openai::decode(body.as_bytes()).unwrap(), answer.clone());
         let body = messages::MessageWriter::new(face(), 0).answer(&answer).to_string();
         prop_assert_eq!(anthropic::decode(body.as_bytes()).unwrap(), answer);
@@ -219,7 +219,7 @@ proptest! {
     #[test]
     fn a_streamed_answer_comes_back_through_both(answer in answer(), size in 1usize..50) {
         let mut writer = chat::ChatWriter::new(face(), true);
-        let stream: String = pieces(&answer).iter().map(|event| writer.event(event)).collect();
+        let stream: String = pieces(&answer).iter().map(|event| writer.event(0, event)).collect();
         let mut decoder = openai::StreamDecoder::new();
         let mut events = Vec::new();
         for part in stream.as_bytes().chunks(size) {

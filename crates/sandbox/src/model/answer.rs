@@ -186,6 +186,17 @@ pub(super) fn obey(messages: &[String]) -> Answer {
     }
 }
 
+/// Says what the files are that came, one in a line.
+pub(super) fn name_files(files: &[String]) -> Answer {
+    let text = files.join("\n");
+    let text = if text.is_empty() { "no files" } else { &text };
+    Answer {
+        id: format!("chatcmpl-sandbox-{:016x}", fnv1a(text, 0)),
+        pieces: cut(text, is_japanese(text)),
+        finish: "stop",
+    }
+}
+
 /// Notes on a talk whose lines are `[number] who: words`, where the first message asks for notes in lines.
 pub(super) fn note(asked: &str, talk: &str) -> Option<Answer> {
     if !["fact", "mood", "summary"]

@@ -18,6 +18,7 @@ pub(super) struct Tells {
     pub(super) too_many: bool,
     pub(super) long: Option<usize>,
     pub(super) about: bool,
+    pub(super) files: bool,
     /// Tokens that are counted before anything is said.
     pub(super) think: u64,
     /// The message without its tells.
@@ -52,6 +53,7 @@ impl Tells {
             (Some("garble"), None, ..) => self.garble = true,
             (Some("429"), None, ..) => self.too_many = true,
             (Some("about"), None, ..) => self.about = true,
+            (Some("files"), None, ..) => self.files = true,
             (Some("long"), Some(count), None, _) => match count.parse::<usize>() {
                 Ok(count) => self.long = Some(count.clamp(1, MOST_CHUNKS)),
                 Err(_) => return false,

@@ -291,3 +291,19 @@ async fn the_models_are_listed() {
     assert_eq!(chat, sandbox::MODELS);
     assert_eq!(*vectors, "sandbox-embedding");
 }
+
+#[tokio::test]
+async fn files_that_came_are_named_where_that_is_asked_for() {
+    let house = House::open().await;
+    let url = "data:application/pdf;base64,JVBERi0xLjQK";
+    let file = json!({"type": "file", "file": {"filename": "a.pdf", "file_data": url}});
+    let text = json!({"type": "text", "text": "[files]"});
+    for (content, said) in [
+        (json!([file, text]), "a.pdf application/pdf 9"),
+        (json!([text]), "no files"),
+    ] {
+        let body = json!({"model": "sandbox-obedient", "messages": [{"role": "user", "content": content}]});
+        let answer: Value = house.send(&body).await.json().await.unwrap();
+        assert_eq!(answer["choices"][0]["message"]["content"], said);
+    }
+}

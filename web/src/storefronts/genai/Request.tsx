@@ -142,6 +142,7 @@ function Texts({ entry }: { entry: HistoryEntry }) {
           <p className={styles['soft']}>
             {named(words, message.role)}
             {message.images > 0 && ` · ${words.images(count(message.images, locale))}`}
+            {message.documents > 0 && ` · ${words.documents(count(message.documents, locale))}`}
           </p>
           <p className={styles['plain']} lang="">
             {message.text}

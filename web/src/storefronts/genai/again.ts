@@ -13,11 +13,12 @@ const settings = [
   'tool_choice',
 ] as const
 
-// The same request once more. Pictures and the answers of tools are not on record in full, so such a one is not repeated.
+// The same request once more. Pictures, documents and the answers of tools are not on record in full, so such a one is not repeated.
 export function askAgain({ model, messages, parameters }: HistoryEntry): Ask | null {
   if (messages === null || messages.length === 0) return null
   const whole = messages.every(
-    ({ role, images, tool_calls }) => role !== 'tool' && images === 0 && tool_calls.length === 0,
+    ({ role, images, documents, tool_calls }) =>
+      role !== 'tool' && images === 0 && documents === 0 && tool_calls.length === 0,
   )
   if (!whole) return null
   const kept = settings.flatMap((name) => {

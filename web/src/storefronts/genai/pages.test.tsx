@@ -243,7 +243,7 @@ test('a talk is opened again with what is kept of it and its settings, and goes 
     'GET /history/run_2': () =>
       json({
         ...item('run_2', { model: 'small' }),
-        messages: [{ role: 'system', text: '簡潔に', images: 0, tool_calls: [] }],
+        messages: [{ role: 'system', text: '簡潔に', images: 0, documents: 0, tool_calls: [] }],
         parameters: { max_tokens: 64 },
         text: 'はい',
         tool_calls: [],
@@ -342,7 +342,8 @@ test('a refusal is told in its own words', async () => {
 })
 
 test.each([
-  [[{ role: 'user', text: 'hello', images: 0, tool_calls: [] }], 1],
+  [[{ role: 'user', text: 'hello', images: 0, documents: 0, tool_calls: [] }], 1],
+  [[{ role: 'user', text: 'hello', images: 0, documents: 2, tool_calls: [] }], 1],
   [null, 0],
 ])('a request is sent again only where its text opens: %j', async (messages, buttons) => {
   openHouse('/genai/requests/run_1', {
@@ -351,6 +352,7 @@ test.each([
   })
   await screen.findByRole('button', { name: '本文を消す' })
   expect(screen.queryAllByRole('button', { name: 'もう一度送る' })).toHaveLength(buttons)
+  expect(screen.queryAllByText(/文書2件/)).toHaveLength(messages?.[0]?.documents ? 1 : 0)
 })
 
 test('how long texts are kept is chosen for all, and for one key apart', async () => {

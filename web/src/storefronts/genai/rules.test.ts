@@ -149,7 +149,7 @@ describe('the live list', () => {
 describe('a request is sent again', () => {
   const entry = (more: Partial<HistoryEntry>): HistoryEntry => ({
     ...item('r1'),
-    messages: [{ role: 'user', text: 'hi', images: 0, tool_calls: [] }],
+    messages: [{ role: 'user', text: 'hi', images: 0, documents: 0, tool_calls: [] }],
     parameters: { max_tokens: 5, temperature: null, other: 1 },
     text: null,
     tool_calls: null,
@@ -161,8 +161,9 @@ describe('a request is sent again', () => {
   test('with what was set, and never without what was said', () => {
     expect(askAgain(entry({}))).toEqual({ model: 'a', messages: [{ role: 'user', content: 'hi' }], max_tokens: 5 })
     expect(askAgain(entry({ messages: null }))).toBeNull()
-    expect(askAgain(entry({ messages: [{ role: 'user', text: 'x', images: 1, tool_calls: [] }] }))).toBeNull()
-    expect(askAgain(entry({ messages: [{ role: 'tool', text: 'x', images: 0, tool_calls: [] }] }))).toBeNull()
+    const said = { role: 'user', text: 'x', images: 0, documents: 0, tool_calls: [] }
+    for (const more of [{ images: 1 }, { documents: 1 }, { role: 'tool' }])
+      expect(askAgain(entry({ messages: [{ ...said, ...more }] }))).toBeNull()
   })
 })
 

@@ -3,6 +3,7 @@
 //! Source: <https://platform.claude.com/docs/en/api/messages/create>. Fields that only colour an answer (`top_k`,
 //! `metadata`, `cache_control`, …) are passed over; tools that run at the provider are refused.
 
+use crate::document::{Caption, few};
 use crate::door::{
     LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, MOST_TOOLS, agree, effort, image_data, image_url,
     max_tokens, parameters, stops, tool_name,
@@ -85,6 +86,7 @@ fn conversation(root: &Node) -> Result<ChatRequest, Refusal> {
         ..ChatRequest::default()
     };
     agree(&request.tools, request.tool_choice.as_ref(), root)?;
+    few(&request.messages, &root.need("messages")?)?;
     Ok(request)
 }
 
@@ -127,7 +129,7 @@ fn read_user(content: &Node, messages: &mut Vec<Message>) -> Result<(), Refusal>
             "text" => said.push(Part::Text(block.need("text")?.text()?.to_owned())),
             "image" => said.push(Part::Image(image(&block)?)),
             "tool_result" => results.push(Part::Result(result(&block)?)),
-            "document" | "search_result" => said.push(Part::Text(document(&block)?)),
+            "document" | "search_result" => said.push(document(&block)?),
             _ => {
                 return Err(
                     block.unknown_kind("text, image, document, search_result or tool_result")
@@ -180,39 +182,53 @@ fn image(block: &Node) -> Result<Image, Refusal> {
     }
 }
 
-/// Reads a document or something found, as its title and its words.
-fn document(block: &Node) -> Result<String, Refusal> {
-    let mut lines = Vec::new();
-    for name in ["title", "context"] {
-        if let Some(said) = block.opt(name)? {
-            lines.push(said.text()?.to_owned());
-        }
+/// Reads a document or something found: what brings its words is words.
+fn document(block: &Node) -> Result<Part, Refusal> {
+    if let Some(citations) = block.opt("citations")?
+        && let Some(enabled) = citations.opt("enabled")?
+        && enabled.flag()?
+    {
+        return Err(enabled.fail("Citations are not supported."));
     }
+    let caption = Caption::read(block.opt("title")?, block.opt("context")?)?;
     let source = block.need("source")?;
-    let content = if source.value.is_string() {
-        lines.push(source.text()?.to_owned());
-        block.need("content")?
-    } else {
-        match source.kind()? {
-            "text" => source.need("data")?,
-            "content" => source.need("content")?,
-            _ => {
-                let message =
-                    "A document has to bring its text: files such as PDF are not read here.";
-                return Err(source.fail(message));
+    if source.value.is_string() {
+        let found = format!("{}\n{}", source.text()?, words(&block.need("content")?)?);
+        return Ok(Part::Text(caption.words(&found)));
+    }
+    match source.kind()? {
+        "base64" => {
+            let (kind, data) = (source.need("media_type")?, source.need("data")?);
+            caption.of_data(&kind, &data, kind.text()?, data.text()?)
+        }
+        "url" => caption.at(&source.need("url")?),
+        "text" => {
+            if let Some(kind) = source.opt("media_type")?
+                && kind.text()? != "text/plain"
+            {
+                return Err(kind.fail("The media type of a text has to be text/plain."));
             }
+            let data = source.need("data")?;
+            if data.value == "" {
+                return Err(data.fail("The document is empty."));
+            }
+            Ok(Part::Text(caption.words(&words(&data)?)))
         }
+        "content" => Ok(Part::Text(caption.words(&words(&source.need("content")?)?))),
+        "file" => {
+            let message = "Files that were sent before can't be used in messages; please send the document itself.";
+            Err(source.need("file_id")?.fail(message))
+        }
+        _ => Err(source.unknown_kind("base64, url, text or content")),
+    }
+}
+
+fn words(content: &Node) -> Result<String, Refusal> {
+    let said = Message {
+        role: Role::User,
+        parts: texts(content)?,
     };
-    let words = texts(&content)?;
-    lines.push(
-        Message {
-            role: Role::User,
-            parts: words,
-        }
-        .text()
-        .into_owned(),
-    );
-    Ok(lines.join("\n"))
+    Ok(said.text().into_owned())
 }
 
 fn result(block: &Node) -> Result<ToolResult, Refusal> {
@@ -232,7 +248,11 @@ fn result(block: &Node) -> Result<ToolResult, Refusal> {
         match inner.kind()? {
             "text" => result.text.push_str(inner.need("text")?.text()?),
             "image" => result.images.push(image(&inner)?),
-            "document" | "search_result" => result.text.push_str(&document(&inner)?),
+            "document" | "search_result" => match document(&inner)? {
+                Part::Document(document) => result.documents.push(document),
+                Part::Text(text) => result.text.push_str(&text),
+                Part::Image(_) | Part::Call(_) | Part::Result(_) => {}
+            },
             // the tool itself came with the request
             "tool_reference" => result.text.push_str(inner.need("tool_name")?.text()?),
             _ => {

@@ -1,6 +1,7 @@
-//! `POST /v1/chat/completions`, the answer: whole, or piece by piece.
+//! `POST /v1/chat/completions` and `POST /v1/completions`, the answer: whole, or piece by piece, of one choice or several.
 //!
-//! Source: <https://platform.openai.com/docs/api-reference/chat-streaming>.
+//! Sources: <https://platform.openai.com/docs/api-reference/chat-streaming>,
+//! <https://platform.openai.com/docs/api-reference/completions/object>.
 
 use serde_json::{Map, Value, json};
 
@@ -12,6 +13,23 @@ use crate::{ChatAnswer, Finish, Refusal, StreamEvent, ToolDelta, Usage};
 pub struct ChatWriter {
     face: Face,
     include_usage: bool,
+    style: Style,
+    choices: Vec<Choice>,
+    ended: bool,
+}
+
+/// Which of the two protocols it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Chat,
+    Text,
+}
+
+/// One of the answers, as far as it was told.
+#[derive(Debug, Clone, Default)]
+struct Choice {
+    /// What stands before it.
+    echo: String,
     begun: bool,
     finish: Option<Finish>,
     usage: Option<Usage>,
@@ -24,66 +42,83 @@ impl ChatWriter {
         Self {
             face,
             include_usage,
-            begun: false,
-            finish: None,
-            usage: None,
+            style: Style::Chat,
+            choices: vec![Choice::default()],
             ended: false,
         }
     }
 
-    /// Writes the whole answer as one body.
-    pub fn answer(&self, answer: &ChatAnswer) -> Value {
-        let mut message = Map::new();
-        message.insert("role".into(), json!("assistant"));
-        let silent = answer.text.is_empty() && !answer.calls.is_empty();
-        let content = if silent {
-            Value::Null
-        } else {
-            json!(answer.text)
+    /// Makes it an answer of so many choices.
+    #[must_use]
+    pub fn of_choices(mut self, choices: usize) -> Self {
+        self.choices.resize_with(choices, Choice::default);
+        self
+    }
+
+    /// Makes it an answer of the protocol before chats, of a choice for each of the texts that stand before them.
+    #[must_use]
+    pub fn as_text(mut self, echoes: Vec<String>) -> Self {
+        self.style = Style::Text;
+        let choice = |echo| Choice {
+            echo,
+            ..Choice::default()
         };
-        message.insert("content".into(), content);
-        message.insert("refusal".into(), Value::Null);
-        if !answer.calls.is_empty() {
-            let calls: Vec<Value> = answer
-                .calls
-                .iter()
-                .map(|call| {
-                    json!({"id": call.id, "type": "function",
-                           "function": {"name": call.name, "arguments": call.arguments}})
-                })
-                .collect();
-            message.insert("tool_calls".into(), Value::Array(calls));
-        }
+        self.choices = echoes.into_iter().map(choice).collect();
+        self
+    }
+
+    /// Writes the whole answer as one body.
+    pub fn answer(&self, answers: &[ChatAnswer]) -> Value {
+        let choices = answers.iter().zip(&self.choices).enumerate();
+        let choices = choices.map(|(index, (answer, choice))| {
+            let finish = reason(self.style, answer.finish);
+            match self.style {
+                Style::Chat => json!({"index": index, "message": message(answer), "logprobs": null, "finish_reason": finish}),
+                Style::Text => {
+                    let text = format!("{}{}", choice.echo, answer.text);
+                    json!({"index": index, "text": text, "logprobs": null, "finish_reason": finish})
+                }
+            }
+        });
+        let choices: Vec<Value> = choices.collect();
         let mut body = self.head("chat.completion");
-        body.insert(
-            "choices".into(),
-            json!([{"index": 0, "message": message, "logprobs": null,
-                    "finish_reason": reason(answer.finish)}]),
-        );
-        if let Some(usage) = answer.usage {
+        body.insert("choices".into(), Value::Array(choices));
+        if let Some(usage) = sum(answers.iter().map(|answer| answer.usage)) {
             body.insert("usage".into(), write_usage(usage));
         }
         Value::Object(body)
     }
 
-    /// Writes what a stream has told next; nothing for what is kept until the end.
-    pub fn event(&mut self, event: &StreamEvent) -> String {
+    /// Writes what the stream of a choice has told next; nothing for what is kept until the end.
+    pub fn event(&mut self, index: usize, event: &StreamEvent) -> String {
+        let Some(choice) = self.choices.get_mut(index).filter(|choice| !choice.ended) else {
+            return String::new();
+        };
         if self.ended {
             return String::new();
         }
         match event {
-            StreamEvent::Text(text) => self.piece(&json!({"content": text})),
-            StreamEvent::Tool(delta) => self.piece(&json!({"tool_calls": [call(delta)]})),
+            StreamEvent::Text(text) => match self.style {
+                Style::Chat => self.piece(index, &json!({"content": text})),
+                Style::Text => self.piece(index, &json!(text)),
+            },
+            StreamEvent::Tool(delta) if self.style == Style::Chat => {
+                self.piece(index, &json!({"tool_calls": [call(delta)]}))
+            }
             StreamEvent::Usage(usage) => {
-                self.usage = Some(*usage);
+                choice.usage = Some(*usage);
                 String::new()
             }
             StreamEvent::Finish(finish) => {
-                self.finish = Some(*finish);
+                choice.finish = Some(*finish);
                 String::new()
             }
-            StreamEvent::Read(_) | StreamEvent::Alive => String::new(),
-            StreamEvent::Done => self.end(),
+            StreamEvent::Tool(_) | StreamEvent::Read(_) | StreamEvent::Alive => String::new(),
+            StreamEvent::Done => {
+                choice.ended = true;
+                let finish = choice.finish.unwrap_or(Finish::Stop);
+                self.end(index, finish)
+            }
         }
     }
 
@@ -95,40 +130,62 @@ impl ChatWriter {
         format!("{}data: [DONE]\n\n", sse(None, &super::refuse(refusal)))
     }
 
-    fn end(&mut self) -> String {
+    /// Ends a choice, and with the last of them the stream.
+    fn end(&mut self, index: usize, finish: Finish) -> String {
+        let mut written = self.opening(index);
+        let nothing = match self.style {
+            Style::Chat => json!({}),
+            Style::Text => json!(""),
+        };
+        written.push_str(&self.chunk(index, &nothing, Some(finish)));
+        if !self.choices.iter().all(|choice| choice.ended) {
+            return written;
+        }
         self.ended = true;
-        let mut written = self.opening();
-        let finish = self.finish.unwrap_or(Finish::Stop);
-        written.push_str(&self.chunk(&json!({}), Some(finish)));
         if self.include_usage {
+            let usage = sum(self.choices.iter().map(|choice| choice.usage));
             let mut body = self.head("chat.completion.chunk");
             body.insert("choices".into(), json!([]));
-            body.insert("usage".into(), self.usage.map_or(Value::Null, write_usage));
+            body.insert("usage".into(), usage.map_or(Value::Null, write_usage));
             written.push_str(&sse(None, &Value::Object(body)));
         }
         written.push_str("data: [DONE]\n\n");
         written
     }
 
-    fn piece(&mut self, delta: &Value) -> String {
-        let mut written = self.opening();
-        written.push_str(&self.chunk(delta, None));
+    fn piece(&mut self, index: usize, delta: &Value) -> String {
+        let mut written = self.opening(index);
+        written.push_str(&self.chunk(index, delta, None));
         written
     }
 
-    /// The first chunk says who speaks.
-    fn opening(&mut self) -> String {
-        if std::mem::replace(&mut self.begun, true) {
+    /// The first chunk of a chat says who speaks, that of a text what it goes on from.
+    fn opening(&mut self, index: usize) -> String {
+        let Some(choice) = self.choices.get_mut(index).filter(|choice| !choice.begun) else {
             return String::new();
+        };
+        choice.begun = true;
+        let echo = std::mem::take(&mut choice.echo);
+        match self.style {
+            Style::Chat => {
+                let speaker = json!({"role": "assistant", "content": ""});
+                self.chunk(index, &speaker, None)
+            }
+            Style::Text if echo.is_empty() => String::new(),
+            Style::Text => self.chunk(index, &json!(echo), None),
         }
-        self.chunk(&json!({"role": "assistant", "content": ""}), None)
     }
 
-    fn chunk(&self, delta: &Value, finish: Option<Finish>) -> String {
+    fn chunk(&self, index: usize, delta: &Value, finish: Option<Finish>) -> String {
         let mut body = self.head("chat.completion.chunk");
+        let finish = finish.map(|finish| reason(self.style, finish));
+        let name = match self.style {
+            Style::Chat => "delta",
+            Style::Text => "text",
+        };
         body.insert(
             "choices".into(),
-            json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish.map(reason)}]),
+            json!([{"index": index, name: delta, "logprobs": null, "finish_reason": finish}]),
         );
         if self.include_usage {
             body.insert("usage".into(), Value::Null);
@@ -136,7 +193,12 @@ impl ChatWriter {
         sse(None, &Value::Object(body))
     }
 
+    /// What every body begins with. The older protocol has one name for all of them.
     fn head(&self, object: &str) -> Map<String, Value> {
+        let object = match self.style {
+            Style::Chat => object,
+            Style::Text => "text_completion",
+        };
         let mut body = Map::new();
         body.insert("id".into(), json!(self.face.id));
         body.insert("object".into(), json!(object));
@@ -144,6 +206,41 @@ impl ChatWriter {
         body.insert("model".into(), json!(self.face.model));
         body
     }
+}
+
+fn message(answer: &ChatAnswer) -> Value {
+    let mut message = Map::new();
+    message.insert("role".into(), json!("assistant"));
+    let silent = answer.text.is_empty() && !answer.calls.is_empty();
+    let content = if silent {
+        Value::Null
+    } else {
+        json!(answer.text)
+    };
+    message.insert("content".into(), content);
+    message.insert("refusal".into(), Value::Null);
+    if !answer.calls.is_empty() {
+        let calls: Vec<Value> = answer
+            .calls
+            .iter()
+            .map(|call| {
+                json!({"id": call.id, "type": "function",
+                       "function": {"name": call.name, "arguments": call.arguments}})
+            })
+            .collect();
+        message.insert("tool_calls".into(), Value::Array(calls));
+    }
+    Value::Object(message)
+}
+
+/// What several answers have read and written together; none where nobody counted.
+fn sum(usages: impl Iterator<Item = Option<Usage>>) -> Option<Usage> {
+    usages.flatten().reduce(|a, b| Usage {
+        input: a.input.saturating_add(b.input),
+        output: a.output.saturating_add(b.output),
+        cached: a.cached.saturating_add(b.cached),
+        written: a.written.saturating_add(b.written),
+    })
 }
 
 fn call(delta: &ToolDelta) -> Value {
@@ -162,11 +259,11 @@ fn call(delta: &ToolDelta) -> Value {
     Value::Object(call)
 }
 
-fn reason(finish: Finish) -> &'static str {
+fn reason(style: Style, finish: Finish) -> &'static str {
     match finish {
-        Finish::Stop | Finish::Other => "stop",
         Finish::Length => "length",
-        Finish::ToolCalls => "tool_calls",
+        Finish::ToolCalls if style == Style::Chat => "tool_calls",
+        Finish::Stop | Finish::Other | Finish::ToolCalls => "stop",
         Finish::ContentFilter => "content_filter",
     }
 }

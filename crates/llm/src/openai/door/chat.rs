@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use crate::document::{Caption, few};
 use crate::door::{
     LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, MOST_TOOLS, agree, effort, image_url, max_tokens,
     parameters, stops, tool_name,
@@ -15,6 +16,9 @@ use crate::{
     ToolResult, schema,
 };
 
+/// The most answers to one question.
+const MOST_CHOICES: i64 = 8;
+
 /// A chat as somebody asks for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChatAsk {
@@ -24,6 +28,8 @@ pub struct ChatAsk {
     pub include_usage: bool,
     /// Whether it asks for the tier that may wait.
     pub may_wait: bool,
+    /// How many answers are wanted.
+    pub choices: usize,
 }
 
 /// Reads the body of a request.
@@ -31,16 +37,7 @@ pub fn read_chat(body: &[u8]) -> Result<ChatAsk, Refusal> {
     let body = json::read(body)?;
     let root = Node::root(&body)?;
     refuse_shapes(&root)?;
-    let stream = root.opt("stream")?.map_or(Ok(false), |n| n.flag())?;
-    let include_usage = match root.opt("stream_options")? {
-        None => false,
-        Some(options) if !stream => {
-            return Err(options.fail("This is only allowed together with \"stream\": true."));
-        }
-        Some(options) => options
-            .opt("include_usage")?
-            .map_or(Ok(false), |n| n.flag())?,
-    };
+    let (stream, include_usage) = streaming(&root)?;
     let limit = match root.opt("max_completion_tokens")? {
         Some(limit) => Some(limit),
         None => root.opt("max_tokens")?,
@@ -50,23 +47,9 @@ pub fn read_chat(body: &[u8]) -> Result<ChatAsk, Refusal> {
         model: root.need("model")?.name(LONGEST_NAME)?,
         messages: messages.iter().map(message).collect::<Result<_, _>>()?,
         max_tokens: limit.map(|n| max_tokens(&n)).transpose()?,
-        temperature: root
-            .opt("temperature")?
-            .map(|n| n.float(0.0, 2.0))
-            .transpose()?,
-        top_p: root.opt("top_p")?.map(|n| n.float(0.0, 1.0)).transpose()?,
         effort: root
             .opt("reasoning_effort")?
             .map(|n| effort(&n))
-            .transpose()?,
-        stop: root
-            .opt("stop")?
-            .map(|n| stops(&n))
-            .transpose()?
-            .unwrap_or_default(),
-        seed: root
-            .opt("seed")?
-            .map(|n| n.int(i64::MIN, i64::MAX))
             .transpose()?,
         tools: root
             .opt("tools")?
@@ -87,13 +70,76 @@ pub fn read_chat(body: &[u8]) -> Result<ChatAsk, Refusal> {
             .transpose()?
             .unwrap_or_default(),
         stream,
+        ..sampling(&root)?
     };
     agree(&request.tools, request.tool_choice.as_ref(), &root)?;
+    few(&request.messages, &root.need("messages")?)?;
     Ok(ChatAsk {
         request,
         include_usage,
         may_wait: may_wait(&root)?,
+        choices: choices(&root)?,
     })
+}
+
+/// Whether the answer is wanted piece by piece, and its usage at the end of that.
+pub(super) fn streaming(root: &Node) -> Result<(bool, bool), Refusal> {
+    let stream = root.opt("stream")?.map_or(Ok(false), |n| n.flag())?;
+    let include_usage = match root.opt("stream_options")? {
+        None => false,
+        Some(options) if !stream => {
+            return Err(options.fail("This is only allowed together with \"stream\": true."));
+        }
+        Some(options) => options
+            .opt("include_usage")?
+            .map_or(Ok(false), |n| n.flag())?,
+    };
+    Ok((stream, include_usage))
+}
+
+/// How the words are chosen, in a request that asks for nothing yet.
+pub(super) fn sampling(root: &Node) -> Result<ChatRequest, Refusal> {
+    Ok(ChatRequest {
+        temperature: root
+            .opt("temperature")?
+            .map(|n| n.float(0.0, 2.0))
+            .transpose()?,
+        top_p: root.opt("top_p")?.map(|n| n.float(0.0, 1.0)).transpose()?,
+        stop: root
+            .opt("stop")?
+            .map(|n| stops(&n))
+            .transpose()?
+            .unwrap_or_default(),
+        seed: root
+            .opt("seed")?
+            .map(|n| n.int(i64::MIN, i64::MAX))
+            .transpose()?,
+        ..ChatRequest::default()
+    })
+}
+
+/// Reads `n`, how many answers are wanted to one question.
+pub(super) fn choices(root: &Node) -> Result<usize, Refusal> {
+    let Some(n) = root.opt("n")? else {
+        return Ok(1);
+    };
+    usize::try_from(n.int(1, MOST_CHOICES)?).map_err(|_| n.fail("This is too large."))
+}
+
+/// The same request for each of its answers. A seed makes an answer repeatable and not all of them alike, so each has the next.
+pub(super) fn each_choice(request: &ChatRequest, choices: usize) -> Vec<ChatRequest> {
+    let request = |at| ChatRequest {
+        seed: request.seed.map(|seed| seed.wrapping_add(at)),
+        ..request.clone()
+    };
+    (0..).map(request).take(choices).collect()
+}
+
+impl ChatAsk {
+    /// What is asked of a model: once for each answer.
+    pub fn requests(&self) -> Vec<ChatRequest> {
+        each_choice(&self.request, self.choices)
+    }
 }
 
 /// Whether a request is of the tier `flex`. Nobody is served sooner by asking for another.
@@ -104,9 +150,6 @@ pub(super) fn may_wait(root: &Node) -> Result<bool, Refusal> {
 
 /// Refuses what would make the answer another thing than the one that is written.
 fn refuse_shapes(root: &Node) -> Result<(), Refusal> {
-    if let Some(n) = root.opt("n")? {
-        n.int(1, 1)?;
-    }
     for name in [
         "functions",
         "function_call",
@@ -231,10 +274,29 @@ fn content(node: &Node, pictures: bool) -> Result<Vec<Part>, Refusal> {
                 };
                 Ok(Part::Image(image_url(&url)?))
             }
-            _ if pictures => Err(part.unknown_kind("text or image_url")),
+            "file" if pictures => file(&part.need("file")?),
+            _ if pictures => Err(part.unknown_kind("text, image_url or file")),
             _ => Err(part.unknown_kind("text")),
         })
         .collect()
+}
+
+/// Reads a document. Its address may stand for an id, as LiteLLM has it; files that were sent before are a batch's alone here.
+fn file(node: &Node) -> Result<Part, Refusal> {
+    let caption = Caption::read(node.opt("filename")?, None)?;
+    match (node.opt("file_data")?, node.opt("file_id")?) {
+        (None, Some(id)) if id.text()?.starts_with("http") => caption.at(&id),
+        (None, Some(id)) => Err(unknown_file(&id, "file_data")),
+        _ => caption.of_data_url(&node.need("file_data")?),
+    }
+}
+
+/// Refuses a file that is named only.
+pub(super) fn unknown_file(id: &Node, instead: &str) -> Refusal {
+    id.fail(format!(
+        "Files that were sent before can't be used in messages; please send {instead}."
+    ))
+    .coded("unsupported_value")
 }
 
 fn tools(node: &Node) -> Result<Vec<Tool>, Refusal> {

@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::document::{Caption, few};
 use crate::door::{LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, agree, effort, image_url, max_tokens};
 use crate::json::{self, Node};
 use crate::{ChatRequest, Format, Message, Part, Refusal, RefusalKind, Role, ToolCall, ToolResult};
 
-use super::chat::{may_wait, schema_format};
+use super::chat::{may_wait, schema_format, unknown_file};
 use super::responses_tools::{arguments_of, full_name_at, is_left_out, tool_choice, tools};
 
 /// A response as somebody asks for it.
@@ -130,6 +131,7 @@ pub fn read_response(body: &[u8], before: &SaidBefore) -> Result<ResponseAsk, Re
         ..ChatRequest::default()
     };
     agree(&request.tools, request.tool_choice.as_ref(), &root)?;
+    few(&request.messages, &root.need("input")?)?;
     let background = flag(&root, "background")?.unwrap_or(false);
     let store = flag(&root, "store")?.unwrap_or(true);
     if background && !store {
@@ -280,6 +282,7 @@ fn output(item: &Node) -> Result<Message, Refusal> {
         match part {
             Part::Text(text) => result.text.push_str(&text),
             Part::Image(image) => result.images.push(image),
+            Part::Document(document) => result.documents.push(document),
             Part::Call(_) | Part::Result(_) => {}
         }
     }
@@ -313,10 +316,24 @@ fn content(node: &Node, pictures: bool) -> Result<Vec<Part>, Refusal> {
             "input_text" | "output_text" => Ok(Part::Text(part.need("text")?.text()?.to_owned())),
             "refusal" => Ok(Part::Text(part.need("refusal")?.text()?.to_owned())),
             "input_image" if pictures => Ok(Part::Image(image_url(&part.need("image_url")?)?)),
-            _ if pictures => Err(part.unknown_kind("input_text or input_image")),
+            "input_file" if pictures => file(part),
+            _ if pictures => Err(part.unknown_kind("input_text, input_image or input_file")),
             _ => Err(part.unknown_kind("input_text or output_text")),
         })
         .collect()
+}
+
+fn file(part: &Node) -> Result<Part, Refusal> {
+    let caption = Caption::read(part.opt("filename")?, None)?;
+    match (
+        part.opt("file_data")?,
+        part.opt("file_url")?,
+        part.opt("file_id")?,
+    ) {
+        (None, Some(url), _) => caption.at(&url),
+        (None, None, Some(id)) => Err(unknown_file(&id, "file_data or file_url")),
+        _ => caption.of_data_url(&part.need("file_data")?),
+    }
 }
 
 fn format(root: &Node) -> Result<Format, Refusal> {

@@ -5,7 +5,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::openai::write::image_url;
-use crate::{ChatRequest, Format, Image, Message, Part, Role, Tool, ToolChoice, ToolResult};
+use crate::{
+    ChatRequest, Document, DocumentSource, Format, Image, Message, Part, Role, Tool, ToolChoice,
+    ToolResult,
+};
 
 /// The lowest limit of an answer that the server takes.
 pub const LEAST_TOKENS: u32 = 16;
@@ -111,7 +114,7 @@ fn shown(parts: &[Part]) -> Value {
         });
         return json!(words.collect::<String>());
     }
-    parts.iter().filter_map(content).collect()
+    parts.iter().flat_map(content).collect()
 }
 
 /// Words and calls in the order in which they were said. As plain text the words are the model's own without an id of the server's,
@@ -130,7 +133,7 @@ fn of_the_model(message: &Message) -> Vec<Value> {
                     "type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments,
                 }));
             }
-            Part::Image(_) | Part::Result(_) => {}
+            Part::Image(_) | Part::Document(_) | Part::Result(_) => {}
         }
     }
     if !words.is_empty() || written.is_empty() {
@@ -147,22 +150,39 @@ fn result(part: &Part) -> Option<Value> {
 }
 
 fn output(result: &ToolResult) -> Value {
-    if result.images.is_empty() {
+    if result.images.is_empty() && result.documents.is_empty() {
         return json!(result.text);
     }
     let text =
         (!result.text.is_empty()).then(|| json!({"type": "input_text", "text": result.text}));
     text.into_iter()
         .chain(result.images.iter().map(image))
+        .chain(result.documents.iter().flat_map(document))
         .collect()
 }
 
-fn content(part: &Part) -> Option<Value> {
+fn content(part: &Part) -> Vec<Value> {
     match part {
-        Part::Text(text) => Some(json!({"type": "input_text", "text": text})),
-        Part::Image(shown) => Some(image(shown)),
-        Part::Call(_) | Part::Result(_) => None,
+        Part::Text(text) => vec![json!({"type": "input_text", "text": text})],
+        Part::Image(shown) => vec![image(shown)],
+        Part::Document(given) => document(given),
+        Part::Call(_) | Part::Result(_) => Vec::new(),
     }
+}
+
+/// Writes a document, and what is said about it before it, for which the protocol has no place.
+fn document(document: &Document) -> Vec<Value> {
+    let said = document.context.iter();
+    let said = said.map(|text| json!({"type": "input_text", "text": text}));
+    let file = match &document.source {
+        DocumentSource::Url(url) => json!({"type": "input_file", "file_url": url}),
+        DocumentSource::Base64 { data, .. } => json!({
+            "type": "input_file",
+            "filename": document.file_name(),
+            "file_data": format!("data:application/pdf;base64,{data}"),
+        }),
+    };
+    said.chain([file]).collect()
 }
 
 fn image(image: &Image) -> Value {
