@@ -28,6 +28,7 @@ import pydantic
 from anthropic.types.message_create_params import MessageCreateParamsNonStreaming, MessageCreateParamsStreaming
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
 from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming, CompletionCreateParamsStreaming
+from openai.types.responses import response_create_params, response_input_item_param, response_input_param
 
 KEY = "sk-canary-7d20b1"
 FORECAST = "晴れ、21度です。"
@@ -42,6 +43,8 @@ VERSIONS = {"2023-06-01": {"temperature", "top_p", "top_k"}, "2026-10-21": set()
 _turns = pydantic.TypeAdapter(list[claude.MessageParam])
 _tools = pydantic.TypeAdapter(list[claude.ToolUnionParam])
 _messages = pydantic.TypeAdapter(list[ChatCompletionMessageParam])
+_items = pydantic.TypeAdapter(response_input_param.ResponseInputParam)
+_told = pydantic.TypeAdapter(gpt.responses.ResponseStreamEvent)
 
 
 def tokens_of(text: str) -> int:
@@ -128,6 +131,35 @@ def by_openai(body: dict) -> Asked:
                   for part in parts if part["type"] == "file"])
 
 
+ITEMS = {"message": gpt.responses.EasyInputMessageParam, "function_call": gpt.responses.ResponseFunctionToolCallParam,
+         "function_call_output": response_input_item_param.FunctionCallOutput}
+
+
+def by_responses(body: dict) -> Asked:
+    stream = body.get("stream", False)
+    kind = response_create_params.ResponseCreateParamsStreaming if stream else response_create_params.ResponseCreateParamsNonStreaming
+    pydantic.TypeAdapter(kind).validate_python(body)
+    _items.validate_python(body["input"])
+    only(body, kind)
+    for item in body["input"]:
+        only(item, ITEMS[item.get("type", "message")])
+    for tool in body.get("tools", []):
+        pydantic.TypeAdapter(gpt.responses.FunctionToolParam).validate_python(tool)
+        only(tool, gpt.responses.FunctionToolParam)
+    if body.get("store") is not False:
+        raise ValueError("it would keep what was said")
+    if body.get("max_output_tokens", 16) < 16:
+        raise ValueError("integer below minimum value")
+    said = [item for item in body["input"] if item.get("type", "message") == "message"]
+    results = [item for item in body["input"] if item.get("type") == "function_call_output"]
+    if unknown := {item["call_id"] for item in results} - {item["call_id"] for item in body["input"] if item.get("type") == "function_call"}:
+        raise ValueError(f"no tool call found for {unknown}")
+    parts = [part for item in said if isinstance(item["content"], list) for part in item["content"]]
+    return Asked([flat(item["content"]) for item in said], [flat(item["output"]) for item in results],
+                 [tool["name"] for tool in body.get("tools", [])], body.get("text", {}).get("format", {}).get("schema"),
+                 sum(part["type"] == "input_image" for part in parts), stream)
+
+
 def by_anthropic(body: dict, removed: set[str]) -> Asked:
     kind = MessageCreateParamsStreaming if body.get("stream") else MessageCreateParamsNonStreaming
     pydantic.TypeAdapter(kind).validate_python(body)
@@ -183,6 +215,66 @@ def openai_answer(asked: Asked) -> list[bytes]:
         out.append(chunk({"tool_calls": [{"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}]}))
         out += [chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]}) for piece in pieces]
     return [*out, chunk({}, finish), chunk(None, usage=usage), b"data: [DONE]\n\n"]
+
+
+def responses_answer(asked: Asked, breaks: str = "") -> list[bytes]:
+    """With what it thought before; `breaks` says how it ends after its first words: cut, error, failed or incomplete."""
+    read, written = asked.usage
+    details = dict(zip(("cached_tokens", "cache_write_tokens"), asked.kept))
+    usage = {"input_tokens": read, "input_tokens_details": details, "output_tokens": written, "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": read + written}
+    frame = {"id": "resp_t", "object": "response", "created_at": 1767225600, "model": "talker", "error": None, "incomplete_details": None,
+             "instructions": None, "parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "temperature": 1.0, "top_p": 1.0}
+    out: list[bytes] = []
+
+    def tell(kind: str, **fields) -> None:
+        body = {"type": kind, "sequence_number": len(out), **fields}
+        _told.validate_python(body)
+        out.append(sse(json.dumps(body), kind))
+
+    def end(state: str, **fields) -> dict:
+        whole = frame | {"status": state, "output": items, "usage": usage} | fields
+        gpt.responses.Response.model_validate(whole)
+        return whole
+
+    items: list[dict] = []
+    for kind in ("created", "in_progress"):
+        tell(f"response.{kind}", response=frame | {"status": "in_progress", "output": [], "usage": None})
+
+    def item(begun: dict, deltas: list[tuple[str, dict]], done: dict) -> None:
+        at = len(items)
+        tell("response.output_item.added", output_index=at, item=begun)
+        for kind, fields in deltas:
+            tell(kind, output_index=at, item_id=begun["id"], **fields)
+        items.append(begun | done)
+        tell("response.output_item.done", output_index=at, item=items[-1])
+
+    item({"id": "rs_t", "type": "reasoning", "summary": []}, [("response.reasoning_summary_text.delta", {"summary_index": 0, "delta": "hm"})], {})
+    if asked.pieces:
+        text = "".join(asked.pieces)
+        part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+        pieces = asked.pieces[:1] if breaks else asked.pieces
+        deltas = [("response.output_text.delta", {"content_index": 0, "delta": piece, "logprobs": [], "obfuscation": "x7"}) for piece in pieces]
+        deltas = [("response.content_part.added", {"content_index": 0, "part": part | {"text": ""}}), *deltas,
+                  ("response.output_text.done", {"content_index": 0, "text": text, "logprobs": []})]
+        item({"id": "msg_t", "type": "message", "role": "assistant", "status": "in_progress", "content": []}, deltas[:-1] if breaks else deltas,
+             {"status": "completed", "content": [part | {"text": "".join(pieces)}]})
+    for id, name, pieces in asked.calls:
+        deltas = [("response.function_call_arguments.delta", {"delta": piece, "obfuscation": "q"}) for piece in pieces]
+        item({"id": f"fc_{id}", "type": "function_call", "status": "in_progress", "call_id": id, "name": name, "arguments": ""},
+             [*deltas, ("response.function_call_arguments.done", {"arguments": "".join(pieces)})], {"status": "completed", "arguments": "".join(pieces)})
+    if breaks == "cut":
+        return out
+    if breaks == "error":
+        tell("error", code="rate_limit_exceeded", message="as asked", param=None)
+        return out
+    ended = {"failed": {"error": {"code": "server_error", "message": "as asked"}},
+             "incomplete": {"incomplete_details": {"reason": "max_output_tokens"}}}.get(breaks, {})
+    state = breaks or "completed"
+    whole = end(state, **ended)
+    if not asked.stream:
+        return [json.dumps(whole).encode()]
+    tell(f"response.{state}", response=whole)
+    return out
 
 
 def anthropic_answer(asked: Asked) -> list[bytes]:
@@ -246,6 +338,7 @@ class Talker:
         self.known_as: list[tuple[str, tuple[int, int]]] = []  # the ids that it was told, with what was claimed for each
         self.now = self.most = 0  # requests under way
         self.status = 0  # answers with this instead, if it is one
+        self.breaks = ""  # how a response ends after its first words, if not as it should
         self.pace = 0.0
         self.kept = (0, 0)
         # what is heard before the first word of a stream, one each 0.4 s; an empty one is silence
@@ -334,11 +427,16 @@ class Talker:
             if path == "/openai/v1/embeddings":
                 made, read = vectors(body)
                 return "application/json", [made], (read, 0)
-            if path != "/openai/v1/chat/completions":
+            if path == "/openai/v1/responses":
+                asked = by_responses(body)
+                asked.kept = self.kept
+                answer = responses_answer(asked, self.breaks)
+            elif path == "/openai/v1/chat/completions":
+                asked = by_openai(body)
+                asked.kept = self.kept
+                answer = openai_answer(asked)
+            else:
                 raise ValueError("no such path")
-            asked = by_openai(body)
-            asked.kept = self.kept
-            answer = openai_answer(asked)
         elif path == "/anthropic/v1/messages":
             if KEY not in (request.headers["x-api-key"], (request.headers["authorization"] or "").removeprefix("Bearer ")):
                 raise ValueError("not the key of the configuration")

@@ -30,7 +30,8 @@ CLAUDE_TOOLS = [{"name": name, "description": "asks", "input_schema": schema} fo
 WANTED = [("get_weather", {"city": "東京", "days": 2}), ("get_time", {"zone": "Asia/Tokyo"})]
 QUESTION = [{"role": "user", "content": "東京の天気と時刻は？"}]
 
-providers = pytest.mark.parametrize("name", ["gpt", "claude", "aws"])
+# sol is OpenAI's too, asked by the Responses API
+providers = pytest.mark.parametrize("name", ["gpt", "sol", "claude", "aws"])
 ways = pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
 
 
@@ -38,6 +39,7 @@ ways = pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"]
 def shop(cluster, tmp_path_factory, talker):
     # a name with a colon: it stands in the path at AWS, and is signed
     models = {name: model(name, (name, "anthropic.talker-v1:0")) for name in ("gpt", "claude", "aws")}
+    models["sol"] = model("sol", ("gpt", "sol")).replace('"sol", rank', '"sol", api = "responses", rank')
     models["logged"] = model("logged", ("aws", "anthropic.logged-v1:0"))
     models["narrow"] = model("narrow", ("gpt", "small")).replace('"small"', '"small", window = 4096')
     told = files(tmp_path_factory.mktemp("tools"), models)
@@ -183,7 +185,7 @@ def choice_at(talker, name: str):
 
 
 @pytest.mark.parametrize(("name", "forced", "any"), [
-    ("gpt", {"type": "function", "function": {"name": "get_time"}}, "required"),
+    ("gpt", {"type": "function", "function": {"name": "get_time"}}, "required"), ("sol", {"type": "function", "name": "get_time"}, "required"),
     ("claude", {"type": "tool", "name": "get_time"}, {"type": "any"}), ("aws", {"tool": {"name": "get_time"}}, {"any": {}})])
 def test_which_tool_has_to_be_called_is_said_in_the_providers_words(gpt, claude, talker, name, forced, any):
     gpt.chat.completions.create(model=name, messages=QUESTION, tools=GPT_TOOLS, tool_choice={"type": "function", "function": {"name": "get_time"}})
@@ -199,7 +201,7 @@ def test_an_answer_keeps_the_schema_that_was_asked_for(gpt, talker, name, stream
     message, finish, _ = by_gpt(gpt, streams, model=name, messages=QUESTION, response_format=wish)
     assert finish == "stop" and json.loads(message.content) == {"price": 1, "seats": 1}
     body = talker.requests[-1][1]
-    sent = {"gpt": lambda: body["response_format"]["json_schema"]["schema"], "claude": lambda: body["output_config"]["format"]["schema"],
+    sent = {"gpt": lambda: body["response_format"]["json_schema"]["schema"], "sol": lambda: body["text"]["format"]["schema"], "claude": lambda: body["output_config"]["format"]["schema"],
             "aws": lambda: json.loads(body["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"])}[name]()
     assert sent == SCHEMA
 

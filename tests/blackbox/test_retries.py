@@ -32,6 +32,7 @@ class Door:
     def __init__(self, cluster, tmp_path, talker: Talker, stays: bool = False, **limits: int):
         self.talker, self.stays, self.statuses = talker, stays, []
         models = {"chat": model("chat", ("gpt", "talker")), "claude": model("claude", ("claude", "talker")),
+                  "sol": model("sol", ("gpt", "sol")).replace('"sol", rank', '"sol", api = "responses", rank'),
                   "vectors": model("vectors", ("gpt", "talker"), more='type = "embedding"')}
         self.house = House(cluster.fresh(), **files(tmp_path, models, **limits), **talker.env())
         self.secret = Person(self.house).join().prove_address().key()["secret"]
@@ -57,6 +58,10 @@ def whole(door: Door) -> str:
     return door.gpt().chat.completions.create(model="chat", messages=HELLO).choices[0].message.content
 
 
+def thought(door: Door) -> str:
+    return door.gpt().chat.completions.create(model="sol", messages=HELLO).choices[0].message.content
+
+
 def streamed(door: Door) -> str:
     chunks = door.gpt().chat.completions.create(model="chat", messages=HELLO, stream=True)
     return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
@@ -79,7 +84,7 @@ def told(door: Door) -> str:
         return stream.get_final_text()
 
 
-@pytest.mark.parametrize("ask", [whole, streamed, responded, said, told, embedded])
+@pytest.mark.parametrize("ask", [whole, thought, streamed, responded, said, told, embedded])
 def test_a_provider_that_is_busy_for_a_moment_costs_a_client_a_wait_and_one_bill(cluster, tmp_path, talker, ask):
     door = Door(cluster, tmp_path, talker)
     talker.status = 429
@@ -91,7 +96,7 @@ def test_a_provider_that_is_busy_for_a_moment_costs_a_client_a_wait_and_one_bill
     door.house.stop()
 
 
-@pytest.mark.parametrize("ask", [whole, streamed, said, told, embedded])
+@pytest.mark.parametrize("ask", [whole, thought, streamed, said, told, embedded])
 def test_what_failed_at_the_provider_was_tried_again_here_and_is_not_by_the_client(cluster, tmp_path, talker, ask):
     door = Door(cluster, tmp_path, talker, stays=True)
     talker.status = 500

@@ -4,7 +4,7 @@ use llm::{ChatRequest, Document, DocumentSource, Message};
 
 use crate::{
     Error,
-    route::{Kind, Target},
+    route::{Api, Kind, Target},
 };
 
 /// The most documents of one message at Bedrock, and the largest of them, in bytes
@@ -36,7 +36,10 @@ pub(crate) fn can_read(target: &Target, request: &ChatRequest) -> bool {
     };
     match target.kind {
         Kind::Anthropic => all(&|_| target.pdf),
-        Kind::OpenAi => all(&|document| target.pdf && bytes(document).is_some()),
+        Kind::OpenAi => {
+            let follows = target.api == Api::Responses;
+            all(&|document| target.pdf && (follows || bytes(document).is_some()))
+        }
         Kind::Bedrock => {
             let mut messages = request.messages.iter();
             let is_small = |bytes: Option<usize>| bytes.is_some_and(|b| b <= LARGEST_AT_BEDROCK);
@@ -47,7 +50,8 @@ pub(crate) fn can_read(target: &Target, request: &ChatRequest) -> bool {
     }
 }
 
-/// How large a document is; none where only its address is known, which only Anthropic's models follow.
+/// How large a document is; none where only its address is known, which Anthropic's models follow, and OpenAI's where they are
+/// asked by the Responses API.
 fn bytes(document: &Document) -> Option<usize> {
     match &document.source {
         DocumentSource::Url(_) => None,

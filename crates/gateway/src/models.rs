@@ -15,7 +15,7 @@ use toml::Spanned;
 use crate::{
     places::Room,
     price::{LongPrice, Price},
-    route::{AfterBreak, ApiKey, Choice, Kind, Route, Target, Use},
+    route::{AfterBreak, Api, ApiKey, Choice, Kind, Route, Target, Use},
     shadow::Shadow,
 };
 
@@ -91,6 +91,9 @@ struct EntryTarget {
     concurrent: Option<u32>,
     /// How many may wait for one of these places.
     waiting: Option<u32>,
+    /// By which of OpenAI's protocols it is asked.
+    #[serde(default)]
+    api: Api,
     /// When its streams tell what they have cost so far.
     #[serde(default)]
     usage: Counts,
@@ -318,6 +321,7 @@ impl Entry {
                 rank: target.rank,
                 choice: self.choose,
                 room: target.room(),
+                api: target.api,
                 counts: target.usage,
                 window: target.window,
                 effort: target.effort,

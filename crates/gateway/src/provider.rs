@@ -186,6 +186,7 @@ macro_rules! decode {
 
 decode!(
     llm::openai::StreamDecoder,
+    llm::openai::responses::StreamDecoder,
     llm::anthropic::StreamDecoder,
     llm::bedrock::StreamDecoder
 );

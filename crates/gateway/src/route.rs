@@ -6,7 +6,10 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use kernel::NanoUsd;
-use llm::{Effort, Usage, openai::Counts};
+use llm::{
+    Effort, Usage,
+    openai::{Counts, responses},
+};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
@@ -49,6 +52,8 @@ pub struct Target {
     pub choice: Choice,
     /// How many it takes at once; as many as come unless said.
     pub room: Option<Room>,
+    /// By which of OpenAI's protocols it is asked, where it speaks one of them.
+    pub api: Api,
     /// When its streams tell what they have cost so far.
     pub counts: Counts,
     /// How many tokens a question and its answer may have together, where that is said.
@@ -83,6 +88,27 @@ pub enum Choice {
     Quick,
     /// The one where this call may cost least; by weight among those that cost the same.
     Cheap,
+}
+
+/// One of the protocols in which a server of OpenAI's is asked for a chat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Api {
+    /// `POST /chat/completions`, which most others speak too.
+    #[default]
+    Chat,
+    /// `POST /responses`, where OpenAI's present models take tools.
+    Responses,
+}
+
+impl Api {
+    /// The lowest limit of an answer's tokens that it takes.
+    pub(crate) const fn least_tokens(self) -> u32 {
+        match self {
+            Self::Chat => 1,
+            Self::Responses => responses::LEAST_TOKENS,
+        }
+    }
 }
 
 /// The protocol that a provider speaks.
@@ -346,7 +372,7 @@ impl Routes {
         let sources = self.sources.as_ref()?;
         Some(OfSettings {
             file: sources.file.clone(),
-            providers: sources.providers.keys().cloned().collect(),
+            providers: kinds_of(&sources.providers),
         })
     }
 
@@ -480,6 +506,13 @@ impl Routes {
     pub fn is_empty(&self) -> bool {
         self.by_name.values().all(|route| route.targets.is_empty())
     }
+}
+
+/// Where one name has several places, they speak one protocol in all but a mistake.
+fn kinds_of(providers: &BTreeMap<String, Vec<Provider>>) -> BTreeMap<String, Kind> {
+    let first =
+        |(name, sites): (&String, &Vec<Provider>)| Some((name.clone(), sites.first()?.kind));
+    providers.iter().filter_map(first).collect()
 }
 
 impl Sources {

@@ -5,7 +5,7 @@ mod diff;
 mod http;
 mod store;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use db::{Ctx, Scope};
@@ -19,6 +19,7 @@ use sqlx::PgConnection;
 use crate::{
     Error, Gateway, ModelFile, Operator, credential,
     gate::{self, NotPassed},
+    route::Kind,
 };
 
 pub use diff::{ModelChange, ModelChangeKind, ModelField};
@@ -34,7 +35,7 @@ const LONGEST_NOTE: usize = 200;
 #[derive(Clone, Debug)]
 pub struct OfSettings {
     pub file: ModelFile,
-    pub providers: BTreeSet<String>,
+    pub providers: BTreeMap<String, Kind>,
 }
 
 /// A version in the list.
@@ -191,7 +192,10 @@ async fn checked(
 ) -> Result<ModelFile, Error> {
     let file = ModelFile::parse(text)?;
     let mut known = settings.providers.clone();
-    known.extend(credential::providers(conn).await?);
+    for name in credential::providers(conn).await? {
+        let kind = Kind::named(&name).unwrap_or_default();
+        known.entry(name).or_insert(kind);
+    }
     file.check_providers(&known)?;
     Ok(file)
 }
@@ -327,7 +331,7 @@ impl Gateway {
             Some(settings) => Ok(settings),
             None => Ok(OfSettings {
                 file: ModelFile::parse(crate::DEFAULT_MODELS)?,
-                providers: BTreeSet::new(),
+                providers: BTreeMap::new(),
             }),
         }
     }

@@ -17,6 +17,7 @@ mod refusal;
 pub mod runpod;
 mod schema;
 mod sse;
+mod stops;
 pub mod tokens;
 
 pub use chat::{
@@ -29,3 +30,4 @@ pub use document::{Document, DocumentSource};
 pub use door::Face;
 pub use error::{CodecError, Failure};
 pub use refusal::{Refusal, RefusalKind};
+pub use stops::Stops;

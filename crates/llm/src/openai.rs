@@ -6,6 +6,7 @@
 
 pub mod door;
 mod embed;
+pub mod responses;
 mod stream;
 mod write;
 
@@ -195,19 +196,7 @@ impl From<ToolDelta> for ToolCall {
 impl Wire {
     fn error(&self) -> Option<CodecError> {
         if let Some(error) = self.error.as_ref().filter(|error| !error.is_null()) {
-            let message = error
-                .get("message")
-                .and_then(Value::as_str)
-                .or_else(|| error.as_str())
-                .unwrap_or("no message");
-            let code = [error.get("code"), error.get("type")]
-                .into_iter()
-                .flatten()
-                .find_map(code_text);
-            return Some(CodecError::Upstream {
-                message: message.to_owned(),
-                code,
-            });
+            return Some(fault(error));
         }
         // Older vLLM puts the error itself where the answer would be.
         if self.object.as_ref().and_then(Value::as_str) == Some("error") {
@@ -267,6 +256,23 @@ impl Choice {
             Some("content_filter") => Some(Finish::ContentFilter),
             Some(_) => Some(Finish::Other),
         }
+    }
+}
+
+/// An error object as the failure that it reports.
+fn fault(error: &Value) -> CodecError {
+    let message = error
+        .get("message")
+        .and_then(Value::as_str)
+        .or_else(|| error.as_str())
+        .unwrap_or("no message");
+    let code = [error.get("code"), error.get("type")]
+        .into_iter()
+        .flatten()
+        .find_map(code_text);
+    CodecError::Upstream {
+        message: message.to_owned(),
+        code,
     }
 }
 

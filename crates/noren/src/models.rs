@@ -114,6 +114,7 @@ pub(crate) fn named(settings: &Gateway, routes: Routes, stand_in: Option<&str>) 
     for (name, provider) in &settings.providers {
         providers.insert(name.clone(), read(name, provider)?);
     }
+    file.check_kinds(&kinds(settings)?)?;
     if let Some(base_url) = stand_in {
         let provider = Provider {
             kind: Kind::OpenAi,
@@ -161,12 +162,23 @@ pub(crate) fn file(settings: &Gateway) -> Result<ModelFile> {
 /// What the settings say of models, for the command line.
 ///
 /// # Errors
-/// When the file can't be read.
+/// When the file can't be read or a provider is of no known kind.
 pub(crate) fn of_settings(settings: &Gateway) -> Result<OfSettings> {
     Ok(OfSettings {
         file: file(settings)?,
-        providers: settings.providers.keys().cloned().collect(),
+        providers: kinds(settings)?,
     })
+}
+
+/// What the providers of the settings speak.
+///
+/// # Errors
+/// When one is of no known kind.
+pub(crate) fn kinds(settings: &Gateway) -> Result<BTreeMap<String, Kind>> {
+    let providers = settings.providers.iter();
+    providers
+        .map(|(name, provider)| Ok((name.clone(), read(name, provider)?.kind)))
+        .collect()
 }
 
 fn read(name: &str, provider: &settings::Provider) -> Result<Provider> {

@@ -56,6 +56,7 @@ pub(crate) async fn command(settings: &Settings, command: ModelsCommand) -> Resu
             Some(path) => parse(path)?,
             None => models::file(&settings.gateway)?,
         };
+        read.check_kinds(&models::kinds(&settings.gateway)?)?;
         return say(&format!("{} models, nothing wrong\n", read.len()));
     }
     let house = house?;

@@ -1,12 +1,12 @@
 //! Whether the models of a file make sense together, and with the providers that there are.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use kernel::Text;
 use llm::openai::Counts;
 
 use super::{Canary, DatedPrice, Entry, EntryTarget, ModelFile, USUAL};
-use crate::route::{Choice, Kind};
+use crate::route::{Api, Choice, Kind, Use};
 
 /// The largest file, in bytes.
 const LARGEST: usize = 256 * 1024;
@@ -79,13 +79,15 @@ impl ModelFile {
         Ok(file)
     }
 
-    /// Checks that each target is at a provider that is known: to the house, or by one of these names.
+    /// Checks that each target is at a provider that is known: to the house, or by one of these names; and that what it says
+    /// goes with what that provider speaks.
     ///
     /// # Errors
-    /// With the target whose provider nobody knows.
-    pub fn check_providers(&self, known: &BTreeSet<String>) -> Result<(), ModelFileError> {
+    /// With the target whose provider nobody knows, or of another kind.
+    pub fn check_providers(&self, known: &BTreeMap<String, Kind>) -> Result<(), ModelFileError> {
+        self.check_kinds(known)?;
         let is_known = |name: &str| {
-            known.contains(name)
+            known.contains_key(name)
                 || KNOWN.contains(&name)
                 || USUAL.iter().any(|(usual, _)| *usual == name)
         };
@@ -103,6 +105,19 @@ impl ModelFile {
                     ),
                 );
                 let wrong = (format!("/targets/{place}/provider"), what);
+                return Err(at_model(at, model, wrong));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that what each target says goes with what its provider speaks: as is said here, else as is usual for its name.
+    ///
+    /// # Errors
+    /// With the target that says otherwise.
+    pub fn check_kinds(&self, kinds: &BTreeMap<String, Kind>) -> Result<(), ModelFileError> {
+        for (at, model) in self.model.iter().enumerate() {
+            if let Some(wrong) = wrong_api(model, kinds) {
                 return Err(at_model(at, model, wrong));
             }
         }
@@ -180,6 +195,7 @@ impl ModelFile {
         }
         self.wrong_room(model)
             .or_else(|| wrong_count(model))
+            .or_else(|| wrong_api(model, &BTreeMap::new()))
             .or_else(|| wrong_window(model))
             .or_else(|| wrong_price("", &model.prices))
             .or_else(|| wrong_targets_price(model))
@@ -234,6 +250,22 @@ fn wrong_count(model: &Entry) -> Option<Wrong> {
         "only servers of OpenAI's protocol, such as vLLM and llama.cpp, can be asked for their usage in each chunk",
     );
     Some((format!("/targets/{at}/usage"), what))
+}
+
+/// Only servers of OpenAI's protocols are asked by the one or the other, and only chats.
+fn wrong_api(model: &Entry, kinds: &BTreeMap<String, Kind>) -> Option<Wrong> {
+    let kind_of = |name: &str| kinds.get(name).copied().or_else(|| Kind::named(name));
+    let is_other = |target: &EntryTarget| {
+        let kind = kind_of(&target.provider).unwrap_or_default();
+        kind != Kind::OpenAi || target.usage != Counts::End || model.use_for != Use::Chat
+    };
+    let mut targets = model.targets.iter();
+    let at = targets.position(|target| target.api == Api::Responses && is_other(target))?;
+    let what = Text::new(
+        "api = \"responses\"は、OpenAIのプロトコルを話す提供元のチャットモデルの行き先に、usageなしで書いてください。",
+        "`api = \"responses\"` is for targets of chat models at providers of OpenAI's protocol, without `usage`",
+    );
+    Some((format!("/targets/{at}/api"), what))
 }
 
 /// The smallest models' windows, and more than any has.
@@ -350,6 +382,21 @@ mod tests {
                 "OpenAI's protocol",
             ),
             (
+                "name = \"a\"\ntargets = [{ provider = \"p\", model = \"m\" }, { provider = \"bedrock\", model = \"m\", api = \"responses\" }]",
+                "/model/0/targets/1/api",
+                "OpenAI's protocol",
+            ),
+            (
+                "name = \"a\"\ntype = \"embedding\"\ntargets = [{ provider = \"p\", model = \"m\", api = \"responses\" }]",
+                "/model/0/targets/0/api",
+                "chat models",
+            ),
+            (
+                "name = \"a\"\ntargets = [{ provider = \"p\", model = \"m\", api = \"responses\", usage = \"chunks\" }]",
+                "/model/0/targets/0/api",
+                "without `usage`",
+            ),
+            (
                 "name = \"a\"\ntargets = [{ provider = \"p\", model = \"m\", window = 511 }]",
                 "/model/0/targets/0/window",
                 "512",
@@ -368,9 +415,24 @@ mod tests {
     fn a_target_is_at_a_provider_that_somebody_knows() {
         let text = "[[model]]\nname = \"a\"\ntargets = [{ provider = \"openai\", model = \"m\" }, { provider = \"own\", model = \"m\" }]";
         let file = ModelFile::parse(text).unwrap();
-        let known = BTreeSet::from(["own".to_owned()]);
+        let known = BTreeMap::from([("own".to_owned(), Kind::OpenAi)]);
         assert!(file.check_providers(&known).is_ok());
-        let error = file.check_providers(&BTreeSet::new()).unwrap_err();
+        let error = file.check_providers(&BTreeMap::new()).unwrap_err();
         assert_eq!(error.pointer(), "/model/0/targets/1/provider");
+    }
+
+    #[test]
+    fn what_a_provider_speaks_is_known_by_its_name_unless_it_is_said() {
+        let file = |provider: &str| {
+            let target =
+                format!("{{ provider = \"{provider}\", model = \"m\", api = \"responses\" }}");
+            ModelFile::parse(&format!("[[model]]\nname = \"a\"\ntargets = [{target}]"))
+        };
+        assert!(file("anthropic").is_err());
+        let own = file("own").unwrap();
+        let kinds = |kind| BTreeMap::from([("own".to_owned(), kind)]);
+        assert!(own.check_providers(&kinds(Kind::OpenAi)).is_ok());
+        let error = own.check_providers(&kinds(Kind::Bedrock)).unwrap_err();
+        assert_eq!(error.pointer(), "/model/0/targets/0/api");
     }
 }

@@ -1,10 +1,15 @@
-use futures::stream;
-use llm::{ChatRequest, EmbedAnswer, EmbedRequest, openai};
+use futures::{StreamExt, stream};
+use llm::{
+    ChatAnswer, ChatRequest, CodecError, EmbedAnswer, EmbedRequest, Stops, StreamEvent,
+    openai::{self, responses},
+};
 use secrecy::{ExposeSecret, SecretString};
 use telemetry::trace;
 
-use super::{ANSWER_LIMIT, Opened, Trouble, accepted, read, streamed, suit::counts_completions};
-use crate::{EmbeddingId, RunId, Target};
+use super::{
+    ANSWER_LIMIT, Events, Opened, Trouble, accepted, read, streamed, suit::counts_completions,
+};
+use crate::{EmbeddingId, RunId, Target, route::Api};
 
 /// Opens a chat at an OpenAI-compatible target.
 pub(super) async fn open(
@@ -14,32 +19,62 @@ pub(super) async fn open(
     key: Option<&SecretString>,
     request: &ChatRequest,
 ) -> Result<Opened, Trouble> {
-    let url = format!("{}/chat/completions", target.base_url.trim_end_matches('/'));
     let dialect = openai::Dialect {
         counts: target.counts,
         max_completion_tokens: counts_completions(&target.base_url),
     };
+    let (path, body) = match target.api {
+        Api::Chat => ("chat/completions", dialect.encode(request)),
+        Api::Responses => ("responses", responses::encode(request)),
+    };
     let mut call = http
-        .post(url)
+        .post(format!("{}/{path}", target.base_url.trim_end_matches('/')))
         // what it writes down of this call can then be compared with the run
         .header("x-client-request-id", run.to_string())
         .headers(trace::outgoing())
-        .json(&dialect.encode(request));
+        .json(&body);
     if let Some(key) = key {
         call = call.bearer_auth(key.expose_secret());
     }
     let response = call.send().await.map_err(Trouble::Unreachable)?;
     let response = accepted(response, |body| openai::decode(body).err()).await?;
-    if request.stream {
-        return Ok(Opened {
-            events: Box::pin(streamed(response, openai::StreamDecoder::new())),
-        });
-    }
-    let answer = openai::decode(&read(response, ANSWER_LIMIT).await?)?;
-    let events = answer.into_events().into_iter().map(Ok);
+    let events = match (target.api, request.stream) {
+        (Api::Chat, true) => streamed(response, openai::StreamDecoder::new()).boxed(),
+        (Api::Chat, false) => whole(response, openai::decode).await?,
+        (Api::Responses, true) => streamed(response, responses::StreamDecoder::new()).boxed(),
+        (Api::Responses, false) => whole(response, responses::decode).await?,
+    };
     Ok(Opened {
-        events: Box::pin(stream::iter(events)),
+        events: match target.api {
+            Api::Chat => events,
+            Api::Responses => until(&request.stop, events),
+        },
     })
+}
+
+async fn whole(
+    response: reqwest::Response,
+    decode: fn(&[u8]) -> Result<ChatAnswer, CodecError>,
+) -> Result<Events, Trouble> {
+    let answer = decode(&read(response, ANSWER_LIMIT).await?)?;
+    Ok(stream::iter(answer.into_events().into_iter().map(Ok)).boxed())
+}
+
+/// Ends what is heard where it was asked to stop.
+fn until(sequences: &[String], events: Events) -> Events {
+    if sequences.is_empty() {
+        return events;
+    }
+    let mut stops = Stops::new(sequences);
+    let heard = move |event: Result<StreamEvent, Trouble>| {
+        let (heard, trouble) = match event {
+            Ok(event) => (stops.take(event), None),
+            Err(trouble) => (stops.break_off(), Some(trouble)),
+        };
+        let trouble = trouble.filter(|_| !stops.has_stopped()).map(Err);
+        stream::iter(heard.into_iter().map(Ok).chain(trouble))
+    };
+    events.flat_map(heard).boxed()
 }
 
 /// Asks an OpenAI-compatible target for vectors.

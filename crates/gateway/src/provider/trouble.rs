@@ -114,9 +114,16 @@ fn of_status(status: u16, code: Option<&str>) -> Meaning {
 
 fn of_code(code: Option<&str>) -> Meaning {
     match code {
-        Some("context_length_exceeded" | "content_filter" | "content_policy_violation") => {
-            Meaning::Refused
-        }
+        Some(
+            "context_length_exceeded"
+            | "content_filter"
+            | "content_policy_violation"
+            | "invalid_prompt"
+            | "bio_policy"
+            | "misalignment_policy_violation",
+        ) => Meaning::Refused,
+        // a response that fails tells of a picture so, in some ten ways
+        Some(code) if code.contains("image") => Meaning::Refused,
         Some(
             "overloaded_error"
             | "overloaded"
@@ -187,6 +194,8 @@ mod tests {
         assert_eq!(told(Some("503")), Meaning::Busy);
         assert_eq!(told(Some("throttlingException")), Meaning::Busy);
         assert_eq!(told(Some("server_error")), Meaning::Failed);
+        assert_eq!(told(Some("invalid_prompt")), Meaning::Refused);
+        assert_eq!(told(Some("invalid_image_url")), Meaning::Refused);
         assert_eq!(told(None), Meaning::Failed);
         assert_eq!(Trouble::Silent.meaning(), Meaning::Stalled);
     }

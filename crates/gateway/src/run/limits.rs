@@ -60,10 +60,17 @@ pub(crate) fn bound(targets: &[Target], request: &ChatRequest) -> Bound {
     }
 }
 
-/// The most tokens of an answer, as its caller says or as is usual.
+/// The most tokens of an answer, as its caller says or as is usual, and as every target takes it.
 pub(super) fn asked_for(targets: &[Target], request: &ChatRequest) -> u32 {
     let open = || usual(targets, request);
-    request.max_tokens.unwrap_or_else(open)
+    let asked = request.max_tokens.unwrap_or_else(open);
+    asked.max(least(targets))
+}
+
+/// The fewest tokens that the answer of each of the targets may be held to.
+fn least(targets: &[Target]) -> u32 {
+    let least = targets.iter().map(|target| target.api.least_tokens());
+    least.max().unwrap_or(1)
 }
 
 /// Says of each target what a request may cost there, for those who choose by that.
@@ -101,7 +108,7 @@ fn dearest(targets: &[Target], input: u64, output: u64) -> NanoUsd {
 /// Holds a request to the most that it may cost: an answer whose length was left open is cut to what that allows.
 ///
 /// # Errors
-/// `CostAboveLimit` when what was asked for does not fit, or not even one token of an answer.
+/// `CostAboveLimit` when what was asked for does not fit, or not even the shortest answer.
 pub(super) fn keep_to(
     targets: &[Target],
     request: &mut ChatRequest,
@@ -115,14 +122,15 @@ pub(super) fn keep_to(
         return Ok(());
     }
     let fits = |output: u32| dearest(targets, asked.input, u64::from(output)) <= most;
-    if request.max_tokens.is_some() || !fits(1) {
+    let least = least(targets);
+    if request.max_tokens.is_some() || !fits(least) {
         return Err(Error::CostAboveLimit {
             bound: asked.cost,
             most,
         });
     }
     // the most tokens that fit, by halving
-    let (mut fitting, mut above) = (1, usual(targets, request));
+    let (mut fitting, mut above) = (least, usual(targets, request));
     while above - fitting > 1 {
         let middle = fitting + (above - fitting) / 2;
         if fits(middle) {
@@ -159,6 +167,25 @@ mod tests {
             },
             ..Target::default()
         }
+    }
+
+    #[test]
+    fn the_shortest_answer_that_a_target_takes_is_what_is_set_aside() {
+        let thinks = Target {
+            api: crate::route::Api::Responses,
+            ..target(1_000_000)
+        };
+        let targets = [target(1_000_000), thinks];
+        let output = |asked| bound(&targets, &request(Some(asked))).output;
+        assert_eq!((output(1), output(16), output(17)), (16, 16, 17));
+        assert_eq!(bound(&targets[..1], &request(Some(1))).output, 1);
+        // what fits only shorter ones fits none
+        let most = bound(&targets, &request(Some(15))).cost;
+        let mut open = request(None);
+        assert!(keep_to(&targets, &mut open, Some(most)).is_ok());
+        assert_eq!(open.max_tokens, Some(16));
+        let less = Some(NanoUsd(most.0 - 1));
+        assert!(keep_to(&targets, &mut request(None), less).is_err());
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Counter {
         bar.room = node_of(&bar.test.cx, routes(&bar.model), vault()).await;
         let house = OfSettings {
             file: ModelFile::parse(FILE).unwrap(),
-            providers: ["double".to_owned()].into(),
+            providers: [("double".to_owned(), Kind::OpenAi)].into(),
         };
         Self { bar, house }
     }

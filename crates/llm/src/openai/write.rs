@@ -197,9 +197,13 @@ fn document(document: &Document) -> Vec<Value> {
 }
 
 fn image(image: &Image) -> Value {
-    let url = match image {
+    json!({"type": "image_url", "image_url": {"url": image_url(image)}})
+}
+
+/// Where a picture is, or the picture itself as an address.
+pub(super) fn image_url(image: &Image) -> String {
+    match image {
         Image::Url(url) => url.clone(),
         Image::Base64 { media_type, data } => format!("data:{media_type};base64,{data}"),
-    };
-    json!({"type": "image_url", "image_url": {"url": url}})
+    }
 }

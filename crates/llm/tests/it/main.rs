@@ -11,6 +11,7 @@ mod counts;
 mod documents;
 mod doors;
 mod providers;
+mod responses;
 mod trips;
 
 use llm::openai::StreamDecoder;
