@@ -50,7 +50,8 @@ pub(crate) fn can_read(target: &Target, request: &ChatRequest) -> bool {
     }
 }
 
-/// How large a document is; none where only its address is known, which only Anthropic's protocol and the Responses API follow.
+/// How large a document is; none where only its address is known, which Anthropic's models follow, and OpenAI's where they are
+/// asked by the Responses API.
 fn bytes(document: &Document) -> Option<usize> {
     match &document.source {
         DocumentSource::Url(_) => None,
@@ -119,14 +120,7 @@ mod tests {
         assert_eq!(readers(&with(vec![pdf(9); 5])), some);
         assert_eq!(readers(&with(vec![pdf(9); 6])), some[..2]);
         assert_eq!(readers(&with(vec![pdf(4_500_003)])), some[..2]);
-        let linked = with(vec![pdf(9), url]);
-        assert_eq!(readers(&linked), [Kind::Anthropic]);
-        let responds = Target {
-            pdf: true,
-            api: Api::Responses,
-            ..Target::default()
-        };
-        assert!(can_read(&responds, &linked));
+        assert_eq!(readers(&with(vec![pdf(9), url])), [Kind::Anthropic]);
         let result = ToolResult {
             documents: vec![pdf(9)],
             ..ToolResult::default()

@@ -33,8 +33,7 @@ pub(crate) fn thinks(target: &Target, request: &ChatRequest) -> bool {
 ///
 /// Source: <https://developers.openai.com/api/docs/guides/latest-model>.
 fn samples(target: &Target, request: &ChatRequest) -> bool {
-    let refuses = target.kind == Kind::OpenAi && thinks(target, request);
-    !(target.fixed_sampling || refuses)
+    !(target.fixed_sampling || target.kind == Kind::OpenAi && thinks(target, request))
 }
 
 /// Whether a server is OpenAI's own or Azure's, where the limit of an answer is called `max_completion_tokens`: models that think

@@ -373,6 +373,50 @@ fn the_limit_is_one_that_the_server_takes() {
 }
 
 #[test]
+fn documents_are_files_where_they_are_shown_and_in_results() {
+    let paper = |source| Document {
+        title: Some("a.pdf".into()),
+        context: Some("old".into()),
+        source,
+    };
+    let here = || {
+        paper(DocumentSource::Base64 {
+            data: "JVBERi0=".into(),
+            pages: 1,
+        })
+    };
+    let there = paper(DocumentSource::Url("https://example.test/a.pdf".into()));
+    let messages = vec![
+        Message {
+            role: Role::User,
+            parts: vec![
+                Part::Text("read".into()),
+                Part::Document(here()),
+                Part::Document(there),
+            ],
+        },
+        Message {
+            role: Role::Tool,
+            parts: vec![Part::Result(ToolResult {
+                call: "a".into(),
+                documents: vec![here()],
+                ..ToolResult::default()
+            })],
+        },
+    ];
+    let said = |text: &str| json!({"type": "input_text", "text": text});
+    let file = json!({"type": "input_file", "filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBERi0="});
+    let away = json!({"type": "input_file", "file_url": "https://example.test/a.pdf"});
+    assert_eq!(
+        responses::encode(&asked(messages))["input"],
+        json!([
+            {"role": "user", "content": [said("read"), said("old"), file, said("old"), away]},
+            {"type": "function_call_output", "call_id": "a", "output": [said("old"), file]},
+        ])
+    );
+}
+
+#[test]
 fn calls_and_their_results_are_items_in_their_order() {
     let picture = || Image::Base64 {
         media_type: "image/png".into(),
@@ -383,7 +427,8 @@ fn calls_and_their_results_are_items_in_their_order() {
             call: call.into(),
             text: "晴れ".into(),
             images,
-            ..ToolResult::default()
+            documents: Vec::new(),
+            failed: false,
         })
     };
     let messages = vec![
@@ -421,52 +466,6 @@ fn calls_and_their_results_are_items_in_their_order() {
             {"role": "assistant", "content": "晴れです"},
         ])
     );
-}
-
-#[test]
-fn documents_are_files_also_in_results() {
-    let pdf = Document {
-        title: Some("月報".into()),
-        context: Some("今月".into()),
-        source: DocumentSource::Base64 {
-            data: "JVBERi0=".into(),
-            pages: 1,
-        },
-    };
-    let there = Document {
-        title: None,
-        context: None,
-        source: DocumentSource::Url("https://example.test/a.pdf".into()),
-    };
-    let messages = vec![
-        Message {
-            role: Role::User,
-            parts: vec![Part::Document(pdf), Part::Document(there.clone())],
-        },
-        Message {
-            role: Role::Assistant,
-            parts: vec![Part::Call(call("a"))],
-        },
-        Message {
-            role: Role::Tool,
-            parts: vec![Part::Result(ToolResult {
-                call: "a".into(),
-                documents: vec![there],
-                ..ToolResult::default()
-            })],
-        },
-    ];
-    let input = &responses::encode(&asked(messages))["input"];
-    let linked = json!({"type": "input_file", "file_url": "https://example.test/a.pdf"});
-    assert_eq!(
-        input[0]["content"],
-        json!([
-            {"type": "input_text", "text": "今月"},
-            {"type": "input_file", "filename": "月報.pdf", "file_data": "data:application/pdf;base64,JVBERi0="},
-            linked,
-        ])
-    );
-    assert_eq!(input[2]["output"], json!([linked]));
 }
 
 #[test]
