@@ -104,14 +104,14 @@ def test_what_is_kept_by_the_provider_and_long_questions_cost_what_they_cost(sho
     for question, kept in [("tea " * 30, (0, 0)), ("tea " * 30, (10, 20)), ("tea " * 1000, (0, 0)), ("tea " * 1000, (400, 600))]:
         talker.kept = kept
         asked = {"model": name, "messages": [{"role": "user", "content": question}], "stream": streams}
+        asked |= {"stream_options": {"include_usage": True}} if streams else {}
         answer = gpt.chat.completions.with_raw_response.create(**asked)
-        if streams:
-            for _ in answer.parse():
-                pass
+        told = list(answer.parse())[-1].usage if streams else answer.parse().usage
         read, written = talker.claimed[-1]
         cached, stored = kept
         found = run_of(shop, secret, answer.headers["x-noren-run"])
         assert (found["tokens_in"], found["tokens_out"]) == (read, written)
+        assert (told.prompt_tokens, told.prompt_tokens_details.cached_tokens, told.completion_tokens) == (read, cached, written)
         # long questions have no price of their own for what is put into the cache: it is other input
         prices = (1000, 100, 1250, 5000) if read <= 1000 else (2000, 200, 2000, 7000)
         amounts = (read - cached - stored, cached, stored, written)

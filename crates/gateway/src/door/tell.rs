@@ -61,6 +61,7 @@ pub(crate) fn told(event: &Event) -> Option<Told> {
             let usage = Usage {
                 input: count("tokens_in"),
                 output: count("tokens_out"),
+                cached: count("tokens_cached"),
                 ..Usage::default()
             };
             Some(match state {
@@ -361,12 +362,12 @@ mod tests {
         assert_eq!(
             read(
                 EventKind::Ended,
-                json!({"state": "completed", "reason": null, "tokens_in": 3, "tokens_out": 0})
+                json!({"state": "completed", "reason": null, "tokens_in": 3, "tokens_cached": 2, "tokens_out": 0})
             ),
             Some(Told::Ended(Usage {
                 input: 3,
                 output: 0,
-                cached: 0,
+                cached: 2,
                 written: 0,
             }))
         );

@@ -2,7 +2,7 @@ use entitlement::{Outcome, Settled, Usage, settle};
 
 use super::{
     Event, RunId, State, Verdict,
-    reader::the_end,
+    reader::{Bill, the_end},
     store::{self, Ending},
     told,
     words::{Line, seal_answer},
@@ -56,8 +56,13 @@ pub(super) async fn end(
 /// The event that ends a run.
 pub(super) fn last_event(ending: &Ending) -> Event {
     let (state, reason) = (ending.verdict.state(), ending.verdict.reason());
-    let tokens = (ending.tokens_in, ending.tokens_out);
-    the_end(ending.seq, (state, reason), tokens, ending.cost_nano_usd)
+    let bill = Bill {
+        tokens_in: ending.tokens_in,
+        tokens_cached: ending.tokens_cached,
+        tokens_out: ending.tokens_out,
+        cost_nano_usd: ending.cost_nano_usd,
+    };
+    the_end(ending.seq, (state, reason), bill)
 }
 
 /// What a run's end says in its usage row.

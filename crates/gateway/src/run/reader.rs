@@ -31,18 +31,24 @@ impl Event {
 /// The number of the end of an answer that came in one piece.
 pub(super) const WHOLE_ENDS_AT: i32 = 3;
 
+/// What a run has cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bill {
+    pub(super) tokens_in: i64,
+    /// Of these, what was read from the provider's own cache.
+    pub(super) tokens_cached: i64,
+    pub(super) tokens_out: i64,
+    pub(super) cost_nano_usd: i64,
+}
+
 /// The end of a run.
-pub(super) fn the_end(
-    seq: i32,
-    (state, reason): (State, Option<&str>),
-    (tokens_in, tokens_out): (i64, i64),
-    cost_nano_usd: i64,
-) -> Event {
+pub(super) fn the_end(seq: i32, (state, reason): (State, Option<&str>), bill: Bill) -> Event {
     Event {
         seq,
         kind: EventKind::Ended,
         data: json!({
-            "state": state, "reason": reason, "tokens_in": tokens_in, "tokens_out": tokens_out, "cost_nano_usd": cost_nano_usd,
+            "state": state, "reason": reason, "tokens_in": bill.tokens_in, "tokens_cached": bill.tokens_cached,
+            "tokens_out": bill.tokens_out, "cost_nano_usd": bill.cost_nano_usd,
         }),
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     Event, EventKind, RunId, RunView, State, Verdict,
     note::Note,
-    reader::{WHOLE_ENDS_AT, before_the_end, the_end},
+    reader::{Bill, WHOLE_ENDS_AT, before_the_end, the_end},
     view::Row,
     words::{Line, Unopened, open_answer},
 };
@@ -351,8 +351,9 @@ pub(super) async fn events(
         return Ok(events);
     }
     let whole = sqlx::query!(
-        r#"select tenant_id as "tenant: TenantId", model, output, sealed_output, state as "state: State", reason, tokens_in, tokens_out, cost_nano_usd from gateway.run
-           where id = $1 and ended_at is not null and last_event = $2"#,
+        r#"select tenant_id as "tenant: TenantId", model, output, sealed_output, state as "state: State", reason, tokens_in, tokens_cached,
+                  tokens_out, cost_nano_usd
+           from gateway.run where id = $1 and ended_at is not null and last_event = $2"#,
         id as RunId,
         WHOLE_ENDS_AT,
     )
@@ -362,8 +363,13 @@ pub(super) async fn events(
         return Ok(events);
     };
     let told = (run.state, run.reason.as_deref());
-    let tokens = (run.tokens_in, run.tokens_out);
-    let end = the_end(WHOLE_ENDS_AT, told, tokens, run.cost_nano_usd);
+    let bill = Bill {
+        tokens_in: run.tokens_in,
+        tokens_cached: run.tokens_cached,
+        tokens_out: run.tokens_out,
+        cost_nano_usd: run.cost_nano_usd,
+    };
+    let end = the_end(WHOLE_ENDS_AT, told, bill);
     let owner = (id, run.tenant);
     let output = open_answer(vault, owner, run.sealed_output.as_deref(), run.output)?;
     let told = before_the_end(id, &run.model, &output).into_iter();
