@@ -80,8 +80,7 @@ pub async fn ask_aside(
                 let usage = usage.unwrap_or_else(|| Usage {
                     input: tokens::estimate_messages(&wish.messages),
                     output: tokens::estimate(&text),
-                    cached: 0,
-                    written: 0,
+                    ..Usage::default()
                 });
                 let cost = target.price.of(usage);
                 return Ok(Aside {

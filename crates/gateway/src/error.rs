@@ -314,17 +314,11 @@ impl From<Error> for Problem {
             | Error::PriorityInvalid
             | Error::RepeatKeyInvalid
             | Error::RepeatKeyReused => of_header(&error),
-            Error::CostAboveLimit { .. } | Error::TooManyChoices { .. } => too_much(&error),
+            Error::CostAboveLimit { bound, most } => cost_above_limit(bound.0, most.0),
+            Error::TooManyChoices { most } => too_many_choices(most),
             Error::BadRequest(refusal) => bad_request(refusal),
             Error::RunFailed(reason) => crate::door::failure(&reason),
-            Error::TextGone => Problem::new(
-                410,
-                "text_deleted",
-                Text::new(
-                    "この返事の内容は削除されています。",
-                    "What was said here has been deleted.",
-                ),
-            ),
+            Error::TextGone => text_gone(),
             Error::TextClosed => Problem::new(
                 503,
                 "text_closed",
@@ -367,13 +361,15 @@ impl IntoResponse for Error {
     }
 }
 
-/// What is said of a request that asks for more than there may be.
-fn too_much(error: &Error) -> Problem {
-    match error {
-        Error::CostAboveLimit { bound, most } => cost_above_limit(bound.0, most.0),
-        Error::TooManyChoices { most } => too_many_choices(*most),
-        _ => Problem::not_found(),
-    }
+fn text_gone() -> Problem {
+    Problem::new(
+        410,
+        "text_deleted",
+        Text::new(
+            "この返事の内容は削除されています。",
+            "What was said here has been deleted.",
+        ),
+    )
 }
 
 fn cost_above_limit(bound: i64, most: i64) -> Problem {

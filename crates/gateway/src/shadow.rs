@@ -166,8 +166,7 @@ async fn ask(room: &Gateway, shadow: &Shadow, given: &Given) -> Result<(String, 
     let usage = usage.unwrap_or_else(|| Usage {
         input: tokens::estimate_messages(&request.messages),
         output: tokens::estimate(&text),
-        cached: 0,
-        written: 0,
+        ..Usage::default()
     });
     Ok((text, usage))
 }

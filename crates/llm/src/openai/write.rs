@@ -44,7 +44,8 @@ impl Dialect {
         if let Some(seed) = request.seed {
             body.insert("seed".into(), json!(seed));
         }
-        tools(request, &mut body);
+        let named = |name: &str| json!({"type": "function", "function": {"name": name}});
+        tools(request, &mut body, tool, named);
         if let Some(format) = format(&request.format) {
             body.insert("response_format".into(), format);
         }
@@ -63,7 +64,13 @@ impl Dialect {
     }
 }
 
-fn tools(request: &ChatRequest, body: &mut Map<String, Value>) {
+/// Writes the tools and which of them is to be called; each protocol has its own words for one, and for the one that is `named`.
+pub(super) fn tools(
+    request: &ChatRequest,
+    body: &mut Map<String, Value>,
+    tool: fn(&Tool) -> Value,
+    named: fn(&str) -> Value,
+) {
     if request.tools.is_empty() {
         return; // servers refuse a choice among no tools
     }
@@ -74,7 +81,7 @@ fn tools(request: &ChatRequest, body: &mut Map<String, Value>) {
             ToolChoice::Auto => json!("auto"),
             ToolChoice::None => json!("none"),
             ToolChoice::Required => json!("required"),
-            ToolChoice::Named(name) => json!({"type": "function", "function": {"name": name}}),
+            ToolChoice::Named(name) => named(name),
         };
         body.insert("tool_choice".into(), choice);
     }

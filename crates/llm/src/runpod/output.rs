@@ -55,8 +55,7 @@ impl StreamReader {
         Some(StreamEvent::Usage(Usage {
             input,
             output: self.output,
-            cached: 0,
-            written: 0,
+            ..Usage::default()
         }))
     }
 

@@ -5,6 +5,29 @@
     reason = "helpers of tests may give up as tests may"
 )]
 
+/// Reads a stream given in parts with one of the decoders, to its end or to its first fault.
+macro_rules! reader {
+    ($name:ident, $decoder:ty) => {
+        fn $name<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> crate::Read {
+            let mut decoder = <$decoder>::new();
+            let mut events = Vec::new();
+            for part in parts {
+                match decoder.push(part) {
+                    Ok(more) => events.extend(more),
+                    Err(fault) => return (events, Some(fault)),
+                }
+            }
+            match decoder.finish() {
+                Ok(more) => {
+                    events.extend(more);
+                    (events, None)
+                }
+                Err(fault) => (events, Some(fault)),
+            }
+        }
+    };
+}
+
 mod clients;
 mod completions;
 mod counts;
@@ -15,8 +38,11 @@ mod responses;
 mod trips;
 
 use llm::openai::StreamDecoder;
-use llm::{CodecError, Finish, StreamEvent, Usage};
+use llm::{ChatAnswer, CodecError, Finish, StreamEvent, Usage};
 use proptest::prelude::*;
+
+/// What a stream said, and the fault that ended it.
+type Read = (Vec<StreamEvent>, Option<CodecError>);
 
 const OPENAI: &[u8] = include_bytes!("../fixtures/openai.sse");
 const VLLM: &[u8] = include_bytes!("../fixtures/vllm.sse");
@@ -26,23 +52,14 @@ const GARBLED: &[u8] = include_bytes!("../fixtures/garbled.sse");
 const TRUNCATED: &[u8] = include_bytes!("../fixtures/truncated.sse");
 const ALL: [&[u8]; 6] = [OPENAI, VLLM, LLAMACPP, ERROR, GARBLED, TRUNCATED];
 
-/// Reads a stream given in parts, to its end or to its first fault.
-fn read<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> (Vec<StreamEvent>, Option<CodecError>) {
-    let mut decoder = StreamDecoder::new();
-    let mut events = Vec::new();
-    for part in parts {
-        match decoder.push(part) {
-            Ok(more) => events.extend(more),
-            Err(fault) => return (events, Some(fault)),
-        }
+reader!(read, StreamDecoder);
+
+fn gathered(events: &[StreamEvent]) -> ChatAnswer {
+    let mut answer = ChatAnswer::empty("");
+    for event in events {
+        answer.take(event);
     }
-    match decoder.finish() {
-        Ok(more) => {
-            events.extend(more);
-            (events, None)
-        }
-        Err(fault) => (events, Some(fault)),
-    }
+    answer
 }
 
 fn text(text: &str) -> StreamEvent {

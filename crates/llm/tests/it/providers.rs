@@ -4,11 +4,13 @@ use chrono::DateTime;
 use llm::bedrock::{self, Credentials, ToSign};
 use llm::runpod::{self, JobState};
 use llm::{
-    ChatAnswer, ChatRequest, CodecError, EmbedInput, EmbedRequest, Failure, Finish, Image, Message,
-    Part, Role, StreamEvent, ToolCall, ToolResult, Usage, anthropic, openai,
+    ChatRequest, CodecError, EmbedInput, EmbedRequest, Failure, Finish, Image, Message, Part, Role,
+    StreamEvent, ToolCall, ToolResult, Usage, anthropic, openai,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+use crate::gathered;
 
 const ANTHROPIC: &[u8] = include_bytes!("../fixtures/anthropic.sse");
 const TOOLS: &[u8] = include_bytes!("../fixtures/tools.sse");
@@ -16,41 +18,9 @@ const CONVERSE: &[u8] = include_bytes!("../fixtures/converse.bin");
 const EXCEPTION: &[u8] = include_bytes!("../fixtures/converse_exception.bin");
 const SIGNED: &str = include_str!("../fixtures/sigv4.json");
 
-type Read = (Vec<StreamEvent>, Option<CodecError>);
-
-/// Reads a stream given in parts with one of the decoders, to its end or to its first fault.
-macro_rules! reader {
-    ($name:ident, $decoder:ty) => {
-        fn $name<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Read {
-            let mut decoder = <$decoder>::new();
-            let mut events = Vec::new();
-            for part in parts {
-                match decoder.push(part) {
-                    Ok(more) => events.extend(more),
-                    Err(fault) => return (events, Some(fault)),
-                }
-            }
-            match decoder.finish() {
-                Ok(more) => {
-                    events.extend(more);
-                    (events, None)
-                }
-                Err(fault) => (events, Some(fault)),
-            }
-        }
-    };
-}
 reader!(read_openai, openai::StreamDecoder);
 reader!(read_anthropic, anthropic::StreamDecoder);
 reader!(read_bedrock, bedrock::StreamDecoder);
-
-fn gathered(events: &[StreamEvent]) -> ChatAnswer {
-    let mut answer = ChatAnswer::empty("");
-    for event in events {
-        answer.take(event);
-    }
-    answer
-}
 
 fn weather(id: &str) -> ToolCall {
     ToolCall {

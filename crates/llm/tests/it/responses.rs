@@ -8,41 +8,17 @@ use llm::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::{Read, gathered};
+
 /// Made of the objects of OpenAI's own library: what a model thinks, says, calls, says and calls.
 const CALLS: &[u8] = include_bytes!("../fixtures/responses.sse");
 
-type Read = (Vec<StreamEvent>, Option<CodecError>);
-
-fn read<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Read {
-    let mut decoder = StreamDecoder::new();
-    let mut events = Vec::new();
-    for part in parts {
-        match decoder.push(part) {
-            Ok(more) => events.extend(more),
-            Err(fault) => return (events, Some(fault)),
-        }
-    }
-    match decoder.finish() {
-        Ok(more) => {
-            events.extend(more);
-            (events, None)
-        }
-        Err(fault) => (events, Some(fault)),
-    }
-}
+reader!(read, StreamDecoder);
 
 fn read_all(events: &[Value]) -> Read {
     let events = events.iter().map(|event| format!("data: {event}\n\n"));
     let stream = events.collect::<Vec<_>>().concat();
     read([stream.as_bytes()])
-}
-
-fn gathered(events: &[StreamEvent]) -> ChatAnswer {
-    let mut answer = ChatAnswer::empty("");
-    for event in events {
-        answer.take(event);
-    }
-    answer
 }
 
 fn said(text: &str) -> StreamEvent {

@@ -4,10 +4,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::openai::write::image_url;
+use crate::openai::write::{image_url, tools};
 use crate::{
-    ChatRequest, Document, DocumentSource, Format, Image, Message, Part, Role, Tool, ToolChoice,
-    ToolResult,
+    ChatRequest, Document, DocumentSource, Format, Image, Message, Part, Role, Tool, ToolResult,
 };
 
 /// The lowest limit of an answer that the server takes.
@@ -36,32 +35,13 @@ pub fn encode(request: &ChatRequest) -> Value {
     if let Some(effort) = request.effort {
         body.insert("reasoning".into(), json!({"effort": effort.as_str()}));
     }
-    tools(request, &mut body);
+    let named = |name: &str| json!({"type": "function", "name": name});
+    tools(request, &mut body, tool, named);
     if let Some(format) = format(&request.format) {
         body.insert("text".into(), json!({ "format": format }));
     }
     body.insert("stream".into(), json!(request.stream));
     Value::Object(body)
-}
-
-fn tools(request: &ChatRequest, body: &mut Map<String, Value>) {
-    if request.tools.is_empty() {
-        return; // servers refuse a choice among no tools
-    }
-    let tools: Vec<Value> = request.tools.iter().map(tool).collect();
-    body.insert("tools".into(), Value::Array(tools));
-    if let Some(choice) = &request.tool_choice {
-        let choice = match choice {
-            ToolChoice::Auto => json!("auto"),
-            ToolChoice::None => json!("none"),
-            ToolChoice::Required => json!("required"),
-            ToolChoice::Named(name) => json!({"type": "function", "name": name}),
-        };
-        body.insert("tool_choice".into(), choice);
-    }
-    if let Some(parallel) = request.parallel_tools {
-        body.insert("parallel_tool_calls".into(), json!(parallel));
-    }
 }
 
 /// Strictness is said in any case: left out, this protocol means strict and makes every argument required, where the others mean loose.
