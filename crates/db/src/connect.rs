@@ -22,7 +22,7 @@ const RESTED: Duration = Duration::from_secs(1);
 /// A `postgres://` URL; it may hold a password, so it is never printed.
 pub type Url = SecretString;
 
-/// The most connections that one process opens for its work; four more stand aside.
+/// The most connections that one process opens for its work; six more stand aside.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSize(pub u32);
 

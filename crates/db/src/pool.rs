@@ -14,11 +14,14 @@ use crate::{
 pub struct Db {
     pool: PgPool,
     aside: PgPool,
+    groups: PgPool,
     replica: Option<Replica>,
 }
 
 /// The connections apart from the pool, opened when they are first needed.
 const ASIDE: u32 = 4;
+/// The connections of what is written in groups: while one is handed back, the other is there for the next.
+const GROUPS: u32 = 2;
 
 impl Db {
     /// Connects as the application role.
@@ -29,6 +32,7 @@ impl Db {
         let options = connect_options(url)?;
         check_server(&options).await?;
         let aside = pool_options(ASIDE).connect_lazy_with(options.clone());
+        let groups = pool_options(GROUPS).connect_lazy_with(options.clone());
         let pool = pool_options(size.0)
             .connect_with(options)
             .await
@@ -36,6 +40,7 @@ impl Db {
         Ok(Self {
             pool,
             aside,
+            groups,
             replica: None,
         })
     }
@@ -60,15 +65,17 @@ impl Db {
     /// # Errors
     /// When no connection can be had or the role cannot be taken.
     pub async fn begin(&self, scope: Scope) -> sqlx::Result<Tx> {
-        self.begin_as(scope, Commit::Durable).await
+        begin(&self.pool, enter(scope, Commit::Durable)).await
     }
 
-    /// Opens a transaction in `scope` whose commit waits for what `commit` says.
+    /// Opens a transaction in `scope` for what is written in groups, whose commit waits for what `commit` says. Its connections are
+    /// apart from the pool: the pool gives each transaction another of its connections, and a server's process that seldom
+    /// writes the same has to fetch from far what one that always does has at hand.
     ///
     /// # Errors
     /// When no connection can be had or the role cannot be taken.
-    pub async fn begin_as(&self, scope: Scope, commit: Commit) -> sqlx::Result<Tx> {
-        begin(&self.pool, enter(scope, commit)).await
+    pub async fn begin_group(&self, scope: Scope, commit: Commit) -> sqlx::Result<Tx> {
+        begin(&self.groups, enter(scope, commit)).await
     }
 
     /// Begins a transaction on a connection apart from the pool: for short work that somebody waits for who may hold one of
@@ -117,6 +124,7 @@ impl Db {
     /// Waits until every borrowed connection is back, then closes them.
     pub async fn close(&self) {
         self.pool.close().await;
+        self.groups.close().await;
         if let Some(replica) = &self.replica {
             replica.close().await;
         }

@@ -125,7 +125,10 @@ impl Entitlement {
     /// # Errors
     /// As [`db::Db::begin`].
     pub async fn begin_metered(&self, reason: &'static str) -> sqlx::Result<Tx> {
-        self.cx.db.begin_as(Scope::House(reason), self.commit).await
+        self.cx
+            .db
+            .begin_group(Scope::House(reason), self.commit)
+            .await
     }
 
     /// Whether the database was there a moment ago, as far as its connection for calls tells. Nothing waits for an answer here; what

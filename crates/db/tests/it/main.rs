@@ -202,7 +202,7 @@ async fn only_what_says_so_commits_without_waiting_for_the_disk() {
         (Commit::Soon, "off"),
     ] {
         let scope = Scope::House("test");
-        let mut tx = db.begin_as(scope, commit).await.unwrap();
+        let mut tx = db.begin_group(scope, commit).await.unwrap();
         let found: String = sqlx::query_scalar("select current_setting('synchronous_commit')")
             .fetch_one(&mut *tx)
             .await
