@@ -70,6 +70,29 @@ def test_the_fields_and_the_list_agree_at_two_processes(two_houses):
     assert canned.status_code == 200 and said(canned)["permin"][0] == 0
 
 
+@pytest.mark.parametrize(("path", "body"), [
+    ("/v1/chat/completions", {"messages": [{"role": "user", "content": "hello"}]}),
+    ("/v1/completions", {"prompt": "hello"}),
+    ("/v1/messages", {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 9}),
+    ("/v1/responses", {"input": "hello"}),
+    ("/v1/embeddings", {"input": "hello"}),
+    ("/inference", {"prompt": "hello"}),
+    ("/v2/{model}/run", {"input": {"prompt": "hello"}}),
+    ("/v2/{model}/runsync", {"input": {"prompt": "hello"}}),
+])
+def test_every_door_tells_what_is_left(two_houses, path, body):
+    house = two_houses[0]
+    key = {"authorization": f"Bearer {Person(house).join().key()['secret']}"} | ({"anthropic-version": "2023-06-01"} if path == "/v1/messages" else {})
+    listed = httpx.get(f"{house.inference}/v1/models", headers=key).json()["data"]
+    names = [model["id"] for model in listed]
+    name = next(name for name in names if ("embed" in name) == path.endswith("embeddings"))
+    body = body if "{model}" in path else {"model": name, **body}
+    answer = httpx.post(house.inference + path.format(model=name), json=body, headers=key, timeout=60)
+    assert answer.is_success, answer.text
+    quota = int(re.match(r'"permin";q=(\d+);w=60', answer.headers["ratelimit-policy"])[1])
+    assert said(answer)["permin"][0] == quota - 1
+
+
 def test_a_place_that_is_taken_is_told_and_pages_may_read_the_fields(two_houses):
     first, _, _ = two_houses
     visitor = Visitor(first).guest()

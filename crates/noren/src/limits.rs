@@ -15,14 +15,16 @@ use entitlement::{
 use identity::{CallerSeen, Principal};
 
 /// The operations that admit work, each a POST.
-const ADMITTING: [&str; 9] = [
+const ADMITTING: [&str; 11] = [
     "/inference",
     "/misaki/messages",
     "/misaki/messages/{message}/again",
     "/misaki/passing",
     "/v1/chat/completions",
     "/v1/completions",
+    "/v1/embeddings",
     "/v1/messages",
+    "/v1/responses",
     "/v2/{endpoint}/run",
     "/v2/{endpoint}/runsync",
 ];
