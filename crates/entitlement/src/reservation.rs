@@ -217,18 +217,25 @@ pub async fn record_each(
     room: &Entitlement,
     admissions: &[(&Admission, Option<&Usage>)],
 ) -> Result<Vec<ReservationId>, Error> {
-    let mut rows = Vec::with_capacity(admissions.len());
+    let (mut under_way, mut over) = (Vec::new(), Vec::new());
     for (admission, used) in admissions {
         room.desk.recording(admission.reservation.id);
-        rows.push((&admission.row, *used));
+        match used {
+            None => under_way.push(&admission.row),
+            Some(used) => over.push((&admission.row, *used)),
+        }
     }
     let now = room.cx.clock.now();
-    let recorded: HashSet<ReservationId> =
-        store::insert(conn, &rows, now).await?.into_iter().collect();
-    for (row, _) in rows.iter().filter(|(row, _)| !recorded.contains(&row.id)) {
-        room.desk.fenced(row.id, now);
+    let mut recorded = store::insert(conn, &under_way, now).await?;
+    recorded.extend(store::insert_over(conn, &over, now).await?);
+    if recorded.len() < admissions.len() {
+        let known: HashSet<&ReservationId> = recorded.iter().collect();
+        let ids = admissions.iter().map(|(admission, _)| admission.row.id);
+        for id in ids.filter(|id| !known.contains(id)) {
+            room.desk.fenced(id, now);
+        }
     }
-    Ok(recorded.into_iter().collect())
+    Ok(recorded)
 }
 
 /// Counts what the caller's key asked for today, unless it may ask for as much as the plan has. What failed and was given

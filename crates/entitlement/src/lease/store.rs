@@ -82,8 +82,13 @@ pub(crate) async fn loads(
     sqlx::query_as!(
         Load,
         r#"with recent as (
-               select lease_id, count(*) as n, min(created_at) as oldest from entitlement.reservation
-               where tenant_id = $1 and storefront = $2 and created_at > $4 group by lease_id
+               select lease_id, count(*) as n, min(created_at) as oldest from (
+                   select lease_id, created_at from entitlement.usage
+                   where tenant_id = $1 and storefront = $2 and at > $4 and created_at > $4
+                   union all
+                   select lease_id, created_at from entitlement.reservation
+                   where tenant_id = $1 and storefront = $2 and created_at > $4 and state in ('open', 'lapsed')
+               ) as admitted group by lease_id
            ), open as (
                select lease_id, count(*) as n from entitlement.reservation
                where tenant_id = $1 and storefront = $2 and state = 'open' and lease_until > $3 group by lease_id

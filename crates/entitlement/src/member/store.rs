@@ -71,10 +71,12 @@ pub(super) async fn of_member(
 pub(super) async fn units(conn: &mut PgConnection, of: &Of<'_>, unit: &str) -> sqlx::Result<Spent> {
     sqlx::query_as!(
         Spent,
-        r#"select coalesce(sum(u.amount), 0)::bigint as "settled!",
-                  coalesce(sum(r.amount) filter (where r.state = 'open'), 0)::bigint as "under_way!"
-           from entitlement.reservation r left join entitlement.usage u on u.reservation_id = r.id
-           where r.tenant_id = $1 and r.storefront = $2 and r.created_at >= $3 and r.member_id = $4 and r.unit = $5"#,
+        r#"select (select coalesce(sum(amount), 0)::bigint from entitlement.usage
+                   where tenant_id = $1 and storefront = $2 and at >= $3 and created_at >= $3 and member_id = $4 and unit = $5)
+                      as "settled!",
+                  (select coalesce(sum(amount), 0)::bigint from entitlement.reservation
+                   where tenant_id = $1 and storefront = $2 and created_at >= $3 and member_id = $4 and unit = $5 and state = 'open')
+                      as "under_way!""#,
         of.tenant as TenantId,
         of.storefront,
         of.since,
@@ -89,10 +91,11 @@ pub(super) async fn units(conn: &mut PgConnection, of: &Of<'_>, unit: &str) -> s
 pub(super) async fn cost(conn: &mut PgConnection, of: &Of<'_>) -> sqlx::Result<Spent> {
     sqlx::query_as!(
         Spent,
-        r#"select coalesce(sum(u.cost_nano_usd), 0)::bigint as "settled!",
-                  coalesce(sum(r.most_cost) filter (where r.state = 'open'), 0)::bigint as "under_way!"
-           from entitlement.reservation r left join entitlement.usage u on u.reservation_id = r.id
-           where r.tenant_id = $1 and r.storefront = $2 and r.created_at >= $3 and r.member_id = $4"#,
+        r#"select (select coalesce(sum(cost_nano_usd), 0)::bigint from entitlement.usage
+                   where tenant_id = $1 and storefront = $2 and at >= $3 and created_at >= $3 and member_id = $4) as "settled!",
+                  (select coalesce(sum(most_cost), 0)::bigint from entitlement.reservation
+                   where tenant_id = $1 and storefront = $2 and created_at >= $3 and member_id = $4 and state = 'open')
+                      as "under_way!""#,
         of.tenant as TenantId,
         of.storefront,
         of.since,
@@ -112,11 +115,9 @@ pub(super) async fn list(
     sqlx::query_as!(
         MemberBudget,
         r#"with done as (
-               select r.member_id as user_id, r.storefront, r.unit, sum(u.amount)::bigint as units,
-                      sum(u.cost_nano_usd)::bigint as cost
-               from entitlement.reservation r join entitlement.usage u on u.reservation_id = r.id
-               where r.tenant_id = $1 and r.created_at >= $3 and r.member_id is not null
-                     and ($2::uuid is null or r.member_id = $2)
+               select member_id as user_id, storefront, unit, sum(amount)::bigint as units, sum(cost_nano_usd)::bigint as cost
+               from entitlement.usage
+               where tenant_id = $1 and at >= $3 and created_at >= $3 and member_id is not null and ($2::uuid is null or member_id = $2)
                group by 1, 2, 3
            ), used as (
                select user_id, unit, units as used from done

@@ -10,11 +10,11 @@ pub(super) async fn model_days(
 ) -> sqlx::Result<Vec<ModelDay>> {
     sqlx::query_as!(
         ModelDay,
-        r#"select (coalesce(r.created_at, u.at) at time zone 'UTC')::date as "day!", u.model, count(*) as "requests!",
+        r#"select (u.created_at at time zone 'UTC')::date as "day!", u.model, count(*) as "requests!",
                   sum(u.tokens_in)::bigint as "tokens_in!", sum(u.tokens_out)::bigint as "tokens_out!"
-           from entitlement.usage u left join entitlement.reservation r on r.id = u.reservation_id
+           from entitlement.usage u
            where u.at >= $2 and u.at < $3::timestamptz + interval '1 day' and starts_with(u.ref, $1 || '_')
-               and coalesce(r.created_at, u.at) >= $2 and coalesce(r.created_at, u.at) < $3
+               and u.created_at >= $2 and u.created_at < $3
                and u.tokens_in + u.tokens_out > 0
            group by 1, 2"#,
         kind,
@@ -34,10 +34,10 @@ pub(super) async fn model_uses(
     sqlx::query_as!(
         ModelUse,
         r#"select u.ref as reference, u.model, u.tokens_in, u.tokens_out
-           from entitlement.usage u left join entitlement.reservation r on r.id = u.reservation_id
+           from entitlement.usage u
            where starts_with(u.ref, $1 || '_') and u.tokens_in + u.tokens_out > 0
                and (u.ref = any($4) or u.at >= $2 and u.at < $3::timestamptz + interval '1 day'
-                   and coalesce(r.created_at, u.at) >= $2 and coalesce(r.created_at, u.at) < $3)"#,
+                   and u.created_at >= $2 and u.created_at < $3)"#,
         kind,
         from,
         to,

@@ -17,14 +17,16 @@ pub(super) async fn lock_key(conn: &mut PgConnection, key: KeyId) -> sqlx::Resul
     .map(drop)
 }
 
-/// How many pieces of work a key asked for.
+/// How many pieces of work a key asked for: what is over, what is under way, and what died.
 pub(super) async fn asked_since(
     conn: &mut PgConnection,
     key: KeyId,
     since: DateTime<Utc>,
 ) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
-        r#"select count(*) as "count!" from entitlement.reservation where key_id = $1 and created_at >= $2"#,
+        r#"select (select count(*) from entitlement.usage where key_id = $1 and created_at >= $2)
+                + (select count(*) from entitlement.reservation
+                   where key_id = $1 and created_at >= $2 and state in ('open', 'lapsed')) as "count!""#,
         key as KeyId,
         since,
     )
@@ -32,75 +34,50 @@ pub(super) async fn asked_since(
     .await
 }
 
-/// Writes admissions whose lease holds and whose block is open, and returns those; what is over already is written closed, with
-/// its usage row. The locks on lease and block last until the commit, so whoever gives a lease up for dead or closes a block
-/// waits for what is being written and refuses what comes later.
+/// Writes admissions of work under way whose lease holds and whose block is open, and returns those. The locks on lease and block
+/// last until the commit, so whoever gives a lease up for dead or closes a block waits for what is being written and refuses what
+/// comes later.
 pub(super) async fn insert(
     conn: &mut PgConnection,
-    rows: &[(&Row, Option<&Usage>)],
+    rows: &[&Row],
     now: DateTime<Utc>,
 ) -> sqlx::Result<Vec<ReservationId>> {
-    let ids: Vec<Uuid> = rows.iter().map(|(row, _)| row.id.0).collect();
-    let tenants: Vec<Uuid> = rows.iter().map(|(row, _)| row.tenant.0).collect();
-    let storefronts: Vec<&str> = rows
-        .iter()
-        .map(|(row, _)| row.storefront.as_str())
-        .collect();
-    let units: Vec<&str> = rows.iter().map(|(row, _)| row.unit.as_str()).collect();
-    let amounts: Vec<i64> = rows.iter().map(|(row, _)| row.amount).collect();
-    let references: Vec<&str> = rows.iter().map(|(row, _)| row.reference.as_str()).collect();
-    let leases_until: Vec<DateTime<Utc>> = rows.iter().map(|(row, _)| row.lease_until).collect();
-    let created: Vec<DateTime<Utc>> = rows.iter().map(|(row, _)| row.created_at).collect();
-    let keys: Vec<Option<Uuid>> = rows
-        .iter()
-        .map(|(row, _)| row.key.map(|key| key.0))
-        .collect();
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id.0).collect();
+    let tenants: Vec<Uuid> = rows.iter().map(|row| row.tenant.0).collect();
+    let storefronts: Vec<&str> = rows.iter().map(|row| row.storefront.as_str()).collect();
+    let units: Vec<&str> = rows.iter().map(|row| row.unit.as_str()).collect();
+    let amounts: Vec<i64> = rows.iter().map(|row| row.amount).collect();
+    let references: Vec<&str> = rows.iter().map(|row| row.reference.as_str()).collect();
+    let leases_until: Vec<DateTime<Utc>> = rows.iter().map(|row| row.lease_until).collect();
+    let created: Vec<DateTime<Utc>> = rows.iter().map(|row| row.created_at).collect();
+    let keys: Vec<Option<Uuid>> = rows.iter().map(|row| row.key.map(|key| key.0)).collect();
     let members: Vec<Option<Uuid>> = rows
         .iter()
-        .map(|(row, _)| row.member.map(|user| user.0))
+        .map(|row| row.member.map(|user| user.0))
         .collect();
-    let leases: Vec<Uuid> = rows.iter().map(|(row, _)| row.lease.0).collect();
-    let blocks: Vec<Uuid> = rows.iter().map(|(row, _)| row.block.0).collect();
-    let over = || rows.iter().map(|(_, used)| *used);
-    let used: Vec<Option<i64>> = over().map(|used| Some(used?.amount)).collect();
-    let models: Vec<Option<&str>> = over().map(|used| Some(used?.model.as_str())).collect();
-    let tokens_in: Vec<Option<i64>> = over().map(|used| Some(used?.tokens_in)).collect();
-    let tokens_out: Vec<Option<i64>> = over().map(|used| Some(used?.tokens_out)).collect();
-    let costs: Vec<Option<i64>> = over().map(|used| Some(used?.cost_nano_usd)).collect();
-    let outcomes: Vec<Option<&str>> = over().map(|used| Some(used?.outcome.as_str())).collect();
+    let leases: Vec<Uuid> = rows.iter().map(|row| row.lease.0).collect();
+    let blocks: Vec<Uuid> = rows.iter().map(|row| row.block.0).collect();
     sqlx::query_scalar!(
         r#"with new as (
                select n.* from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::timestamptz[],
-                      $8::timestamptz[], $9::uuid[], $10::uuid[], $11::uuid[], $13::uuid[], $14::bigint[], $15::text[],
-                      $16::bigint[], $17::bigint[], $18::bigint[], $19::text[])
-                   as n (id, tenant_id, storefront, unit, amount, ref, lease_until, created_at, key_id, lease_id, block_id, member_id,
-                         used, model, tokens_in, tokens_out, cost_nano_usd, outcome)
+                      $8::timestamptz[], $9::uuid[], $10::uuid[], $11::uuid[], $13::uuid[])
+                   as n (id, tenant_id, storefront, unit, amount, ref, lease_until, created_at, key_id, lease_id, block_id, member_id)
            ), lease as (
                select id from entitlement.lease
                where id = any($10) and lease_until > $12 and not stale order by id for key share
            ), block as (
                select id, tenant_id from entitlement.block where id = any($11) and state = 'open' order by id for key share
-           ), written as (
-               insert into entitlement.reservation
-                   (id, tenant_id, storefront, unit, amount, ref, lease_until, created_at, key_id, lease_id, block_id, member_id,
-                    state, closed_at)
-               select new.id, new.tenant_id, new.storefront, new.unit, new.amount, new.ref, new.lease_until, new.created_at,
-                      new.key_id, new.lease_id, new.block_id, new.member_id,
-                      case when new.outcome is null then 'open' when new.used > 0 then 'settled' else 'released' end,
-                      case when new.outcome is not null then $12 end
-               from new join lease on lease.id = new.lease_id
-                        join block on block.id = new.block_id and block.tenant_id = new.tenant_id
-               returning id
-           ), over as (
-               insert into entitlement.usage
-                   (reservation_id, tenant_id, storefront, unit, amount, ref, model, tokens_in, tokens_out, cost_nano_usd, outcome,
-                    at, block_id)
-               select new.id, new.tenant_id, new.storefront, new.unit, new.used, new.ref, new.model, new.tokens_in, new.tokens_out,
-                      new.cost_nano_usd, new.outcome, $12, new.block_id
-               from new join written on written.id = new.id
-               where new.outcome is not null
            )
-           select id as "id!: ReservationId" from written"#,
+           insert into entitlement.reservation
+               (id, tenant_id, storefront, unit, amount, ref, lease_until, created_at, key_id, lease_id, block_id, member_id)
+           select new.id, new.tenant_id, new.storefront, new.unit, new.amount, new.ref, new.lease_until, new.created_at,
+                  new.key_id, new.lease_id, new.block_id, new.member_id
+           from new join lease on lease.id = new.lease_id
+                    join block on block.id = new.block_id and block.tenant_id = new.tenant_id
+           returning id as "id: ReservationId""#,
         &ids,
         &tenants,
         &storefronts as &[&str],
@@ -114,12 +91,83 @@ pub(super) async fn insert(
         &blocks,
         now,
         &members as &[Option<Uuid>],
-        &used as &[Option<i64>],
-        &models as &[Option<&str>],
-        &tokens_in as &[Option<i64>],
-        &tokens_out as &[Option<i64>],
-        &costs as &[Option<i64>],
-        &outcomes as &[Option<&str>],
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// As [`insert`], for work that is over already: its usage row says all that a reservation would.
+pub(super) async fn insert_over(
+    conn: &mut PgConnection,
+    rows: &[(&Row, &Usage)],
+    now: DateTime<Utc>,
+) -> sqlx::Result<Vec<ReservationId>> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Uuid> = rows.iter().map(|(row, _)| row.id.0).collect();
+    let tenants: Vec<Uuid> = rows.iter().map(|(row, _)| row.tenant.0).collect();
+    let storefronts: Vec<&str> = rows
+        .iter()
+        .map(|(row, _)| row.storefront.as_str())
+        .collect();
+    let units: Vec<&str> = rows.iter().map(|(row, _)| row.unit.as_str()).collect();
+    let amounts: Vec<i64> = rows.iter().map(|(_, used)| used.amount).collect();
+    let references: Vec<&str> = rows.iter().map(|(row, _)| row.reference.as_str()).collect();
+    let created: Vec<DateTime<Utc>> = rows.iter().map(|(row, _)| row.created_at).collect();
+    let keys: Vec<Option<Uuid>> = rows
+        .iter()
+        .map(|(row, _)| row.key.map(|key| key.0))
+        .collect();
+    let members: Vec<Option<Uuid>> = rows
+        .iter()
+        .map(|(row, _)| row.member.map(|user| user.0))
+        .collect();
+    let leases: Vec<Uuid> = rows.iter().map(|(row, _)| row.lease.0).collect();
+    let blocks: Vec<Uuid> = rows.iter().map(|(row, _)| row.block.0).collect();
+    let models: Vec<&str> = rows.iter().map(|(_, used)| used.model.as_str()).collect();
+    let tokens_in: Vec<i64> = rows.iter().map(|(_, used)| used.tokens_in).collect();
+    let tokens_out: Vec<i64> = rows.iter().map(|(_, used)| used.tokens_out).collect();
+    let costs: Vec<i64> = rows.iter().map(|(_, used)| used.cost_nano_usd).collect();
+    let outcomes: Vec<&str> = rows.iter().map(|(_, used)| used.outcome.as_str()).collect();
+    sqlx::query_scalar!(
+        r#"with new as (
+               select n.* from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::timestamptz[],
+                      $8::uuid[], $9::uuid[], $10::uuid[], $11::uuid[], $13::text[], $14::bigint[], $15::bigint[], $16::bigint[],
+                      $17::text[])
+                   as n (id, tenant_id, storefront, unit, used, ref, created_at, key_id, member_id, lease_id, block_id, model,
+                         tokens_in, tokens_out, cost_nano_usd, outcome)
+           ), lease as (
+               select id from entitlement.lease
+               where id = any($10) and lease_until > $12 and not stale order by id for key share
+           ), block as (
+               select id, tenant_id from entitlement.block where id = any($11) and state = 'open' order by id for key share
+           )
+           insert into entitlement.usage
+               (reservation_id, tenant_id, storefront, unit, amount, ref, model, tokens_in, tokens_out, cost_nano_usd, outcome, at,
+                block_id, lease_id, key_id, member_id, created_at)
+           select new.id, new.tenant_id, new.storefront, new.unit, new.used, new.ref, new.model, new.tokens_in, new.tokens_out,
+                  new.cost_nano_usd, new.outcome, $12, new.block_id, new.lease_id, new.key_id, new.member_id, new.created_at
+           from new join lease on lease.id = new.lease_id
+                    join block on block.id = new.block_id and block.tenant_id = new.tenant_id
+           returning reservation_id as "id: ReservationId""#,
+        &ids,
+        &tenants,
+        &storefronts as &[&str],
+        &units as &[&str],
+        &amounts,
+        &references as &[&str],
+        &created,
+        &keys as &[Option<Uuid>],
+        &members as &[Option<Uuid>],
+        &leases,
+        &blocks,
+        now,
+        &models as &[&str],
+        &tokens_in,
+        &tokens_out,
+        &costs,
+        &outcomes as &[&str],
     )
     .fetch_all(conn)
     .await
@@ -150,13 +198,13 @@ pub(super) async fn close(
                update entitlement.reservation r
                set state = case when e.amount > 0 then 'settled' else 'released' end, closed_at = $8
                from ending e where r.id = e.id and r.state = 'open'
-               returning r.id, r.tenant_id, r.storefront, r.unit, r.ref, r.block_id
+               returning r.id, r.tenant_id, r.storefront, r.unit, r.ref, r.block_id, r.lease_id, r.key_id, r.member_id, r.created_at
            ), written as (
                insert into entitlement.usage
                    (reservation_id, tenant_id, storefront, unit, amount, ref, model, tokens_in, tokens_out, cost_nano_usd, outcome,
-                    at, block_id)
+                    at, block_id, lease_id, key_id, member_id, created_at)
                select c.id, c.tenant_id, c.storefront, c.unit, e.amount, c.ref, e.model, e.tokens_in, e.tokens_out,
-                      e.cost_nano_usd, e.outcome, $8, c.block_id
+                      e.cost_nano_usd, e.outcome, $8, c.block_id, c.lease_id, c.key_id, c.member_id, c.created_at
                from closed c join ending e on e.id = c.id
            )
            select c.id as "id!: ReservationId", c.tenant_id as "tenant!: TenantId", c.unit as "unit!",

@@ -15,8 +15,8 @@ pub(super) async fn list(
     sqlx::query_as!(
         UsageRow,
         r#"select u.ref as run_id, u.at, u.model, u.tokens_in, u.tokens_out, u.cost_nano_usd, u.unit, u.amount, u.outcome,
-                  r.block_id as "block_id: BlockId", u.reservation_id as id
-           from entitlement.usage u left join entitlement.reservation r on r.id = u.reservation_id
+                  u.block_id as "block_id: BlockId", u.reservation_id as id
+           from entitlement.usage u
            where u.tenant_id = $1 and u.storefront = $2
              and ($3::timestamptz is null or (u.at, u.reservation_id) < ($3, $4))
              and ($6::uuid is null or u.block_id = $6)
@@ -36,8 +36,8 @@ pub(super) async fn all(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Resu
     sqlx::query_as!(
         UsageRow,
         r#"select u.ref as run_id, u.at, u.model, u.tokens_in, u.tokens_out, u.cost_nano_usd, u.unit, u.amount, u.outcome,
-                  r.block_id as "block_id: BlockId", u.reservation_id as id
-           from entitlement.usage u left join entitlement.reservation r on r.id = u.reservation_id
+                  u.block_id as "block_id: BlockId", u.reservation_id as id
+           from entitlement.usage u
            where u.tenant_id = $1
            order by u.at, u.reservation_id"#,
         tenant as TenantId,

@@ -19,7 +19,7 @@ use db::Ctx;
 use entitlement::{
     Catalogue, Direction, Entitlement, Error, Outcome, PlanFile, Reservation, Usage, Work,
 };
-use identity::{Identity, Principal, RequestMeta};
+use identity::{Identity, Principal, RequestMeta, UserId};
 use tokio::sync::RwLock;
 
 const UNIT: &str = "misaki.chat";
@@ -97,7 +97,14 @@ async fn settle(
     amount: i64,
 ) -> Result<(), Error> {
     let mut tx = room.cx.db.begin(caller.scope()).await?;
-    let used = Usage {
+    let settled = entitlement::settle(&mut tx, room, reservation.id, &usage(amount)).await?;
+    tx.commit().await?;
+    settled.done();
+    Ok(())
+}
+
+fn usage(amount: i64) -> Usage {
+    Usage {
         amount,
         model: "m".to_owned(),
         tokens_in: 3,
@@ -108,11 +115,27 @@ async fn settle(
         } else {
             Outcome::Failed
         },
+    }
+}
+
+/// Work that is over when it is first written, and so has no reservation.
+async fn write_over(room: &Entitlement, caller: Principal, member: Option<UserId>) {
+    let work = Work {
+        member,
+        ..work(room)
     };
-    let settled = entitlement::settle(&mut tx, room, reservation.id, &used).await?;
-    tx.commit().await?;
+    let admission = entitlement::admit(room, caller, &work).await.unwrap();
+    let used = usage(1);
+    let mut tx = room.begin_metered("test").await.unwrap();
+    let recorded = entitlement::record_each(&mut tx, room, &[(&admission, Some(&used))])
+        .await
+        .unwrap();
+    assert_eq!(recorded, [admission.reservation.id]);
+    let settled = entitlement::settle_each(&mut tx, room, &[], &[(&admission, &used)])
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
     settled.done();
-    Ok(())
 }
 
 /// available, held, spent

@@ -140,6 +140,25 @@ async fn what_a_member_may_use_is_kept_to_the_unit_at_two_nodes() {
 }
 
 #[tokio::test]
+async fn what_a_member_did_before_there_was_a_limit_counts_also_where_it_has_no_reservation() {
+    let test = testkit::context().await;
+    let room = open(&test.cx, &plan_file(100, 100, 1000)).await;
+    let caller = guest(&room).await;
+    let user = member(&test, caller, "genai.chat", 0).await;
+    for _ in 0..3 {
+        write_over(&room, caller, Some(user)).await;
+    }
+    limit(&test, caller, user, UNIT, 3).await;
+    // whoever sets a limit marks the leases stale
+    test.time.advance(Duration::seconds(30));
+    let refused = reserve_for(&room, caller, user, 0).await.unwrap_err();
+    assert!(
+        matches!(refused, Error::MemberBudgetReached { monthly: 3, .. }),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
 async fn a_members_month_begins_anew() {
     let test = testkit::context().await;
     let room = open(&test.cx, &plan_file(100, 100, 100)).await;

@@ -237,3 +237,90 @@ async fn whoever_has_the_largest_plan_is_told_of_the_cheapest_top_up_that_is_eno
         ("enough", 300, "/billing/topups/misaki?choose=enough")
     );
 }
+
+#[tokio::test]
+async fn work_that_is_over_when_it_is_first_written_counts_as_all_other_does() {
+    let test = testkit::context().await;
+    let plans = plan_file(4, 100, 100);
+    let other = Ctx::new(test.another_node().await, test.cx.clock.clone());
+    let (one, two) = (open(&test.cx, &plans).await, open(&other, &plans).await);
+    let caller = guest(&one).await;
+    for _ in 0..3 {
+        write_over(&one, caller, None).await;
+    }
+    let mut owner = test.database.owner().await;
+    let reserved: i64 = sqlx::query_scalar("select count(*) from entitlement.reservation")
+        .fetch_one(&mut owner)
+        .await
+        .unwrap();
+    assert_eq!(reserved, 0);
+
+    // the rate, also once its process has died
+    let rate =
+        |limits: entitlement::RateLimits| limits.policies.into_iter().next().unwrap().remaining;
+    assert_eq!(
+        rate(
+            entitlement::rate_limits(&two, caller, "misaki")
+                .await
+                .unwrap()
+        ),
+        1
+    );
+    std::mem::forget(one);
+    test.time.advance(Duration::seconds(16));
+    assert_eq!(
+        rate(
+            entitlement::rate_limits(&two, caller, "misaki")
+                .await
+                .unwrap()
+        ),
+        1
+    );
+    let held = reserve(&two, caller).await.unwrap();
+    let refused = reserve(&two, caller).await;
+    assert!(
+        matches!(refused, Err(Error::RateExceeded { .. })),
+        "{refused:?}"
+    );
+
+    // and the books
+    settle(&two, caller, &held, 1).await.unwrap();
+    entitlement::lapse_due(&two.cx, Duration::zero(), 10)
+        .await
+        .unwrap();
+    test.time.advance(Duration::seconds(61));
+    settle(&two, caller, &reserve(&two, caller).await.unwrap(), 1)
+        .await
+        .unwrap();
+    entitlement::lapse_due(&two.cx, Duration::zero(), 10)
+        .await
+        .unwrap();
+    assert_eq!(stock(&two, caller).await, [95, 0, 5]);
+}
+
+#[tokio::test]
+async fn a_keys_cap_counts_work_that_was_over_when_it_was_first_written() {
+    let test = testkit::context().await;
+    let room = open(&test.cx, &plan_file(1, 1, 1)).await;
+    let caller = guest(&room).await;
+    entitlement::assign(&test.cx, caller.tenant, "misaki", "paid")
+        .await
+        .unwrap();
+    let with_key = Principal {
+        key: Some(test.cx.ids.new_id()),
+        ..caller
+    };
+    for _ in 0..3 {
+        write_over(&room, with_key, None).await;
+    }
+    let capped = Work {
+        daily_cap: Some(3),
+        ..work(&room)
+    };
+    let mut tx = room.cx.db.begin(caller.scope()).await.unwrap();
+    let refused = entitlement::reserve(&mut tx, &room, with_key, &capped).await;
+    assert!(
+        matches!(refused, Err(Error::KeyCapReached { cap: 3, .. })),
+        "{refused:?}"
+    );
+}

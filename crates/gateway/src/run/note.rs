@@ -130,6 +130,9 @@ fn parameters(request: &ChatRequest) -> Value {
 
 /// Cut to what is kept, without what Postgres can't store.
 fn short(text: &str) -> String {
+    if text.len() <= LONGEST_TEXT && !text.contains('\0') {
+        return text.to_owned();
+    }
     text.chars()
         .filter(|c| *c != '\0')
         .take(LONGEST_TEXT)

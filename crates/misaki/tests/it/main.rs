@@ -443,7 +443,7 @@ async fn a_refused_message_leaves_nothing_behind() {
     let mut owner = bar.test.database.owner().await;
     let (_, first) = bar.say(None, "最初の話", "k0").await;
     bar.ended(&first).await;
-    sqlx::query("update entitlement.reservation set created_at = $1")
+    sqlx::query("update entitlement.usage set created_at = $1, at = $1")
         .bind(bar.test.cx.clock.now())
         .execute(&mut owner)
         .await

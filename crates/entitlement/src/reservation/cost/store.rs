@@ -64,10 +64,10 @@ pub(super) async fn of_key(
 ) -> sqlx::Result<Spent> {
     sqlx::query_as!(
         Spent,
-        r#"select coalesce(sum(u.cost_nano_usd), 0)::bigint as "settled!",
-                  coalesce(sum(r.most_cost) filter (where r.state = 'open'), 0)::bigint as "under_way!"
-           from entitlement.reservation r left join entitlement.usage u on u.reservation_id = r.id
-           where r.key_id = $1 and r.created_at >= $2"#,
+        r#"select (select coalesce(sum(cost_nano_usd), 0)::bigint from entitlement.usage
+                   where key_id = $1 and created_at >= $2) as "settled!",
+                  (select coalesce(sum(most_cost), 0)::bigint from entitlement.reservation
+                   where key_id = $1 and created_at >= $2 and state = 'open') as "under_way!""#,
         key as KeyId,
         since,
     )
