@@ -1,5 +1,7 @@
 mod store;
 
+use std::collections::HashSet;
+
 use db::Ctx;
 use identity::{Principal, TenantId};
 use jobs::Job;
@@ -42,14 +44,19 @@ pub async fn emit_all<T: Sync>(
     facts: &[(TenantId, EventType, T)],
     payload: impl Fn(&T) -> Value + Send,
 ) -> sqlx::Result<()> {
-    if facts.is_empty() {
+    let kinds: HashSet<(TenantId, EventType)> = facts
+        .iter()
+        .map(|(tenant, event, _)| (*tenant, *event))
+        .collect();
+    if kinds.is_empty() {
         return Ok(());
     }
-    let wanted = store::listeners_of(conn, facts).await?;
-    for (index, (tenant, event, fact)) in facts.iter().enumerate() {
+    let kinds: Vec<_> = kinds.into_iter().collect();
+    let wanted = store::listeners_of(conn, &kinds).await?;
+    for (tenant, event, fact) in facts {
         let endpoints: Vec<HookId> = wanted
             .iter()
-            .filter(|(of, _)| usize::try_from(*of) == Ok(index))
+            .filter(|(kind, _)| *kind == (*tenant, *event))
             .map(|(_, endpoint)| *endpoint)
             .collect();
         if !endpoints.is_empty() {

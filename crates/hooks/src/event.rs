@@ -9,7 +9,7 @@ kernel::id!(
 );
 
 /// What can be told. A name is never used again for something else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventType {
     UsageThresholdReached,
     SubscriptionChanged,

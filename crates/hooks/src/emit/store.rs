@@ -22,27 +22,30 @@ pub(super) async fn listeners(
     .await
 }
 
-/// The endpoints that want to hear of any of these, each beside the place of what it wants.
-pub(super) async fn listeners_of<T: Sync>(
+/// The endpoints that want to hear of any of these, each beside what it wants.
+pub(super) async fn listeners_of(
     conn: &mut PgConnection,
-    facts: &[(TenantId, EventType, T)],
-) -> sqlx::Result<Vec<(i64, HookId)>> {
-    let tenants: Vec<Uuid> = facts.iter().map(|(tenant, _, _)| tenant.0).collect();
-    let events: Vec<String> = facts
-        .iter()
-        .map(|(_, event, _)| event.as_str().to_owned())
-        .collect();
-    sqlx::query!(
+    kinds: &[(TenantId, EventType)],
+) -> sqlx::Result<Vec<((TenantId, EventType), HookId)>> {
+    let tenants: Vec<Uuid> = kinds.iter().map(|(tenant, _)| tenant.0).collect();
+    let events: Vec<&str> = kinds.iter().map(|(_, event)| event.as_str()).collect();
+    let found = sqlx::query!(
         r#"select f.n - 1 as "place!", e.id as "id: HookId"
            from unnest($1::uuid[], $2::text[]) with ordinality as f (tenant, event, n)
            join hooks.endpoint e on e.tenant_id = f.tenant and e.off_reason is null and not e.for_runs
                and (e.event_types = '{}' or f.event = any(e.event_types))"#,
         &tenants,
-        &events,
+        &events as &[&str],
     )
-    .map(|row| (row.place, row.id))
     .fetch_all(conn)
-    .await
+    .await?;
+    Ok(found
+        .into_iter()
+        .filter_map(|row| {
+            let kind = kinds.get(usize::try_from(row.place).ok()?)?;
+            Some((*kind, row.id))
+        })
+        .collect())
 }
 
 pub(super) async fn insert(
