@@ -60,7 +60,10 @@ impl<'a> Attempts<'a> {
         seed: u64,
         is_full: impl Fn(&Target) -> bool,
     ) -> Self {
-        let mut left = health.order(targets, avoided, seed, is_full);
+        let mut left = match targets {
+            [_] => vec![0],
+            _ => health.order(targets, avoided, seed, is_full),
+        };
         left.reverse();
         Self {
             health,

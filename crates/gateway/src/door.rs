@@ -118,14 +118,15 @@ impl Visit {
         let caller = InferenceCaller::from_request_parts(&mut parts, room)
             .await
             .map_err(|error| Turned::from(api::Problem::from(error)))?;
-        let request = Request::from_parts(parts.clone(), body);
+        let headers = parts.headers.clone();
+        let request = Request::from_parts(parts, body);
         let body = Bytes::from(api::read_body(request, BODY_LIMIT).await?);
         if !body.is_empty() {
-            api::require_json(&parts.headers)?;
+            api::require_json(&headers)?;
         }
         Ok(Self {
             caller,
-            headers: parts.headers,
+            headers,
             body,
             dialect,
             may_wait: false,

@@ -46,7 +46,7 @@ pub fn read(body: &[u8]) -> Result<Value, Refusal> {
     })
 }
 
-/// Where reading is; it stays at the place of a fault.
+/// How much was read, and the way out from the place of a fault.
 #[derive(Default)]
 struct Trail {
     path: RefCell<Vec<String>>,
@@ -55,16 +55,31 @@ struct Trail {
 
 impl Trail {
     fn pointer(&self) -> String {
-        self.path
-            .borrow()
-            .iter()
-            .fold(String::new(), |at, step| below(&at, step))
+        let path = self.path.borrow();
+        let steps = path.iter().rev();
+        steps.fold(String::new(), |at, step| below(&at, step))
+    }
+
+    /// A fault lies below this step.
+    fn fault<E>(&self, step: impl Into<String>, error: E) -> E {
+        self.path.borrow_mut().push(step.into());
+        error
     }
 }
 
 /// Adds a step to a pointer.
 pub(crate) fn below(pointer: &str, step: &str) -> String {
-    format!("{pointer}/{}", step.replace('~', "~0").replace('/', "~1"))
+    let mut below = String::with_capacity(pointer.len() + 1 + step.len());
+    below.push_str(pointer);
+    below.push('/');
+    for c in step.chars() {
+        match c {
+            '~' => below.push_str("~0"),
+            '/' => below.push_str("~1"),
+            c => below.push(c),
+        }
+    }
+    below
 }
 
 #[derive(Clone, Copy)]
@@ -145,15 +160,12 @@ impl<'de> Visitor<'de> for Strict<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Value, A::Error> {
         let inner = self.deeper()?;
         let mut items = Vec::new();
-        loop {
-            self.trail.path.borrow_mut().push(items.len().to_string());
-            match from.next_element_seed(inner)? {
-                Some(item) => items.push(item),
-                None => break,
-            }
-            self.trail.path.borrow_mut().pop();
+        while let Some(item) = from
+            .next_element_seed(inner)
+            .map_err(|error| self.trail.fault(items.len().to_string(), error))?
+        {
+            items.push(item);
         }
-        self.trail.path.borrow_mut().pop();
         Ok(Value::Array(items))
     }
 
@@ -161,14 +173,17 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let inner = self.deeper()?;
         let mut fields = Map::new();
         while let Some(key) = from.next_key::<String>()? {
-            self.trail.path.borrow_mut().push(key.clone());
-            clean::<A::Error>(&key)?;
-            if fields.contains_key(&key) {
-                return Err(A::Error::custom("the key stands here twice"));
-            }
-            let value = from.next_value_seed(inner)?;
-            self.trail.path.borrow_mut().pop();
-            fields.insert(key, value);
+            let mut read = || {
+                clean(&key)?;
+                if fields.contains_key(&key) {
+                    return Err(A::Error::custom("the key stands here twice"));
+                }
+                from.next_value_seed(inner)
+            };
+            match read() {
+                Ok(value) => fields.insert(key, value),
+                Err(error) => return Err(self.trail.fault(key, error)),
+            };
         }
         Ok(Value::Object(fields))
     }

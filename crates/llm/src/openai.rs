@@ -10,7 +10,8 @@ pub mod responses;
 mod stream;
 mod write;
 
-use serde::de::DeserializeOwned;
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -64,22 +65,26 @@ pub fn decode(body: &[u8]) -> Result<ChatAnswer, CodecError> {
     let refused = message
         .refusal
         .as_ref()
-        .is_some_and(|text| !text.is_empty());
+        .is_some_and(|text| !text.as_str().is_empty());
     if refused && finish == Finish::Stop {
         finish = Finish::ContentFilter;
     }
     let calls = message.calls()?.into_iter().map(ToolCall::from).collect();
     Ok(ChatAnswer {
-        text: message.content.or(message.refusal).unwrap_or_default(),
+        text: message
+            .content
+            .or(message.refusal)
+            .map(Text::into_owned)
+            .unwrap_or_default(),
         calls,
-        model: wire.model.unwrap_or_default(),
+        model: wire.model.map(Text::into_owned).unwrap_or_default(),
         usage,
         finish,
     })
 }
 
 /// Reads JSON, a provider's or a part of it.
-pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, CodecError> {
+pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, CodecError> {
     // The category and place only: the parser's own words may quote the answer.
     serde_json::from_str(text).map_err(|error| {
         let kind = error.classify();
@@ -87,15 +92,32 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, CodecError> {
     })
 }
 
+/// A string of JSON, where nothing is written in escapes as it stands there.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
+
+impl Text<'_> {
+    fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn into_owned(self) -> String {
+        self.0.into_owned()
+    }
+}
+
 /// A body or a chunk: the two differ in one field.
 #[derive(Debug, Deserialize)]
-struct Wire {
+struct Wire<'a> {
     error: Option<Value>,
     object: Option<Value>,
     message: Option<Value>,
     code: Option<Value>,
-    model: Option<String>,
-    choices: Option<Vec<Choice>>,
+    #[serde(borrow)]
+    model: Option<Text<'a>>,
+    #[serde(borrow)]
+    choices: Option<Vec<Choice<'a>>>,
     usage: Option<Value>,
     timings: Option<Timings>,
 }
@@ -123,18 +145,23 @@ impl Timings {
 }
 
 #[derive(Debug, Deserialize)]
-struct Choice {
+struct Choice<'a> {
     index: Option<u64>,
-    message: Option<Spoken>,
-    delta: Option<Spoken>,
-    finish_reason: Option<String>,
+    #[serde(borrow)]
+    message: Option<Spoken<'a>>,
+    #[serde(borrow)]
+    delta: Option<Spoken<'a>>,
+    #[serde(borrow)]
+    finish_reason: Option<Text<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Spoken {
-    content: Option<String>,
+struct Spoken<'a> {
+    #[serde(borrow)]
+    content: Option<Text<'a>>,
     /// What the model says instead when it won't answer.
-    refusal: Option<String>,
+    #[serde(borrow)]
+    refusal: Option<Text<'a>>,
     tool_calls: Option<Vec<WireCall>>,
 }
 
@@ -152,7 +179,7 @@ struct WireFunction {
     arguments: Option<Value>,
 }
 
-impl Spoken {
+impl Spoken<'_> {
     /// Takes the pieces of tool calls out.
     fn calls(&self) -> Result<Vec<ToolDelta>, CodecError> {
         let wire = self.tool_calls.as_deref().unwrap_or_default();
@@ -193,7 +220,7 @@ impl From<ToolDelta> for ToolCall {
     }
 }
 
-impl Wire {
+impl Wire<'_> {
     fn error(&self) -> Option<CodecError> {
         if let Some(error) = self.error.as_ref().filter(|error| !error.is_null()) {
             return Some(fault(error));
@@ -221,17 +248,15 @@ impl Wire {
 
     /// A count that is missing beside one that is there is zero, and none at all is no usage.
     fn told(usage: &Value) -> Option<Usage> {
-        let input = usage.get("prompt_tokens").and_then(Value::as_u64);
-        let output = usage.get("completion_tokens").and_then(Value::as_u64);
+        let count = |counts: &Value, name| counts.get(name).and_then(Value::as_u64);
+        let input = count(usage, "prompt_tokens");
+        let output = count(usage, "completion_tokens");
         if input.is_none() && output.is_none() {
             return None;
         }
-        let cached = usage
-            .pointer("/prompt_tokens_details/cached_tokens")
-            .and_then(Value::as_u64);
-        let written = usage
-            .pointer("/prompt_tokens_details/cache_write_tokens")
-            .and_then(Value::as_u64);
+        let details = usage.get("prompt_tokens_details");
+        let cached = details.and_then(|details| count(details, "cached_tokens"));
+        let written = details.and_then(|details| count(details, "cache_write_tokens"));
         Some(Usage {
             input: input.unwrap_or(0),
             output: output.unwrap_or(0),
@@ -241,14 +266,14 @@ impl Wire {
     }
 }
 
-impl Choice {
+impl Choice<'_> {
     /// Tells whether this is the one answer that was asked for.
     fn is_first(&self) -> bool {
         self.index.unwrap_or(0) == 0
     }
 
     fn finish(&self) -> Option<Finish> {
-        match self.finish_reason.as_deref() {
+        match self.finish_reason.as_ref().map(Text::as_str) {
             None | Some("") => None,
             Some("stop" | "eos" | "end_turn") => Some(Finish::Stop),
             Some("length" | "max_tokens") => Some(Finish::Length),

@@ -13,8 +13,11 @@ const LIMIT: usize = 1 << 20;
 /// Cuts bytes into the data of events.
 #[derive(Debug, Default)]
 pub(crate) struct Parser {
+    /// The beginning of a line whose end has not come.
     line: Vec<u8>,
-    data: Option<String>,
+    /// The data of the event so far. Its room, and that of the line, serve the next.
+    data: String,
+    has_data: bool,
     after_cr: bool,
     begun: bool,
 }
@@ -40,12 +43,17 @@ impl Parser {
             if self.line.len() + part.len() > LIMIT {
                 return Err(CodecError::garbled("line too long"));
             }
-            self.line.extend_from_slice(part);
+            let Some((end, after)) = after.split_first() else {
+                self.line.extend_from_slice(part);
+                break;
+            };
+            self.after_cr = *end == b'\r';
             rest = after;
-            if let Some((end, after)) = after.split_first() {
-                self.after_cr = *end == b'\r';
-                rest = after;
-                self.end_line(&mut sink)?;
+            if self.line.is_empty() {
+                self.end_line(part, &mut sink)?;
+            } else {
+                self.line.extend_from_slice(part);
+                self.end_begun_line(&mut sink)?;
             }
         }
         Ok(())
@@ -59,24 +67,23 @@ impl Parser {
         mut sink: impl FnMut(&str) -> Result<(), CodecError>,
     ) -> Result<(), CodecError> {
         if !self.line.is_empty() {
-            self.end_line(&mut sink)?;
+            self.end_begun_line(&mut sink)?;
         }
-        self.end_line(&mut sink)
+        self.end_line(&[], &mut sink)
     }
 
-    fn end_line(
+    fn end_begun_line(
         &mut self,
         sink: &mut impl FnMut(&str) -> Result<(), CodecError>,
     ) -> Result<(), CodecError> {
         let mut bytes = std::mem::take(&mut self.line);
-        let ended = self.end_line_of(&bytes, sink);
-        // its room serves the next line
+        let ended = self.end_line(&bytes, sink);
         bytes.clear();
         self.line = bytes;
         ended
     }
 
-    fn end_line_of(
+    fn end_line(
         &mut self,
         bytes: &[u8],
         sink: &mut impl FnMut(&str) -> Result<(), CodecError>,
@@ -89,26 +96,27 @@ impl Parser {
             line.strip_prefix('\u{feff}').unwrap_or(line)
         };
         if line.is_empty() {
-            return match self.data.take() {
-                Some(data) if !data.is_empty() => sink(&data),
-                _ => Ok(()),
+            self.has_data = false;
+            let taken = if self.data.is_empty() {
+                Ok(())
+            } else {
+                sink(&self.data)
             };
+            self.data.clear();
+            return taken;
         }
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         if field != "data" {
             return Ok(()); // a comment (empty field) or a field that says nothing here
         }
         let value = value.strip_prefix(' ').unwrap_or(value);
-        match &mut self.data {
-            None => self.data = Some(value.to_owned()),
-            Some(data) => {
-                if data.len() + value.len() >= LIMIT {
-                    return Err(CodecError::garbled("event too long"));
-                }
-                data.push('\n');
-                data.push_str(value);
+        if std::mem::replace(&mut self.has_data, true) {
+            if self.data.len() + value.len() >= LIMIT {
+                return Err(CodecError::garbled("event too long"));
             }
+            self.data.push('\n');
         }
+        self.data.push_str(value);
         Ok(())
     }
 }

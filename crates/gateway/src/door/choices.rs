@@ -52,7 +52,7 @@ pub(super) async fn answer(
         sse_all(room, visit.caller, runs.clone(), 0, aborts, write).await?
     } else {
         let answers = collect_all(room, visit.caller.principal, &runs).await?;
-        json(StatusCode::OK, &writer.answer(&answers))
+        json(StatusCode::OK, &writer.whole(&answers))
     };
     first.name(&mut response);
     if runs.len() > 1 {

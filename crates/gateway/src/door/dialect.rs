@@ -8,6 +8,7 @@ use axum::{
 };
 use kernel::{Lang, Text};
 use llm::{Refusal, RefusalKind};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, ResponseBuilder};
 
@@ -324,12 +325,13 @@ pub(crate) fn failure(reason: &str) -> Problem {
 }
 
 /// A JSON answer that nobody keeps.
-pub(crate) fn json(status: StatusCode, body: &Value) -> Response {
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "application/json"),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    (status, headers, Body::from(body.to_string())).into_response()
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    (status, headers, Body::from(body)).into_response()
 }
 
 #[cfg(test)]

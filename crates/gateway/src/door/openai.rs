@@ -38,15 +38,16 @@ pub(super) async fn create_chat_completion(
         let mut visit = Visit::begin(&room, request, DIALECT).await?;
         let asked = read_chat(&visit.body)?;
         visit.may_wait = asked.may_wait;
+        let (include_usage, choices) = (asked.include_usage, asked.choices);
         let wish = Wish {
-            requests: asked.requests(),
-            model: asked.request.model,
-            each: asked.choices,
+            model: asked.request.model.clone(),
+            each: choices,
             streams: asked.request.stream,
+            requests: asked.requests(),
         };
         answer(&room, visit, wish, lang, |id, model| {
             let face = face(&room, "chatcmpl", id, model);
-            ChatWriter::new(face, asked.include_usage).of_choices(asked.choices)
+            ChatWriter::new(face, include_usage).of_choices(choices)
         })
         .await
     };

@@ -1,4 +1,4 @@
-use std::{pin::Pin, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -86,7 +86,7 @@ pub(crate) async fn collect(
     let run: Begun = run.into();
     let mut events = Box::pin(follow(room.clone(), caller, (run.id, run.feed), 0).await?);
     while let Some(event) = events.next().await {
-        match told(&event?) {
+        match told(&*event?) {
             Some(Told::Said(said)) => answer.take(&said),
             Some(Told::Withdrawn) => answer = ChatAnswer::empty(""),
             Some(Told::Ended(usage) | Told::Stopped(usage)) => {
@@ -265,14 +265,14 @@ pub(crate) async fn sse_all(
 }
 
 /// The events of runs that are told together, each with the place of its run among them.
-type Events = Pin<Box<dyn Stream<Item = (usize, Result<Event, Error>)> + Send>>;
+type Events = Pin<Box<dyn Stream<Item = (usize, Result<Arc<Event>, Error>)> + Send>>;
 
 /// Waits a little for the first word; an end without one is a failure yet.
 async fn opened(mut events: Events) -> Result<Events, Turned> {
     let mut heard = Vec::new();
     let first = async {
         while let Some((choice, event)) = events.next().await {
-            let told = event.as_ref().ok().and_then(told);
+            let told = event.as_ref().ok().and_then(|event| told(event));
             let is_silent = event.is_ok() && told.is_none();
             heard.push((choice, event));
             if let Some(Told::Failed(reason)) = told {

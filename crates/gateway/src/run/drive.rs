@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use entitlement::{Reservation, ReservationId};
 use futures::{FutureExt, StreamExt};
@@ -6,7 +6,7 @@ use kernel::NanoUsd;
 use llm::{StreamEvent, tokens};
 use serde_json::json;
 use telemetry::trace::Span;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     Admitted, Comparable, Event, EventKind, Verdict,
@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// How often a silent run says that it is alive and looks whether it is to stop.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// How long a run may go unwritten whose caller waits for the answer: one that is over by then is written once.
 const UNWRITTEN: Duration = Duration::from_millis(10);
@@ -136,14 +136,14 @@ pub(super) struct Driver<'a> {
     /// Why the model says that it stopped.
     finish: Option<llm::Finish>,
     /// The target that answers.
-    answers: Option<Target>,
+    answers: Option<&'a Target>,
     /// Looks at the text before it becomes an event.
     guard: Option<Guard>,
     /// Why the answer is not said, and the tokens of it that nobody saw.
     refused: Option<(Refusal, u64)>,
 }
 
-impl Driver<'_> {
+impl<'a> Driver<'a> {
     async fn generate(&mut self) -> Verdict {
         if let Some(again) = &self.run.again {
             return self.say_again(again);
@@ -164,7 +164,7 @@ impl Driver<'_> {
             };
             self.model.clone_from(&target.model);
             self.price = target.price;
-            self.answers = Some(target.clone());
+            self.answers = Some(target);
             if self.takeovers == 0 {
                 self.note(
                     EventKind::Started,
@@ -257,20 +257,27 @@ impl Driver<'_> {
         if !self.run.cache.writes || !is_whole || self.takeovers > 0 {
             return None;
         }
-        let key = cache::key_of_answer(self.answers.as_ref()?, &self.run.request);
+        let key = cache::key_of_answer(self.answers?, &self.run.request);
         key.inspect_err(|error| tracing::warn!(run = %self.run.id, %error, "an answer can't be kept in the cache"))
             .ok()
     }
 
-    /// What is asked of the next target: the same as of the first, with what was said since.
-    pub(super) fn request(&self) -> llm::ChatRequest {
-        let mut request = self.run.request.clone();
+    /// What is asked of a target: the same as of the first, with what was said since.
+    pub(super) fn request(&self, target: &Target) -> Cow<'a, llm::ChatRequest> {
+        let asked = &self.run.request;
+        let is_first = asked.model == target.model && asked.stream == target.streams;
+        if is_first && self.takeovers == 0 {
+            return Cow::Borrowed(asked);
+        }
+        let mut request = asked.clone();
+        request.model.clone_from(&target.model);
+        request.stream = target.streams;
         if self.takeovers > 0 {
             request
                 .messages
                 .push(llm::Message::assistant(self.output.clone()));
         }
-        request
+        Cow::Owned(request)
     }
 
     /// What an upstream that told no count has probably counted, for what was said since byte `from`.
@@ -295,7 +302,7 @@ impl Driver<'_> {
     /// What comes with the end is left to be written with the end.
     async fn relay(&mut self, mut upstream: Events) -> Verdict {
         let mut heard = Instant::now();
-        let mut beat = heartbeat();
+        let mut beat = heard + HEARTBEAT;
         loop {
             if Instant::now() > self.deadline {
                 return Verdict::Deadline;
@@ -318,7 +325,7 @@ impl Driver<'_> {
             }
             if self.has_news() && !self.may_gather() {
                 match self.write().await {
-                    Ok(Kept::Go) => beat.reset(),
+                    Ok(Kept::Go) => beat = Instant::now() + HEARTBEAT,
                     Ok(Kept::Stop) => return Verdict::Stopped,
                     Ok(Kept::Fenced) => return Verdict::Fenced,
                     Err(()) => return Verdict::NodeLost,
@@ -327,6 +334,11 @@ impl Driver<'_> {
             if gathered == LARGEST_BATCH {
                 continue;
             }
+            let wake = if self.may_gather() {
+                self.write_at.min(beat)
+            } else {
+                beat
+            };
             tokio::select! {
                 () = self.feed.cancel.cancelled() => return Verdict::Stopped,
                 () = self.room.node.abandon.cancelled() => return Verdict::NodeLost,
@@ -336,8 +348,11 @@ impl Driver<'_> {
                         return verdict;
                     }
                 }
-                () = sleep_until(self.write_at), if self.may_gather() => {}
-                _ = beat.tick() => {
+                () = sleep_until(wake) => {
+                    if Instant::now() < beat {
+                        continue; // what has gathered is to be written
+                    }
+                    beat = Instant::now() + HEARTBEAT;
                     if heard.elapsed() > self.room.node.patience.silence {
                         return Verdict::UpstreamStalled;
                     }
@@ -356,7 +371,11 @@ impl Driver<'_> {
         match next {
             Some(Ok(StreamEvent::Text(text))) => {
                 // Postgres can't store NUL, and nobody can read it
-                let text = text.replace('\0', "");
+                let text = if text.contains('\0') {
+                    text.replace('\0', "")
+                } else {
+                    text
+                };
                 match &mut self.guard {
                     Some(guard) => guard.take(&text),
                     None => self.batch.push_str(&text),
@@ -472,9 +491,8 @@ impl Driver<'_> {
         loop {
             match self.put(None).await {
                 Ok(Found::Written { is_to_stop }) => {
-                    self.feed.publish(&self.pending);
+                    self.feed.publish(std::mem::take(&mut self.pending));
                     self.feed.mark_written();
-                    self.pending.clear();
                     return Ok(if is_to_stop { Kept::Stop } else { Kept::Go });
                 }
                 Ok(Found::Ended | Found::Unadmitted) => return Ok(Kept::Fenced),
@@ -521,7 +539,7 @@ impl Driver<'_> {
             match self.put(Some(&ending)).await {
                 Ok(Found::Written { .. }) => {
                     self.pending.push(last_event(&ending));
-                    self.feed.publish(&self.pending);
+                    self.feed.publish(std::mem::take(&mut self.pending));
                     metrics::counter!("gateway_runs_ended_total", "state" => verdict.state().as_str()).increment(1);
                     return Ok(true);
                 }
@@ -579,13 +597,13 @@ impl Driver<'_> {
         let Some(ending) = ending else {
             return self.pending.clone();
         };
-        let last = last_event(ending);
-        let whole = before_the_end(ending.id, &ending.model, &ending.output);
-        if self.pending == whole && last.seq == WHOLE_ENDS_AT {
-            Vec::new()
-        } else {
-            self.pending.iter().cloned().chain([last]).collect()
+        let is_whole = ending.seq == WHOLE_ENDS_AT
+            && self.pending == before_the_end(ending.id, &ending.model, &ending.output);
+        if is_whole {
+            return Vec::new();
         }
+        let before = self.pending.iter().cloned();
+        before.chain([last_event(ending)]).collect()
     }
 
     fn what(&self, ending: Option<&Ending>) -> What {
@@ -601,13 +619,6 @@ impl Driver<'_> {
             },
         }
     }
-}
-
-/// Ticks from one heartbeat on.
-pub(super) fn heartbeat() -> Interval {
-    let mut beat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    beat
 }
 
 /// What a write found out.

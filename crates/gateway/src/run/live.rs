@@ -22,7 +22,7 @@ pub(crate) struct Live(Mutex<HashMap<RunId, Arc<Feed>>>);
 pub(crate) struct Feed {
     /// Whose run it is.
     pub(crate) tenant: TenantId,
-    events: RwLock<Vec<Event>>,
+    events: RwLock<Vec<Arc<Event>>>,
     /// The number of the newest event; [`UNWRITTEN`] before the run is.
     newest: watch::Sender<i32>,
     /// Why it was never written.
@@ -95,19 +95,23 @@ impl Feed {
     }
 
     /// Shows events that have become durable.
-    pub(crate) fn publish(&self, events: &[Event]) {
-        let Some(last) = events.last() else { return };
+    pub(crate) fn publish(&self, events: Vec<Event>) {
+        let Some(newest) = events.last().map(|event| event.seq) else {
+            return;
+        };
         self.events
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .extend_from_slice(events);
-        self.newest.send_replace(last.seq);
+            .extend(events.into_iter().map(Arc::new));
+        self.newest.send_replace(newest);
     }
 
     /// Takes the words out of what was shown.
     pub(crate) fn withdraw(&self) {
         let mut events = self.events.write().unwrap_or_else(PoisonError::into_inner);
-        events.iter_mut().for_each(Event::empty);
+        for event in events.iter_mut() {
+            Arc::make_mut(event).empty();
+        }
     }
 
     /// Whether there are events after number `after`.
@@ -117,7 +121,7 @@ impl Feed {
     }
 
     /// The events after number `after`.
-    pub(crate) fn after(&self, after: i32) -> Vec<Event> {
+    pub(crate) fn after(&self, after: i32) -> Vec<Arc<Event>> {
         let events = self.events.read().unwrap_or_else(PoisonError::into_inner);
         events
             .iter()

@@ -5,11 +5,11 @@ use kernel::Text;
 use llm::{ChatRequest, CodecError, StreamEvent};
 use serde_json::json;
 use telemetry::trace::Span;
-use tokio::time::{Instant, Interval, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{
     EventKind, Verdict,
-    drive::{Driver, Kept, heartbeat},
+    drive::{Driver, HEARTBEAT, Kept},
 };
 use crate::{
     attempts::{Attempts, Then},
@@ -32,10 +32,10 @@ static STARTS: Text = Text::new(
     "Waiting for a machine that runs the model. It may have to start, which can take two minutes.",
 );
 
-impl Driver<'_> {
+impl<'a> Driver<'a> {
     /// Opens a target of the route and waits for its first word. Nothing of it has been shown yet, so as long as calls
     /// are left, another may be tried.
-    pub(super) async fn open(&mut self) -> Result<(Events, Target, Span), Verdict> {
+    pub(super) async fn open(&mut self) -> Result<(Events, &'a Target, Span), Verdict> {
         let (room, run) = (self.room, self.run);
         let seed = run.seed() ^ u64::from(self.takeovers);
         let mut attempts = Attempts::new(
@@ -61,7 +61,7 @@ impl Driver<'_> {
                             Some(underway) => underway.until_the_last(events, place.take()),
                             None => events,
                         };
-                        return Ok((events, target.clone(), span));
+                        return Ok((events, target, span));
                     }
                     Err(trouble) => trouble,
                 };
@@ -100,24 +100,19 @@ impl Driver<'_> {
     /// Makes one call and waits for its first event; an error outside means that the run is to end.
     async fn call(
         &mut self,
-        target: &Target,
+        target: &'a Target,
         key: Option<usize>,
         span: Span,
     ) -> Result<Result<Events, Trouble>, Verdict> {
-        let mut request = self.request();
-        request.model.clone_from(&target.model);
-        request.stream = target.streams;
+        let request = self.request(target);
         traced::asks(&span, &request);
-        let room = self.room.clone();
+        let room = self.room;
         let asker = self.asker();
         self.asker = Some(asker.clone());
-        let (of, secret) = (
-            target.clone(),
-            key.and_then(|at| target.keys.get(at)).cloned(),
-        );
+        let secret = key.and_then(|at| target.keys.get(at));
         let silence = patience(target, &request, self.room.node.patience.silence);
         let opening = async move {
-            let opening = provider::open(&room, &asker, &of, secret.as_ref(), &request);
+            let opening = provider::open(room, &asker, target, secret, &request);
             let opened = timeout(silence, opening)
                 .await
                 .map_err(|_| Trouble::Silent)??;
@@ -170,17 +165,24 @@ impl Driver<'_> {
     /// Waits for something that takes long, and meanwhile keeps the run's lease and looks whether it is to stop.
     async fn while_alive<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Verdict> {
         let mut work = std::pin::pin!(work);
-        let mut beat = heartbeat();
         let begun = Instant::now();
+        let mut beat = begun + HEARTBEAT;
         let room = self.room;
         let feed = self.feed;
         loop {
+            let wake = self.due().unwrap_or(beat).min(beat).min(self.deadline);
             tokio::select! {
                 done = &mut work => return Ok(done),
                 () = feed.cancel.cancelled() => return Err(Verdict::Stopped),
                 () = room.node.abandon.cancelled() => return Err(Verdict::NodeLost),
-                () = sleep_until(self.deadline) => return Err(Verdict::Deadline),
-                () = beat_or(&mut beat, self.due()) => {
+                () = sleep_until(wake) => {
+                    let now = Instant::now();
+                    if now >= self.deadline {
+                        return Err(Verdict::Deadline);
+                    }
+                    if now >= beat {
+                        beat = now + HEARTBEAT;
+                    }
                     self.talk(begun);
                     match self.write().await {
                         Ok(Kept::Go) | Err(()) => {}
@@ -190,17 +192,6 @@ impl Driver<'_> {
                 }
             }
         }
-    }
-}
-
-/// The next heartbeat, or what is due before it.
-async fn beat_or(beat: &mut Interval, due: Option<Instant>) {
-    match due {
-        None => drop(beat.tick().await),
-        Some(due) => tokio::select! {
-            _ = beat.tick() => {}
-            () = sleep_until(due) => {}
-        },
     }
 }
 

@@ -114,7 +114,7 @@ pub(crate) async fn events(
     caller: Principal,
     id: RunId,
     after: i32,
-) -> Result<impl Stream<Item = Result<Event, Error>> + Send + 'static, Error> {
+) -> Result<impl Stream<Item = Result<Arc<Event>, Error>> + Send + 'static, Error> {
     let feed = room.node.live.find(id);
     follow(room, caller, (id, feed), after).await
 }
@@ -125,7 +125,7 @@ pub(crate) async fn follow(
     caller: Principal,
     (id, feed): (RunId, Option<Arc<Feed>>),
     after: i32,
-) -> Result<impl Stream<Item = Result<Event, Error>> + Send + 'static, Error> {
+) -> Result<impl Stream<Item = Result<Arc<Event>, Error>> + Send + 'static, Error> {
     let feed = feed.filter(|feed| feed.tenant == caller.tenant);
     if feed.is_none() {
         let mut tx = room.cx.db.begin(caller.scope()).await?;
@@ -168,7 +168,7 @@ async fn fetch(
     id: RunId,
     last: i32,
     feed: Option<&Arc<Feed>>,
-) -> Result<(Vec<Event>, bool), Error> {
+) -> Result<(Vec<Arc<Event>>, bool), Error> {
     if let Some(feed) = feed {
         let events = feed.after(last);
         let ended = events
@@ -183,7 +183,7 @@ async fn fetch(
         .ok_or(Error::RunNotFound)?;
     let events = store::events(&mut tx, room.identity.vault(), id, last).await?;
     tx.commit().await?;
-    Ok((events, is_ended))
+    Ok((events.into_iter().map(Arc::new).collect(), is_ended))
 }
 
 /// A run and its durable events after number `after`, in the caller's transaction.

@@ -5,7 +5,7 @@
 use serde::Deserialize;
 
 use crate::decoder::{Decoder, Meaning, Told};
-use crate::openai::parse;
+use crate::openai::{Text, parse};
 use crate::{CodecError, MOST_CALLS, StreamEvent, ToolDelta, Usage};
 
 use super::{Block, Counts, Fault, finish};
@@ -22,13 +22,14 @@ pub struct Events {
 }
 
 #[derive(Deserialize)]
-struct Event {
+struct Event<'a> {
     #[serde(rename = "type")]
     kind: String,
     message: Option<Start>,
     index: Option<u64>,
     content_block: Option<Block>,
-    delta: Option<Delta>,
+    #[serde(borrow)]
+    delta: Option<Delta<'a>>,
     usage: Option<Counts>,
     error: Option<Fault>,
 }
@@ -39,8 +40,9 @@ struct Start {
 }
 
 #[derive(Deserialize)]
-struct Delta {
-    text: Option<String>,
+struct Delta<'a> {
+    #[serde(borrow)]
+    text: Option<Text<'a>>,
     partial_json: Option<String>,
     stop_reason: Option<String>,
 }
@@ -118,8 +120,8 @@ impl Meaning for Events {
                 let Some(delta) = event.delta else {
                     return Err(CodecError::garbled("a delta without delta"));
                 };
-                if let Some(text) = delta.text {
-                    told.tell(StreamEvent::Text(text));
+                if let Some(Text(words)) = delta.text {
+                    told.say(words, data);
                 } else if let Some(arguments) = delta.partial_json.filter(|json| !json.is_empty()) {
                     told.tell(StreamEvent::Tool(ToolDelta {
                         index: self.call(event.index)?,

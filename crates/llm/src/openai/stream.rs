@@ -5,7 +5,7 @@
 use crate::decoder::{Decoder, Meaning, Told};
 use crate::{CodecError, Finish, StreamEvent};
 
-use super::{Choice, Wire, parse};
+use super::{Choice, Text, Wire, parse};
 
 /// Reads a streamed answer from bytes that may be cut anywhere.
 pub type StreamDecoder = Decoder<Chunks>;
@@ -34,11 +34,12 @@ impl Meaning for Chunks {
             let finish = choice.finish();
             if let Some(delta) = choice.delta {
                 let calls = delta.calls()?;
-                let text = delta.content.filter(|text| !text.is_empty());
-                let refusal = delta.refusal.filter(|text| !text.is_empty());
+                let text = delta.content.filter(|text| !text.0.is_empty());
+                let refusal = delta.refusal.filter(|text| !text.0.is_empty());
                 self.refused |= refusal.is_some();
-                let text = text.or(refusal).unwrap_or_default();
-                told.tell(StreamEvent::Text(text));
+                if let Some(Text(words)) = text.or(refusal) {
+                    told.say(words, data);
+                }
                 for call in calls {
                     told.tell(StreamEvent::Tool(call));
                 }

@@ -3,6 +3,7 @@
 //! Sources: <https://platform.openai.com/docs/api-reference/chat-streaming>,
 //! <https://platform.openai.com/docs/api-reference/completions/object>.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::door::{Face, sse};
@@ -69,24 +70,27 @@ impl ChatWriter {
 
     /// Writes the whole answer as one body.
     pub fn answer(&self, answers: &[ChatAnswer]) -> Value {
+        json!(self.whole(answers))
+    }
+
+    /// The whole answer as it is written.
+    pub fn whole<'a>(&'a self, answers: &'a [ChatAnswer]) -> impl Serialize + 'a {
         let choices = answers.iter().zip(&self.choices).enumerate();
-        let choices = choices.map(|(index, (answer, choice))| {
-            let finish = reason(self.style, answer.finish);
-            match self.style {
-                Style::Chat => json!({"index": index, "message": message(answer), "logprobs": null, "finish_reason": finish}),
-                Style::Text => {
-                    let text = format!("{}{}", choice.echo, answer.text);
-                    json!({"index": index, "text": text, "logprobs": null, "finish_reason": finish})
-                }
-            }
+        let choices = choices.map(|(index, (answer, choice))| WholeChoice {
+            index,
+            message: (self.style == Style::Chat).then(|| Message::of(answer)),
+            text: (self.style == Style::Text).then(|| format!("{}{}", choice.echo, answer.text)),
+            logprobs: (),
+            finish_reason: reason(self.style, answer.finish),
         });
-        let choices: Vec<Value> = choices.collect();
-        let mut body = self.head("chat.completion");
-        body.insert("choices".into(), Value::Array(choices));
-        if let Some(usage) = sum(answers.iter().map(|answer| answer.usage)) {
-            body.insert("usage".into(), write_usage(usage));
+        Whole {
+            id: &self.face.id,
+            object: self.object("chat.completion"),
+            created: self.face.created,
+            model: &self.face.model,
+            choices: choices.collect(),
+            usage: sum(answers.iter().map(|answer| answer.usage)).map(Counts::from),
         }
-        Value::Object(body)
     }
 
     /// Writes what the stream of a choice has told next; nothing for what is kept until the end.
@@ -146,7 +150,7 @@ impl ChatWriter {
             let usage = sum(self.choices.iter().map(|choice| choice.usage));
             let mut body = self.head("chat.completion.chunk");
             body.insert("choices".into(), json!([]));
-            body.insert("usage".into(), usage.map_or(Value::Null, write_usage));
+            body.insert("usage".into(), json!(usage.map(Counts::from)));
             written.push_str(&sse(None, &Value::Object(body)));
         }
         written.push_str("data: [DONE]\n\n");
@@ -193,44 +197,97 @@ impl ChatWriter {
         sse(None, &Value::Object(body))
     }
 
-    /// What every body begins with. The older protocol has one name for all of them.
-    fn head(&self, object: &str) -> Map<String, Value> {
-        let object = match self.style {
-            Style::Chat => object,
-            Style::Text => "text_completion",
-        };
+    /// What every chunk begins with.
+    fn head(&self, object: &'static str) -> Map<String, Value> {
         let mut body = Map::new();
         body.insert("id".into(), json!(self.face.id));
-        body.insert("object".into(), json!(object));
+        body.insert("object".into(), json!(self.object(object)));
         body.insert("created".into(), json!(self.face.created));
         body.insert("model".into(), json!(self.face.model));
         body
     }
+
+    /// What a body says that it is. The older protocol has one name for all of them.
+    fn object(&self, object: &'static str) -> &'static str {
+        match self.style {
+            Style::Chat => object,
+            Style::Text => "text_completion",
+        }
+    }
 }
 
-fn message(answer: &ChatAnswer) -> Value {
-    let mut message = Map::new();
-    message.insert("role".into(), json!("assistant"));
-    let silent = answer.text.is_empty() && !answer.calls.is_empty();
-    let content = if silent {
-        Value::Null
-    } else {
-        json!(answer.text)
-    };
-    message.insert("content".into(), content);
-    message.insert("refusal".into(), Value::Null);
-    if !answer.calls.is_empty() {
-        let calls: Vec<Value> = answer
-            .calls
-            .iter()
-            .map(|call| {
-                json!({"id": call.id, "type": "function",
-                       "function": {"name": call.name, "arguments": call.arguments}})
-            })
-            .collect();
-        message.insert("tool_calls".into(), Value::Array(calls));
+#[derive(Serialize)]
+struct Whole<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: i64,
+    model: &'a str,
+    choices: Vec<WholeChoice<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Counts>,
+}
+
+/// One of the answers: a message of a chat, or a text.
+#[derive(Serialize)]
+struct WholeChoice<'a> {
+    index: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Message<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    logprobs: (),
+    finish_reason: &'static str,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    role: &'static str,
+    content: Option<&'a str>,
+    refusal: (),
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<Value>,
+}
+
+impl<'a> Message<'a> {
+    fn of(answer: &'a ChatAnswer) -> Self {
+        let is_silent = answer.text.is_empty() && !answer.calls.is_empty();
+        let calls = answer.calls.iter().map(|call| {
+            json!({"id": call.id, "type": "function",
+                   "function": {"name": call.name, "arguments": call.arguments}})
+        });
+        Self {
+            role: "assistant",
+            content: (!is_silent).then_some(&answer.text),
+            refusal: (),
+            tool_calls: calls.collect(),
+        }
     }
-    Value::Object(message)
+}
+
+#[derive(Serialize)]
+struct Counts {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    total_tokens: u64,
+    prompt_tokens_details: Details,
+}
+
+#[derive(Serialize)]
+struct Details {
+    cached_tokens: u64,
+}
+
+impl From<Usage> for Counts {
+    fn from(usage: Usage) -> Self {
+        Self {
+            prompt_tokens: usage.input,
+            completion_tokens: usage.output,
+            total_tokens: usage.input.saturating_add(usage.output),
+            prompt_tokens_details: Details {
+                cached_tokens: usage.cached,
+            },
+        }
+    }
 }
 
 /// What several answers have read and written together; none where nobody counted.
@@ -266,13 +323,4 @@ fn reason(style: Style, finish: Finish) -> &'static str {
         Finish::Stop | Finish::Other | Finish::ToolCalls => "stop",
         Finish::ContentFilter => "content_filter",
     }
-}
-
-fn write_usage(usage: Usage) -> Value {
-    json!({
-        "prompt_tokens": usage.input,
-        "completion_tokens": usage.output,
-        "total_tokens": usage.input.saturating_add(usage.output),
-        "prompt_tokens_details": {"cached_tokens": usage.cached},
-    })
 }

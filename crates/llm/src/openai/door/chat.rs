@@ -3,6 +3,8 @@
 //! Source: <https://platform.openai.com/docs/api-reference/chat/create>. Fields that only colour an answer
 //! (penalties, `user`, `metadata`, …) are passed over; those that would change its shape are refused.
 
+use std::iter::repeat_n;
+
 use serde_json::Value;
 
 use crate::document::{Caption, few};
@@ -127,18 +129,19 @@ pub(super) fn choices(root: &Node) -> Result<usize, Refusal> {
 }
 
 /// The same request for each of its answers. A seed makes an answer repeatable and not all of them alike, so each has the next.
-pub(super) fn each_choice(request: &ChatRequest, choices: usize) -> Vec<ChatRequest> {
-    let request = |at| ChatRequest {
+pub(super) fn each_choice(request: ChatRequest, choices: usize) -> Vec<ChatRequest> {
+    let each = repeat_n(request, choices).zip(0..);
+    each.map(|(request, at)| ChatRequest {
         seed: request.seed.map(|seed| seed.wrapping_add(at)),
-        ..request.clone()
-    };
-    (0..).map(request).take(choices).collect()
+        ..request
+    })
+    .collect()
 }
 
 impl ChatAsk {
     /// What is asked of a model: once for each answer.
-    pub fn requests(&self) -> Vec<ChatRequest> {
-        each_choice(&self.request, self.choices)
+    pub fn requests(self) -> Vec<ChatRequest> {
+        each_choice(self.request, self.choices)
     }
 }
 

@@ -60,7 +60,7 @@ pub fn read_completion(body: &[u8]) -> Result<CompletionAsk, Refusal> {
             messages: vec![Message::user(prompt)],
             ..asked.clone()
         };
-        requests.extend(each_choice(&request, choices));
+        requests.extend(each_choice(request, choices));
         let before = if echo { prompt } else { "" };
         echoes.extend((0..choices).map(|_| before.to_owned()));
     }
