@@ -7,8 +7,9 @@ use memchr::memchr2;
 
 use crate::CodecError;
 
-/// The longest line, and the most data in one event. A longer one is no answer of a chat model.
-const LIMIT: usize = 1 << 20;
+/// The longest line, and the most data in one event: as much as an answer in one piece may have, since the last event of OpenAI's
+/// Responses API repeats the whole of it, with its instructions and tools.
+const LIMIT: usize = 32 << 20;
 
 /// Cuts bytes into the data of events.
 #[derive(Debug, Default)]
@@ -167,14 +168,14 @@ mod tests {
     fn a_line_without_end_is_refused_before_it_fills_the_memory() {
         let mut parser = Parser::default();
         let part = vec![b'x'; 1 << 16];
-        let refused = (0..20).find_map(|_| parser.push(&part, |_| Ok(())).err());
+        let refused = (0..=LIMIT / part.len()).find_map(|_| parser.push(&part, |_| Ok(())).err());
         assert_eq!(refused, Some(CodecError::garbled("line too long")));
     }
 
     #[test]
     fn an_event_of_very_many_lines_is_refused() {
-        let line = format!("data: {}\n", "x".repeat(1000));
-        let refused = read(line.repeat(1100).as_bytes());
+        let line = format!("data: {}\n", "x".repeat(1 << 16));
+        let refused = read(line.repeat(LIMIT >> 16).as_bytes());
         assert_eq!(refused, Err(CodecError::garbled("event too long")));
     }
 }

@@ -41,6 +41,10 @@ fn samples(target: &Target, request: &ChatRequest) -> bool {
 ///
 /// Source: <https://platform.openai.com/docs/api-reference/chat/create>.
 pub(super) fn counts_completions(base_url: &str) -> bool {
+    // most servers are neither, and need not be taken apart for each call
+    if !base_url.to_ascii_lowercase().contains("openai") {
+        return false;
+    }
     let url = reqwest::Url::parse(base_url).ok();
     let host = url.as_ref().and_then(|url| url.host_str());
     host.is_some_and(|host| {
@@ -122,6 +126,7 @@ mod tests {
             ("https://api.openai.com/v1", true),
             ("https://eu.api.openai.com/v1/", true),
             ("https://house.openai.azure.com/openai/v1", true),
+            ("https://API.OpenAI.com/v1", true),
             ("https://api.together.xyz/v1", false),
             ("http://127.0.0.1:8080/v1", false),
             ("https://api.openai.com.example/v1", false),
