@@ -217,8 +217,17 @@ fn bytes_that_are_not_utf8_are_garbled() {
 }
 
 #[test]
+fn an_event_may_be_as_long_as_a_whole_answer() {
+    let words = "a".repeat(5 << 20);
+    let event = format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{words}\"}}}}]}}\n\n");
+    let (events, fault) = read(event.as_bytes().chunks(1 << 16));
+    assert_eq!(events, [StreamEvent::Text(words)]);
+    assert_eq!(fault, Some(CodecError::Truncated));
+}
+
+#[test]
 fn an_endless_line_is_garbled() {
-    let line = vec![b'a'; (1 << 20) + 1];
+    let line = vec![b'a'; (32 << 20) + 1];
     let (_, fault) = read([&b"data: "[..], &line]);
     assert!(
         matches!(fault, Some(CodecError::Garbled { .. })),
