@@ -119,6 +119,10 @@ enum Refusal {
 }
 
 impl Refusal {
+    const fn is_of_places(&self) -> bool {
+        matches!(self, Self::Concurrency { .. })
+    }
+
     fn into_error(self, now: DateTime<Utc>) -> Error {
         match self {
             Self::Rate {
@@ -256,7 +260,13 @@ pub(crate) async fn take(
             .map_err(|e| kernel::Fault::internal("a round trip for limits broke", e))?;
         line = back;
         if let Err(refused) = outcome? {
-            if refused.idle_elsewhere && Instant::now() < deadline {
+            // work may have ended meanwhile; and whoever saw in the rows that it has is not to be refused because we hear of it
+            // a moment later
+            let will_be_free = refused.refusal.is_of_places() && counter.has_leaving();
+            if let Some(taken) = room.desk.try_take(room, &counter, caller, work) {
+                return Ok(taken);
+            }
+            if (refused.idle_elsewhere || will_be_free) && Instant::now() < deadline {
                 tokio::time::sleep(pause).await;
                 pause *= 2;
                 continue;
@@ -269,6 +279,12 @@ pub(crate) async fn take(
 }
 
 impl Counter {
+    /// Whether the end of some work is being written.
+    fn has_leaving(&self) -> bool {
+        let state = lock(&self.state);
+        state.holding.as_ref().is_some_and(Holding::has_leaving)
+    }
+
     fn refused_since(&self, seen: u64, unit: &str) -> Option<Refusal> {
         match &lock(&self.state).refused {
             Some((trip, of, refusal)) if *trip > seen && of == unit => Some(refusal.clone()),

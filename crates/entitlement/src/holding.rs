@@ -245,6 +245,11 @@ impl Holding {
         false
     }
 
+    /// Whether the end of some work is being written.
+    pub(crate) fn has_leaving(&self) -> bool {
+        self.shelf.iter().any(|stack| stack.leaving > 0)
+    }
+
     /// The end was not written after all.
     pub(crate) fn stay(&mut self, block: BlockId, amount: i64) {
         if let Some(stack) = self.shelf.iter_mut().find(|stack| stack.id == block) {

@@ -324,3 +324,31 @@ async fn a_keys_cap_counts_work_that_was_over_when_it_was_first_written() {
         "{refused:?}"
     );
 }
+
+#[tokio::test]
+async fn whoever_comes_while_an_end_is_written_waits_for_its_place() {
+    let test = testkit::context().await;
+    let room = open(&test.cx, &plan_file(100, 1, 100)).await;
+    let caller = guest(&room).await;
+    let held = reserve(&room, caller).await.unwrap();
+    let refused = reserve(&room, caller).await;
+    assert!(
+        matches!(refused, Err(Error::ConcurrencyExceeded { .. })),
+        "{refused:?}"
+    );
+    let mut tx = room.cx.db.begin(caller.scope()).await.unwrap();
+    let settled = entitlement::settle(&mut tx, &room, held.id, &usage(1))
+        .await
+        .unwrap();
+    let end = async {
+        // a commit that takes long
+        sqlx::query("select pg_sleep(0.1)")
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        settled.done();
+    };
+    let (next, ()) = tokio::join!(reserve(&room, caller), end);
+    next.unwrap();
+}
