@@ -260,12 +260,8 @@ pub(crate) async fn take(
             .map_err(|e| kernel::Fault::internal("a round trip for limits broke", e))?;
         line = back;
         if let Err(refused) = outcome? {
-            // work may have ended meanwhile; and whoever saw in the rows that it has is not to be refused because we hear of it
-            // a moment later
-            let will_be_free = refused.refusal.is_of_places() && counter.has_leaving();
-            if let Some(taken) = room.desk.try_take(room, &counter, caller, work) {
-                return Ok(taken);
-            }
+            // whoever saw in the rows that work has ended is not to be refused because memory hears of it a moment later
+            let will_be_free = refused.refusal.is_of_places() && counter.frees_a_place();
             if (refused.idle_elsewhere || will_be_free) && Instant::now() < deadline {
                 tokio::time::sleep(pause).await;
                 pause *= 2;
@@ -279,10 +275,10 @@ pub(crate) async fn take(
 }
 
 impl Counter {
-    /// Whether the end of some work is being written.
-    fn has_leaving(&self) -> bool {
+    /// Whether a place is free, or the end of the work that has it is being written.
+    fn frees_a_place(&self) -> bool {
         let state = lock(&self.state);
-        state.holding.as_ref().is_some_and(Holding::has_leaving)
+        state.holding.as_ref().is_some_and(Holding::frees_a_place)
     }
 
     fn refused_since(&self, seen: u64, unit: &str) -> Option<Refusal> {

@@ -245,9 +245,9 @@ impl Holding {
         false
     }
 
-    /// Whether the end of some work is being written.
-    pub(crate) fn has_leaving(&self) -> bool {
-        self.shelf.iter().any(|stack| stack.leaving > 0)
+    /// Whether a place is free, or the end of the work that has it is being written.
+    pub(crate) fn frees_a_place(&self) -> bool {
+        self.running < self.places || self.shelf.iter().any(|stack| stack.leaving > 0)
     }
 
     /// The end was not written after all.

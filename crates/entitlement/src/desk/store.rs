@@ -22,7 +22,8 @@ pub(super) async fn renew(
     .map(drop)
 }
 
-/// Makes sure that an admission of which nobody knows whether it was written is either there or can never be.
+/// Makes sure that an admission of which nobody knows whether it was written is either there or can never be. Work that was over when
+/// it was first written is counted by its usage row, which is refused once its block is closed.
 pub(super) async fn forestall(
     conn: &mut PgConnection,
     id: ReservationId,

@@ -34,6 +34,40 @@ pub(super) async fn asked_since(
     .await
 }
 
+/// What is written of every admission, column by column.
+#[derive(Default)]
+struct Columns<'a> {
+    ids: Vec<Uuid>,
+    tenants: Vec<Uuid>,
+    storefronts: Vec<&'a str>,
+    units: Vec<&'a str>,
+    references: Vec<&'a str>,
+    created: Vec<DateTime<Utc>>,
+    keys: Vec<Option<Uuid>>,
+    members: Vec<Option<Uuid>>,
+    leases: Vec<Uuid>,
+    blocks: Vec<Uuid>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(rows: impl Iterator<Item = &'a Row>) -> Self {
+        let mut of = Self::default();
+        for row in rows {
+            of.ids.push(row.id.0);
+            of.tenants.push(row.tenant.0);
+            of.storefronts.push(&row.storefront);
+            of.units.push(&row.unit);
+            of.references.push(&row.reference);
+            of.created.push(row.created_at);
+            of.keys.push(row.key.map(|key| key.0));
+            of.members.push(row.member.map(|user| user.0));
+            of.leases.push(row.lease.0);
+            of.blocks.push(row.block.0);
+        }
+        of
+    }
+}
+
 /// Writes admissions of work under way whose lease holds and whose block is open, and returns those. The locks on lease and block
 /// last until the commit, so whoever gives a lease up for dead or closes a block waits for what is being written and refuses what
 /// comes later.
@@ -45,21 +79,9 @@ pub(super) async fn insert(
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.id.0).collect();
-    let tenants: Vec<Uuid> = rows.iter().map(|row| row.tenant.0).collect();
-    let storefronts: Vec<&str> = rows.iter().map(|row| row.storefront.as_str()).collect();
-    let units: Vec<&str> = rows.iter().map(|row| row.unit.as_str()).collect();
+    let of = Columns::of(rows.iter().copied());
     let amounts: Vec<i64> = rows.iter().map(|row| row.amount).collect();
-    let references: Vec<&str> = rows.iter().map(|row| row.reference.as_str()).collect();
     let leases_until: Vec<DateTime<Utc>> = rows.iter().map(|row| row.lease_until).collect();
-    let created: Vec<DateTime<Utc>> = rows.iter().map(|row| row.created_at).collect();
-    let keys: Vec<Option<Uuid>> = rows.iter().map(|row| row.key.map(|key| key.0)).collect();
-    let members: Vec<Option<Uuid>> = rows
-        .iter()
-        .map(|row| row.member.map(|user| user.0))
-        .collect();
-    let leases: Vec<Uuid> = rows.iter().map(|row| row.lease.0).collect();
-    let blocks: Vec<Uuid> = rows.iter().map(|row| row.block.0).collect();
     sqlx::query_scalar!(
         r#"with new as (
                select n.* from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::timestamptz[],
@@ -78,19 +100,19 @@ pub(super) async fn insert(
            from new join lease on lease.id = new.lease_id
                     join block on block.id = new.block_id and block.tenant_id = new.tenant_id
            returning id as "id: ReservationId""#,
-        &ids,
-        &tenants,
-        &storefronts as &[&str],
-        &units as &[&str],
+        &of.ids,
+        &of.tenants,
+        &of.storefronts as &[&str],
+        &of.units as &[&str],
         &amounts,
-        &references as &[&str],
+        &of.references as &[&str],
         &leases_until,
-        &created,
-        &keys as &[Option<Uuid>],
-        &leases,
-        &blocks,
+        &of.created,
+        &of.keys as &[Option<Uuid>],
+        &of.leases,
+        &of.blocks,
         now,
-        &members as &[Option<Uuid>],
+        &of.members as &[Option<Uuid>],
     )
     .fetch_all(conn)
     .await
@@ -105,26 +127,8 @@ pub(super) async fn insert_over(
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let ids: Vec<Uuid> = rows.iter().map(|(row, _)| row.id.0).collect();
-    let tenants: Vec<Uuid> = rows.iter().map(|(row, _)| row.tenant.0).collect();
-    let storefronts: Vec<&str> = rows
-        .iter()
-        .map(|(row, _)| row.storefront.as_str())
-        .collect();
-    let units: Vec<&str> = rows.iter().map(|(row, _)| row.unit.as_str()).collect();
+    let of = Columns::of(rows.iter().map(|(row, _)| *row));
     let amounts: Vec<i64> = rows.iter().map(|(_, used)| used.amount).collect();
-    let references: Vec<&str> = rows.iter().map(|(row, _)| row.reference.as_str()).collect();
-    let created: Vec<DateTime<Utc>> = rows.iter().map(|(row, _)| row.created_at).collect();
-    let keys: Vec<Option<Uuid>> = rows
-        .iter()
-        .map(|(row, _)| row.key.map(|key| key.0))
-        .collect();
-    let members: Vec<Option<Uuid>> = rows
-        .iter()
-        .map(|(row, _)| row.member.map(|user| user.0))
-        .collect();
-    let leases: Vec<Uuid> = rows.iter().map(|(row, _)| row.lease.0).collect();
-    let blocks: Vec<Uuid> = rows.iter().map(|(row, _)| row.block.0).collect();
     let models: Vec<&str> = rows.iter().map(|(_, used)| used.model.as_str()).collect();
     let tokens_in: Vec<i64> = rows.iter().map(|(_, used)| used.tokens_in).collect();
     let tokens_out: Vec<i64> = rows.iter().map(|(_, used)| used.tokens_out).collect();
@@ -151,17 +155,17 @@ pub(super) async fn insert_over(
            from new join lease on lease.id = new.lease_id
                     join block on block.id = new.block_id and block.tenant_id = new.tenant_id
            returning reservation_id as "id: ReservationId""#,
-        &ids,
-        &tenants,
-        &storefronts as &[&str],
-        &units as &[&str],
+        &of.ids,
+        &of.tenants,
+        &of.storefronts as &[&str],
+        &of.units as &[&str],
         &amounts,
-        &references as &[&str],
-        &created,
-        &keys as &[Option<Uuid>],
-        &members as &[Option<Uuid>],
-        &leases,
-        &blocks,
+        &of.references as &[&str],
+        &of.created,
+        &of.keys as &[Option<Uuid>],
+        &of.members as &[Option<Uuid>],
+        &of.leases,
+        &of.blocks,
         now,
         &models as &[&str],
         &tokens_in,
