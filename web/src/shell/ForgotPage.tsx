@@ -1,5 +1,5 @@
 import { useMutation } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
+import { Link, useLocation } from '@tanstack/react-router'
 import { useState } from 'react'
 import { forgotPassword } from '../api/identity'
 import { authWords } from '../i18n/authWords'
@@ -19,7 +19,8 @@ export default function ForgotPage() {
   const words = useWords(authWords)
   const form = useWords(formWords)
   const locale = useLocale()
-  const [email, setEmail] = useState('')
+  const typed = useLocation({ select: ({ state }) => state.email })
+  const [email, setEmail] = useState(typed ?? '')
   const send = useMutation({ mutationFn: () => forgotPassword(email, locale) })
   usePageTitle(send.isSuccess ? words.forgotSent : words.forgotTitle)
   if (send.isSuccess) {

@@ -11,14 +11,15 @@ import { checkSignIn } from './authForm'
 import { Form, PasswordField } from './form'
 
 interface Props {
+  email: string
+  onEmail: (email: string) => void
   onEntered: (me: Me) => void
   onSecond: (step: SecondStep) => void
 }
 
-export function SignInForm({ onEntered, onSecond }: Props) {
+export function SignInForm({ email, onEmail, onEntered, onSecond }: Props) {
   const words = useWords(authWords)
   const form = useWords(formWords)
-  const [email, setEmail] = useState('')
   const [password, setPassword] = useState('')
   const enter = useMutation({
     mutationFn: () => signIn(email, password),
@@ -44,7 +45,7 @@ export function SignInForm({ onEntered, onSecond }: Props) {
             spellCheck={false}
             required
             value={email}
-            onChange={(event) => setEmail(event.target.value)}
+            onChange={(event) => onEmail(event.target.value)}
             error={errors['email']}
           />
           <PasswordField label={words.password} value={password} onChange={setPassword} error={errors['password']} />

@@ -43,15 +43,18 @@ function Ways({ onEntered, onSecond }: { onEntered: (me: Me) => void; onSecond: 
   const { data } = useQuery(houseQuery)
   const issuers = useQuery(issuersQuery)
   const offer = usePasskeyOffer(onEntered)
+  const [email, setEmail] = useState('')
   return (
     <div className={house['narrow']}>
       <h1>{words.signIn}</h1>
       <p className={styles['lead']}>{words.signInLead}</p>
       <Summary error={offer.error} />
-      <SignInForm onEntered={onEntered} onSecond={onSecond} />
+      <SignInForm email={email} onEmail={setEmail} onEntered={onEntered} onSecond={onSecond} />
       <ul className={styles['links']}>
         <li>
-          <Link to="/forgot">{words.forgot}</Link>
+          <Link to="/forgot" state={{ email }}>
+            {words.forgot}
+          </Link>
         </li>
         <li>
           <Link to="/sign-in/child">{words.childSignsIn}</Link>

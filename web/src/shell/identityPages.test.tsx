@@ -216,6 +216,16 @@ describe('links of letters', () => {
     expect(bodies['POST /invitations/refresh']).toEqual([{ token: 'old' }])
   })
 
+  test('whoever forgot a password after typing their address need not type it again', async () => {
+    const { bodies, pathname } = openHouse('/sign-in', { 'POST /auth/password/forgot': () => json({}, 202) })
+    fireEvent.change(await screen.findByLabelText(/メールアドレス/), { target: { value: 'hanako@example.jp' } })
+    fireEvent.click(screen.getByRole('link', { name: 'パスワードを忘れたとき' }))
+    fireEvent.click(await screen.findByRole('button', { name: 'リンクを送る' }))
+    expect(await screen.findByText(/hanako@example.jp/)).toBeTruthy()
+    expect(pathname()).toBe('/forgot')
+    expect(bodies['POST /auth/password/forgot']).toEqual([{ email: 'hanako@example.jp', locale: 'ja' }])
+  })
+
   test('an issuer’s answer that a first tab has taken lets the second one in', async () => {
     let asked = 0
     const { pathname } = openHouse('/auth/callback?code=1&state=2', {

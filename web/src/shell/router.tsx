@@ -607,4 +607,8 @@ declare module '@tanstack/react-router' {
   interface Register {
     router: ReturnType<typeof createHouseRouter>
   }
+  interface HistoryState {
+    /** An address that was typed on the page before. */
+    email?: string
+  }
 }
