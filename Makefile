@@ -5,7 +5,7 @@ DATA ?= var
 export ACCOUNT INFERENCE DATA
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test reset release fmt
+.PHONY: help run build test reset release profiled fmt
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -24,6 +24,9 @@ reset: ## stop the private database and delete the data directory
 
 release: ## build the binary to ship: target/release/noren
 	@scripts/build --release
+
+profiled: ## build the binary to ship by how a load uses it: target/release/noren
+	@scripts/profiled
 
 fmt: ## format Rust and web sources
 	@cargo fmt --all
