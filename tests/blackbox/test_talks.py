@@ -56,7 +56,9 @@ def test_a_deleted_message_takes_its_words_from_the_run_as_well(guest):
     guest.events(sent["run_id"])
     left = guest.web.delete(f"/api/misaki/messages/{sent['assistant']['id']}")
     assert left.status_code == 200 and [m["text"] for m in left.json()["messages"]] == [FREE_QUESTION]
-    assert guest.run(sent["run_id"])["output"] == ""
+    for name in ("result", "events"):
+        gone = httpx.get(f"{guest.house.inference}/inference/{sent['run_id']}/{name}", headers=guest.bearer())
+        assert (gone.status_code, gone.json()["code"]) == (410, "text_deleted")
     assert len(guest.usage()) == 1
     check_books(guest)
 

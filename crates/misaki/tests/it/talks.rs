@@ -123,6 +123,8 @@ async fn a_deleted_message_goes_with_what_followed_and_with_what_its_runs_said()
     assert_eq!((status, texts(&chat).len()), (200, 2));
     assert_eq!(bar.ended(&next).await.output, "");
     assert_eq!(bar.count("misaki.message").await, 2);
+    let told_as_gone = "gateway.run where text_gone_at is not null";
+    assert_eq!(bar.count(told_as_gone).await, 1);
     let (status, _) = bar.call("DELETE", &gone, None).await;
     assert_eq!(status, 404);
     assert_eq!(bar.count("entitlement.usage").await, 2, "the books keep it");
