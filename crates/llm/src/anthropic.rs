@@ -11,11 +11,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::openai::parse;
-use crate::{ChatAnswer, CodecError, Finish, MOST_CALLS, ToolCall, Usage};
+use crate::{ChatAnswer, CodecError, Finish, MOST_CALLS, Thought, ToolCall, Usage};
 
 pub use stream::StreamDecoder;
 pub use write::encode;
-pub(crate) use write::{input, known};
+pub(crate) use write::{input, known, thinking};
 
 /// The version of the protocol, sent as `anthropic-version`.
 pub const VERSION: &str = "2023-06-01";
@@ -54,6 +54,10 @@ struct Block {
     id: Option<String>,
     name: Option<String>,
     input: Option<Value>,
+    thinking: Option<String>,
+    signature: Option<String>,
+    /// Of a thought that is not to be read.
+    data: Option<String>,
 }
 
 /// Counts; each message of a stream repeats those that it knows.
@@ -122,6 +126,15 @@ pub fn decode(body: &[u8]) -> Result<ChatAnswer, CodecError> {
     for block in blocks {
         match block.kind.as_str() {
             "text" => answer.text.push_str(&block.text.unwrap_or_default()),
+            "thinking" => answer.think(Thought::Open {
+                text: block.thinking.unwrap_or_default(),
+                signature: block.signature.filter(|seal| !seal.is_empty()),
+            }),
+            "redacted_thinking" => {
+                if let Some(data) = block.data {
+                    answer.think(Thought::Closed(data));
+                }
+            }
             "tool_use" if answer.calls.len() >= MOST_CALLS => {
                 return Err(CodecError::garbled("too many tool calls"));
             }

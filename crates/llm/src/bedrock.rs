@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::openai::parse;
-use crate::{ChatAnswer, CodecError, Finish, MOST_CALLS, ToolCall, Usage};
+use crate::{ChatAnswer, CodecError, Finish, MOST_CALLS, Thought, ToolCall, Usage};
 
 pub use sign::{Credentials, ToSign, sign};
 pub use stream::StreamDecoder;
@@ -42,9 +42,35 @@ struct Message {
 
 #[derive(Debug, Deserialize)]
 struct Block {
+    #[serde(rename = "reasoningContent")]
+    thought: Option<Reasoning>,
     text: Option<String>,
     #[serde(rename = "toolUse")]
     tool: Option<Tool>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Reasoning {
+    #[serde(rename = "reasoningText")]
+    open: Option<ReasoningText>,
+    #[serde(rename = "redactedContent")]
+    closed: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ReasoningText {
+    text: Option<String>,
+    signature: Option<String>,
+}
+
+impl Reasoning {
+    fn thought(self) -> Option<Thought> {
+        let open = self.open.map(|open| Thought::Open {
+            text: open.text.unwrap_or_default(),
+            signature: open.signature.filter(|seal| !seal.is_empty()),
+        });
+        open.or(self.closed.map(Thought::Closed))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -114,6 +140,9 @@ pub fn decode(body: &[u8], model: &str) -> Result<ChatAnswer, CodecError> {
     };
     let mut answer = ChatAnswer::empty(model);
     for block in blocks {
+        if let Some(thought) = block.thought.and_then(Reasoning::thought) {
+            answer.think(thought);
+        }
         if let Some(text) = block.text {
             answer.text.push_str(&text);
         }

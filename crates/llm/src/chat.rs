@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Document;
+use crate::{Document, ThinkingDisplay, Thought, ThoughtAt, ThoughtDelta};
 
 /// Who said a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -67,6 +67,8 @@ pub struct ToolResult {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
+    /// A thought; of the model only.
+    Thought(Thought),
     /// Words.
     Text(String),
     /// A picture; of the person only.
@@ -117,7 +119,7 @@ impl Message {
         self.parts.iter().flat_map(|part| match part {
             Part::Document(document) => std::slice::from_ref(document),
             Part::Result(result) => &result.documents,
-            Part::Text(_) | Part::Image(_) | Part::Call(_) => &[],
+            Part::Thought(_) | Part::Text(_) | Part::Image(_) | Part::Call(_) => &[],
         })
     }
 
@@ -247,6 +249,9 @@ pub struct ChatRequest {
     /// How long it thinks first; the provider's default when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effort: Option<Effort>,
+    /// What of its thoughts is asked for; those that a provider tells unasked are told without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display: Option<ThinkingDisplay>,
     /// Where the answer has to stop.
     #[serde(default)]
     pub stop: Vec<String>,
@@ -318,13 +323,15 @@ pub struct ToolDelta {
 pub enum StreamEvent {
     /// The next piece of the answer; never empty.
     Text(String),
+    /// The next piece of what the model thinks, which is no part of the answer.
+    Thought(ThoughtDelta),
     /// The next piece of a tool call.
     Tool(ToolDelta),
     /// What was read, where a provider counts that before the first word. What it writes is not in it.
     Read(Usage),
     /// Tokens so far. Some servers repeat it with each piece: the last one counts.
     Usage(Usage),
-    /// A sign of life without words: a ping, or a thought that is shown to nobody.
+    /// A sign of life without words: a ping, or what nobody can read.
     Alive,
     /// Why the model stopped. Usage may still follow.
     Finish(Finish),
@@ -332,9 +339,19 @@ pub enum StreamEvent {
     Done,
 }
 
+/// A piece of an answer, in the order in which it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Piece<'a> {
+    Thought(&'a Thought),
+    Text(&'a str),
+    Call(u32, &'a ToolCall),
+}
+
 /// A whole answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatAnswer {
+    /// What the model thought, in order.
+    pub thoughts: Vec<ThoughtAt>,
     /// What the model said.
     pub text: String,
     /// The tools that it wants called.
@@ -351,6 +368,7 @@ impl ChatAnswer {
     /// Starts with nothing said.
     pub fn empty(model: impl Into<String>) -> Self {
         Self {
+            thoughts: Vec::new(),
             text: String::new(),
             calls: Vec::new(),
             model: model.into(),
@@ -363,10 +381,74 @@ impl ChatAnswer {
     pub fn take(&mut self, event: &StreamEvent) {
         match event {
             StreamEvent::Text(text) => self.text.push_str(text),
+            StreamEvent::Thought(delta) => self.take_thought(delta),
             StreamEvent::Tool(delta) => self.take_tool(delta),
             StreamEvent::Usage(usage) => self.usage = Some(*usage),
             StreamEvent::Finish(finish) => self.finish = *finish,
             StreamEvent::Read(_) | StreamEvent::Alive | StreamEvent::Done => {}
+        }
+    }
+
+    /// Adds a thought that was had after all that is there.
+    pub fn think(&mut self, thought: Thought) {
+        self.thoughts.push(ThoughtAt {
+            thought,
+            text: self.text.len(),
+            calls: self.calls.len(),
+        });
+    }
+
+    /// What the thoughts say.
+    pub fn thoughts_text(&self) -> String {
+        self.thoughts.iter().map(|it| it.thought.text()).collect()
+    }
+
+    /// The answer in the order in which it was made.
+    pub(crate) fn pieces(&self) -> Vec<Piece<'_>> {
+        let mut pieces = Vec::with_capacity(self.calls.len() + 2 * self.thoughts.len() + 1);
+        let mut calls = (0..).zip(&self.calls);
+        let mut said = 0;
+        let mut tell = |pieces: &mut Vec<_>, text: usize, called: usize| {
+            let words = self.text.get(said..text).unwrap_or_default();
+            said = said.max(text);
+            pieces.extend((!words.is_empty()).then_some(Piece::Text(words)));
+            let begun = calls.by_ref().take(called);
+            pieces.extend(begun.map(|(index, call)| Piece::Call(index, call)));
+        };
+        let mut called = 0;
+        for at in &self.thoughts {
+            tell(&mut pieces, at.text, at.calls.saturating_sub(called));
+            called = called.max(at.calls);
+            pieces.push(Piece::Thought(&at.thought));
+        }
+        tell(&mut pieces, self.text.len(), self.calls.len());
+        pieces
+    }
+
+    fn take_thought(&mut self, delta: &ThoughtDelta) {
+        let here = (self.text.len(), self.calls.len());
+        let open = match self.thoughts.last_mut() {
+            Some(ThoughtAt {
+                thought: Thought::Open { text, signature },
+                text: said,
+                calls,
+            }) if signature.is_none() && (*said, *calls) == here => Some((text, signature)),
+            _ => None,
+        };
+        match (delta, open) {
+            (ThoughtDelta::Text(more), Some((text, _))) => text.push_str(more),
+            (ThoughtDelta::Signature(seal), Some((_, signature))) => {
+                *signature = Some(seal.clone());
+            }
+            (ThoughtDelta::Text(text), None) => self.think(Thought::Open {
+                text: text.clone(),
+                signature: None,
+            }),
+            (ThoughtDelta::Signature(seal), None) => self.think(Thought::Open {
+                text: String::new(),
+                signature: Some(seal.clone()),
+            }),
+            (ThoughtDelta::Closed(data), _) => self.think(Thought::Closed(data.clone())),
         }
     }
 
@@ -391,17 +473,25 @@ impl ChatAnswer {
 
     /// Gives the answer as the events of a stream that came in one piece.
     pub fn into_events(self) -> Vec<StreamEvent> {
-        let mut events = Vec::with_capacity(self.calls.len() + 4);
-        if !self.text.is_empty() {
-            events.push(StreamEvent::Text(self.text));
-        }
-        for (index, call) in (0..).zip(self.calls) {
-            events.push(StreamEvent::Tool(ToolDelta {
-                index,
-                id: Some(call.id),
-                name: Some(call.name),
-                arguments: call.arguments,
-            }));
+        let mut events = Vec::with_capacity(self.calls.len() + 2 * self.thoughts.len() + 4);
+        for piece in self.pieces() {
+            match piece {
+                Piece::Text(text) => events.push(StreamEvent::Text(text.to_owned())),
+                Piece::Call(index, call) => events.push(StreamEvent::Tool(ToolDelta {
+                    index,
+                    id: Some(call.id.clone()),
+                    name: Some(call.name.clone()),
+                    arguments: call.arguments.clone(),
+                })),
+                Piece::Thought(Thought::Open { text, signature }) => {
+                    let text = (!text.is_empty()).then(|| ThoughtDelta::Text(text.clone()));
+                    let seal = signature.clone().map(ThoughtDelta::Signature);
+                    events.extend(text.into_iter().chain(seal).map(StreamEvent::Thought));
+                }
+                Piece::Thought(Thought::Closed(data)) => {
+                    events.push(StreamEvent::Thought(ThoughtDelta::Closed(data.clone())));
+                }
+            }
         }
         events.extend(self.usage.map(StreamEvent::Usage));
         events.extend([StreamEvent::Finish(self.finish), StreamEvent::Done]);

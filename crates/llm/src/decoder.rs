@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::sse::Parser;
-use crate::{CodecError, StreamEvent};
+use crate::{CodecError, StreamEvent, ThoughtDelta};
 
 /// What one provider's events mean.
 pub(crate) trait Meaning: Default {
@@ -36,6 +36,7 @@ impl Told {
     pub(crate) fn tell(&mut self, event: StreamEvent) {
         match event {
             StreamEvent::Text(text) if text.is_empty() => return,
+            StreamEvent::Thought(ThoughtDelta::Text(text)) if text.is_empty() => return,
             StreamEvent::Finish(_) => self.finished = true,
             StreamEvent::Done => self.done = true,
             _ => {}

@@ -18,6 +18,7 @@ pub mod runpod;
 mod schema;
 mod sse;
 mod stops;
+mod thought;
 pub mod tokens;
 
 pub use chat::{
@@ -31,3 +32,4 @@ pub use door::Face;
 pub use error::{CodecError, Failure};
 pub use refusal::{Refusal, RefusalKind};
 pub use stops::Stops;
+pub use thought::{ThinkingDisplay, Thought, ThoughtAt, ThoughtDelta};

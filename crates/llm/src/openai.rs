@@ -15,7 +15,9 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ChatAnswer, ChatRequest, CodecError, Finish, MOST_CALLS, ToolCall, ToolDelta, Usage};
+use crate::{
+    ChatAnswer, ChatRequest, CodecError, Finish, MOST_CALLS, Thought, ToolCall, ToolDelta, Usage,
+};
 
 pub use embed::{decode_embed, encode_embed};
 pub use stream::StreamDecoder;
@@ -27,6 +29,30 @@ pub struct Dialect {
     pub max_completion_tokens: bool,
     /// When a stream tells its count.
     pub counts: Counts,
+    /// Where a thought stands that is handed back to it; without, none is.
+    pub thoughts: Option<ThoughtField>,
+}
+
+/// Where a server reads what its model thought before, in a message of the model. OpenAI's own refuses fields that it doesn't know.
+///
+/// Sources: <https://api-docs.deepseek.com/guides/thinking_mode>, <https://docs.vllm.ai/en/latest/features/reasoning_outputs/>.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ThoughtField {
+    /// DeepSeek's, which asks for it after calls of tools, and `LiteLLM`'s.
+    ReasoningContent,
+    /// That of OpenRouter and of today's vLLM.
+    Reasoning,
+}
+
+impl ThoughtField {
+    /// As it stands in a message.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ReasoningContent => "reasoning_content",
+            Self::Reasoning => "reasoning",
+        }
+    }
 }
 
 /// When a server tells what a stream has cost so far, and how it is asked to.
@@ -70,7 +96,12 @@ pub fn decode(body: &[u8]) -> Result<ChatAnswer, CodecError> {
         finish = Finish::ContentFilter;
     }
     let calls = message.calls()?.into_iter().map(ToolCall::from).collect();
+    let thought = message.thought().map(|text| Thought::Open {
+        text: text.to_owned(),
+        signature: None,
+    });
     Ok(ChatAnswer {
+        thoughts: thought.into_iter().map(Into::into).collect(),
         text: message
             .content
             .or(message.refusal)
@@ -162,6 +193,10 @@ struct Spoken<'a> {
     /// What the model says instead when it won't answer.
     #[serde(borrow)]
     refusal: Option<Text<'a>>,
+    /// What the model thinks, as DeepSeek and LiteLLM call it, and vLLM did.
+    reasoning_content: Option<Value>,
+    /// The same as OpenRouter, Together, Ollama and today's vLLM call it; some servers send both.
+    reasoning: Option<Value>,
     tool_calls: Option<Vec<WireCall>>,
 }
 
@@ -180,6 +215,13 @@ struct WireFunction {
 }
 
 impl Spoken<'_> {
+    /// What it thinks, where a server tells that.
+    fn thought(&self) -> Option<&str> {
+        let told = [&self.reasoning_content, &self.reasoning].into_iter();
+        let mut texts = told.filter_map(|field| field.as_ref()?.as_str());
+        texts.find(|text| !text.is_empty())
+    }
+
     /// Takes the pieces of tool calls out.
     fn calls(&self) -> Result<Vec<ToolDelta>, CodecError> {
         let wire = self.tool_calls.as_deref().unwrap_or_default();
@@ -399,6 +441,7 @@ mod tests {
         assert_eq!(
             decode(body.to_string().as_bytes()),
             Ok(ChatAnswer {
+                thoughts: vec![],
                 text: "はい".into(),
                 calls: vec![],
                 model: "m-1".into(),
@@ -419,6 +462,13 @@ mod tests {
         assert_eq!(
             decode(body.as_bytes()),
             Ok(ChatAnswer {
+                thoughts: vec![
+                    Thought::Open {
+                        text: "hm".into(),
+                        signature: None,
+                    }
+                    .into()
+                ],
                 text: String::new(),
                 calls: vec![],
                 model: String::new(),

@@ -27,14 +27,21 @@ impl Stops {
     pub fn take(&mut self, event: StreamEvent) -> Vec<StreamEvent> {
         match event {
             event if self.sequences.is_empty() => vec![event],
-            StreamEvent::Text(_) | StreamEvent::Tool(_) if self.stopped => vec![StreamEvent::Alive],
+            StreamEvent::Text(_) | StreamEvent::Tool(_) | StreamEvent::Thought(_)
+                if self.stopped =>
+            {
+                vec![StreamEvent::Alive]
+            }
             // what it was too long or withheld for was not heard
             StreamEvent::Finish(_) if self.stopped => vec![StreamEvent::Finish(Finish::Stop)],
             StreamEvent::Text(text) => self.say(&text),
             StreamEvent::Tool(_) | StreamEvent::Finish(_) | StreamEvent::Done => {
                 self.held().into_iter().chain([event]).collect()
             }
-            StreamEvent::Read(_) | StreamEvent::Usage(_) | StreamEvent::Alive => vec![event],
+            StreamEvent::Thought(_)
+            | StreamEvent::Read(_)
+            | StreamEvent::Usage(_)
+            | StreamEvent::Alive => vec![event],
         }
     }
 

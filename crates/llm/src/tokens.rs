@@ -238,6 +238,7 @@ pub fn count_request(request: &ChatRequest, vocabulary: Vocabulary) -> u64 {
         for part in &message.parts {
             let cost = match part {
                 Part::Text(text) => count(text, vocabulary),
+                Part::Thought(thought) => count(thought.text(), vocabulary),
                 Part::Image(_) => PER_IMAGE,
                 Part::Document(document) => count_document(document, vocabulary),
                 Part::Call(call) => {

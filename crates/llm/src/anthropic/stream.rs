@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::decoder::{Decoder, Meaning, Told};
 use crate::openai::{Text, parse};
-use crate::{CodecError, MOST_CALLS, StreamEvent, ToolDelta, Usage};
+use crate::{CodecError, MOST_CALLS, StreamEvent, ThoughtDelta, ToolDelta, Usage};
 
 use super::{Block, Counts, Fault, finish};
 
@@ -44,6 +44,8 @@ struct Delta<'a> {
     #[serde(borrow)]
     text: Option<Text<'a>>,
     partial_json: Option<String>,
+    thinking: Option<String>,
+    signature: Option<String>,
     stop_reason: Option<String>,
 }
 
@@ -82,6 +84,13 @@ impl Events {
     ) -> Result<(), CodecError> {
         match block.kind.as_str() {
             "text" => told.tell(StreamEvent::Text(block.text.unwrap_or_default())),
+            "thinking" => think(block.thinking, block.signature, told),
+            "redacted_thinking" => {
+                let data = block.data.map(ThoughtDelta::Closed);
+                data.map(StreamEvent::Thought)
+                    .into_iter()
+                    .for_each(|event| told.tell(event));
+            }
             "tool_use" => {
                 if self.calls.len() >= MOST_CALLS {
                     return Err(CodecError::garbled("too many tool calls"));
@@ -102,6 +111,15 @@ impl Events {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// Tells the words of a thought, and what ends it.
+fn think(words: Option<String>, signature: Option<String>, told: &mut Told) {
+    let words = words.map(ThoughtDelta::Text);
+    let seal = signature.filter(|seal| !seal.is_empty());
+    for piece in words.into_iter().chain(seal.map(ThoughtDelta::Signature)) {
+        told.tell(StreamEvent::Thought(piece));
     }
 }
 
@@ -128,6 +146,8 @@ impl Meaning for Events {
                         arguments,
                         ..ToolDelta::default()
                     }));
+                } else {
+                    think(delta.thinking, delta.signature, told);
                 }
             }
             "message_delta" => {

@@ -5,8 +5,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    ChatRequest, Document, DocumentSource, Effort, Format, Image, Message, Part, Role, Tool,
-    ToolCall, ToolChoice, ToolResult,
+    ChatRequest, Document, DocumentSource, Effort, Format, Image, Message, Part, Role,
+    ThinkingDisplay, Thought, Tool, ToolCall, ToolChoice, ToolResult,
 };
 
 /// The limit of an answer where nobody set one: the protocol wants one.
@@ -43,6 +43,9 @@ pub fn encode(request: &ChatRequest) -> Value {
             body.insert("tool_choice".into(), choice);
         }
     }
+    if let Some(thinking) = thinking(request) {
+        body.insert("thinking".into(), thinking);
+    }
     let config = output_config(request);
     if !config.is_empty() {
         body.insert("output_config".into(), Value::Object(config));
@@ -65,6 +68,22 @@ fn output_config(request: &ChatRequest) -> Map<String, Value> {
         config.insert("effort".into(), json!(known(effort).as_str()));
     }
     config
+}
+
+/// That its thoughts are to be told, where somebody wants to read them. How long it thinks is the model's own decision, by the
+/// effort: those of today take no budget. One that has to call a tool may not be asked to think.
+pub(crate) fn thinking(request: &ChatRequest) -> Option<Value> {
+    let display = match request.display? {
+        ThinkingDisplay::Omitted => "omitted",
+        ThinkingDisplay::Auto | ThinkingDisplay::Concise | ThinkingDisplay::Detailed => {
+            "summarized"
+        }
+    };
+    let has_to_call = matches!(
+        request.tool_choice,
+        Some(ToolChoice::Required | ToolChoice::Named(_))
+    );
+    (!has_to_call).then(|| json!({"type": "adaptive", "display": display}))
 }
 
 /// The nearest effort that this vendor's models know.
@@ -115,6 +134,7 @@ fn turns(request: &ChatRequest) -> Vec<Value> {
 
 fn block(part: &Part) -> Option<Value> {
     match part {
+        Part::Thought(thought) => of_its_own(thought),
         Part::Text(text) if text.is_empty() => None, // refused there
         Part::Text(text) => Some(json!({"type": "text", "text": text})),
         Part::Image(shown) => Some(image(shown)),
@@ -123,6 +143,17 @@ fn block(part: &Part) -> Option<Value> {
             "type": "tool_use", "id": call.id, "name": call.name, "input": input(call),
         })),
         Part::Result(said) => Some(result(said)),
+    }
+}
+
+/// A thought that this vendor has signed; it refuses all others.
+fn of_its_own(thought: &Thought) -> Option<Value> {
+    match thought {
+        Thought::Open { text, signature } => {
+            let signature = signature.as_ref()?;
+            Some(json!({"type": "thinking", "thinking": text, "signature": signature}))
+        }
+        Thought::Closed(data) => Some(json!({"type": "redacted_thinking", "data": data})),
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::decoder::Told;
 use crate::openai::parse;
-use crate::{CodecError, MOST_CALLS, StreamEvent, ToolDelta};
+use crate::{CodecError, MOST_CALLS, StreamEvent, ThoughtDelta, ToolDelta};
 
 use super::frames::{Frame, Frames};
 use super::{Counts, finish};
@@ -56,9 +56,30 @@ struct ToolStart {
 
 #[derive(Deserialize)]
 struct Delta {
+    #[serde(rename = "reasoningContent")]
+    thought: Option<ThoughtPiece>,
     text: Option<String>,
     #[serde(rename = "toolUse")]
     tool: Option<ToolPiece>,
+}
+
+#[derive(Deserialize)]
+struct ThoughtPiece {
+    text: Option<String>,
+    signature: Option<String>,
+    #[serde(rename = "redactedContent")]
+    closed: Option<String>,
+}
+
+impl ThoughtPiece {
+    fn told(self) -> impl Iterator<Item = StreamEvent> {
+        let text = self.text.map(ThoughtDelta::Text);
+        let seal = self.signature.filter(|seal| !seal.is_empty());
+        let seal = seal.map(ThoughtDelta::Signature);
+        let closed = self.closed.map(ThoughtDelta::Closed);
+        let told = [text, seal, closed].into_iter().flatten();
+        told.map(StreamEvent::Thought)
+    }
 }
 
 #[derive(Deserialize)]
@@ -178,6 +199,9 @@ impl Events {
         let Some(delta) = event.delta else {
             return Err(CodecError::garbled("a delta without delta"));
         };
+        for event in delta.thought.into_iter().flat_map(ThoughtPiece::told) {
+            told.tell(event);
+        }
         if let Some(text) = delta.text {
             told.tell(StreamEvent::Text(text));
         }

@@ -4,10 +4,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::anthropic::{input, known};
+use crate::anthropic::{input, known, thinking};
 use crate::{
-    ChatRequest, Document, DocumentSource, Format, Image, Message, Part, Refusal, Role, Tool,
-    ToolChoice, ToolResult,
+    ChatRequest, Document, DocumentSource, Format, Image, Message, Part, Refusal, Role, Thought,
+    Tool, ToolChoice, ToolResult,
 };
 
 /// Where the request goes: the model stands in the path, encoded as [`super::sign`] expects it.
@@ -56,10 +56,15 @@ pub fn encode(request: &ChatRequest, name: &str) -> Result<Value, Refusal> {
     if !config.is_empty() {
         body.insert("inferenceConfig".into(), Value::Object(config));
     }
-    if let Some(effort) = request.effort {
-        // what this protocol has no word for is said in the vendor's, which is Claude's: others know no effort here
-        let fields = json!({"output_config": {"effort": known(effort).as_str()}});
-        body.insert("additionalModelRequestFields".into(), fields);
+    // what this protocol has no word for is said in the vendor's, which is Claude's: others know no effort here
+    let effort = request.effort.map(|effort| {
+        let config = json!({"effort": known(effort).as_str()});
+        ("output_config".to_owned(), config)
+    });
+    let thinking = thinking(request).map(|thinking| ("thinking".to_owned(), thinking));
+    let fields: Map<String, Value> = effort.into_iter().chain(thinking).collect();
+    if !fields.is_empty() {
+        body.insert("additionalModelRequestFields".into(), json!(fields));
     }
     if let Some(tools) = tools(request) {
         body.insert("toolConfig".into(), tools);
@@ -110,6 +115,7 @@ fn turns(request: &ChatRequest) -> Result<Vec<Value>, Refusal> {
 
 fn written(part: &Part, names: &mut Names) -> Result<Vec<Value>, Refusal> {
     Ok(match part {
+        Part::Thought(thought) => of_its_own(thought).into_iter().collect(),
         Part::Text(text) if text.is_empty() => Vec::new(),
         Part::Text(text) => vec![json!({"text": text})],
         Part::Image(shown) => vec![image(shown)?],
@@ -119,6 +125,18 @@ fn written(part: &Part, names: &mut Names) -> Result<Vec<Value>, Refusal> {
         })],
         Part::Result(said) => vec![result(said, names)?],
     })
+}
+
+/// A thought that the model's maker has signed; all others are refused.
+fn of_its_own(thought: &Thought) -> Option<Value> {
+    let content = match thought {
+        Thought::Open { text, signature } => {
+            let signature = signature.as_ref()?;
+            json!({"reasoningText": {"text": text, "signature": signature}})
+        }
+        Thought::Closed(data) => json!({"redactedContent": data}),
+    };
+    Some(json!({"reasoningContent": content}))
 }
 
 /// The names of the documents of a request, no two of which may be the same there.

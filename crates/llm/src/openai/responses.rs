@@ -1,7 +1,7 @@
 //! The Responses protocol of OpenAI, towards its server: its present models take function tools by this protocol alone.
 //!
 //! Source: <https://platform.openai.com/docs/api-reference/responses>. What the server is asked to keep is nothing, so that each
-//! request brings its whole conversation. What a model has thought is passed over, and not brought again.
+//! request brings its whole conversation. What a model has thought is told as its summary, and not brought again.
 
 mod stream;
 mod write;
@@ -9,7 +9,7 @@ mod write;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{ChatAnswer, CodecError, Finish, MOST_CALLS, ToolCall, Usage};
+use crate::{ChatAnswer, CodecError, Finish, MOST_CALLS, Thought, ToolCall, Usage};
 
 use super::{fault, parse};
 
@@ -28,7 +28,12 @@ pub fn decode(body: &[u8]) -> Result<ChatAnswer, CodecError> {
         return Err(CodecError::garbled("no output"));
     }
     let said = response.said()?;
+    let thought = (!said.thought.is_empty()).then_some(Thought::Open {
+        text: said.thought,
+        signature: None,
+    });
     Ok(ChatAnswer {
+        thoughts: thought.into_iter().map(Into::into).collect(),
         finish: response.finish(!said.calls.is_empty(), said.declines)?,
         text: said.text,
         calls: said.calls,
@@ -54,9 +59,11 @@ struct Incomplete {
     reason: Option<String>,
 }
 
-/// An item of an answer that is read; the model's thoughts and what else it may have done are not.
+/// An item of an answer that is read; what else the model may have done is not.
 #[derive(Debug)]
 enum Item {
+    /// The words of what it thought, as far as they are told.
+    Thought(String),
     Words(Words),
     Call(Call),
 }
@@ -102,10 +109,27 @@ impl Item {
         let read = match item.get("type").and_then(Value::as_str) {
             Some("message") => Words::deserialize(item).map(Self::Words),
             Some("function_call") => Call::deserialize(item).map(Self::Call),
+            Some("reasoning") => Ok(Self::Thought(thought(item))),
             _ => return Ok(None),
         };
         read.map(Some)
             .map_err(|_| CodecError::garbled("an item of a wrong form"))
+    }
+}
+
+/// The summary of a thought, or the thought itself where a server tells that.
+fn thought(item: &Value) -> String {
+    let texts = |name| {
+        let parts = item.get(name).and_then(Value::as_array);
+        let texts = parts.into_iter().flatten();
+        let texts = texts.filter_map(|part| part.get("text")?.as_str());
+        texts.collect::<Vec<_>>().join(PAUSE)
+    };
+    let summary = texts("summary");
+    if summary.is_empty() {
+        texts("content")
+    } else {
+        summary
     }
 }
 
@@ -147,6 +171,7 @@ impl Call {
 /// What an answer says, put together.
 #[derive(Debug, Default)]
 struct Said {
+    thought: String,
     text: String,
     declines: bool,
     calls: Vec<ToolCall>,
@@ -185,6 +210,12 @@ impl Response {
         let mut said = Said::default();
         for item in self.output.iter().flatten() {
             match Item::read(item)? {
+                Some(Item::Thought(thought)) => {
+                    if !said.thought.is_empty() && !thought.is_empty() {
+                        said.thought.push_str(PAUSE);
+                    }
+                    said.thought.push_str(&thought);
+                }
                 Some(Item::Words(words)) => {
                     let text = words.text();
                     if !said.text.is_empty() && !text.is_empty() {

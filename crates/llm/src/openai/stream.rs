@@ -3,7 +3,7 @@
 //! Source: <https://platform.openai.com/docs/api-reference/chat-streaming>.
 
 use crate::decoder::{Decoder, Meaning, Told};
-use crate::{CodecError, Finish, StreamEvent};
+use crate::{CodecError, Finish, StreamEvent, ThoughtDelta};
 
 use super::{Choice, Text, Wire, parse};
 
@@ -34,6 +34,10 @@ impl Meaning for Chunks {
             let finish = choice.finish();
             if let Some(delta) = choice.delta {
                 let calls = delta.calls()?;
+                if let Some(thought) = delta.thought() {
+                    let thought = ThoughtDelta::Text(thought.to_owned());
+                    told.tell(StreamEvent::Thought(thought));
+                }
                 let text = delta.content.filter(|text| !text.0.is_empty());
                 let refusal = delta.refusal.filter(|text| !text.0.is_empty());
                 self.refused |= refusal.is_some();

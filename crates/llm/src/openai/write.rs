@@ -8,7 +8,7 @@ use crate::{
     ChatRequest, Document, DocumentSource, Format, Image, Message, Part, Role, Tool, ToolChoice,
 };
 
-use super::{Counts, Dialect};
+use super::{Counts, Dialect, ThoughtField};
 
 impl Dialect {
     /// Writes the body of a request in this dialect.
@@ -17,7 +17,9 @@ impl Dialect {
     pub fn encode(self, request: &ChatRequest) -> Value {
         let mut body = Map::new();
         body.insert("model".into(), json!(request.model));
-        let messages: Vec<Value> = request.messages.iter().flat_map(messages).collect();
+        let thoughts = self.thoughts;
+        let written = request.messages.iter();
+        let messages: Vec<Value> = written.flat_map(|it| messages(it, thoughts)).collect();
         body.insert("messages".into(), Value::Array(messages));
         if let Some(limit) = request.max_tokens {
             let name = if self.max_completion_tokens {
@@ -124,9 +126,9 @@ fn format(format: &Format) -> Option<Value> {
 }
 
 /// Writes a message; one with the results of several tools becomes several.
-fn messages(message: &Message) -> Vec<Value> {
+fn messages(message: &Message, thoughts: Option<ThoughtField>) -> Vec<Value> {
     if message.role != Role::Tool {
-        return vec![spoken(message)];
+        return vec![spoken(message, thoughts)];
     }
     let mut written = Vec::new();
     let mut shown = Vec::new();
@@ -145,7 +147,7 @@ fn messages(message: &Message) -> Vec<Value> {
     written
 }
 
-fn spoken(message: &Message) -> Value {
+fn spoken(message: &Message, thoughts: Option<ThoughtField>) -> Value {
     let mut written = Map::new();
     written.insert("role".into(), json!(message.role));
     let calls: Vec<Value> = message.parts.iter().filter_map(call).collect();
@@ -164,6 +166,17 @@ fn spoken(message: &Message) -> Value {
         }
     };
     written.insert("content".into(), content);
+    if let Some(field) = thoughts {
+        // what another vendor has signed is for its own eyes
+        let thought = message.parts.iter().filter_map(|part| match part {
+            Part::Thought(thought) => thought.unsigned(),
+            _ => None,
+        });
+        let thought: String = thought.collect();
+        if !thought.is_empty() {
+            written.insert(field.as_str().into(), json!(thought));
+        }
+    }
     if !calls.is_empty() {
         written.insert("tool_calls".into(), Value::Array(calls));
     }
@@ -183,7 +196,7 @@ fn content(part: &Part) -> Vec<Value> {
         Part::Text(text) => vec![json!({"type": "text", "text": text})],
         Part::Image(shown) => vec![image(shown)],
         Part::Document(given) => document(given),
-        Part::Call(_) | Part::Result(_) => Vec::new(),
+        Part::Thought(_) | Part::Call(_) | Part::Result(_) => Vec::new(),
     }
 }
 

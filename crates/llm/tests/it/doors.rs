@@ -193,10 +193,11 @@ fn a_stream_that_fails_says_so_and_ends() {
     assert_eq!(chunks[1], "[DONE]");
     assert_eq!(writer.event(0, &StreamEvent::Done), "");
 
-    let mut writer = messages::MessageWriter::new(face(), 1);
+    let mut writer = messages::MessageWriter::new(face(), 1).with_request_id(Some("req_1".into()));
     let _ = writer.event(&StreamEvent::Text("半分".into()));
     let stream = writer.fail(&refusal);
     assert!(stream.starts_with("event: error\n"));
+    assert_eq!(data(&stream)[0]["request_id"], "req_1");
     assert_eq!(data(&stream)[0]["error"]["type"], "api_error");
 }
 

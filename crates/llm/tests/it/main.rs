@@ -35,10 +35,11 @@ mod documents;
 mod doors;
 mod providers;
 mod responses;
+mod thoughts;
 mod trips;
 
 use llm::openai::StreamDecoder;
-use llm::{ChatAnswer, CodecError, Finish, StreamEvent, Usage};
+use llm::{ChatAnswer, CodecError, Finish, StreamEvent, ThoughtDelta, Usage};
 use proptest::prelude::*;
 
 /// What a stream said, and the fault that ended it.
@@ -94,6 +95,7 @@ fn a_stream_of_openai_is_read() {
 fn a_stream_of_vllm_with_pings_and_running_usage_is_read() {
     let want = vec![
         usage(7, 0, 0),
+        StreamEvent::Thought(ThoughtDelta::Text("考え".into())),
         text("あ😀"),
         text("い"),
         usage(7, 3, 0),

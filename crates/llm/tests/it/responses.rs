@@ -3,7 +3,8 @@
 use llm::openai::responses::{self, StreamDecoder};
 use llm::{
     ChatAnswer, ChatRequest, CodecError, Document, DocumentSource, Effort, Finish, Format, Image,
-    Message, Part, Role, StreamEvent, Tool, ToolCall, ToolChoice, ToolDelta, ToolResult, Usage,
+    Message, Part, Role, StreamEvent, ThoughtDelta, Tool, ToolCall, ToolChoice, ToolDelta,
+    ToolResult, Usage,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -56,7 +57,7 @@ fn call(id: &str) -> ToolCall {
 }
 
 #[test]
-fn a_stream_is_read_without_what_was_thought() {
+fn a_stream_is_read_with_what_was_thought_apart() {
     let (events, fault) = read([CALLS]);
     assert_eq!(fault, None);
     let begun = |index, id: &str, name: &str| {
@@ -68,6 +69,7 @@ fn a_stream_is_read_without_what_was_thought() {
         })
     };
     let want = [
+        StreamEvent::Thought(ThoughtDelta::Text("考え中".to_owned())),
         said("お調べ"),
         said("します🍶"),
         begun(0, "call_1", "weather"),

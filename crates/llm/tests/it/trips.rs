@@ -3,8 +3,9 @@
 use llm::anthropic::door as messages;
 use llm::openai::door as chat;
 use llm::{
-    ChatAnswer, ChatRequest, Face, Finish, Format, Image, Message, Part, Role, StreamEvent, Tool,
-    ToolCall, ToolChoice, ToolResult, Usage, anthropic, openai,
+    ChatAnswer, ChatRequest, Face, Finish, Format, Image, Message, Part, Role, StreamEvent,
+    ThinkingDisplay, Thought, ThoughtDelta, Tool, ToolCall, ToolChoice, ToolResult, Usage,
+    anthropic, openai,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -98,8 +99,30 @@ fn request() -> impl Strategy<Value = ChatRequest> {
         })
 }
 
+fn thought() -> impl Strategy<Value = Thought> {
+    prop_oneof![
+        ("[a-zぁ-ん\n]{0,20}", "[a-zA-Z0-9+/]{1,9}").prop_map(|(text, seal)| Thought::Open {
+            text,
+            signature: Some(seal),
+        }),
+        "[a-zA-Z0-9+/]{1,9}".prop_map(Thought::Closed),
+    ]
+}
+
+/// The same answer where thoughts are words alone.
+fn unsigned(answer: &ChatAnswer) -> ChatAnswer {
+    let text = answer.thoughts_text();
+    let signature = None;
+    let thought = (!text.is_empty()).then_some(Thought::Open { text, signature });
+    ChatAnswer {
+        thoughts: thought.into_iter().map(Into::into).collect(),
+        ..answer.clone()
+    }
+}
+
 fn answer() -> impl Strategy<Value = ChatAnswer> {
     (
+        prop::collection::vec(thought(), 0..3),
         "[a-zぁ-ん🍶\n]{0,30}",
         prop::collection::vec(call(), 0..3),
         0u64..1000,
@@ -112,18 +135,21 @@ fn answer() -> impl Strategy<Value = ChatAnswer> {
             Finish::ContentFilter,
         ]),
     )
-        .prop_map(|(text, calls, fresh, cached, output, finish)| ChatAnswer {
-            text,
-            calls,
-            model: "m".into(),
-            usage: Some(Usage {
-                input: fresh + cached,
-                output,
-                cached,
-                written: 0,
-            }),
-            finish,
-        })
+        .prop_map(
+            |(thoughts, text, calls, fresh, cached, output, finish)| ChatAnswer {
+                thoughts: thoughts.into_iter().map(Into::into).collect(),
+                text,
+                calls,
+                model: "m".into(),
+                usage: Some(Usage {
+                    input: fresh + cached,
+                    output,
+                    cached,
+                    written: 0,
+                }),
+                finish,
+            },
+        )
 }
 
 fn face() -> Face {
@@ -149,6 +175,10 @@ fn pieces(answer: &ChatAnswer) -> Vec<StreamEvent> {
         match event {
             StreamEvent::Text(text) => {
                 pieces.extend(text.chars().map(|c| StreamEvent::Text(c.into())));
+            }
+            StreamEvent::Thought(ThoughtDelta::Text(text)) => {
+                let thought = |c: char| StreamEvent::Thought(ThoughtDelta::Text(c.into()));
+                pieces.extend(text.chars().map(thought));
             }
             StreamEvent::Tool(mut delta) => {
                 let arguments = std::mem::take(&mut delta.arguments);
@@ -211,8 +241,8 @@ proptest! {
     #[test]
     fn a_whole_answer_comes_back_through_both(answer in answer()) {
         let body = chat::ChatWriter::new(face(), false).answer(std::slice::from_ref(&answer)).to_string();
-        prop_assert_eq!(openai::decode(body.as_bytes()).unwrap(), answer.clone());
-        let body = messages::MessageWriter::new(face(), 0).answer(&answer).to_string();
+        prop_assert_eq!(openai::decode(body.as_bytes()).unwrap(), unsigned(&answer));
+        let body = messages::MessageWriter::new(face(), 0).with_thoughts(Some(ThinkingDisplay::Auto)).answer(&answer).to_string();
         prop_assert_eq!(anthropic::decode(body.as_bytes()).unwrap(), answer);
     }
 
@@ -226,9 +256,9 @@ proptest! {
             events.extend(decoder.push(part).unwrap());
         }
         prop_assert!(decoder.is_done());
-        prop_assert_eq!(gathered(&events), answer.clone());
+        prop_assert_eq!(gathered(&events), unsigned(&answer));
 
-        let mut writer = messages::MessageWriter::new(face(), 0);
+        let mut writer = messages::MessageWriter::new(face(), 0).with_thoughts(Some(ThinkingDisplay::Auto));
         let stream: String = pieces(&answer).iter().map(|event| writer.event(event)).collect();
         let mut decoder = anthropic::StreamDecoder::new();
         let mut events = Vec::new();

@@ -5,8 +5,12 @@
 use serde_json::{Value, json};
 
 use crate::anthropic::write::input;
+use crate::chat::Piece;
 use crate::door::{Face, sse};
-use crate::{ChatAnswer, Finish, Refusal, StreamEvent, ToolDelta, Usage};
+use crate::{
+    ChatAnswer, Finish, Refusal, StreamEvent, ThinkingDisplay, Thought, ThoughtDelta, ToolDelta,
+    Usage,
+};
 
 /// An event that only says that the line is open.
 pub const PING: &str = "event: ping\ndata: {\"type\":\"ping\"}\n\n";
@@ -19,6 +23,7 @@ pub fn write_count(tokens: u64) -> Value {
 /// A block that has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Block {
+    Thought,
     Text,
     Tool(u32),
 }
@@ -27,6 +32,9 @@ enum Block {
 #[derive(Debug, Clone)]
 pub struct MessageWriter {
     face: Face,
+    /// What of the thoughts is shown.
+    display: Option<ThinkingDisplay>,
+    request_id: Option<String>,
     /// What is known of the usage before the answer.
     usage: Usage,
     blocks: Vec<Block>,
@@ -41,6 +49,8 @@ impl MessageWriter {
     pub fn new(face: Face, input: u64) -> Self {
         Self {
             face,
+            display: None,
+            request_id: None,
             usage: Usage {
                 input,
                 ..Usage::default()
@@ -53,17 +63,30 @@ impl MessageWriter {
         }
     }
 
+    /// Shows what the model thinks, as far as the caller wants to read it.
+    #[must_use]
+    pub fn with_thoughts(mut self, display: Option<ThinkingDisplay>) -> Self {
+        self.display = display;
+        self
+    }
+
+    /// Names the request where a stream tells that it failed.
+    #[must_use]
+    pub fn with_request_id(mut self, request_id: Option<String>) -> Self {
+        self.request_id = request_id;
+        self
+    }
+
     /// Writes the whole answer as one body.
     pub fn answer(&self, answer: &ChatAnswer) -> Value {
-        let mut content = Vec::with_capacity(answer.calls.len() + 1);
-        if !answer.text.is_empty() {
-            content.push(json!({"type": "text", "text": answer.text}));
-        }
-        for call in &answer.calls {
-            content.push(json!({
+        let content = answer.pieces().into_iter().filter_map(|piece| match piece {
+            Piece::Thought(thought) => self.thought_whole(thought),
+            Piece::Text(text) => Some(json!({"type": "text", "text": text})),
+            Piece::Call(_, call) => Some(json!({
                 "type": "tool_use", "id": call.id, "name": call.name, "input": input(call),
-            }));
-        }
+            })),
+        });
+        let content: Vec<Value> = content.collect();
         let usage = answer.usage.unwrap_or(self.usage);
         self.message(&content, Some(answer.finish), usage)
     }
@@ -75,6 +98,7 @@ impl MessageWriter {
         }
         match event {
             StreamEvent::Text(text) => self.text(text),
+            StreamEvent::Thought(piece) => self.thought(piece),
             StreamEvent::Tool(delta) => self.tool(delta),
             StreamEvent::Usage(usage) => {
                 self.usage = *usage;
@@ -94,7 +118,10 @@ impl MessageWriter {
         if std::mem::replace(&mut self.ended, true) {
             return String::new();
         }
-        sse(Some("error"), &super::refuse(refusal, None))
+        sse(
+            Some("error"),
+            &super::refuse(refusal, self.request_id.as_deref()),
+        )
     }
 
     fn end(&mut self) -> String {
@@ -108,6 +135,65 @@ impl MessageWriter {
         });
         out.push_str(&sse(Some("message_delta"), &body));
         out.push_str(&sse(Some("message_stop"), &json!({"type": "message_stop"})));
+        out
+    }
+
+    fn thought_whole(&self, thought: &Thought) -> Option<Value> {
+        let display = self.display?;
+        let shown = match thought {
+            Thought::Open {
+                signature: None, ..
+            } if display == ThinkingDisplay::Omitted => return None,
+            Thought::Open { text, signature } => {
+                let text = match display {
+                    ThinkingDisplay::Omitted => "",
+                    _ => text,
+                };
+                let signature = signature.as_deref().unwrap_or_default();
+                json!({"type": "thinking", "thinking": text, "signature": signature})
+            }
+            Thought::Closed(data) => json!({"type": "redacted_thinking", "data": data}),
+        };
+        Some(shown)
+    }
+
+    fn thought(&mut self, piece: &ThoughtDelta) -> String {
+        let is_hidden = match self.display {
+            None => true,
+            Some(display) => {
+                display == ThinkingDisplay::Omitted && matches!(piece, ThoughtDelta::Text(_))
+            }
+        };
+        if is_hidden {
+            return String::new();
+        }
+        let mut out = self.opening();
+        if let ThoughtDelta::Closed(data) = piece {
+            self.close(&mut out);
+            let shown = json!({"type": "redacted_thinking", "data": data});
+            self.begin(Block::Thought, &shown, &mut out);
+            self.close(&mut out);
+            return out;
+        }
+        if !self.open || self.blocks.last() != Some(&Block::Thought) {
+            self.close(&mut out);
+            let shown = json!({"type": "thinking", "thinking": "", "signature": ""});
+            self.begin(Block::Thought, &shown, &mut out);
+        }
+        let at = self.blocks.len().saturating_sub(1);
+        match piece {
+            ThoughtDelta::Signature(seal) => {
+                let body = json!({"type": "signature_delta", "signature": seal});
+                out.push_str(&delta(at, &body));
+                self.close(&mut out);
+            }
+            ThoughtDelta::Text(text) | ThoughtDelta::Closed(text) => {
+                out.push_str(&delta(
+                    at,
+                    &json!({"type": "thinking_delta", "thinking": text}),
+                ));
+            }
+        }
         out
     }
 

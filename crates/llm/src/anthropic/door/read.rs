@@ -5,13 +5,13 @@
 
 use crate::document::{Caption, few};
 use crate::door::{
-    LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, MOST_TOOLS, agree, effort, image_data, image_url,
-    max_tokens, parameters, stops, tool_name,
+    LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, MOST_TOKENS, MOST_TOOLS, agree, effort, image_data,
+    image_url, max_tokens, parameters, stops, tool_name,
 };
 use crate::json::{self, Node};
 use crate::{
-    ChatRequest, Effort, Format, Image, Message, Part, Refusal, Role, Tool, ToolCall, ToolChoice,
-    ToolResult, schema,
+    ChatRequest, Effort, Format, Image, Message, Part, Refusal, Role, ThinkingDisplay, Thought,
+    Tool, ToolCall, ToolChoice, ToolResult, schema,
 };
 
 /// Reads the body of a request for an answer; its model is the public name.
@@ -20,6 +20,7 @@ pub fn read_messages(body: &[u8]) -> Result<ChatRequest, Refusal> {
     let root = Node::root(&body)?;
     let limit = max_tokens(&root.need("max_tokens")?)?;
     let request = conversation(&root)?;
+    let (effort, display) = thinks(&root)?;
     Ok(ChatRequest {
         max_tokens: Some(limit),
         temperature: root
@@ -27,7 +28,8 @@ pub fn read_messages(body: &[u8]) -> Result<ChatRequest, Refusal> {
             .map(|n| n.float(0.0, 1.0))
             .transpose()?,
         top_p: root.opt("top_p")?.map(|n| n.float(0.0, 1.0)).transpose()?,
-        effort: thinks(&root)?,
+        effort,
+        display,
         stop: root
             .opt("stop_sequences")?
             .map(|n| stops(&n))
@@ -38,16 +40,36 @@ pub fn read_messages(body: &[u8]) -> Result<ChatRequest, Refusal> {
     })
 }
 
-/// How long the model is to think: not at all where that is said.
-fn thinks(root: &Node) -> Result<Option<Effort>, Refusal> {
-    if let Some(thinking) = root.opt("thinking")?
-        && thinking.kind()? == "disabled"
-    {
-        return Ok(Some(Effort::None));
+/// How long the model is to think, not at all where that is said, and what of it the caller wants to read.
+fn thinks(root: &Node) -> Result<(Option<Effort>, Option<ThinkingDisplay>), Refusal> {
+    let mut display = None;
+    if let Some(thinking) = root.opt("thinking")? {
+        match thinking.kind()? {
+            "disabled" => return Ok((Some(Effort::None), None)),
+            "enabled" | "adaptive" => display = Some(shown(&thinking)?),
+            "between_tools" => {}
+            _ => return Err(thinking.unknown_kind("enabled, adaptive, between_tools or disabled")),
+        }
     }
-    match root.opt("output_config")? {
-        Some(config) => config.opt("effort")?.map(|n| effort(&n)).transpose(),
-        None => Ok(None),
+    let said = match root.opt("output_config")? {
+        Some(config) => config.opt("effort")?.map(|n| effort(&n)).transpose()?,
+        None => None,
+    };
+    Ok((said, display))
+}
+
+/// Reads how thoughts are to be shown. A budget is the vendor's older way to say how long a model may think, and has no place here.
+fn shown(thinking: &Node) -> Result<ThinkingDisplay, Refusal> {
+    if let Some(budget) = thinking.opt("budget_tokens")? {
+        budget.int(1, i64::from(MOST_TOKENS))?;
+    }
+    let Some(display) = thinking.opt("display")? else {
+        return Ok(ThinkingDisplay::Auto);
+    };
+    match display.text()? {
+        "summarized" => Ok(ThinkingDisplay::Auto),
+        "omitted" => Ok(ThinkingDisplay::Omitted),
+        _ => Err(display.fail("This has to be summarized or omitted.")),
     }
 }
 
@@ -162,8 +184,22 @@ fn assistant(content: &Node) -> Result<Vec<Part>, Refusal> {
                     arguments: input.value.to_string(),
                 }));
             }
-            "thinking" | "redacted_thinking" => {} // signed for another model
-            _ => return Err(block.unknown_kind("text, tool_use or thinking")),
+            "thinking" => {
+                let signature = block.opt("signature")?;
+                let signature = signature.map(|n| n.text().map(ToOwned::to_owned));
+                parts.push(Part::Thought(Thought::Open {
+                    text: block.need("thinking")?.text()?.to_owned(),
+                    // none of another vendor's model, whose thoughts are told here with an empty one
+                    signature: signature.transpose()?.filter(|seal| !seal.is_empty()),
+                }));
+            }
+            "redacted_thinking" => {
+                let data = block.need("data")?.text()?.to_owned();
+                parts.push(Part::Thought(Thought::Closed(data)));
+            }
+            _ => {
+                return Err(block.unknown_kind("text, tool_use, thinking or redacted_thinking"));
+            }
         }
     }
     Ok(parts)
@@ -251,7 +287,7 @@ fn result(block: &Node) -> Result<ToolResult, Refusal> {
             "document" | "search_result" => match document(&inner)? {
                 Part::Document(document) => result.documents.push(document),
                 Part::Text(text) => result.text.push_str(&text),
-                Part::Image(_) | Part::Call(_) | Part::Result(_) => {}
+                Part::Thought(_) | Part::Image(_) | Part::Call(_) | Part::Result(_) => {}
             },
             // the tool itself came with the request
             "tool_reference" => result.text.push_str(inner.need("tool_name")?.text()?),

@@ -7,13 +7,14 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::door::{Face, sse};
-use crate::{ChatAnswer, Finish, Refusal, StreamEvent, ToolDelta, Usage};
+use crate::{ChatAnswer, Finish, Refusal, StreamEvent, ThoughtDelta, ToolDelta, Usage};
 
 /// Writes one answer.
 #[derive(Debug, Clone)]
 pub struct ChatWriter {
     face: Face,
     include_usage: bool,
+    include_reasoning: bool,
     style: Style,
     choices: Vec<Choice>,
     ended: bool,
@@ -43,6 +44,7 @@ impl ChatWriter {
         Self {
             face,
             include_usage,
+            include_reasoning: true,
             style: Style::Chat,
             choices: vec![Choice::default()],
             ended: false,
@@ -53,6 +55,13 @@ impl ChatWriter {
     #[must_use]
     pub fn of_choices(mut self, choices: usize) -> Self {
         self.choices.resize_with(choices, Choice::default);
+        self
+    }
+
+    /// Says whether what the model thought is told, which there was no word for before chats.
+    #[must_use]
+    pub fn with_reasoning(mut self, include_reasoning: bool) -> Self {
+        self.include_reasoning = include_reasoning;
         self
     }
 
@@ -78,7 +87,8 @@ impl ChatWriter {
         let choices = answers.iter().zip(&self.choices).enumerate();
         let choices = choices.map(|(index, (answer, choice))| WholeChoice {
             index,
-            message: (self.style == Style::Chat).then(|| Message::of(answer)),
+            message: (self.style == Style::Chat)
+                .then(|| Message::of(answer, self.include_reasoning)),
             text: (self.style == Style::Text).then(|| format!("{}{}", choice.echo, answer.text)),
             logprobs: (),
             finish_reason: reason(self.style, answer.finish),
@@ -106,6 +116,11 @@ impl ChatWriter {
                 Style::Chat => self.piece(index, &json!({"content": text})),
                 Style::Text => self.piece(index, &json!(text)),
             },
+            StreamEvent::Thought(ThoughtDelta::Text(text))
+                if self.style == Style::Chat && self.include_reasoning =>
+            {
+                self.piece(index, &json!({"reasoning_content": text}))
+            }
             StreamEvent::Tool(delta) if self.style == Style::Chat => {
                 self.piece(index, &json!({"tool_calls": [call(delta)]}))
             }
@@ -117,7 +132,10 @@ impl ChatWriter {
                 choice.finish = Some(*finish);
                 String::new()
             }
-            StreamEvent::Tool(_) | StreamEvent::Read(_) | StreamEvent::Alive => String::new(),
+            StreamEvent::Thought(_)
+            | StreamEvent::Tool(_)
+            | StreamEvent::Read(_)
+            | StreamEvent::Alive => String::new(),
             StreamEvent::Done => {
                 choice.ended = true;
                 let finish = choice.finish.unwrap_or(Finish::Stop);
@@ -243,13 +261,16 @@ struct WholeChoice<'a> {
 struct Message<'a> {
     role: &'static str,
     content: Option<&'a str>,
+    /// As DeepSeek and `LiteLLM` call it; OpenAI has no name for it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    reasoning_content: String,
     refusal: (),
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<Value>,
 }
 
 impl<'a> Message<'a> {
-    fn of(answer: &'a ChatAnswer) -> Self {
+    fn of(answer: &'a ChatAnswer, include_reasoning: bool) -> Self {
         let is_silent = answer.text.is_empty() && !answer.calls.is_empty();
         let calls = answer.calls.iter().map(|call| {
             json!({"id": call.id, "type": "function",
@@ -258,6 +279,11 @@ impl<'a> Message<'a> {
         Self {
             role: "assistant",
             content: (!is_silent).then_some(&answer.text),
+            reasoning_content: if include_reasoning {
+                answer.thoughts_text()
+            } else {
+                String::new()
+            },
             refusal: (),
             tool_calls: calls.collect(),
         }

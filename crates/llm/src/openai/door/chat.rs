@@ -14,8 +14,8 @@ use crate::door::{
 };
 use crate::json::{self, Node};
 use crate::{
-    ChatRequest, Format, MOST_CALLS, Message, Part, Refusal, Role, Tool, ToolCall, ToolChoice,
-    ToolResult, schema,
+    ChatRequest, Format, MOST_CALLS, Message, Part, Refusal, Role, ThinkingDisplay, Thought, Tool,
+    ToolCall, ToolChoice, ToolResult, schema,
 };
 
 /// The most answers to one question.
@@ -28,6 +28,8 @@ pub struct ChatAsk {
     pub request: ChatRequest,
     /// Whether a stream ends with its usage.
     pub include_usage: bool,
+    /// Whether it is told what the model thought, as far as that is to be had.
+    pub include_reasoning: bool,
     /// Whether it asks for the tier that may wait.
     pub may_wait: bool,
     /// How many answers are wanted.
@@ -45,6 +47,9 @@ pub fn read_chat(body: &[u8]) -> Result<ChatAsk, Refusal> {
         None => root.opt("max_tokens")?,
     };
     let messages = root.need("messages")?.items(1, MOST_MESSAGES)?;
+    // as vLLM and OpenRouter have it: unsaid, what a provider tells by itself is passed on, and none is asked to tell
+    let include_reasoning = root.opt("include_reasoning")?;
+    let include_reasoning = include_reasoning.map(|n| n.flag()).transpose()?;
     let request = ChatRequest {
         model: root.need("model")?.name(LONGEST_NAME)?,
         messages: messages.iter().map(message).collect::<Result<_, _>>()?,
@@ -53,6 +58,7 @@ pub fn read_chat(body: &[u8]) -> Result<ChatAsk, Refusal> {
             .opt("reasoning_effort")?
             .map(|n| effort(&n))
             .transpose()?,
+        display: (include_reasoning == Some(true)).then_some(ThinkingDisplay::Auto),
         tools: root
             .opt("tools")?
             .map(|n| tools(&n))
@@ -79,6 +85,7 @@ pub fn read_chat(body: &[u8]) -> Result<ChatAsk, Refusal> {
     Ok(ChatAsk {
         request,
         include_usage,
+        include_reasoning: include_reasoning.unwrap_or(true),
         may_wait: may_wait(&root)?,
         choices: choices(&root)?,
     })
@@ -253,10 +260,25 @@ fn assistant(node: &Node) -> Result<Message, Refusal> {
             .err()
             .unwrap_or_else(|| node.fail("A message of the model needs content or tool_calls.")));
     }
+    if let Some(thought) = thought(node)? {
+        parts.insert(0, Part::Thought(thought));
+    }
     Ok(Message {
         role: Role::Assistant,
         parts,
     })
+}
+
+/// What the model thought, by either of the names that servers of this protocol have for it.
+fn thought(node: &Node) -> Result<Option<Thought>, Refusal> {
+    for name in ["reasoning_content", "reasoning"] {
+        if let Some(said) = node.opt(name)? {
+            let text = said.text()?.to_owned();
+            let signature = None;
+            return Ok((!text.is_empty()).then_some(Thought::Open { text, signature }));
+        }
+    }
+    Ok(None)
 }
 
 fn content(node: &Node, pictures: bool) -> Result<Vec<Part>, Refusal> {

@@ -10,7 +10,10 @@ use serde_json::{Map, Value};
 use crate::document::{Caption, few};
 use crate::door::{LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, agree, effort, image_url, max_tokens};
 use crate::json::{self, Node};
-use crate::{ChatRequest, Format, Message, Part, Refusal, RefusalKind, Role, ToolCall, ToolResult};
+use crate::{
+    ChatRequest, Effort, Format, Message, Part, Refusal, RefusalKind, Role, ThinkingDisplay,
+    ToolCall, ToolResult,
+};
 
 use super::chat::{may_wait, schema_format, unknown_file};
 use super::responses_tools::{arguments_of, full_name_at, is_left_out, tool_choice, tools};
@@ -65,6 +68,16 @@ pub struct ResponseCard {
     pub(super) echo: Map<String, Value>,
 }
 
+impl ResponseCard {
+    /// Whether the caller asked for a summary of what the model thought.
+    pub(super) fn has_summary(&self) -> bool {
+        let reasoning = self.echo.get("reasoning");
+        let said = ["summary", "generate_summary"].into_iter();
+        let mut said = said.filter_map(|name| reasoning?.get(name));
+        said.any(|summary| !summary.is_null())
+    }
+}
+
 /// What earlier responses said, by the ids of their items.
 pub type SaidBefore = HashMap<String, Vec<Part>>;
 
@@ -100,6 +113,10 @@ pub fn read_response(body: &[u8], before: &SaidBefore) -> Result<ResponseAsk, Re
     }
     let instructions = messages.len();
     read_input(&root.need("input")?, before, &mut messages)?;
+    let (said, display) = match root.opt("reasoning")? {
+        Some(reasoning) => thinks(&reasoning)?,
+        None => (None, None),
+    };
     let request = ChatRequest {
         model: root.need("model")?.name(LONGEST_NAME)?,
         messages,
@@ -112,10 +129,8 @@ pub fn read_response(body: &[u8], before: &SaidBefore) -> Result<ResponseAsk, Re
             .map(|n| n.float(0.0, 2.0))
             .transpose()?,
         top_p: root.opt("top_p")?.map(|n| n.float(0.0, 1.0)).transpose()?,
-        effort: match root.opt("reasoning")? {
-            Some(reasoning) => reasoning.opt("effort")?.map(|n| effort(&n)).transpose()?,
-            None => None,
-        },
+        effort: said,
+        display,
         tools: root
             .opt("tools")?
             .map(|n| tools(&n))
@@ -157,6 +172,26 @@ pub fn read_response(body: &[u8], before: &SaidBefore) -> Result<ResponseAsk, Re
     })
 }
 
+/// How long the model is to think, and what of that is told.
+fn thinks(reasoning: &Node) -> Result<(Option<Effort>, Option<ThinkingDisplay>), Refusal> {
+    let said = reasoning.opt("effort")?.map(|n| effort(&n)).transpose()?;
+    let summary = match reasoning.opt("summary")? {
+        Some(summary) => Some(summary),
+        // as it was called before
+        None => reasoning.opt("generate_summary")?,
+    };
+    let Some(summary) = summary else {
+        return Ok((said, None));
+    };
+    let display = match summary.text()? {
+        "auto" => ThinkingDisplay::Auto,
+        "concise" => ThinkingDisplay::Concise,
+        "detailed" => ThinkingDisplay::Detailed,
+        _ => return Err(summary.fail("This has to be auto, concise or detailed.")),
+    };
+    Ok((said, Some(display)))
+}
+
 /// The fields that the answer repeats; of the tools, those that the model is told of.
 fn echo(root: &Node) -> Map<String, Value> {
     let repeated = [
@@ -167,6 +202,7 @@ fn echo(root: &Node) -> Map<String, Value> {
         "temperature",
         "top_p",
         "max_output_tokens",
+        "reasoning",
         "text",
     ];
     let fields = repeated.into_iter();
@@ -283,7 +319,7 @@ fn output(item: &Node) -> Result<Message, Refusal> {
             Part::Text(text) => result.text.push_str(&text),
             Part::Image(image) => result.images.push(image),
             Part::Document(document) => result.documents.push(document),
-            Part::Call(_) | Part::Result(_) => {}
+            Part::Thought(_) | Part::Call(_) | Part::Result(_) => {}
         }
     }
     Ok(Message {

@@ -6,7 +6,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::door::{Face, sse};
-use crate::{ChatAnswer, Finish, Part, Refusal, StreamEvent, ToolCall, ToolDelta, Usage};
+use crate::{
+    ChatAnswer, Finish, Part, Refusal, StreamEvent, ThoughtDelta, ToolCall, ToolDelta, Usage,
+};
 
 use super::responses::ResponseCard;
 use super::responses_tools::Toolbox;
@@ -53,6 +55,8 @@ impl ResponseState {
 /// An item of the answer, in the order in which it began.
 #[derive(Debug, Clone)]
 enum Item {
+    /// The how manieth thought of the answer, from 0 on.
+    Thought(usize, String),
     /// The how manieth words of the answer, from 0 on.
     Words(usize, String),
     Call(u32, ToolCall),
@@ -66,6 +70,8 @@ pub fn said_in(item: &str, answer: &ChatAnswer) -> Option<Vec<Part>> {
         "msg" if at == 0 => Some(vec![Part::Text(answer.text.clone())]),
         // words after a call: the first have them all
         "msg" => Some(Vec::new()),
+        // thoughts are not brought again
+        "rs" if !answer.thoughts.is_empty() => Some(Vec::new()),
         "fc" | "ctc" => Some(vec![Part::Call(answer.calls.get(at)?.clone())]),
         _ => None,
     }
@@ -110,6 +116,10 @@ impl ResponseWriter {
             return self.object(state, &[], None, None, error);
         };
         let mut items = Vec::with_capacity(said.calls.len() + 1);
+        let thought = said.thoughts_text();
+        if self.card.has_summary() && !thought.is_empty() {
+            items.push(Item::Thought(0, thought));
+        }
         if !said.text.is_empty() {
             items.push(Item::Words(0, said.text.clone()));
         }
@@ -143,7 +153,10 @@ impl ResponseWriter {
         match event {
             StreamEvent::Text(text) => self.text(text, &mut out),
             StreamEvent::Tool(delta) => self.tool(delta, &mut out),
-            StreamEvent::Read(_) | StreamEvent::Alive => {}
+            StreamEvent::Thought(ThoughtDelta::Text(text)) if self.card.has_summary() => {
+                self.thought(text, &mut out);
+            }
+            StreamEvent::Thought(_) | StreamEvent::Read(_) | StreamEvent::Alive => {}
             StreamEvent::Usage(usage) => self.usage = Some(*usage),
             StreamEvent::Finish(finish) => self.finish = Some(*finish),
             StreamEvent::Done => {
@@ -174,6 +187,29 @@ impl ResponseWriter {
         };
         let response = self.object(state, &self.items, self.usage, self.finish, error);
         self.tell(out, kind, json!({"response": response}));
+    }
+
+    fn thought(&mut self, text: &str, out: &mut Vec<(u64, String)>) {
+        if !matches!(self.items.last(), Some(Item::Thought(..))) {
+            self.close_last(out);
+            let known = |item: &&Item| matches!(item, Item::Thought(..));
+            let item = Item::Thought(self.items.iter().filter(known).count(), String::new());
+            let (id, at) = (self.item_id(&item), self.items.len());
+            let shown = self.item(&item, "in_progress", true);
+            self.items.push(item);
+            let body = json!({"output_index": at, "item": shown});
+            self.tell(out, "response.output_item.added", body);
+            let body =
+                json!({"item_id": id, "output_index": at, "summary_index": 0, "part": summary("")});
+            self.tell(out, "response.reasoning_summary_part.added", body);
+        }
+        let at = self.items.len().saturating_sub(1);
+        if let Some(Item::Thought(_, all)) = self.items.last_mut() {
+            all.push_str(text);
+        }
+        let id = self.items.last().map(|item| self.item_id(item));
+        let body = json!({"item_id": id, "output_index": at, "summary_index": 0, "delta": text});
+        self.tell(out, "response.reasoning_summary_text.delta", body);
     }
 
     fn text(&mut self, text: &str, out: &mut Vec<(u64, String)>) {
@@ -245,6 +281,13 @@ impl ResponseWriter {
         let id = self.item_id(&item);
         let shown = self.item(&item, "completed", false);
         match &item {
+            Item::Thought(_, text) => {
+                let body =
+                    json!({"item_id": id, "output_index": at, "summary_index": 0, "text": text});
+                self.tell(out, "response.reasoning_summary_text.done", body);
+                let body = json!({"item_id": id, "output_index": at, "summary_index": 0, "part": summary(text)});
+                self.tell(out, "response.reasoning_summary_part.done", body);
+            }
             Item::Words(_, text) => {
                 let body = json!({"item_id": id, "output_index": at, "content_index": 0, "text": text, "logprobs": []});
                 self.tell(out, "response.output_text.done", body);
@@ -279,6 +322,7 @@ impl ResponseWriter {
     fn item_id(&self, item: &Item) -> String {
         let run = self.face.id.trim_start_matches("resp_");
         match item {
+            Item::Thought(at, _) => format!("rs_{run}_{at}"),
             Item::Words(at, _) => format!("msg_{run}_{at}"),
             Item::Call(at, call) if self.tools.takes_text(call) => format!("ctc_{run}_{at}"),
             Item::Call(at, _) => format!("fc_{run}_{at}"),
@@ -288,6 +332,14 @@ impl ResponseWriter {
     fn item(&self, item: &Item, status: &str, empty: bool) -> Value {
         let id = self.item_id(item);
         match item {
+            Item::Thought(_, text) => {
+                let summary = if empty {
+                    json!([])
+                } else {
+                    json!([summary(text)])
+                };
+                json!({"id": id, "type": "reasoning", "status": status, "summary": summary})
+            }
             Item::Words(_, text) => {
                 let content = if empty {
                     json!([])
@@ -334,6 +386,7 @@ impl ResponseWriter {
             ("temperature", Value::Null),
             ("top_p", Value::Null),
             ("max_output_tokens", Value::Null),
+            ("reasoning", Value::Null),
             ("text", json!({"format": {"type": "text"}})),
         ] {
             let value = self.card.echo.get(name).cloned().unwrap_or(value);
@@ -369,6 +422,10 @@ impl ResponseWriter {
         }
         Value::Object(body)
     }
+}
+
+fn summary(text: &str) -> Value {
+    json!({"type": "summary_text", "text": text})
 }
 
 fn words(text: &str) -> Value {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::decoder::{Decoder, Meaning, Told};
 use crate::openai::{fault, parse};
-use crate::{CodecError, MOST_CALLS, StreamEvent, ToolDelta};
+use crate::{CodecError, MOST_CALLS, StreamEvent, ThoughtDelta, ToolDelta};
 
 use super::{Call, Item, PAUSE, Response};
 
@@ -21,6 +21,8 @@ pub struct Events {
     calls: Vec<Begun>,
     /// The item whose words came last.
     speaks: Option<u64>,
+    /// The item and its part whose thoughts came last.
+    thinks: Option<(u64, u64)>,
     refused: bool,
 }
 
@@ -38,6 +40,7 @@ struct Event {
     kind: Option<String>,
     response: Option<Response>,
     output_index: Option<u64>,
+    summary_index: Option<u64>,
     item: Option<Value>,
     delta: Option<Value>,
     arguments: Option<Value>,
@@ -78,6 +81,18 @@ impl Events {
         }
         self.speaks = Some(item);
         told.tell(StreamEvent::Text(words));
+    }
+
+    fn think(&mut self, part: (u64, u64), words: String, told: &mut Told) {
+        if words.is_empty() {
+            return;
+        }
+        if self.thinks.is_some_and(|before| before != part) {
+            let pause = ThoughtDelta::Text(PAUSE.to_owned());
+            told.tell(StreamEvent::Thought(pause));
+        }
+        self.thinks = Some(part);
+        told.tell(StreamEvent::Thought(ThoughtDelta::Text(words)));
     }
 
     fn begin(&mut self, at: u64, call: &Call, told: &mut Told) -> Result<(), CodecError> {
@@ -133,14 +148,18 @@ impl Events {
     fn end(&mut self, response: &Response, told: &mut Told) -> Result<(), CodecError> {
         if self.speaks.is_none() && self.calls.is_empty() {
             // of a server that tells its answer with the end alone
+            let has_thought = self.thinks.is_some();
             for (at, item) in (0..).zip(response.output.iter().flatten()) {
                 match Item::read(item)? {
+                    Some(Item::Thought(words)) if !has_thought => {
+                        self.think((at, 0), words, told);
+                    }
                     Some(Item::Words(words)) => {
                         self.refused |= words.declines();
                         self.say(at, words.text(), told);
                     }
                     Some(Item::Call(call)) => self.begin(at, &call, told)?,
-                    None => {}
+                    Some(Item::Thought(_)) | None => {}
                 }
             }
         }
@@ -162,6 +181,11 @@ impl Meaning for Events {
             "response.output_text.delta" => {
                 let piece = event.piece()?;
                 self.say(at, piece, told);
+            }
+            "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
+                let part = (at, event.summary_index.unwrap_or(0));
+                let piece = event.piece()?;
+                self.think(part, piece, told);
             }
             "response.refusal.delta" => {
                 let piece = event.piece()?;
@@ -209,7 +233,7 @@ impl Meaning for Events {
             "" if event.error.as_ref().is_some_and(|error| !error.is_null()) => {
                 return Err(event.failure());
             }
-            _ => {} // what is thought, each part's beginning and end, and what is yet to be invented
+            _ => {} // each part's beginning and end, and what is yet to be invented
         }
         Ok(())
     }

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::openai::write::{image_url, tools};
 use crate::{
-    ChatRequest, Document, DocumentSource, Format, Image, Message, Part, Role, Tool, ToolResult,
+    ChatRequest, Document, DocumentSource, Effort, Format, Image, Message, Part, Role,
+    ThinkingDisplay, Tool, ToolResult,
 };
 
 /// The lowest limit of an answer that the server takes.
@@ -32,8 +33,8 @@ pub fn encode(request: &ChatRequest) -> Value {
             body.insert(name.into(), json!(value));
         }
     }
-    if let Some(effort) = request.effort {
-        body.insert("reasoning".into(), json!({"effort": effort.as_str()}));
+    if let Some(reasoning) = reasoning(request) {
+        body.insert("reasoning".into(), reasoning);
     }
     let named = |name: &str| json!({"type": "function", "name": name});
     tools(request, &mut body, tool, named);
@@ -42,6 +43,22 @@ pub fn encode(request: &ChatRequest) -> Value {
     }
     body.insert("stream".into(), json!(request.stream));
     Value::Object(body)
+}
+
+/// How long it thinks, and what of that is told. There is a summary at most: the thoughts themselves are never.
+fn reasoning(request: &ChatRequest) -> Option<Value> {
+    let summary = request.display.and_then(|display| match display {
+        ThinkingDisplay::Auto => Some("auto"),
+        ThinkingDisplay::Concise => Some("concise"),
+        ThinkingDisplay::Detailed => Some("detailed"),
+        ThinkingDisplay::Omitted => None,
+    });
+    let effort = request.effort.map(Effort::as_str);
+    let said = [("effort", effort), ("summary", summary)].into_iter();
+    let said: Map<String, Value> = said
+        .filter_map(|(name, value)| Some((name.to_owned(), json!(value?))))
+        .collect();
+    (!said.is_empty()).then_some(Value::Object(said))
 }
 
 /// Strictness is said in any case: left out, this protocol means strict and makes every argument required, where the others mean loose.
@@ -113,7 +130,7 @@ fn of_the_model(message: &Message) -> Vec<Value> {
                     "type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments,
                 }));
             }
-            Part::Image(_) | Part::Document(_) | Part::Result(_) => {}
+            Part::Thought(_) | Part::Image(_) | Part::Document(_) | Part::Result(_) => {}
         }
     }
     if !words.is_empty() || written.is_empty() {
@@ -146,7 +163,7 @@ fn content(part: &Part) -> Vec<Value> {
         Part::Text(text) => vec![json!({"type": "input_text", "text": text})],
         Part::Image(shown) => vec![image(shown)],
         Part::Document(given) => document(given),
-        Part::Call(_) | Part::Result(_) => Vec::new(),
+        Part::Thought(_) | Part::Call(_) | Part::Result(_) => Vec::new(),
     }
 }
 
