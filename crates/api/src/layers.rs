@@ -33,13 +33,6 @@ pub fn wrap(router: Router, ids: IdSource) -> Router {
     }))
 }
 
-/// Gives a router's answers the shape in which they are sent, for a layer that keeps them.
-pub fn shape(router: Router) -> Router {
-    router.layer(from_fn(|request: Request, next: Next| {
-        answer_in_shape(request, |request| next.run(request))
-    }))
-}
-
 async fn observe<F: Future<Output = Response>>(
     mut request: Request,
     id: RequestId,
@@ -126,8 +119,9 @@ fn secure(response: &mut Response) {
         ));
 }
 
-/// Turns a [`Problem`] into its body, and a bare refusal of the framework into a problem.
-async fn answer_in_shape<F: Future<Output = Response>>(
+/// Turns a [`Problem`] into its body, and a bare refusal of the framework into a problem. [`wrap`] does so for every answer; a layer
+/// below that keeps answers needs it before.
+pub async fn answer_in_shape<F: Future<Output = Response>>(
     request: Request,
     next: impl FnOnce(Request) -> F,
 ) -> Response {

@@ -289,6 +289,9 @@ impl Cluster {
             .args(args)
             .stdin(Stdio::null())
             .env("LC_ALL", "C.UTF-8")
+            // else the server's processes give memory back after each transaction, and take it anew for the next
+            .env("MALLOC_TRIM_THRESHOLD_", "134217728")
+            .env("MALLOC_TOP_PAD_", "4194304")
             .current_dir("/");
         if let Some(user) = self.user {
             command.uid(user.uid).gid(user.gid);

@@ -1,15 +1,23 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use kernel::Fault;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout_at},
+};
 
 /// The most that goes into one transaction.
 const LARGEST: usize = 128;
 /// The most that may wait to be written; whoever comes then waits to be let in.
 const QUEUE: usize = 4096;
+/// How long what nobody waits for gathers.
+const GATHERS: Duration = Duration::from_millis(20);
 
 /// What can be written together, in one transaction.
 pub trait Batch: Send + Sync + 'static {
@@ -25,6 +33,11 @@ pub trait Batch: Send + Sync + 'static {
         &self,
         jobs: &[Self::Job],
     ) -> impl Future<Output = Result<Vec<Self::Answer>, Self::Error>> + Send;
+
+    /// Whether somebody waits for a job. As long as nobody waits for any, they gather for some milliseconds.
+    fn is_awaited(_: &Self::Job) -> bool {
+        true
+    }
 
     /// Whether the database is away: then it is for everybody, and nobody is to wait for another's try.
     fn is_away(error: &Self::Error) -> bool;
@@ -86,6 +99,7 @@ impl<B: Batch> GroupCommit<B> {
 async fn run<B: Batch>(batch: B, mut queue: mpsc::Receiver<Waiting<B>>, is_well: Arc<AtomicBool>) {
     let mut waiting = Vec::with_capacity(LARGEST);
     while queue.recv_many(&mut waiting, LARGEST).await > 0 {
+        gather(&mut queue, &mut waiting).await;
         let (jobs, answers): (Vec<_>, Vec<_>) =
             waiting.drain(..).map(|one| (one.job, one.answer)).unzip();
         let written = batch.write(&jobs).await;
@@ -115,6 +129,24 @@ async fn run<B: Batch>(batch: B, mut queue: mpsc::Receiver<Waiting<B>>, is_well:
                     let _ = answer.send(Err(error));
                 }
             }
+        }
+    }
+}
+
+/// Lets more come in, as long as nobody waits for what is there.
+async fn gather<B: Batch>(queue: &mut mpsc::Receiver<Waiting<B>>, waiting: &mut Vec<Waiting<B>>) {
+    let until = Instant::now() + GATHERS;
+    let mut seen = 0;
+    while waiting.len() < LARGEST
+        && waiting
+            .iter()
+            .skip(seen)
+            .all(|one| !B::is_awaited(&one.job))
+    {
+        seen = waiting.len();
+        let more = queue.recv_many(waiting, LARGEST - seen);
+        if !timeout_at(until, more).await.is_ok_and(|came| came > 0) {
+            return;
         }
     }
 }
@@ -157,7 +189,7 @@ mod tests {
         }
     }
 
-    /// Takes even numbers, one batch for each permit, and notes what came together.
+    /// Takes even numbers, one batch for each permit, and notes what came together. Nobody waits for those below zero.
     #[derive(Clone)]
     struct Even {
         doors: Arc<Semaphore>,
@@ -183,6 +215,10 @@ mod tests {
                 return Err(Wrong::Job);
             }
             Ok(jobs.iter().map(|job| job / 2).collect())
+        }
+
+        fn is_awaited(job: &i32) -> bool {
+            *job >= 0
         }
 
         fn is_away(error: &Wrong) -> bool {
@@ -213,6 +249,29 @@ mod tests {
         let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
         assert_eq!(answers, [(2, 1), (4, 2), (6, 3), (8, 4)]);
         assert!(batches.len() <= 2, "{batches:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_waits_for_gathers_until_somebody_waits_for_more() {
+        let even = Even {
+            doors: Arc::new(Semaphore::new(9)),
+            batches: Arc::default(),
+        };
+        let group = GroupCommit::start(even.clone());
+        let begun = Instant::now();
+        let later = async |job, millis| {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            group.write(job).await.unwrap();
+            begun.elapsed()
+        };
+        let (first, second) = tokio::join!(later(-2, 0), later(-4, 10));
+        assert_eq!((first, second), (GATHERS, GATHERS));
+        let (unasked, asked) = tokio::join!(later(-6, 0), later(6, 5));
+        assert_eq!(
+            (unasked, asked),
+            (GATHERS + Duration::from_millis(5), unasked)
+        );
+        assert_eq!(*even.batches.lock().unwrap(), [vec![-2, -4], vec![-6, 6]]);
     }
 
     #[tokio::test]

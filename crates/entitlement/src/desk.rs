@@ -12,7 +12,7 @@ use std::{
 };
 
 use api::{SuggestedTopUp, Suggestion};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use identity::{Principal, TenantId};
 use sqlx::PgConnection;
 use tokio::time::Instant;
@@ -211,12 +211,13 @@ pub(crate) fn heard(
     storefront: &str,
     loads: &[Load],
     now: DateTime<Utc>,
+    took: Duration,
 ) {
     let counters = lock(&room.desk.counters);
     let of_tenant = counters.get(&tenant).into_iter().flatten();
     for counter in of_tenant.filter(|counter| counter.storefront == storefront) {
         if let Some(holding) = &mut lock(&counter.state).holding {
-            holding.heard(loads, now);
+            holding.heard(loads, now, took);
         }
     }
 }
@@ -374,6 +375,15 @@ impl Desk {
             {
                 holding.distrust(now);
                 holding.seal(out.taken.block);
+            }
+        });
+    }
+
+    /// It is over, and has yet to be written.
+    pub(crate) fn vacate(&self, id: ReservationId) {
+        self.with(id, |out| {
+            if let Some(holding) = &mut lock(&out.counter.state).holding {
+                holding.vacate(&mut out.taken);
             }
         });
     }

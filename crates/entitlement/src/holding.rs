@@ -13,6 +13,8 @@ use crate::{
 
 /// How long what the others have in use is told as if it were so still.
 const HEARD: Duration = Duration::seconds(2);
+/// Of this many parts of the time, counting it takes one at most: a tenant's busy minute has many rows.
+const COUNTING: i32 = 50;
 /// How long a process goes by a plan that it has read, unless it hears of a change.
 const FRESH: Duration = Duration::seconds(10);
 /// What nobody asked for during this time goes back.
@@ -41,6 +43,7 @@ pub(crate) struct Holding {
     /// What the others had in use when it was last heard.
     others: InUse,
     heard_at: DateTime<Utc>,
+    heard_for: Duration,
 }
 
 /// The units of one block.
@@ -74,6 +77,8 @@ pub(crate) struct Taken {
     pub(crate) lease: LeaseId,
     pub(crate) block: BlockId,
     slot: DateTime<Utc>,
+    /// Whether it still has its place.
+    is_placed: bool,
 }
 
 /// How a piece of work gives back what it took.
@@ -106,11 +111,12 @@ impl Holding {
             touched_at: now,
             others: InUse::default(),
             heard_at: DateTime::<Utc>::MIN_UTC,
+            heard_for: HEARD,
         }
     }
 
-    /// Notes what the others have in use.
-    pub(crate) fn heard(&mut self, loads: &[Load], now: DateTime<Utc>) {
+    /// Notes what the others have in use, which took so long to be counted.
+    pub(crate) fn heard(&mut self, loads: &[Load], now: DateTime<Utc>, took: Duration) {
         let others = || loads.iter().filter(|load| load.lease != self.id);
         self.others = InUse {
             recent: others().map(|load| load.recent).sum(),
@@ -121,11 +127,12 @@ impl Holding {
                 .map(|oldest| oldest + MINUTE),
         };
         self.heard_at = now;
+        self.heard_for = (took * COUNTING).clamp(HEARD, FRESH);
     }
 
     /// What is in use of rate and places here and, as far as was heard, elsewhere; none when that is too old.
     pub(crate) fn in_use(&self, now: DateTime<Utc>) -> Option<InUse> {
-        if now >= self.until || now >= self.fresh_until || now - self.heard_at >= HEARD {
+        if now >= self.until || now >= self.fresh_until || now - self.heard_at >= self.heard_for {
             return None;
         }
         // the free ones stand in front, and the others in the order in which they become free
@@ -175,12 +182,21 @@ impl Holding {
             lease: self.id,
             block: stack.id,
             slot,
+            is_placed: true,
         })
     }
 
     /// Takes back what work took that never began.
     pub(crate) fn give_unbegun(&mut self, taken: &Taken, amount: i64) {
         self.give(self.touched_at, taken, amount, Back::Unbegun);
+    }
+
+    /// Frees the place of a piece of work that is over and has yet to be written.
+    pub(crate) fn vacate(&mut self, taken: &mut Taken) {
+        if taken.lease == self.id && taken.is_placed {
+            taken.is_placed = false;
+            self.running = self.running.saturating_sub(1);
+        }
     }
 
     /// Takes nothing more from a block.
@@ -204,7 +220,9 @@ impl Holding {
         if taken.lease != self.id {
             return;
         }
-        self.running = self.running.saturating_sub(1);
+        if taken.is_placed {
+            self.running = self.running.saturating_sub(1);
+        }
         self.touched_at = now;
         if matches!(back, Back::Unbegun)
             && let Some(at) = self.slots.iter().rposition(|slot| *slot == taken.slot)

@@ -3,6 +3,7 @@
 pub(crate) mod store;
 
 use chrono::{DateTime, Duration, Utc};
+use db::Ctx;
 use identity::TenantId;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -41,6 +42,18 @@ pub(crate) struct Load {
     pub(crate) open: i64,
     /// When the oldest of the last minute began.
     pub(crate) oldest: Option<DateTime<Utc>>,
+}
+
+/// Counts what is in use of a tenant's limits at a storefront; says how long that took.
+pub(crate) async fn count(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    tenant: TenantId,
+    storefront: &str,
+) -> sqlx::Result<(Vec<Load>, Duration)> {
+    let now = cx.clock.now();
+    let loads = store::loads(conn, tenant, storefront, now).await?;
+    Ok((loads, cx.clock.now() - now))
 }
 
 /// Whoever admits by what it knew of the plan is to ask again, from this transaction's commit on.

@@ -131,6 +131,11 @@ impl Entitlement {
             .await
     }
 
+    /// Whether callers may hear of an end before it is written.
+    pub fn answers_first(&self) -> bool {
+        self.commit == Commit::Soon
+    }
+
     /// Whether the database was there a moment ago, as far as its connection for calls tells. Nothing waits for an answer here; what
     /// was never admitted before says no.
     pub fn is_in_touch(&self) -> bool {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     Entitlement, Error, Every, block, desk, grant,
-    lease::{MINUTE, store::loads},
+    lease::{self, MINUTE},
     limit::{CONCURRENT, InUse, Limits, PER_MINUTE},
     period,
     standing::plan_of,
@@ -81,8 +81,8 @@ pub async fn rate_limits(
     let plan = &standing.plan;
     let zone = grant::ensure(&mut tx, cx, caller.tenant, plan).await?;
     let mut used = InUse::default();
-    let loads = loads(&mut tx, caller.tenant, storefront, now).await?;
-    desk::heard(room, caller.tenant, storefront, &loads, now);
+    let (loads, took) = lease::count(&mut tx, cx, caller.tenant, storefront).await?;
+    desk::heard(room, caller.tenant, storefront, &loads, now, took);
     for load in loads {
         used.recent += load.recent;
         used.open += load.open;

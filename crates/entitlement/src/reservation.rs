@@ -40,6 +40,11 @@ impl Reservation {
     pub fn confirm(&self) {
         self.desk.confirmed(self.id);
     }
+
+    /// Says that the work is over and its caller was answered, though it has yet to be recorded: others may have its place.
+    pub fn vacate(&self) {
+        self.desk.vacate(self.id);
+    }
 }
 
 impl Drop for Reservation {

@@ -203,6 +203,7 @@ async fn listen(
             StreamEvent::Done => break,
             StreamEvent::Read(_)
             | StreamEvent::Alive
+            | StreamEvent::Thought(_)
             | StreamEvent::Tool(_)
             | StreamEvent::Finish(_) => {}
         }

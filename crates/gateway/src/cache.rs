@@ -185,6 +185,8 @@ async fn try_find(
     let deltas: Vec<Value> = said
         .filter(|event| event.kind == EventKind::Delta)
         .map(|event| event.data)
+        // the answer is given again, and not how it came about
+        .filter(|said| said.get("thought").is_none())
         .collect();
     // without them it was deleted meanwhile
     let model = run.model;

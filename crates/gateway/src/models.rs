@@ -8,7 +8,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use kernel::NanoUsd;
-use llm::{Effort, openai::Counts};
+use llm::{
+    Effort,
+    openai::{Counts, ThoughtField},
+};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -97,6 +100,8 @@ struct EntryTarget {
     /// When its streams tell what they have cost so far.
     #[serde(default)]
     usage: Counts,
+    /// By which field it is handed back what it thought, where it reads that.
+    thoughts: Option<ThoughtField>,
     /// How many tokens a question and its answer may have together.
     window: Option<u32>,
     /// How long it thinks where the caller does not say.
@@ -323,6 +328,7 @@ impl Entry {
                 room: target.room(),
                 api: target.api,
                 counts: target.usage,
+                thoughts: target.thoughts,
                 window: target.window,
                 effort: target.effort,
                 fixed_sampling: !target.sampling,

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use kernel::NanoUsd;
 use llm::{
     Effort, Usage,
-    openai::{Counts, responses},
+    openai::{Counts, ThoughtField, responses},
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -56,6 +56,8 @@ pub struct Target {
     pub api: Api,
     /// When its streams tell what they have cost so far.
     pub counts: Counts,
+    /// Where it is handed back what its model thought; without, it isn't.
+    pub thoughts: Option<ThoughtField>,
     /// How many tokens a question and its answer may have together, where that is said.
     pub window: Option<u32>,
     /// How long it thinks where nobody says; none where it knows no such thing, and then it is told nothing of it.

@@ -1,5 +1,6 @@
 mod admit;
 mod begin;
+mod draft;
 mod drive;
 mod end;
 pub mod history;
@@ -15,6 +16,7 @@ mod rest;
 pub mod retention;
 pub mod statistics;
 mod store;
+mod thoughts;
 mod told;
 mod verdict;
 mod view;
@@ -417,6 +419,7 @@ pub(crate) fn set_off(room: &Gateway, run: Admitted) -> Arc<Feed> {
 /// # Errors
 /// `RunNotFound`, also for another tenant's.
 pub async fn get(room: &Gateway, caller: Principal, id: RunId) -> Result<RunView, Error> {
+    room.node.live.written(id).await;
     let mut tx = room.cx.db.begin(caller.scope()).await?;
     let run = find(&mut tx, room, id).await?;
     tx.commit().await?;
@@ -433,6 +436,7 @@ async fn find(conn: &mut PgConnection, room: &Gateway, id: RunId) -> Result<RunV
 /// # Errors
 /// `RunNotFound`, also for another tenant's.
 pub async fn cancel(room: &Gateway, caller: Principal, id: RunId) -> Result<RunView, Error> {
+    room.node.live.written(id).await;
     let mut tx = room.cx.db.begin(caller.scope()).await?;
     store::request_cancel(&mut tx, id).await?;
     let run = find(&mut tx, room, id).await?;

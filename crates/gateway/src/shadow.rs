@@ -156,6 +156,7 @@ async fn ask(room: &Gateway, shadow: &Shadow, given: &Given) -> Result<(String, 
             StreamEvent::Done => break,
             StreamEvent::Read(_)
             | StreamEvent::Alive
+            | StreamEvent::Thought(_)
             | StreamEvent::Tool(_)
             | StreamEvent::Finish(_) => {}
         }

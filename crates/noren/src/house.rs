@@ -186,8 +186,13 @@ impl House {
         idempotency::describe(&mut document);
         let own = origins(&self.urls.account);
         let pages = web::pages(&self.urls, Arc::clone(&self.entitlement.catalogue))?;
-        let routes = self
-            .once(Door::Account, routes)
+        let keys = Arc::new(self.identity.clone());
+        let around = from_fn(move |request: Request, next: Next| {
+            let shape = |request| api::answer_in_shape(request, |request| next.run(request));
+            idempotency::once(Arc::clone(&keys), Door::Account, request, shape)
+        });
+        let routes = routes
+            .layer(around)
             .merge(front::document(&document))
             .merge(web::assets())
             .method_not_allowed_fallback({
@@ -211,26 +216,22 @@ impl House {
                 .merge(entitlement::inference_router().with_state(self.entitlement.clone()))
                 .split_for_parts();
         idempotency::describe(&mut document);
+        let keys = Arc::new(self.identity.clone());
         let room = Arc::new(self.entitlement.clone());
+        // one layer, since each makes a copy of all that is below it for every request
+        let around = from_fn(move |request: Request, next: Next| {
+            let room = Arc::clone(&room);
+            let tell = |request| limits::tell(room, request, |request| next.run(request));
+            let shape = |request| api::answer_in_shape(request, tell);
+            idempotency::once(Arc::clone(&keys), Door::Inference, request, shape)
+        });
         let routes = routes
             .fallback(gateway::no_such_path)
-            .method_not_allowed_fallback(gateway::no_such_method);
-        let routes = routes.layer(from_fn(move |request: Request, next: Next| {
-            limits::tell(Arc::clone(&room), request, next)
-        }));
-        let routes = self
-            .once(Door::Inference, routes)
+            .method_not_allowed_fallback(gateway::no_such_method)
+            .layer(around)
             .merge(front::document(&document))
             .layer(api::allow_browser_origins(&origins(&self.urls.account)));
         api::wrap(routes, self.identity.cx.ids.clone())
-    }
-
-    /// Puts the layer for `Idempotency-Key` around routes; it keeps answers as they are sent.
-    fn once(&self, door: Door, routes: Router) -> Router {
-        let room = Arc::new(self.identity.clone());
-        api::shape(routes).layer(from_fn(move |request: Request, next: Next| {
-            idempotency::once(Arc::clone(&room), door, request, next)
-        }))
     }
 }
 

@@ -17,7 +17,6 @@ use axum::{
     body::{Body, HttpBody, to_bytes},
     extract::{FromRequestParts, MatchedPath, Request},
     http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, Utc};
@@ -122,11 +121,11 @@ enum Verdict {
 }
 
 /// Answers a POST with a key once; everything else passes.
-pub(crate) async fn once(
+pub(crate) async fn once<F: Future<Output = Response> + Send>(
     room: Arc<Identity>,
     door: Door,
     request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Response {
     let route = request
         .extensions()
@@ -138,20 +137,20 @@ pub(crate) async fn once(
             && !WITHOUT.contains(&route.as_str())
             && !OF_RUNS.contains(&route.as_str())
     }) else {
-        return next.run(request).await;
+        return next(request).await;
     };
-    match guarded(&room, door, &route, request, next).await {
+    match Box::pin(guarded(&room, door, &route, request, next)).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn guarded(
+async fn guarded<F: Future<Output = Response> + Send>(
     room: &Identity,
     door: Door,
     route: &str,
     request: Request,
-    next: Next,
+    next: impl FnOnce(Request) -> F,
 ) -> Result<Response, Problem> {
     let key = read_key(request.headers()).ok_or_else(bad_key)?;
     let (mut parts, body) = request.into_parts();
@@ -182,7 +181,7 @@ async fn guarded(
         Verdict::Replay(sealed) => return replay(&keys, &claim, &sealed),
     }
     let request = Request::from_parts(parts, Body::from(body));
-    let response = work(&room.cx, &claim, request, next).await;
+    let response = work(&room.cx, &claim, next(request)).await;
     Ok(keep(&room.cx, &keys, &claim, response).await)
 }
 
@@ -287,8 +286,8 @@ fn judge(found: Option<Found>, claim: &Claim) -> Verdict {
 }
 
 /// Runs the request and keeps the key meanwhile, however long it takes.
-async fn work(cx: &Ctx, claim: &Claim, request: Request, next: Next) -> Response {
-    let mut answer = Box::pin(next.run(request));
+async fn work(cx: &Ctx, claim: &Claim, answer: impl Future<Output = Response> + Send) -> Response {
+    let mut answer = Box::pin(answer);
     let mut beat = interval_at(Instant::now() + RENEW_EVERY, RENEW_EVERY);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

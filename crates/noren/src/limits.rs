@@ -6,7 +6,6 @@ use api::Violated;
 use axum::{
     extract::{MatchedPath, Request},
     http::{HeaderName, HeaderValue, Method, StatusCode},
-    middleware::Next,
     response::Response,
 };
 use entitlement::{
@@ -30,18 +29,22 @@ const ADMITTING: [&str; 11] = [
 ];
 
 /// Adds `RateLimit-Policy` and `RateLimit` to what was admitted and to what the limits refuse.
-pub(crate) async fn tell(room: Arc<Entitlement>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn tell<F: Future<Output = Response> + Send>(
+    room: Arc<Entitlement>,
+    mut request: Request,
+    next: impl FnOnce(Request) -> F,
+) -> Response {
     let admits = request.method() == Method::POST
         && request
             .extensions()
             .get::<MatchedPath>()
             .is_some_and(|route| ADMITTING.contains(&route.as_str()));
     if !admits {
-        return next.run(request).await;
+        return next(request).await;
     }
     let seen = CallerSeen::default();
     request.extensions_mut().insert(seen.clone());
-    let mut response = next.run(request).await;
+    let mut response = next(request).await;
     let Some((caller, storefront)) = seen.get() else {
         return response;
     };

@@ -215,7 +215,8 @@ pub struct Metering {
 pub enum Durability {
     /// Once its usage is on the disk.
     Commit,
-    /// Once its usage is committed. The death of the database server may take the rows of its last moment along.
+    /// At once; its usage is written within moments. A process that is killed takes along what it had not written yet, at most
+    /// 512 answers, and the death of the database server the rows of its last moment.
     Async,
 }
 

@@ -1,7 +1,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use api::Suggestion;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use identity::Principal;
 use sqlx::PgConnection;
 
@@ -12,7 +12,7 @@ use crate::{
     budget, grant,
     holding::{Holding, Own, Short, Stack, decide},
     lease::{
-        CHANNEL, LASTS, LeaseId, Load, MINUTE, Totals,
+        self, CHANNEL, LASTS, LeaseId, Load, MINUTE, Totals,
         store::{self, NewLease},
     },
     plan::{Catalogue, Plan, Terms, suggestion},
@@ -65,26 +65,8 @@ pub(super) async fn acquire(
     let standing = plan_of(&mut tx, &catalogue, caller, &counter.storefront, now).await?;
     let (tenant, storefront, node) = (counter.tenant, &counter.storefront, room.desk.node);
     store::let_go(&mut tx, tenant, storefront, node, now).await?;
-    let mut loads = store::loads(&mut tx, counter.tenant, &counter.storefront, now).await?;
-    let kept = loads
-        .iter()
-        .position(|load| load.node == Some(room.desk.node));
-    let id = match (before.lease, kept.and_then(|at| loads.get_mut(at))) {
-        (Some(lease), Some(load)) if load.lease == lease => lease,
-        (_, other) => {
-            // memory and row are not of the same lease: both are given up, and what is under way counts by itself
-            if let Some(load) = other {
-                store::delete(&mut tx, load.lease).await?;
-                load.node = None;
-            }
-            before = Before {
-                chunk: before.chunk,
-                leftover: std::mem::take(&mut before.leftover),
-                ..Before::default()
-            };
-            cx.ids.new_id()
-        }
-    };
+    let (mut loads, counting) = lease::count(&mut tx, cx, tenant, storefront).await?;
+    let id = same_lease(&mut tx, &room, &mut before, &mut loads).await?;
     let others: Vec<Load> = loads
         .iter()
         .filter(|load| load.lease != id)
@@ -150,9 +132,38 @@ pub(super) async fn acquire(
         guest: caller.is_guest(),
         opened,
         others,
+        counting,
     };
     apply(&counter, &new, granted, now);
     Ok(Ok(()))
+}
+
+/// The lease that this process goes on with: its own, where memory and row are of the same one, or else a new one.
+async fn same_lease(
+    tx: &mut PgConnection,
+    room: &Entitlement,
+    before: &mut Before,
+    loads: &mut [Load],
+) -> Result<LeaseId, Error> {
+    let kept = loads
+        .iter_mut()
+        .find(|load| load.node == Some(room.desk.node));
+    match (before.lease, kept) {
+        (Some(lease), Some(load)) if load.lease == lease => Ok(lease),
+        (_, other) => {
+            // both are given up, and what is under way counts by itself
+            if let Some(load) = other {
+                store::delete(tx, load.lease).await?;
+                load.node = None;
+            }
+            *before = Before {
+                chunk: before.chunk,
+                leftover: std::mem::take(&mut before.leftover),
+                ..Before::default()
+            };
+            Ok(room.cx.ids.new_id())
+        }
+    }
 }
 
 fn before(counter: &Counter, wish: &Wish, now: DateTime<Utc>) -> Before {
@@ -234,6 +245,8 @@ struct Granted {
     guest: bool,
     opened: Option<Stack>,
     others: Vec<Load>,
+    /// How long it took to count what these have in use.
+    counting: Duration,
 }
 
 fn apply(counter: &Counter, new: &NewLease<'_>, granted: Granted, now: DateTime<Utc>) {
@@ -242,6 +255,7 @@ fn apply(counter: &Counter, new: &NewLease<'_>, granted: Granted, now: DateTime<
         guest,
         opened,
         others,
+        counting,
     } = granted;
     let standing = Arc::new(standing);
     let mut state = lock(&counter.state);
@@ -250,7 +264,7 @@ fn apply(counter: &Counter, new: &NewLease<'_>, granted: Granted, now: DateTime<
         other => other.insert(Holding::new(new.id, Arc::clone(&standing), guest, now)),
     };
     holding.granted(now, standing, guest, new.totals, opened);
-    holding.heard(&others, now);
+    holding.heard(&others, now, counting);
 }
 
 fn no_room(

@@ -125,6 +125,25 @@ fn what_never_began_leaves_no_trace_and_what_ended_frees_its_place_and_not_its_s
 }
 
 #[test]
+fn what_is_over_frees_its_place_once_before_it_is_written() {
+    let mut held = holding(9, 1, 9, None);
+    let mut over = take(&mut held, 0).unwrap();
+    assert_eq!(take(&mut held, 1), Err(Short::Places));
+    held.vacate(&mut over);
+    held.vacate(&mut over);
+    let next = take(&mut held, 2).unwrap();
+    assert_eq!(held.own(at(2)).running, 1);
+    assert!(
+        !held.leave(at(3), over.block, 1, 1),
+        "the other is still under way"
+    );
+    held.give(at(3), &over, 1, Back::Ended(1));
+    assert_eq!(held.own(at(3)).running, 1);
+    held.give(at(3), &next, 1, Back::Ended(1));
+    assert_eq!(held.own(at(3)).running, 0);
+}
+
+#[test]
 fn a_busy_tenants_block_stays_until_it_is_used_up() {
     let mut held = holding(20, 20, 5, None);
     let taken: Vec<Taken> = (0..4).map(|n| take(&mut held, n).unwrap()).collect();
@@ -244,4 +263,19 @@ fn a_smaller_plan_takes_back_what_is_spare() {
         }
     );
     assert_eq!(decision.short, Some(Short::Places));
+}
+
+#[test]
+fn what_takes_long_to_count_is_told_longer_and_never_for_more_than_a_plan_is_gone_by() {
+    let mut held = holding(9, 9, 9, None);
+    held.renewed(at(900_000));
+    for (took, told, too_old) in [
+        (1, 1_999, 2_000),
+        (100, 4_999, 5_000),
+        (9_000, 9_999, 10_000),
+    ] {
+        held.heard(&[], at(0), Duration::milliseconds(took));
+        assert!(held.in_use(at(told)).is_some(), "{took}");
+        assert!(held.in_use(at(too_old)).is_none(), "{took}");
+    }
 }

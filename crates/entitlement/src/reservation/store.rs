@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use identity::{KeyId, TenantId};
 use sqlx::PgConnection;
@@ -66,6 +68,15 @@ impl<'a> Columns<'a> {
         }
         of
     }
+
+    /// The leases and blocks, each once: most of what is written together has the same.
+    fn distinct(&self) -> (Vec<Uuid>, Vec<Uuid>) {
+        let distinct = |ids: &[Uuid]| {
+            let ids: BTreeSet<Uuid> = ids.iter().copied().collect();
+            ids.into_iter().collect()
+        };
+        (distinct(&self.leases), distinct(&self.blocks))
+    }
 }
 
 /// Writes admissions of work under way whose lease holds and whose block is open, and returns those. The locks on lease and block
@@ -81,6 +92,7 @@ pub(super) async fn insert(
     }
     let of = Columns::of(rows.iter().copied());
     let amounts: Vec<i64> = rows.iter().map(|row| row.amount).collect();
+    let (leases, blocks) = of.distinct();
     let leases_until: Vec<DateTime<Utc>> = rows.iter().map(|row| row.lease_until).collect();
     sqlx::query_scalar!(
         r#"with new as (
@@ -89,9 +101,9 @@ pub(super) async fn insert(
                    as n (id, tenant_id, storefront, unit, amount, ref, lease_until, created_at, key_id, lease_id, block_id, member_id)
            ), lease as (
                select id from entitlement.lease
-               where id = any($10) and lease_until > $12 and not stale order by id for key share
+               where id = any($14) and lease_until > $12 and not stale order by id for key share
            ), block as (
-               select id, tenant_id from entitlement.block where id = any($11) and state = 'open' order by id for key share
+               select id, tenant_id from entitlement.block where id = any($15) and state = 'open' order by id for key share
            )
            insert into entitlement.reservation
                (id, tenant_id, storefront, unit, amount, ref, lease_until, created_at, key_id, lease_id, block_id, member_id)
@@ -113,6 +125,8 @@ pub(super) async fn insert(
         &of.blocks,
         now,
         &of.members as &[Option<Uuid>],
+        &leases,
+        &blocks,
     )
     .fetch_all(conn)
     .await
@@ -129,6 +143,7 @@ pub(super) async fn insert_over(
     }
     let of = Columns::of(rows.iter().map(|(row, _)| *row));
     let amounts: Vec<i64> = rows.iter().map(|(_, used)| used.amount).collect();
+    let (leases, blocks) = of.distinct();
     let models: Vec<&str> = rows.iter().map(|(_, used)| used.model.as_str()).collect();
     let tokens_in: Vec<i64> = rows.iter().map(|(_, used)| used.tokens_in).collect();
     let tokens_out: Vec<i64> = rows.iter().map(|(_, used)| used.tokens_out).collect();
@@ -136,16 +151,17 @@ pub(super) async fn insert_over(
     let outcomes: Vec<&str> = rows.iter().map(|(_, used)| used.outcome.as_str()).collect();
     sqlx::query_scalar!(
         r#"with new as (
-               select n.* from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::timestamptz[],
-                      $8::uuid[], $9::uuid[], $10::uuid[], $11::uuid[], $13::text[], $14::bigint[], $15::bigint[], $16::bigint[],
-                      $17::text[])
-                   as n (id, tenant_id, storefront, unit, used, ref, created_at, key_id, member_id, lease_id, block_id, model,
-                         tokens_in, tokens_out, cost_nano_usd, outcome)
+               select unnest($1::uuid[]) as id, unnest($2::uuid[]) as tenant_id, unnest($3::text[]) as storefront,
+                      unnest($4::text[]) as unit, unnest($5::bigint[]) as used, unnest($6::text[]) as ref,
+                      unnest($7::timestamptz[]) as created_at, unnest($8::uuid[]) as key_id, unnest($9::uuid[]) as member_id,
+                      unnest($10::uuid[]) as lease_id, unnest($11::uuid[]) as block_id, unnest($13::text[]) as model,
+                      unnest($14::bigint[]) as tokens_in, unnest($15::bigint[]) as tokens_out, unnest($16::bigint[]) as cost_nano_usd,
+                      unnest($17::text[]) as outcome
            ), lease as (
                select id from entitlement.lease
-               where id = any($10) and lease_until > $12 and not stale order by id for key share
+               where id = any($18) and lease_until > $12 and not stale order by id for key share
            ), block as (
-               select id, tenant_id from entitlement.block where id = any($11) and state = 'open' order by id for key share
+               select id, tenant_id from entitlement.block where id = any($19) and state = 'open' order by id for key share
            )
            insert into entitlement.usage
                (reservation_id, tenant_id, storefront, unit, amount, ref, model, tokens_in, tokens_out, cost_nano_usd, outcome, at,
@@ -172,6 +188,8 @@ pub(super) async fn insert_over(
         &tokens_out,
         &costs,
         &outcomes as &[&str],
+        &leases,
+        &blocks,
     )
     .fetch_all(conn)
     .await

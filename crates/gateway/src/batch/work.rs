@@ -374,7 +374,8 @@ impl<'a> Turn<'a> {
             }
             Asked::Chat(ask) => {
                 let face = face(self.room, "chatcmpl", run, ask.request.model);
-                Ok(ChatWriter::new(face, false).answer(std::slice::from_ref(answer)))
+                let writer = ChatWriter::new(face, false).with_reasoning(ask.include_reasoning);
+                Ok(writer.answer(std::slice::from_ref(answer)))
             }
             Asked::Embed(_) => Err(Error::RunNotFound.into()),
         }

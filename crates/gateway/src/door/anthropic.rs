@@ -12,11 +12,7 @@ use llm::{
 };
 
 use super::{
-    Dialect, Turned, VendorRefusals, Visit, collect,
-    dialect::{json, name_request},
-    lang,
-    openai::face,
-    sse,
+    Dialect, Turned, VendorRefusals, Visit, collect, dialect::json, lang, openai::face, sse,
     tell::Write,
 };
 use crate::Gateway;
@@ -37,10 +33,12 @@ pub(super) async fn create_message(State(room): State<Gateway>, request: Request
         require_version(&visit)?;
         let request = read_messages(&visit.body)?;
         let (model, streams) = (request.model.clone(), request.stream);
-        let input = counted(&request);
+        let (input, display) = (counted(&request), request.display);
         let begun = visit.ask(&room, Some(model.clone()), request).await?;
         let id = begun.id;
         let writer = MessageWriter::new(face(&room, "msg", id, model), input);
+        let named = named.as_ref().map(|id| id.0.clone());
+        let writer = writer.with_thoughts(display).with_request_id(named);
         let mut response = if streams {
             let aborts = visit.aborts();
             sse(
@@ -59,7 +57,7 @@ pub(super) async fn create_message(State(room): State<Gateway>, request: Request
         begun.name(&mut response);
         Ok(response)
     };
-    name_request(DIALECT.answer(answered.await, lang), named.as_ref())
+    DIALECT.answer_named(answered.await, lang, named.as_ref())
 }
 
 /// Estimates what a chat would count as input; free, and no model is asked.
@@ -79,7 +77,7 @@ pub(super) async fn count_message_tokens(
         let count = counted(&request);
         Ok(json(StatusCode::OK, &write_count(count)))
     };
-    name_request(DIALECT.answer(counted.await, lang), named.as_ref())
+    DIALECT.answer_named(counted.await, lang, named.as_ref())
 }
 
 /// What a request would count as input, its tools with it.

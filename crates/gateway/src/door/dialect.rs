@@ -79,10 +79,10 @@ impl Dialect {
         }
     }
 
-    fn write(self, refusal: &Refusal) -> Value {
+    fn write(self, refusal: &Refusal, request_id: Option<&str>) -> Value {
         match self {
             Self::OpenAi => llm::openai::door::refuse(refusal),
-            Self::Anthropic => llm::anthropic::door::refuse(refusal, None),
+            Self::Anthropic => llm::anthropic::door::refuse(refusal, request_id),
             Self::RunPod => llm::runpod::door::refuse(refusal),
         }
     }
@@ -90,7 +90,7 @@ impl Dialect {
     /// As a status and a body, where a refusal is no response.
     pub(crate) fn said(self, turned: Turned, lang: Lang) -> (StatusCode, Value) {
         let turned = turned.in_words(lang);
-        (turned.status, self.write(&turned.refusal))
+        (turned.status, self.write(&turned.refusal, None))
     }
 
     /// What came of the work, or its refusal in this dialect.
@@ -98,14 +98,30 @@ impl Dialect {
         done.unwrap_or_else(|turned| self.refuse(turned, lang))
     }
 
+    /// As [`Self::answer`], naming the request where Anthropic's clients look for it: in the header, and in what refuses it.
+    pub(super) fn answer_named(
+        self,
+        done: Result<Response, Turned>,
+        lang: Lang,
+        id: Option<&RequestId>,
+    ) -> Response {
+        let named = id.map(|id| id.0.as_str());
+        let answer = done.unwrap_or_else(|turned| self.refuse_named(turned, lang, named));
+        name_request(answer, id)
+    }
+
     /// Refuses in this dialect.
     pub(crate) fn refuse(self, turned: Turned, lang: Lang) -> Response {
+        self.refuse_named(turned, lang, None)
+    }
+
+    fn refuse_named(self, turned: Turned, lang: Lang, request_id: Option<&str>) -> Response {
         let Turned {
             refusal,
             status,
             problem,
         } = turned.in_words(lang);
-        let mut body = self.write(&refusal);
+        let mut body = self.write(&refusal, request_id);
         if (self, status) == (Self::Anthropic, StatusCode::PAYMENT_REQUIRED)
             && let Some(kind) = body.pointer_mut("/error/type")
         {
@@ -159,7 +175,7 @@ const fn may_pass(kind: RefusalKind) -> bool {
 }
 
 /// Tells a request's id where Anthropic's clients look for it.
-pub(super) fn name_request(mut response: Response, id: Option<&RequestId>) -> Response {
+fn name_request(mut response: Response, id: Option<&RequestId>) -> Response {
     if let Some(value) = id.and_then(|id| HeaderValue::from_str(&id.0).ok()) {
         response.headers_mut().insert("request-id", value);
     }

@@ -5,7 +5,7 @@ use axum::{
 };
 use llm::{Refusal, RefusalKind};
 
-use super::{Dialect, Turned, dialect::name_request, lang};
+use super::{Dialect, Turned, lang};
 
 /// Answers where nothing is. Whoever calls below `/v1/` is told so in the words of its vendor, by which its client knows a failure.
 pub async fn no_such_path(request: Request) -> Response {
@@ -37,9 +37,9 @@ fn refused(request: &Request, status: StatusCode, code: &str) -> Response {
         status,
         ..refusal.into()
     };
-    let response = dialect.refuse(turned, lang(request.headers()));
+    let lang = lang(request.headers());
     match dialect {
-        Dialect::Anthropic => name_request(response, request.extensions().get()),
-        _ => response,
+        Dialect::Anthropic => dialect.answer_named(Err(turned), lang, request.extensions().get()),
+        _ => dialect.refuse(turned, lang),
     }
 }

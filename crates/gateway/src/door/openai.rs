@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{
     Dialect, Turned, VendorRefusals, Visit,
     choices::{Wish, answer},
-    dialect::{json, name_request},
+    dialect::json,
     embeddings::VECTORS,
     lang,
 };
@@ -39,6 +39,7 @@ pub(super) async fn create_chat_completion(
         let asked = read_chat(&visit.body)?;
         visit.may_wait = asked.may_wait;
         let (include_usage, choices) = (asked.include_usage, asked.choices);
+        let include_reasoning = asked.include_reasoning;
         let wish = Wish {
             model: asked.request.model.clone(),
             each: choices,
@@ -47,7 +48,8 @@ pub(super) async fn create_chat_completion(
         };
         answer(&room, visit, wish, lang, |id, model| {
             let face = face(&room, "chatcmpl", id, model);
-            ChatWriter::new(face, include_usage).of_choices(choices)
+            let writer = ChatWriter::new(face, include_usage).of_choices(choices);
+            writer.with_reasoning(include_reasoning)
         })
         .await
     };
@@ -118,11 +120,12 @@ impl Shown {
 
     fn answer(&self, written: Result<Value, Turned>) -> Response {
         let shown = written.map(|body| json(StatusCode::OK, &body));
-        let response = self.dialect.answer(shown, self.lang);
-        if self.dialect == Dialect::Anthropic {
-            return name_request(response, self.id.as_ref());
+        match self.dialect {
+            Dialect::Anthropic => self
+                .dialect
+                .answer_named(shown, self.lang, self.id.as_ref()),
+            _ => self.dialect.answer(shown, self.lang),
         }
-        response
     }
 }
 

@@ -7,7 +7,7 @@ use axum::{
 };
 use futures::{Stream, StreamExt, future::try_join_all, stream};
 use identity::{InferenceCaller, Principal};
-use llm::{ChatAnswer, Finish, StreamEvent, ToolDelta, Usage};
+use llm::{ChatAnswer, Finish, StreamEvent, ThoughtDelta, ToolDelta, Usage};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -47,6 +47,10 @@ pub(crate) fn told(event: &Event) -> Option<Told> {
             if let Some(tool) = data.get("tool") {
                 let piece: ToolDelta = serde_json::from_value(tool.clone()).ok()?;
                 return Some(Told::Said(StreamEvent::Tool(piece)));
+            }
+            if let Some(thought) = data.get("thought") {
+                let piece: ThoughtDelta = serde_json::from_value(thought.clone()).ok()?;
+                return Some(Told::Said(StreamEvent::Thought(piece)));
             }
             if let Some(finish) = data.get("finish") {
                 let finish: Finish = serde_json::from_value(finish.clone()).ok()?;
@@ -130,6 +134,7 @@ pub(crate) async fn so_far(
     caller: Principal,
     id: RunId,
 ) -> Result<(RunView, ChatAnswer), Error> {
+    room.node.live.written(id).await;
     let mut tx = room.cx.db.begin(caller.scope()).await?;
     let (run, events) = snapshot(&mut tx, room, id, 0).await?;
     tx.commit().await?;
@@ -359,6 +364,16 @@ mod tests {
             read(EventKind::Delta, json!({"text": "", "tool": piece})),
             said(StreamEvent::Tool(piece))
         );
+        for piece in [
+            ThoughtDelta::Text("hm".into()),
+            ThoughtDelta::Signature("s".into()),
+            ThoughtDelta::Closed("c".into()),
+        ] {
+            assert_eq!(
+                read(EventKind::Delta, json!({"text": "", "thought": piece})),
+                said(StreamEvent::Thought(piece))
+            );
+        }
         assert_eq!(
             read(
                 EventKind::Ended,

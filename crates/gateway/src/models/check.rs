@@ -117,7 +117,7 @@ impl ModelFile {
     /// With the target that says otherwise.
     pub fn check_kinds(&self, kinds: &BTreeMap<String, Kind>) -> Result<(), ModelFileError> {
         for (at, model) in self.model.iter().enumerate() {
-            if let Some(wrong) = wrong_api(model, kinds) {
+            if let Some(wrong) = wrong_api(model, kinds).or_else(|| wrong_thoughts(model, kinds)) {
                 return Err(at_model(at, model, wrong));
             }
         }
@@ -196,6 +196,7 @@ impl ModelFile {
         self.wrong_room(model)
             .or_else(|| wrong_count(model))
             .or_else(|| wrong_api(model, &BTreeMap::new()))
+            .or_else(|| wrong_thoughts(model, &BTreeMap::new()))
             .or_else(|| wrong_window(model))
             .or_else(|| wrong_price("", &model.prices))
             .or_else(|| wrong_targets_price(model))
@@ -266,6 +267,22 @@ fn wrong_api(model: &Entry, kinds: &BTreeMap<String, Kind>) -> Option<Wrong> {
         "`api = \"responses\"` is for targets of chat models at providers of OpenAI's protocol, without `usage`",
     );
     Some((format!("/targets/{at}/api"), what))
+}
+
+/// Only in OpenAI's chat protocol is it a matter of the server where thoughts are handed back, and whether.
+fn wrong_thoughts(model: &Entry, kinds: &BTreeMap<String, Kind>) -> Option<Wrong> {
+    let kind_of = |name: &str| kinds.get(name).copied().or_else(|| Kind::named(name));
+    let is_other = |target: &EntryTarget| {
+        let kind = kind_of(&target.provider).unwrap_or_default();
+        kind != Kind::OpenAi || target.api != Api::Chat || model.use_for != Use::Chat
+    };
+    let mut targets = model.targets.iter();
+    let at = targets.position(|target| target.thoughts.is_some() && is_other(target))?;
+    let what = Text::new(
+        "thoughtsは、OpenAIのチャットプロトコルを話すサーバーの行き先にだけ書いてください。",
+        "`thoughts` is for targets of chat models at servers of OpenAI's chat protocol",
+    );
+    Some((format!("/targets/{at}/thoughts"), what))
 }
 
 /// The smallest models' windows, and more than any has.
@@ -395,6 +412,16 @@ mod tests {
                 "name = \"a\"\ntargets = [{ provider = \"p\", model = \"m\", api = \"responses\", usage = \"chunks\" }]",
                 "/model/0/targets/0/api",
                 "without `usage`",
+            ),
+            (
+                "name = \"a\"\ntargets = [{ provider = \"anthropic\", model = \"m\", thoughts = \"reasoning\" }]",
+                "/model/0/targets/0/thoughts",
+                "chat protocol",
+            ),
+            (
+                "name = \"a\"\ntargets = [{ provider = \"p\", model = \"m\", api = \"responses\", thoughts = \"reasoning\" }]",
+                "/model/0/targets/0/thoughts",
+                "chat protocol",
             ),
             (
                 "name = \"a\"\ntargets = [{ provider = \"p\", model = \"m\", window = 511 }]",

@@ -21,6 +21,7 @@ pub(super) async fn open(
 ) -> Result<Opened, Trouble> {
     let dialect = openai::Dialect {
         counts: target.counts,
+        thoughts: target.thoughts,
         max_completion_tokens: counts_completions(&target.base_url),
     };
     let (path, body) = match target.api {

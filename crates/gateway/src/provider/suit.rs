@@ -12,11 +12,13 @@ pub(super) fn suited<'a>(target: &Target, request: &'a ChatRequest) -> Cow<'a, C
     let effort = target.effort.map(|usual| request.effort.unwrap_or(usual));
     let has_sampling = request.temperature.is_some() || request.top_p.is_some();
     let drops_sampling = has_sampling && !samples(target, request);
-    if effort == request.effort && !drops_sampling {
+    // one that isn't known to think may refuse to tell what it thinks
+    let display = request.display.filter(|_| thinks(target, request));
+    if effort == request.effort && display == request.display && !drops_sampling {
         return Cow::Borrowed(request);
     }
     let mut suited = request.clone();
-    suited.effort = effort;
+    (suited.effort, suited.display) = (effort, display);
     if drops_sampling {
         (suited.temperature, suited.top_p) = (None, None);
     }
@@ -56,6 +58,8 @@ pub(super) fn counts_completions(base_url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use llm::ThinkingDisplay;
+
     use super::*;
 
     fn target(kind: Kind, effort: Option<Effort>, fixed_sampling: bool) -> Target {
@@ -111,6 +115,21 @@ mod tests {
         let thinks = |usual, wish| thinks(&target(Kind::OpenAi, usual, false), &asked(wish));
         assert!(thinks(low, None) && thinks(none, low));
         assert!(!thinks(None, low) && !thinks(none, None) && !thinks(low, none));
+    }
+
+    #[test]
+    fn who_does_not_think_is_not_asked_what_it_thinks() {
+        let wish = |effort| ChatRequest {
+            display: Some(ThinkingDisplay::Auto),
+            ..asked(effort)
+        };
+        let told = |usual, effort| {
+            let target = target(Kind::Anthropic, usual, false);
+            suited(&target, &wish(effort)).display.is_some()
+        };
+        let (low, none) = (Some(Effort::Low), Some(Effort::None));
+        assert!(told(low, None) && told(none, low));
+        assert!(!told(None, low) && !told(low, none) && !told(none, None));
     }
 
     #[test]

@@ -54,6 +54,7 @@ pub async fn begin(
                 seq: 0,
                 model: start.run.model.clone(),
             },
+            is_awaited: true,
         };
         if room.writer.write(step).await? == Found::Unadmitted {
             continue;

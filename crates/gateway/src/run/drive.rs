@@ -6,13 +6,18 @@ use kernel::NanoUsd;
 use llm::{StreamEvent, tokens};
 use serde_json::json;
 use telemetry::trace::Span;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, sleep, sleep_until},
+};
 
 use super::{
     Admitted, Comparable, Event, EventKind, Verdict,
     begin::Unwritten,
+    draft::Draft,
     end::{last_event, usage_of},
     live::Feed,
+    open::patience,
     reader::{WHOLE_ENDS_AT, before_the_end},
     store::Ending,
     writer::{Found, Step, What},
@@ -20,7 +25,7 @@ use super::{
 use crate::{
     Error, Gateway, LEASE, Target,
     cache::{self, Again},
-    guard::{Guard, Refusal},
+    guard::Guard,
     price::Price,
     provider::{Asker, Events, Trouble},
     route::AfterBreak,
@@ -55,15 +60,14 @@ pub(super) async fn drive(room: Gateway, mut run: Admitted, feed: Arc<Feed>) {
         run: &run,
         feed: &feed,
         reservation: run.reservation,
+        is_waited_for: unwritten.is_some(),
         unwritten,
         kept: None,
         write_at: Instant::now() + UNWRITTEN,
-        seq: 0,
         asides: 0,
         asker: None,
-        pending: Vec::new(),
-        batch: String::new(),
-        output: String::new(),
+        ahead: None,
+        draft: Draft::new(run.judge.clone().map(Guard::new)),
         usage: None,
         read: None,
         model: run.request.model.clone(),
@@ -74,8 +78,6 @@ pub(super) async fn drive(room: Gateway, mut run: Admitted, feed: Arc<Feed>) {
         called_tools: false,
         finish: None,
         answers: None,
-        guard: run.judge.clone().map(Guard::new),
-        refused: None,
     };
     let verdict = driver.generate().await;
     let finished = driver.finish(verdict).await;
@@ -83,6 +85,10 @@ pub(super) async fn drive(room: Gateway, mut run: Admitted, feed: Arc<Feed>) {
         driver.compare();
     }
     traced::ended(&driver.span, verdict);
+    if driver.ahead.is_some() {
+        metrics::counter!("gateway_answers_unbilled_total").increment(1);
+        tracing::error!(run = %id, "what was answered could not be billed");
+    }
     match finished {
         Ok(true) => {}
         Ok(false) => {
@@ -102,23 +108,22 @@ pub(super) struct Driver<'a> {
     pub(super) feed: &'a Feed,
     pub(super) deadline: Instant,
     reservation: ReservationId,
+    /// Whether its caller waits for the answer.
+    is_waited_for: bool,
     /// The run itself as long as it is not durable.
     unwritten: Option<Unwritten>,
     /// What keeps its place since it was written here.
     kept: Option<Reservation>,
     /// When it is written at the latest.
     write_at: Instant,
-    /// The number of the newest event.
-    seq: i32,
     /// How much of the small talk was made.
     pub(super) asides: usize,
     /// What the call under way is known by.
     pub(super) asker: Option<Asker>,
-    /// Events that are not durable yet.
-    pending: Vec<Event>,
-    /// Text that is no event yet.
-    batch: String,
-    output: String,
+    /// What it says.
+    pub(super) draft: Draft,
+    /// Leave to show that before it is durable.
+    ahead: Option<OwnedSemaphorePermit>,
     usage: Option<llm::Usage>,
     /// What the target that answers has read, where it said so before its answer was whole.
     read: Option<llm::Usage>,
@@ -137,10 +142,6 @@ pub(super) struct Driver<'a> {
     finish: Option<llm::Finish>,
     /// The target that answers.
     answers: Option<&'a Target>,
-    /// Looks at the text before it becomes an event.
-    guard: Option<Guard>,
-    /// Why the answer is not said, and the tokens of it that nobody saw.
-    refused: Option<(Refusal, u64)>,
 }
 
 impl<'a> Driver<'a> {
@@ -166,18 +167,19 @@ impl<'a> Driver<'a> {
             self.price = target.price;
             self.answers = Some(target);
             if self.takeovers == 0 {
-                self.note(
+                self.draft.note(
                     EventKind::Started,
                     json!({ "run_id": self.run.id, "model": self.model }),
                 );
             }
-            let (before, said) = (self.usage.take(), self.output.len());
+            let (before, said) = (self.usage.take(), self.draft.output().len());
             self.read = None;
+            self.draft.hand_over();
             let verdict = match self.relay(upstream).await {
                 Verdict::Fenced => Verdict::Fenced,
                 verdict => self.look(true).unwrap_or(verdict),
             };
-            self.seal();
+            self.draft.seal();
             traced::used(&call, &self.model, self.usage);
             traced::ended(&call, verdict);
             if verdict.is_the_upstreams() {
@@ -192,7 +194,7 @@ impl<'a> Driver<'a> {
                 self.broke.push(target.name());
             }
             let is_over = !verdict.is_the_upstreams()
-                || self.run.after_break == AfterBreak::End
+                || self.run.after_break == AfterBreak::End && !self.has_only_thought()
                 || self.takeovers >= MOST_TAKEOVERS
                 || self.called_tools;
             if let Some(before) = before.or((!is_over).then(llm::Usage::default)) {
@@ -219,11 +221,9 @@ impl<'a> Driver<'a> {
         self.model.clone_from(&again.model);
         self.usage = Some(llm::Usage::default());
         let started = json!({ "run_id": self.run.id, "model": self.model, "cached": true });
-        self.note(EventKind::Started, started);
+        self.draft.note(EventKind::Started, started);
         for said in &again.deltas {
-            let text = said.get("text").and_then(serde_json::Value::as_str);
-            self.output.push_str(text.unwrap_or_default());
-            self.note(EventKind::Delta, said.clone());
+            self.draft.repeat(said);
         }
         Verdict::Completed
     }
@@ -239,7 +239,7 @@ impl<'a> Driver<'a> {
                 key: *key,
                 route: route.clone(),
                 request: self.run.request.clone(),
-                text: self.output.clone(),
+                text: self.draft.output().to_owned(),
                 seed: self.run.seed(),
             };
             shadow::follow(self.room, given);
@@ -253,7 +253,7 @@ impl<'a> Driver<'a> {
                 self.finish,
                 Some(llm::Finish::Stop | llm::Finish::ToolCalls)
             )
-            && (self.called_tools || !self.output.is_empty());
+            && (self.called_tools || !self.draft.output().is_empty());
         if !self.run.cache.writes || !is_whole || self.takeovers > 0 {
             return None;
         }
@@ -272,30 +272,25 @@ impl<'a> Driver<'a> {
         let mut request = asked.clone();
         request.model.clone_from(&target.model);
         request.stream = target.streams;
-        if self.takeovers > 0 {
-            request
-                .messages
-                .push(llm::Message::assistant(self.output.clone()));
+        if self.takeovers > 0 && !self.draft.output().is_empty() {
+            let said = llm::Message::assistant(self.draft.output().to_owned());
+            request.messages.push(said);
         }
         Cow::Owned(request)
     }
 
     /// What an upstream that told no count has probably counted, for what was said since byte `from`.
     fn estimate(&self, from: usize) -> llm::Usage {
-        let said = self.output.get(from..).unwrap_or_default();
-        let unseen = self.refused.as_ref().map_or(0, |(_, tokens)| *tokens);
+        let output = self.draft.tokens_since(from);
         let read = self.read.unwrap_or_else(|| llm::Usage {
-            input: if said.is_empty() && unseen == 0 {
+            input: if output == 0 {
                 0
             } else {
                 tokens::estimate_messages(&self.run.request.messages)
             },
             ..llm::Usage::default()
         });
-        llm::Usage {
-            output: tokens::estimate(said) + unseen,
-            ..read
-        }
+        llm::Usage { output, ..read }
     }
 
     /// Passes on what the upstream says, making it durable in batches: while one is being written the next gathers.
@@ -307,7 +302,7 @@ impl<'a> Driver<'a> {
             if Instant::now() > self.deadline {
                 return Verdict::Deadline;
             }
-            if self.output.len() > LARGEST_OUTPUT {
+            if self.draft.output().len() > LARGEST_OUTPUT {
                 return Verdict::UpstreamGarbled;
             }
             let mut gathered = 0;
@@ -323,13 +318,15 @@ impl<'a> Driver<'a> {
             if let Some(verdict) = self.look(false) {
                 return verdict;
             }
-            if self.has_news() && !self.may_gather() {
+            if self.draft.has_news() && !self.may_gather() {
                 match self.write().await {
                     Ok(Kept::Go) => beat = Instant::now() + HEARTBEAT,
                     Ok(Kept::Stop) => return Verdict::Stopped,
                     Ok(Kept::Fenced) => return Verdict::Fenced,
                     Err(()) => return Verdict::NodeLost,
                 }
+            } else if self.draft.has_news() {
+                self.go_ahead(None);
             }
             if gathered == LARGEST_BATCH {
                 continue;
@@ -353,7 +350,7 @@ impl<'a> Driver<'a> {
                         continue; // what has gathered is to be written
                     }
                     beat = Instant::now() + HEARTBEAT;
-                    if heard.elapsed() > self.room.node.patience.silence {
+                    if heard.elapsed() > self.silence() {
                         return Verdict::UpstreamStalled;
                     }
                     match self.write().await {
@@ -370,19 +367,14 @@ impl<'a> Driver<'a> {
     fn take(&mut self, next: Option<Result<StreamEvent, Trouble>>) -> Option<Verdict> {
         match next {
             Some(Ok(StreamEvent::Text(text))) => {
-                // Postgres can't store NUL, and nobody can read it
-                let text = if text.contains('\0') {
-                    text.replace('\0', "")
-                } else {
-                    text
-                };
-                match &mut self.guard {
-                    Some(guard) => guard.take(&text),
-                    None => self.batch.push_str(&text),
-                }
+                self.draft.say(&text);
                 None
             }
             Some(Ok(StreamEvent::Alive)) => None,
+            Some(Ok(StreamEvent::Thought(piece))) => {
+                let goes_on = self.draft.think(piece);
+                (!goes_on).then_some(Verdict::UpstreamGarbled)
+            }
             Some(Ok(StreamEvent::Read(read))) => {
                 self.read = Some(read);
                 None
@@ -393,8 +385,7 @@ impl<'a> Driver<'a> {
             }
             Some(Ok(StreamEvent::Tool(piece))) => {
                 self.called_tools = true;
-                self.seal();
-                self.note(EventKind::Delta, json!({ "text": "", "tool": piece }));
+                self.draft.note_piece(json!({ "text": "", "tool": piece }));
                 None
             }
             // what ends as it should is told by its end
@@ -407,8 +398,8 @@ impl<'a> Driver<'a> {
                 if let Some(verdict) = self.look(true) {
                     return Some(verdict);
                 }
-                self.seal();
-                self.note(EventKind::Delta, json!({ "text": "", "finish": finish }));
+                self.draft
+                    .note_piece(json!({ "text": "", "finish": finish }));
                 None
             }
             Some(Ok(StreamEvent::Done)) | None => Some(Verdict::Completed),
@@ -421,56 +412,37 @@ impl<'a> Driver<'a> {
 
     /// Lets through what may be shown of what is held back; says how the run ends if it may not be said.
     fn look(&mut self, is_whole: bool) -> Option<Verdict> {
-        match self.guard.as_mut()?.pass(is_whole) {
-            Ok(text) => {
-                self.batch.push_str(&text);
-                None
-            }
-            Err(refused) => {
-                self.refused = Some(refused);
-                Some(Verdict::Moderated)
-            }
-        }
+        (!self.draft.look(is_whole)).then_some(Verdict::Moderated)
     }
 
-    /// Takes back what was shown, and says the words that take its place.
+    /// Takes back what was shown and may not be said; says for what.
     fn withdraw(&mut self) -> Option<&'static str> {
-        let (refusal, _) = self.refused.take()?;
-        tracing::info!(run = %self.run.id, category = refusal.category, "an answer was refused");
-        metrics::counter!("gateway_answers_refused_total", "category" => refusal.category)
-            .increment(1);
-        self.pending.iter_mut().for_each(Event::empty);
+        let category = self.draft.withdraw()?;
+        tracing::info!(run = %self.run.id, category, "an answer was refused");
+        metrics::counter!("gateway_answers_refused_total", "category" => category).increment(1);
         self.feed.withdraw();
-        self.output.clone_from(&refusal.instead);
-        self.note(
-            EventKind::Withdrawn,
-            json!({ "category": refusal.category }),
-        );
-        self.note(EventKind::Delta, json!({ "text": refusal.instead }));
-        Some(refusal.category)
+        Some(category)
     }
 
-    /// Numbers an event that is to become durable.
-    pub(super) fn note(&mut self, kind: EventKind, data: serde_json::Value) {
-        self.seq += 1;
-        self.pending.push(Event {
-            seq: self.seq,
-            kind,
-            data,
-        });
+    /// Whether only thoughts were heard, so that nothing was said yet that another target would have to go on from.
+    fn has_only_thought(&self) -> bool {
+        self.draft.has_thought() && self.draft.has_no_words() && !self.called_tools
     }
 
-    /// Makes one event of the text that has gathered.
-    fn seal(&mut self) {
-        if !self.batch.is_empty() {
-            let text = std::mem::take(&mut self.batch);
-            self.output.push_str(&text);
-            self.note(EventKind::Delta, json!({ "text": text }));
+    /// How long the target that answers may be silent: between its thoughts as long as before its first word.
+    fn silence(&self) -> Duration {
+        let usual = self.room.node.patience.silence;
+        if self.has_only_thought() {
+            self.patience_of_answering(usual)
+        } else {
+            usual
         }
     }
 
-    fn has_news(&self) -> bool {
-        !self.batch.is_empty() || !self.pending.is_empty()
+    /// How long the target that answers may take for its first word.
+    pub(super) fn patience_of_answering(&self, usual: Duration) -> Duration {
+        self.answers
+            .map_or(usual, |target| patience(target, &self.run.request, usual))
     }
 
     /// Whether what there is to write may wait for more, since not even the run is written yet.
@@ -483,16 +455,49 @@ impl<'a> Driver<'a> {
         self.unwritten.is_some().then_some(self.write_at)
     }
 
+    /// Shows what there is before it is durable, where the operator lets it: the end, and of a run that is not written yet what comes
+    /// before. What is said of one that is written is durable before it is shown, so that its numbers are the same after a crash.
+    fn go_ahead(&mut self, end: Option<&Arc<Event>>) -> bool {
+        if !self.is_waited_for || self.unwritten.is_none() && end.is_none() {
+            return false;
+        }
+        self.ahead = self.ahead.take().or_else(|| self.room.writer.ahead());
+        if self.ahead.is_none() {
+            return false;
+        }
+        if end.is_some() {
+            let unwritten = self.unwritten.as_ref();
+            let reservation = unwritten.map(|run| run.start.reservation());
+            if let Some(reservation) = reservation.or(self.kept.as_ref()) {
+                reservation.vacate();
+            }
+        }
+        self.draft.seal();
+        let mut news = self.draft.show();
+        news.extend(end.cloned());
+        self.feed.go_ahead(&news);
+        true
+    }
+
+    /// What was pending is durable: shows what was not shown yet.
+    fn publish(&mut self, end: Option<Arc<Event>>) {
+        let mut news = self.draft.show();
+        news.extend(end);
+        self.feed.publish(&news);
+        self.feed.mark_written();
+        self.draft.is_written();
+        self.ahead = None;
+    }
+
     /// Makes what is pending durable and renews the lease, then shows it. A database that is away is waited for as long
     /// as the lease lasts.
     pub(super) async fn write(&mut self) -> Result<Kept, ()> {
-        self.seal();
+        self.draft.seal();
         let give_up = Instant::now() + LEASE.to_std().unwrap_or_default();
         loop {
             match self.put(None).await {
                 Ok(Found::Written { is_to_stop }) => {
-                    self.feed.publish(std::mem::take(&mut self.pending));
-                    self.feed.mark_written();
+                    self.publish(None);
                     return Ok(if is_to_stop { Kept::Stop } else { Kept::Go });
                 }
                 Ok(Found::Ended | Found::Unadmitted) => return Ok(Kept::Fenced),
@@ -513,17 +518,17 @@ impl<'a> Driver<'a> {
         if verdict == Verdict::Fenced {
             return Ok(false);
         }
-        self.seal();
+        self.draft.seal();
         let usage = self.usage.unwrap_or_else(|| self.estimate(0));
         traced::used(&self.span, &self.model, Some(usage));
-        let was_shown = !self.output.is_empty();
+        let was_shown = !self.draft.output().is_empty();
         let refused_for = self.withdraw();
         let ending = Ending {
             id: self.run.id,
             tenant: self.run.tenant,
             verdict,
-            seq: self.seq + 1,
-            output: self.output.clone(),
+            seq: self.draft.seq() + 1,
+            output: self.draft.output().to_owned(),
             model: self.model.clone(),
             tokens_in: i64::try_from(usage.input).unwrap_or(i64::MAX),
             tokens_out: i64::try_from(usage.output).unwrap_or(i64::MAX),
@@ -534,12 +539,13 @@ impl<'a> Driver<'a> {
             refused_for,
             cached_as: self.cached_as(verdict),
         };
+        let last = Arc::new(last_event(&ending));
+        let is_told = self.go_ahead(Some(&last));
         let give_up = Instant::now() + Duration::from_secs(30);
         loop {
             match self.put(Some(&ending)).await {
                 Ok(Found::Written { .. }) => {
-                    self.pending.push(last_event(&ending));
-                    self.feed.publish(std::mem::take(&mut self.pending));
+                    self.publish((!is_told).then_some(last));
                     metrics::counter!("gateway_runs_ended_total", "state" => verdict.state().as_str()).increment(1);
                     return Ok(true);
                 }
@@ -563,10 +569,11 @@ impl<'a> Driver<'a> {
                 first,
                 events: self.events(ending),
                 what: self.what(ending),
+                is_awaited: self.ahead.is_none(),
             };
             let found = match self.room.writer.write(step).await {
                 // who waits may ask again; nobody has heard of it
-                Err(error) if self.unwritten.is_some() => {
+                Err(error) if self.unwritten.is_some() && self.ahead.is_none() => {
                     self.feed.refuse(error);
                     return Ok(Found::Ended);
                 }
@@ -593,23 +600,24 @@ impl<'a> Driver<'a> {
     }
 
     /// What is written of the events; what an answer in one piece has told stands in its run.
-    fn events(&self, ending: Option<&Ending>) -> Vec<Event> {
+    fn events(&self, ending: Option<&Ending>) -> Vec<Arc<Event>> {
         let Some(ending) = ending else {
-            return self.pending.clone();
+            return self.draft.pending().to_vec();
         };
-        let is_whole = ending.seq == WHOLE_ENDS_AT
-            && self.pending == before_the_end(ending.id, &ending.model, &ending.output);
+        let before_the_end = || before_the_end(ending.id, &ending.model, &ending.output);
+        let pending = self.draft.pending().iter().map(Arc::as_ref);
+        let is_whole = ending.seq == WHOLE_ENDS_AT && pending.eq(&before_the_end());
         if is_whole {
             return Vec::new();
         }
-        let before = self.pending.iter().cloned();
-        before.chain([last_event(ending)]).collect()
+        let before = self.draft.pending().iter().cloned();
+        before.chain([Arc::new(last_event(ending))]).collect()
     }
 
     fn what(&self, ending: Option<&Ending>) -> What {
         match ending {
             None => What::Beat {
-                seq: self.seq,
+                seq: self.draft.seq(),
                 model: self.model.clone(),
             },
             Some(ending) => What::End {

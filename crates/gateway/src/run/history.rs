@@ -215,6 +215,7 @@ pub async fn find(
     storefront: &str,
     id: RunId,
 ) -> Result<HistoryDetail, Error> {
+    room.node.live.written(id).await;
     let mut tx = room.cx.db.read(caller.scope()).await?;
     let listed = store::these(&mut tx, storefront, &[id]).await?;
     let words = words::open(&mut tx, room, &listed).await?;
@@ -278,6 +279,7 @@ async fn view_of(
     storefront: &str,
     id: RunId,
 ) -> Result<State, Error> {
+    room.node.live.written(id).await;
     let mut tx = room.cx.db.begin(caller.scope()).await?;
     let state = store::state(&mut tx, storefront, id).await?;
     tx.commit().await?;

@@ -1,6 +1,9 @@
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use identity::TenantId;
@@ -17,7 +20,7 @@ const UNWRITTEN: i32 = -1;
 #[derive(Debug, Default)]
 pub(crate) struct Live(Mutex<HashMap<RunId, Arc<Feed>>>);
 
-/// The durable events of one run under way.
+/// The events of one run under way: those that are durable, and where [`Feed::go_ahead`] was said, those that are to be.
 #[derive(Debug)]
 pub(crate) struct Feed {
     /// Whose run it is.
@@ -25,6 +28,8 @@ pub(crate) struct Feed {
     events: RwLock<Vec<Arc<Event>>>,
     /// The number of the newest event; [`UNWRITTEN`] before the run is.
     newest: watch::Sender<i32>,
+    /// Whether its caller has heard of it before it was written.
+    is_ahead: AtomicBool,
     /// Why it was never written.
     refused: Mutex<Option<Error>>,
     pub(crate) cancel: CancellationToken,
@@ -37,6 +42,7 @@ impl Live {
             tenant,
             events: RwLock::new(Vec::new()),
             newest: watch::Sender::new(if is_written { 0 } else { UNWRITTEN }),
+            is_ahead: AtomicBool::new(false),
             refused: Mutex::default(),
             cancel: CancellationToken::new(),
         });
@@ -48,12 +54,21 @@ impl Live {
     /// the database.
     pub(crate) fn leave(&self, id: RunId) {
         if let Some(feed) = self.map().remove(&id) {
+            feed.is_ahead.store(false, Ordering::Release);
             feed.newest.send_replace(i32::MAX);
         }
     }
 
     pub(crate) fn find(&self, id: RunId) -> Option<Arc<Feed>> {
         self.map().get(&id).cloned()
+    }
+
+    /// Waits until a run that has been heard of can be found in the database, or never will be.
+    pub(crate) async fn written(&self, id: RunId) {
+        if let Some(feed) = self.find(id).filter(|feed| feed.is_ahead()) {
+            let mut newest = feed.newest.subscribe();
+            let _ = newest.wait_for(|_| !feed.is_ahead()).await;
+        }
     }
 
     pub(crate) fn cancel(&self, id: RunId) {
@@ -79,10 +94,21 @@ impl Feed {
         refused.take().map_or(Ok(()), Err)
     }
 
+    /// Shows events of a run before it is durable.
+    pub(crate) fn go_ahead(&self, events: &[Arc<Event>]) {
+        self.is_ahead.store(true, Ordering::Release);
+        self.publish(events);
+    }
+
+    fn is_ahead(&self) -> bool {
+        self.is_ahead.load(Ordering::Acquire)
+    }
+
     /// Says that the run is durable.
     pub(crate) fn mark_written(&self) {
         self.newest.send_if_modified(|newest| {
-            let is_news = *newest == UNWRITTEN;
+            let was_ahead = self.is_ahead.swap(false, Ordering::AcqRel);
+            let is_news = *newest == UNWRITTEN || was_ahead;
             *newest = (*newest).max(0);
             is_news
         });
@@ -95,14 +121,14 @@ impl Feed {
     }
 
     /// Shows events that have become durable.
-    pub(crate) fn publish(&self, events: Vec<Event>) {
+    pub(crate) fn publish(&self, events: &[Arc<Event>]) {
         let Some(newest) = events.last().map(|event| event.seq) else {
             return;
         };
         self.events
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .extend(events.into_iter().map(Arc::new));
+            .extend(events.iter().cloned());
         self.newest.send_replace(newest);
     }
 

@@ -154,7 +154,7 @@ impl<'a> Driver<'a> {
         };
         if let Some(text) = line.filter(|_| is_due && self.takeovers == 0) {
             self.asides += 1;
-            self.note(EventKind::Aside, json!({ "text": text }));
+            self.draft.note(EventKind::Aside, json!({ "text": text }));
         }
     }
 
@@ -199,7 +199,7 @@ impl<'a> Driver<'a> {
 const THOUGHT: Duration = Duration::from_mins(10);
 
 /// How long the first word of a target may take.
-fn patience(target: &Target, request: &ChatRequest, usual: Duration) -> Duration {
+pub(super) fn patience(target: &Target, request: &ChatRequest, usual: Duration) -> Duration {
     let usual = target.start.unwrap_or(usual);
     if provider::thinks(target, request) {
         usual.max(THOUGHT)

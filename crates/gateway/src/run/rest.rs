@@ -72,7 +72,10 @@ pub(super) fn rest(
             StreamEvent::Text(text) => output.push_str(&text.replace('\0', "")),
             StreamEvent::Usage(usage) => counted = Some(usage),
             StreamEvent::Finish(why) => finish = why,
-            StreamEvent::Read(_) | StreamEvent::Alive | StreamEvent::Done => {}
+            StreamEvent::Thought(_)
+            | StreamEvent::Read(_)
+            | StreamEvent::Alive
+            | StreamEvent::Done => {}
             StreamEvent::Tool(_) => return None,
         }
     }

@@ -115,18 +115,21 @@ pub(super) async fn insert_all(
         .collect();
     sqlx::query!(
         "with r as (
-             select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::uuid[],
-                 $8::timestamptz[], $9::timestamptz[], $10::uuid[], $11::text[], $12::boolean[], $13::text[], $14::bytea[],
-                 $15::integer[], $16::text[], $17::text[], $18::bytea[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[],
-                 $23::boolean[], $24::timestamptz[])
-                 as r (id, tenant, reservation, storefront, route, model, node, lease, created, key, door, stored, tags, request,
-                       seq, state, reason, output, tokens_in, tokens_out, tokens_cached, cost, again, now)
+             select unnest($1::uuid[]) as id, unnest($2::uuid[]) as tenant, unnest($3::uuid[]) as reservation,
+                 unnest($4::text[]) as storefront, unnest($5::text[]) as route, unnest($6::text[]) as model, unnest($7::uuid[]) as node,
+                 unnest($8::timestamptz[]) as lease, unnest($9::timestamptz[]) as created, unnest($10::uuid[]) as key,
+                 unnest($11::text[]) as door, unnest($12::boolean[]) as stored, unnest($13::text[]) as tags, unnest($15::integer[]) as seq,
+                 unnest($16::text[]) as state, unnest($17::text[]) as reason, unnest($18::bytea[]) as output,
+                 unnest($19::bigint[]) as tokens_in, unnest($20::bigint[]) as tokens_out, unnest($21::bigint[]) as tokens_cached,
+                 unnest($22::bigint[]) as cost, unnest($23::boolean[]) as again, unnest($24::timestamptz[]) as now
+         ), asked as (
+             select unnest($1::uuid[]) as run, unnest($2::uuid[]) as tenant, unnest($10::uuid[]) as key, unnest($14::bytea[]) as request
          ), shown as (
              insert into gateway.run_text (run_id, tenant_id, sealed)
-             select r.id, r.tenant, r.request from r
-             left join gateway.retention of_key on of_key.tenant_id = r.tenant and of_key.key_id = r.key
-             left join gateway.retention of_tenant on of_tenant.tenant_id = r.tenant and of_tenant.key_id is null
-             where r.request is not null and coalesce(of_key.keep, of_tenant.keep, 'always') not in ('none', 'metadata')
+             select run, tenant, request from asked
+             left join gateway.retention of_key on of_key.tenant_id = tenant and of_key.key_id = key
+             left join gateway.retention of_tenant on of_tenant.tenant_id = tenant and of_tenant.key_id is null
+             where request is not null and coalesce(of_key.keep, of_tenant.keep, 'always') not in ('none', 'metadata')
          )
          insert into gateway.run
              (id, tenant_id, reservation_id, storefront, route, model, node_id, lease_until, created_at, key_id, door, is_stored, tags,

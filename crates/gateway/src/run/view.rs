@@ -217,6 +217,7 @@ pub(crate) async fn view(
     caller: Principal,
     id: RunId,
 ) -> Result<InferenceView, Error> {
+    room.node.live.written(id).await;
     let mut tx = room.cx.db.begin(caller.scope()).await?;
     let mut row = store::view(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
     tx.commit().await?;
@@ -234,6 +235,7 @@ pub(crate) async fn result(
     caller: Principal,
     id: RunId,
 ) -> Result<(InferenceView, Option<InferenceResult>), Error> {
+    room.node.live.written(id).await;
     let mut tx = room.cx.db.begin(caller.scope()).await?;
     let mut row = store::view(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
     if !row.state.is_ended() {
@@ -288,7 +290,10 @@ fn answer(events: &[Event]) -> ChatAnswer {
     for event in events {
         match told(event) {
             Some(Told::Said(said)) => answer.take(&said),
-            Some(Told::Withdrawn) => answer.text.clear(),
+            Some(Told::Withdrawn) => {
+                answer.thoughts.clear();
+                answer.text.clear();
+            }
             _ => {}
         }
     }

@@ -10,6 +10,7 @@ use entitlement::{
 use identity::TenantId;
 use kernel::FaultKind;
 use seal::Vault;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     Event, RunId,
@@ -26,7 +27,13 @@ pub(crate) struct Writer {
     /// Seals what is written before it stands in the queue.
     vault: Vault,
     steps: GroupCommit<Steps>,
+    /// How many more may be answered before they are written; none where nobody may.
+    ahead: Option<Arc<Semaphore>>,
 }
+
+/// The most answers that are known to their callers and not yet written, with `metering.durability = "async"`: what a process that is
+/// killed takes along.
+const MOST_AHEAD: usize = 512;
 
 #[derive(Debug)]
 struct Steps(Entitlement);
@@ -65,8 +72,10 @@ pub(super) struct Step {
     pub(super) tenant: TenantId,
     /// The run itself, where it is not written yet.
     pub(super) first: Option<Arc<Start>>,
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<Arc<Event>>,
     pub(super) what: What,
+    /// Whether somebody waits for it to be written.
+    pub(super) is_awaited: bool,
 }
 
 #[derive(Debug)]
@@ -110,12 +119,21 @@ impl Writer {
         Self {
             vault: room.identity.vault().clone(),
             steps: GroupCommit::start(Steps(room.clone())),
+            ahead: room
+                .answers_first()
+                .then(|| Arc::new(Semaphore::new(MOST_AHEAD))),
         }
     }
 
     /// Whether what was written last could be. Otherwise nothing is to be asked of anybody before it is written down.
     pub(super) fn is_well(&self) -> bool {
         self.steps.is_well()
+    }
+
+    /// Leave to answer before it is written. Where too much waits to be written, or nothing can be, there is none.
+    pub(super) fn ahead(&self) -> Option<OwnedSemaphorePermit> {
+        let left = self.ahead.as_ref().filter(|_| self.is_well())?;
+        Arc::clone(left).try_acquire_owned().ok()
     }
 
     /// Writes a step together with those of other runs; renews the run's lease.
@@ -155,6 +173,10 @@ impl Batch for Steps {
 
     async fn write(&self, steps: &[Sealed]) -> Result<Vec<Found>, Error> {
         write_all(&self.0, steps).await
+    }
+
+    fn is_awaited(sealed: &Sealed) -> bool {
+        sealed.step.is_awaited
     }
 
     fn is_away(error: &Error) -> bool {
