@@ -5,6 +5,7 @@ A word in the last user message says how it behaves: `mode:busy` and so on.
 """
 
 import collections
+import functools
 import http.server
 import json
 import threading
@@ -17,17 +18,20 @@ from openai.types.chat.completion_create_params import CompletionCreateParamsNon
 
 MODEL = "double-1"
 KEY = "sk-canary-4f1d6c0e"
+THOUGHT = "まず客の望みを考える。"
 PIECES = ["こんばんは。", "**今夜**は", "静かね。", " Take", " your", " time", " 🍶", "。\n\n- 一杯\n- もう一杯"]
 TEXT = "".join(PIECES)
 USAGE = {"prompt_tokens": 123, "completion_tokens": 45, "total_tokens": 168}
 
+# made once of each kind, which takes longer than a call may go unwritten
+adapter = functools.cache(pydantic.TypeAdapter)
 _messages = pydantic.TypeAdapter(list[ChatCompletionMessageParam])
 
 
 def judge(body: dict) -> None:
     """Raises unless the official library could have sent this body."""
     kind = CompletionCreateParamsStreaming if body.get("stream") else CompletionCreateParamsNonStreaming
-    pydantic.TypeAdapter(kind).validate_python(body)
+    adapter(kind).validate_python(body)
     # the library types messages as a lazy iterable, so they are judged by themselves
     _messages.validate_python(body["messages"])
     known = set(kind.__annotations__) | {key for base in kind.__mro__ for key in getattr(base, "__annotations__", {})}
@@ -124,6 +128,16 @@ class Upstream:
                 self.begin()
                 self.say(chunk({"role": "assistant", "content": ""}))
                 for piece in PIECES:
+                    self.say(chunk({"content": piece}))
+                self.say(chunk({}, "stop"))
+                self.say(chunk(None, usage=USAGE))
+                self.say(b"data: [DONE]\n\n")
+
+            def mode_thoughtful(self):
+                """The same, with what the model thought before and between."""
+                self.begin()
+                for piece in PIECES:
+                    self.say(chunk({"reasoning_content": THOUGHT, "reasoning": THOUGHT}))
                     self.say(chunk({"content": piece}))
                 self.say(chunk({}, "stop"))
                 self.say(chunk(None, usage=USAGE))

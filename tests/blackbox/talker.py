@@ -30,10 +30,13 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletio
 from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming, CompletionCreateParamsStreaming
 from openai.types.responses import response_create_params, response_input_item_param, response_input_param
 
+from double import adapter
+
 KEY = "sk-canary-7d20b1"
 FORECAST = "晴れ、21度です。"
 # the pieces of a call's arguments: cut within a letter's escape and within a word
 ARGUMENTS = ['{"ci', 'ty": "\\u6771', '京", "days"', ": 2}"]
+MIND = ("Let me", " think. ", "考え中…")
 CALLS = [("call_1", "get_weather", ARGUMENTS), ("call_2", "get_time", ['{"zone": "', 'Asia/Tokyo"}'])]
 PLAIN = ["こんばんは。", "今夜は", " take", " your time", " 🍶"]
 
@@ -67,6 +70,8 @@ class Asked:
 
     # how much of it was in the provider's cache, and how much was put there
     kept = (0, 0)
+    # what is thought before, where that is told
+    mind: tuple[str, ...] = ()
 
     def __init__(self, texts: list[str], results: list[str], tools: list[str], schema: dict | None, pictures: int, stream: bool,
                  documents: list[tuple[str, str]] = ()):
@@ -101,6 +106,18 @@ class Asked:
         return sum(map(tokens_of, self.texts + self.results)), tokens_of(said)
 
 
+def seal(thought: str) -> str:
+    """What Anthropic's models know their own thoughts by."""
+    return f"seal-{zlib.crc32(thought.encode()):08x}"
+
+
+def check_seals(blocks: list[dict]) -> None:
+    """Raises unless the thoughts that are brought back are those that were told, each before the call that it led to."""
+    for block in blocks:
+        if block["type"] == "thinking" and block["signature"] not in (seal(block["thinking"]), seal("".join(MIND))):
+            raise ValueError("Invalid `signature` in `thinking` block")
+
+
 def given(name: str, data: str) -> str:
     """How a PDF is told that was given as base64; raises unless it is one."""
     if not base64.b64decode(data, validate=True).startswith(b"%PDF-"):
@@ -116,7 +133,7 @@ def flat(content) -> str:
 
 def by_openai(body: dict) -> Asked:
     kind = CompletionCreateParamsStreaming if body.get("stream") else CompletionCreateParamsNonStreaming
-    pydantic.TypeAdapter(kind).validate_python(body)
+    adapter(kind).validate_python(body)
     _messages.validate_python(body["messages"])
     only(body, kind)
     if body.get("stream") and not body.get("stream_options", {}).get("include_usage"):
@@ -138,13 +155,13 @@ ITEMS = {"message": gpt.responses.EasyInputMessageParam, "function_call": gpt.re
 def by_responses(body: dict) -> Asked:
     stream = body.get("stream", False)
     kind = response_create_params.ResponseCreateParamsStreaming if stream else response_create_params.ResponseCreateParamsNonStreaming
-    pydantic.TypeAdapter(kind).validate_python(body)
+    adapter(kind).validate_python(body)
     _items.validate_python(body["input"])
     only(body, kind)
     for item in body["input"]:
         only(item, ITEMS[item.get("type", "message")])
     for tool in body.get("tools", []):
-        pydantic.TypeAdapter(gpt.responses.FunctionToolParam).validate_python(tool)
+        adapter(gpt.responses.FunctionToolParam).validate_python(tool)
         only(tool, gpt.responses.FunctionToolParam)
     if body.get("store") is not False:
         raise ValueError("it would keep what was said")
@@ -165,13 +182,14 @@ def by_responses(body: dict) -> Asked:
 
 def by_anthropic(body: dict, removed: set[str]) -> Asked:
     kind = MessageCreateParamsStreaming if body.get("stream") else MessageCreateParamsNonStreaming
-    pydantic.TypeAdapter(kind).validate_python(body)
+    adapter(kind).validate_python(body)
     _turns.validate_python(body["messages"])
     _tools.validate_python(body.get("tools", []))
     only({name: value for name, value in body.items() if name not in removed}, kind)
     blocks = [block for turn in body["messages"] for block in ([{"type": "text", "text": turn["content"]}]
                                                               if isinstance(turn["content"], str) else turn["content"])]
     everything = blocks + [inner for block in blocks if block["type"] == "tool_result" and isinstance(block["content"], list) for inner in block["content"]]
+    check_seals(blocks)
     roles = [turn["role"] for turn in body["messages"]]
     if any(one == two for one, two in zip(roles, roles[1:])):
         raise ValueError("two turns of one side")
@@ -202,6 +220,8 @@ def openai_answer(asked: Asked) -> list[bytes]:
     if not asked.stream:
         calls = [{"id": id, "type": "function", "function": {"name": name, "arguments": "".join(pieces)}} for id, name, pieces in asked.calls]
         message = {"role": "assistant", "content": "".join(asked.pieces) or None, "tool_calls": calls or None}
+        if asked.mind:
+            message["reasoning_content"] = "".join(asked.mind)
         made = ChatCompletion.model_validate({"id": "chatcmpl-t", "object": "chat.completion", "created": 1767225600, "model": "talker",
                                               "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}], "usage": usage})
         return [made.model_dump_json(exclude_none=True).encode()]
@@ -213,6 +233,8 @@ def openai_answer(asked: Asked) -> list[bytes]:
         return sse(made.model_dump_json(exclude_unset=True))
 
     out = [chunk({"role": "assistant", "content": ""})]
+    # as vLLM of these months, by the old name and the new
+    out += [chunk({"reasoning_content": piece, "reasoning": piece}) for piece in asked.mind]
     out += [chunk({"content": piece}) for piece in asked.pieces]
     for index, (id, name, pieces) in enumerate(asked.calls):
         out.append(chunk({"tool_calls": [{"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}]}))
@@ -251,7 +273,12 @@ def responses_answer(asked: Asked, breaks: str = "") -> list[bytes]:
         items.append(begun | done)
         tell("response.output_item.done", output_index=at, item=items[-1])
 
-    item({"id": "rs_t", "type": "reasoning", "summary": []}, [("response.reasoning_summary_text.delta", {"summary_index": 0, "delta": "hm"})], {})
+    mind = asked.mind or ("hm",)
+    item({"id": "rs_t", "type": "reasoning", "summary": []},
+         [("response.reasoning_summary_text.delta", {"summary_index": 0, "delta": piece}) for piece in mind],
+         {"summary": [{"type": "summary_text", "text": "".join(mind)}]})
+    if breaks == "thinking":
+        return out
     if asked.pieces:
         text = "".join(asked.pieces)
         part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
@@ -287,7 +314,10 @@ def anthropic_answer(asked: Asked) -> list[bytes]:
     if any(asked.kept):
         count |= dict(zip(("cache_read_input_tokens", "cache_creation_input_tokens"), asked.kept))
     frame = {"id": "msg_t", "type": "message", "role": "assistant", "model": "talker", "stop_sequence": None}
-    blocks = [{"type": "text", "text": "".join(asked.pieces), "citations": None}] if asked.pieces else []
+    thought = "".join(asked.mind)
+    blocks = [{"type": "thinking", "thinking": thought, "signature": seal("".join(MIND))}] if asked.mind else []
+    blocks += [{"type": "redacted_thinking", "data": "closed"}] if thought else []
+    blocks += [{"type": "text", "text": "".join(asked.pieces), "citations": None}] if asked.pieces else []
     blocks += [{"type": "tool_use", "id": id, "name": name, "input": json.loads("".join(pieces))} for id, name, pieces in asked.calls]
     if not asked.stream:
         made = claude.Message.model_validate(frame | {"content": blocks, "stop_reason": reason,
@@ -301,10 +331,16 @@ def anthropic_answer(asked: Asked) -> list[bytes]:
     out = [event(claude.RawMessageStartEvent, {"type": "message_start", "message": frame | {
         "content": [], "stop_reason": None, "usage": count | {"output_tokens": 1}}}), sse('{"type": "ping"}', "ping")]
     for index, block in enumerate(blocks):
-        begun = {"type": "text", "text": ""} if block["type"] == "text" else block | {"input": {}}
+        empty = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}, "tool_use": {"input": {}}}
+        begun = block | empty.get(block["type"], {})
         out.append(event(claude.RawContentBlockStartEvent, {"type": "content_block_start", "index": index, "content_block": begun}))
         if block["type"] == "text":
             deltas = [{"type": "text_delta", "text": piece} for piece in asked.pieces]
+        elif block["type"] == "thinking":
+            deltas = [{"type": "thinking_delta", "thinking": piece} for piece in asked.mind if piece]
+            deltas += [{"type": "signature_delta", "signature": block["signature"]}]
+        elif block["type"] == "redacted_thinking":
+            deltas = []
         else:
             [pieces] = [pieces for id, _, pieces in asked.calls if id == block["id"]]
             deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
@@ -317,7 +353,7 @@ def anthropic_answer(asked: Asked) -> list[bytes]:
 
 def vectors(body: dict) -> tuple[bytes, int]:
     from openai.types.embedding_create_params import EmbeddingCreateParams
-    pydantic.TypeAdapter(EmbeddingCreateParams).validate_python(body)
+    adapter(EmbeddingCreateParams).validate_python(body)
     only(body, EmbeddingCreateParams)
     texts = body["input"] if isinstance(body["input"], list) else [body["input"]]
     read = sum(tokens_of(str(text)) for text in texts)
@@ -344,6 +380,8 @@ class Talker:
         self.breaks = ""  # how a response ends after its first words, if not as it should
         self.pace = 0.0
         self.kept = (0, 0)
+        self.thinks = False  # whether it thinks, and tells so as its protocol has it
+        self.reads: set[str] = set()  # the models that are to be brought what they thought before they called tools
         # what is heard before the first word of a stream, one each 0.4 s; an empty one is silence
         self.thoughts: list[bytes] = []
         outer = self
@@ -432,11 +470,16 @@ class Talker:
                 return "application/json", [made], (read, 0)
             if path == "/openai/v1/responses":
                 asked = by_responses(body)
-                asked.kept = self.kept
+                asked.kept, asked.mind = self.kept, MIND if self.thinks and body.get("reasoning", {}).get("summary") else ()
                 answer = responses_answer(asked, self.breaks)
             elif path == "/openai/v1/chat/completions":
                 asked = by_openai(body)
-                asked.kept = self.kept
+                for said in body["messages"]:
+                    if body["model"] not in self.reads and {"reasoning_content", "reasoning"} & set(said):
+                        raise ValueError("Additional properties are not allowed")
+                    if body["model"] in self.reads and said.get("tool_calls") and not said.get("reasoning_content"):
+                        raise ValueError("The `reasoning_content` in the thinking mode must be passed back to the API.")
+                asked.kept, asked.mind = self.kept, MIND if self.thinks else ()
                 answer = openai_answer(asked)
             else:
                 raise ValueError("no such path")
@@ -448,6 +491,8 @@ class Talker:
                 raise ValueError(f"there is no version {version}")
             asked = by_anthropic(body, VERSIONS[version])
             asked.kept = self.kept
+            if self.thinks and body.get("thinking", {}).get("type") == "adaptive":
+                asked.mind = MIND if body["thinking"]["display"] == "summarized" else ("",)
             answer = anthropic_answer(asked)
         else:
             raise ValueError("no such path")
