@@ -63,13 +63,31 @@ def shop(house) -> stripe.StripeClient:
     return stripe.StripeClient(kept["key"], base_addresses={"api": str(base).rstrip("/")})
 
 
-@pytest.fixture(scope="module")
-def talker():
-    """Providers that are judged by their own libraries."""
+@pytest.fixture
+def own_cluster():
+    """A database server of the test's own, which may be stopped."""
+    made = Cluster()
+    yield made
+    made.remove()
+
+
+def judged_providers():
     made = Talker()
     yield made
     assert made.complaints == []
     made.close()
+
+
+@pytest.fixture(scope="module")
+def talker():
+    """Providers that are judged by their own libraries."""
+    yield from judged_providers()
+
+
+@pytest.fixture
+def own_talker():
+    """Such providers for one test, which may count what they heard."""
+    yield from judged_providers()
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from house import House
 from people import Person
 from shop import files, model
-from talker import CALLS, FORECAST, PLAIN
+from talker import CALLS, FORECAST, PLAIN, seal
 
 QUESTION = "東京の天気と時刻は？"
 SAID = "".join(PLAIN)
@@ -250,7 +250,7 @@ def agents_turn(**more) -> dict:
 def test_a_coding_agents_messages_are_answered(shop, secret, name):
     headers = {"authorization": f"Bearer {secret}", "anthropic-version": "2023-06-01", "anthropic-beta": "claude-code-20250219,context-management-2025-06-27"}
     done = [{"role": "user", "content": "go"},
-            {"role": "assistant", "content": [{"type": "thinking", "thinking": "hm", "signature": "s"},
+            {"role": "assistant", "content": [{"type": "thinking", "thinking": "hm", "signature": seal("hm")},
                                               {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {"command": "ls"}, "caller": {"type": "direct"}}]},
             {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "is_error": False, "content": [
                 {"type": "text", "text": FORECAST}, {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "a page"}}]}]}]

@@ -17,19 +17,10 @@ from house import House
 from house import run as command
 from people import Person
 from shop import files, model
-from talker import Talker
 
 # how many runs outlive how many kills; what takes minutes is asked for, see bench/README.md
 SIZES = [(1000, 5)] if os.environ.get("SOAK") else [(300, 3)]
 ENDED_WITHIN = 60
-
-
-@pytest.fixture
-def talker():
-    made = Talker()
-    yield made
-    assert made.complaints == []
-    made.close()
 
 
 class Houses:
@@ -67,13 +58,13 @@ def label(body: dict) -> str:
 
 
 @pytest.mark.parametrize("count, kills", SIZES)
-def test_runs_that_are_killed_end_once_each_and_are_billed_what_the_provider_counted(cluster, tmp_path, talker, count, kills):
+def test_runs_that_are_killed_end_once_each_and_are_billed_what_the_provider_counted(cluster, tmp_path, own_talker, count, kills):
     seed = random.randrange(2**32)
     print("seed", seed)
     lots = random.Random(seed)
-    houses = Houses(cluster, **files(tmp_path, {"judged": model("judged", ("gpt", "talker"))}, concurrent=2 * count), **talker.env())
+    houses = Houses(cluster, **files(tmp_path, {"judged": model("judged", ("gpt", "talker"))}, concurrent=2 * count), **own_talker.env())
     secret = Person(houses.current).join().prove_address().key()["secret"]
-    talker.pace = 0.2  # some eight pieces: an answer takes seconds, so that kills fall into the middle of many
+    own_talker.pace = 0.2  # some eight pieces: an answer takes seconds, so that kills fall into the middle of many
     labels = [f"run-{uuid.uuid4().hex[:12]}" for _ in range(count)]
 
     def start(name: str) -> tuple[str, str]:
@@ -86,12 +77,12 @@ def test_runs_that_are_killed_end_once_each_and_are_billed_what_the_provider_cou
     with concurrent.futures.ThreadPoolExecutor(30) as pool:
         starting = [pool.submit(start, name) for name in waves[0]]
         for wave in waves[1:]:
-            wanted = len(talker.done) + lots.randrange(5, 30)
+            wanted = len(own_talker.done) + lots.randrange(5, 30)
             deadline = time.monotonic() + 120
-            while len(talker.done) < wanted:
+            while len(own_talker.done) < wanted:
                 for broken in (future for future in starting if future.done() and future.exception()):
                     broken.result()
-                assert time.monotonic() < deadline, f"the provider was asked {len(talker.requests)} times and ended {len(talker.done)}, not {wanted}"
+                assert time.monotonic() < deadline, f"the provider was asked {len(own_talker.requests)} times and ended {len(own_talker.done)}, not {wanted}"
                 time.sleep(0.02)  # until some have ended and others are under way
             # one half is being asked for while the house dies, and the next house has enough with the other
             starting += [pool.submit(start, name) for name in wave[: len(wave) // 2]]
@@ -112,9 +103,9 @@ def test_runs_that_are_killed_end_once_each_and_are_billed_what_the_provider_cou
     runs = {id.replace("-", ""): rest for id, *rest in rows}
     assert set(runs) == set(started.values()), "none is lost and none is double"
     assert ends == (count, count) and held == 0
-    asked = [label(body) for _, body in talker.requests]
+    asked = [label(body) for _, body in own_talker.requests]
     assert len(asked) == len(set(asked)), "nothing was asked twice"
-    counted = {label(body): usage for body, usage in talker.done}
+    counted = {label(body): usage for body, usage in own_talker.done}
     completed = {name: tuple(runs[id][2:]) for name, id in started.items() if runs[id][0] == "completed"}
     lost = [runs[id] for id in started.values() if runs[id][0] != "completed"]
     assert {tuple(run[:2]) for run in lost} <= {("failed", "node_lost"), ("failed", "upstream_stalled")} and lost and completed, "the kills hit some and left others"
@@ -132,11 +123,11 @@ def test_runs_that_are_killed_end_once_each_and_are_billed_what_the_provider_cou
     houses.current.stop()
 
 
-def test_in_an_outage_the_provider_hears_at_most_12_calls_for_10(cluster, tmp_path, talker):
+def test_in_an_outage_the_provider_hears_at_most_12_calls_for_10(cluster, tmp_path, own_talker):
     house = House(cluster.fresh(), **files(tmp_path, {"alone": model("alone", ("gpt", "talker")), "helped": model("helped", ("claude", "talker"), ("sandbox", "sandbox-small"))}),
-                  **talker.env())
+                  **own_talker.env())
     client = openai.OpenAI(base_url=f"{house.inference}/v1", api_key=Person(house).join().prove_address().key()["secret"], max_retries=0)
-    talker.status = 500
+    own_talker.status = 500
 
     def ask(name: str) -> str:
         try:
@@ -145,10 +136,10 @@ def test_in_an_outage_the_provider_hears_at_most_12_calls_for_10(cluster, tmp_pa
             return error.code
 
     for name, ends in (("alone", {"upstream_failed", "upstream_unavailable"}), ("helped", {"stop"})):
-        before = len(talker.requests)
+        before = len(own_talker.requests)
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
             codes = list(pool.map(lambda _: ask(name), range(100)))
-        heard = len(talker.requests) - before
+        heard = len(own_talker.requests) - before
         assert set(codes) <= ends and heard <= 120, (heard, set(codes))
     house.stop()
 
@@ -157,11 +148,11 @@ ON_THE_WAY = 2  # seconds from a call's admission to its provider, on a busy mac
 
 
 @pytest.mark.alone
-def test_the_provider_sees_no_limit_broken_also_after_a_kill(cluster, tmp_path, talker):
+def test_the_provider_sees_no_limit_broken_also_after_a_kill(cluster, tmp_path, own_talker):
     """4 at once and 40 a minute, asked for as fast as it goes for longer than a minute, with a kill in between."""
-    houses = Houses(cluster, **files(tmp_path, {"judged": model("judged", ("gpt", "talker"))}, per_minute=40, concurrent=4), **talker.env())
+    houses = Houses(cluster, **files(tmp_path, {"judged": model("judged", ("gpt", "talker"))}, per_minute=40, concurrent=4), **own_talker.env())
     secret = Person(houses.current).join().prove_address().key()["secret"]
-    talker.pace = 0.2
+    own_talker.pace = 0.2
     over, taken, refused = threading.Event(), [], set()
 
     def keep_asking(_: int) -> None:
@@ -182,20 +173,20 @@ def test_the_provider_sees_no_limit_broken_also_after_a_kill(cluster, tmp_path, 
     with concurrent.futures.ThreadPoolExecutor(12) as pool:
         asking = [pool.submit(keep_asking, n) for n in range(12)]
         try:
-            until(lambda: len(taken) >= 8 and talker.now == 4, 30)
+            until(lambda: len(taken) >= 8 and own_talker.now == 4, 30)
             houses.kill()
             killed = time.monotonic()
             until(lambda: any(moment > killed for moment in taken), 60)
-            until(lambda: talker.arrived[-1] - talker.arrived[0] > 70, 90)
+            until(lambda: own_talker.arrived[-1] - own_talker.arrived[0] > 70, 90)
         finally:
             over.set()
         for one in asking:
             one.result()
-    arrived = sorted(talker.arrived)
+    arrived = sorted(own_talker.arrived)
     shortest = min(later - sooner for sooner, later in zip(arrived, arrived[40:]))
-    print(f"at most {talker.most} at once, 41 calls in no less than {shortest:.2f} s at the provider; refused: {sorted(refused)}")
+    print(f"at most {own_talker.most} at once, 41 calls in no less than {shortest:.2f} s at the provider; refused: {sorted(refused)}")
     assert {"concurrency_exceeded", "rate_exceeded"} <= refused
-    assert talker.most <= 4
+    assert own_talker.most <= 4
     # a minute is counted where calls are admitted; the first of 41 may have taken longer from there to the provider than the last
     assert shortest > 60 - ON_THE_WAY
     houses.current.stop()

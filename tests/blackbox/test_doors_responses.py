@@ -114,6 +114,9 @@ def test_what_is_deleted_is_gone_with_its_words_and_stays_paid(shop, gpt):
     for call in (gpt.responses.retrieve, gpt.responses.delete, gpt.responses.cancel):
         with pytest.raises(openai.NotFoundError):
             call(made.id)
+    for what in ("result", "events"):
+        asked = httpx.get(f"{shop.inference}/inference/{whole.headers['x-noren-run']}/{what}", headers={"authorization": f"Bearer {gpt.api_key}"})
+        assert (asked.status_code, asked.json()["code"]) == (410, "text_deleted")
     with psycopg.connect(shop.database) as database:
         run = whole.headers["x-noren-run"].removeprefix("run_")
         assert database.execute("select output, sealed_output, tokens_out > 0 from gateway.run where id = %s", [run]).fetchone() == ("", None, True)

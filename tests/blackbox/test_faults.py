@@ -10,7 +10,6 @@ import time
 import httpx
 import pytest
 
-from cluster import Cluster
 from house import House, binary, clean_env, data_folder, remove, run
 from visitor import FREE_QUESTION, Visitor, check_books, text_of
 
@@ -111,13 +110,6 @@ def wait_for(what, within: float, every: float = 0.1):
         assert time.monotonic() < deadline, f"not within {within} s"
         time.sleep(every)
     return result
-
-
-@pytest.fixture
-def own_cluster():
-    made = Cluster()
-    yield made
-    made.remove()
 
 
 def status(url: str) -> int:

@@ -18,14 +18,6 @@ from talker import Talker
 HELLO = [{"role": "user", "content": "hello"}]
 
 
-@pytest.fixture
-def talker():
-    made = Talker()
-    yield made
-    assert made.complaints == []
-    made.close()
-
-
 class Door:
     """A house whose provider fails until somebody was told so, unless that stays."""
 
@@ -85,9 +77,9 @@ def told(door: Door) -> str:
 
 
 @pytest.mark.parametrize("ask", [whole, thought, streamed, responded, said, told, embedded])
-def test_a_provider_that_is_busy_for_a_moment_costs_a_client_a_wait_and_one_bill(cluster, tmp_path, talker, ask):
-    door = Door(cluster, tmp_path, talker)
-    talker.status = 429
+def test_a_provider_that_is_busy_for_a_moment_costs_a_client_a_wait_and_one_bill(cluster, tmp_path, own_talker, ask):
+    door = Door(cluster, tmp_path, own_talker)
+    own_talker.status = 429
     assert ask(door)
     # also of a stream, since nothing had been said; a response that is kept tells of its failure in its own events
     assert door.statuses == [(503, True), (200, False)] or ask is responded and len(door.statuses) <= 2
@@ -97,39 +89,39 @@ def test_a_provider_that_is_busy_for_a_moment_costs_a_client_a_wait_and_one_bill
 
 
 @pytest.mark.parametrize("ask", [whole, thought, streamed, said, told, embedded])
-def test_what_failed_at_the_provider_was_tried_again_here_and_is_not_by_the_client(cluster, tmp_path, talker, ask):
-    door = Door(cluster, tmp_path, talker, stays=True)
-    talker.status = 500
+def test_what_failed_at_the_provider_was_tried_again_here_and_is_not_by_the_client(cluster, tmp_path, own_talker, ask):
+    door = Door(cluster, tmp_path, own_talker, stays=True)
+    own_talker.status = 500
     with pytest.raises((openai.InternalServerError, anthropic.InternalServerError)) as failed:
         ask(door)
-    assert failed.value.status_code == 502 and len(door.statuses) == 1 and len(talker.requests) <= 2
+    assert failed.value.status_code == 502 and len(door.statuses) == 1 and len(own_talker.requests) <= 2
     assert sum(amount for _, _, amount in door.bills()) == 0
     door.house.stop()
 
 
-def test_who_is_told_to_wait_waits_and_is_served(cluster, tmp_path, talker):
-    door = Door(cluster, tmp_path, talker, concurrent=1)
-    talker.pace = 0.5
+def test_who_is_told_to_wait_waits_and_is_served(cluster, tmp_path, own_talker):
+    door = Door(cluster, tmp_path, own_talker, concurrent=1)
+    own_talker.pace = 0.5
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         first = pool.submit(httpx.post, f"{door.house.inference}/v1/chat/completions", timeout=60,
                             json={"model": "chat", "messages": HELLO}, headers={"x-api-key": door.secret})
-        while not talker.now:
+        while not own_talker.now:
             assert not first.done()
             time.sleep(0.01)  # until the provider has heard of it
         made = door.gpt(max_retries=20).chat.completions.create(model="chat", messages=HELLO)
         assert made.choices[0].message.content and first.result().status_code == 200
     assert set(door.statuses[:-1]) == {(429, True)} and door.statuses[-1][0] == 200
-    assert [amount for _, _, amount in door.bills()] == [1, 1] and talker.most == 1
+    assert [amount for _, _, amount in door.bills()] == [1, 1] and own_talker.most == 1
     door.house.stop()
 
 
-def test_what_is_asked_wrongly_is_not_asked_again(cluster, tmp_path, talker):
-    door = Door(cluster, tmp_path, talker)
+def test_what_is_asked_wrongly_is_not_asked_again(cluster, tmp_path, own_talker):
+    door = Door(cluster, tmp_path, own_talker)
     with pytest.raises(openai.BadRequestError):
         door.gpt().chat.completions.create(model="chat", messages=HELLO, max_tokens=-1)
     with pytest.raises(openai.NotFoundError):
         door.gpt().chat.completions.create(model="nobody", messages=HELLO)
     with pytest.raises(anthropic.BadRequestError):
         door.claude().messages.create(model="claude", max_tokens=-1, messages=HELLO)
-    assert len(door.statuses) == 3 and talker.requests == [] and door.bills() == []
+    assert len(door.statuses) == 3 and own_talker.requests == [] and door.bills() == []
     door.house.stop()

@@ -4,6 +4,7 @@ import time
 import uuid
 
 import httpx
+import psycopg
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
@@ -53,6 +54,19 @@ def test_the_chat_shows_exactly_what_the_upstream_said_and_bills_what_it_counted
     [usage] = visitor.usage()
     assert (usage["tokens_in"], usage["tokens_out"], usage["amount"]) == (123, 45, 1)
     check_books(visitor)
+
+
+def test_nobody_at_the_bar_is_shown_what_the_model_thought(wired, upstream):
+    visitor = Visitor(wired).guest()
+    sent = visitor.start("少し長い話を聞かせてください mode:thoughtful ")
+    events = visitor.events(sent["run_id"])
+    assert text_of(events) == double.TEXT and events[-1].data["state"] == "completed"
+    with psycopg.connect(wired.database) as database:
+        [kept] = database.execute("select count(*) from gateway.run_event where run_id = %s", [sent["run_id"].removeprefix("run_")]).fetchone()
+    assert not any("thought" in event.data for event in events) and kept in (0, len(events)), "nor is it kept"
+    shown = httpx.get(f"{wired.inference}/inference/{sent['run_id']}/result", headers=visitor.bearer())
+    for told in (str(events), shown.text, str(visitor.page(f"/api/misaki/chats/{sent['chat_id']}"))):
+        assert double.THOUGHT not in told
 
 
 def test_a_request_its_run_and_its_call_are_spans_of_the_callers_trace_without_words(wired, upstream, collector):

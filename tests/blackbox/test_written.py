@@ -8,7 +8,6 @@ import httpx
 import psycopg
 import pytest
 
-from cluster import Cluster
 from house import House, metrics
 from people import Person
 from shop import files, model
@@ -19,21 +18,6 @@ WRITTEN = """select r.xmin::text = u.xmin::text, r.state,
                     (select count(*) from gateway.run_event e where e.run_id = r.id)
                     + (select count(*) from entitlement.reservation h where h.id = r.reservation_id)
              from gateway.run r join entitlement.usage u using (reservation_id) where r.id = %s"""
-
-
-@pytest.fixture
-def talker():
-    made = Talker()
-    yield made
-    assert made.complaints == []
-    made.close()
-
-
-@pytest.fixture
-def own_cluster():
-    made = Cluster()
-    yield made
-    made.remove()
 
 
 class Door:
@@ -52,9 +36,9 @@ def opened(database: str, tmp_path, talker: Talker) -> Door:
     return Door(House(database, **files(tmp_path, {"judged": model("judged", ("gpt", "talker"))}), **talker.env()))
 
 
-def test_a_call_that_is_over_at_once_is_written_in_one_piece(cluster, tmp_path, talker):
+def test_a_call_that_is_over_at_once_is_written_in_one_piece(cluster, tmp_path, own_talker):
     database = cluster.fresh()
-    door = opened(database, tmp_path, talker)
+    door = opened(database, tmp_path, own_talker)
     door.ask()  # the first of a house has connections to open
     rows = []
     deadline = time.monotonic() + 60
@@ -64,14 +48,14 @@ def test_a_call_that_is_over_at_once_is_written_in_one_piece(cluster, tmp_path, 
             run = door.ask().headers["x-noren-run"].removeprefix("run_")
             rows.append(connection.execute(WRITTEN, [run]).fetchone())
     assert rows[-1] == (True, "completed", 0) and {state for _, state, _ in rows} == {"completed"}, rows
-    assert len(talker.done) == 1 + len(rows)
+    assert len(own_talker.done) == 1 + len(rows)
     door.house.stop()
 
 
-def test_a_stream_names_its_run_only_when_it_is_there(cluster, tmp_path, talker):
+def test_a_stream_names_its_run_only_when_it_is_there(cluster, tmp_path, own_talker):
     database = cluster.fresh()
-    door = opened(database, tmp_path, talker)
-    talker.pace = 0.3
+    door = opened(database, tmp_path, own_talker)
+    own_talker.pace = 0.3
     body = {"model": "judged", "stream": True, "messages": [{"role": "user", "content": "hello"}]}
     with httpx.stream("POST", f"{door.house.inference}/v1/chat/completions", json=body, headers={"x-api-key": door.key}, timeout=60) as answer:
         run = answer.headers["x-noren-run"].removeprefix("run_")
@@ -82,15 +66,15 @@ def test_a_stream_names_its_run_only_when_it_is_there(cluster, tmp_path, talker)
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
-def test_while_the_database_is_away_no_call_goes_up(own_cluster, tmp_path, talker, mode):
-    door = opened(own_cluster.fresh(), tmp_path, talker)
+def test_while_the_database_is_away_no_call_goes_up(own_cluster, tmp_path, own_talker, mode):
+    door = opened(own_cluster.fresh(), tmp_path, own_talker)
     assert door.ask().status_code == 200
     own_cluster.stop(mode)
-    before = len(talker.requests)
+    before = len(own_talker.requests)
     for _ in range(6):
         answer = door.ask()
         assert answer.status_code == 503 and "x-noren-run" not in answer.headers, answer.text
-    assert len(talker.requests) == before
+    assert len(own_talker.requests) == before
     own_cluster.start()
     while door.ask().status_code == 503:
         pass  # each try is a call that waits for the database
@@ -100,9 +84,9 @@ def test_while_the_database_is_away_no_call_goes_up(own_cluster, tmp_path, talke
     door.house.stop()
 
 
-def test_a_plan_that_changes_while_a_call_is_under_way_has_it_admitted_anew(cluster, tmp_path, talker):
+def test_a_plan_that_changes_while_a_call_is_under_way_has_it_admitted_anew(cluster, tmp_path, own_talker):
     """What a change of the plan marks, marked all the time: a call that was admitted by what was known before is admitted again."""
-    door = opened(cluster.fresh(), tmp_path, talker)
+    door = opened(cluster.fresh(), tmp_path, own_talker)
     assert door.ask().status_code == 200
     over = threading.Event()
 
