@@ -145,7 +145,7 @@ impl<'a> Attempts<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::ApiKey;
+    use crate::key::ApiKey;
 
     fn target(model: &str, keys: usize) -> Target {
         Target {

@@ -9,14 +9,10 @@ use chrono::{DateTime, Duration, Utc};
 use db::Scope;
 use identity::TenantId;
 use llm::ChatRequest;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
-use crate::{
-    Error, Gateway, RunId, Target,
-    run::{self, EventKind},
-};
+use crate::{Error, Gateway, RunId, Target};
 
 pub(crate) use vector::Known;
 
@@ -106,14 +102,6 @@ impl Cached {
     }
 }
 
-/// An answer that was given before.
-#[derive(Clone, Debug)]
-pub(crate) struct Again {
-    pub(crate) model: String,
-    /// What its events said, in order; never empty.
-    pub(crate) deltas: Vec<Value>,
-}
-
 /// Under which an answer is found again: who answers, and everything that was asked. Whether it is wanted piece by piece
 /// makes no other answer.
 pub(crate) fn key_of_answer(
@@ -153,44 +141,14 @@ fn scope(tenant: TenantId) -> Scope {
     }
 }
 
-/// What this target said when the tenant asked the same before. A cache that can't be read is as good as an empty one.
+/// The run that this target answered when the tenant asked the same before.
 pub(crate) async fn find(
-    room: &Gateway,
-    tenant: TenantId,
-    wanted: CacheUse,
+    conn: &mut PgConnection,
+    (tenant, wanted, now): (TenantId, CacheUse, DateTime<Utc>),
     (target, request): (&Target, &ChatRequest),
-) -> Option<Again> {
-    let found = try_find(room, tenant, wanted, (target, request)).await;
-    found.unwrap_or_else(|error| {
-        tracing::warn!(%error, "the cache can't be read");
-        None
-    })
-}
-
-async fn try_find(
-    room: &Gateway,
-    tenant: TenantId,
-    wanted: CacheUse,
-    (target, request): (&Target, &ChatRequest),
-) -> Result<Option<Again>, Error> {
+) -> Result<Option<RunId>, Error> {
     let key = key_of_answer(target, request).map_err(unwritten)?;
-    let since = room.cx.clock.now() - wanted.longest();
-    let mut tx = room.cx.db.begin(scope(tenant)).await?;
-    let Some(run) = store::answer(&mut tx, tenant, &key, since).await? else {
-        return Ok(None);
-    };
-    let (run, events) = run::snapshot(&mut tx, room, run, 0).await?;
-    tx.commit().await?;
-    let said = events.into_iter();
-    let deltas: Vec<Value> = said
-        .filter(|event| event.kind == EventKind::Delta)
-        .map(|event| event.data)
-        // the answer is given again, and not how it came about
-        .filter(|said| said.get("thought").is_none())
-        .collect();
-    // without them it was deleted meanwhile
-    let model = run.model;
-    Ok((!deltas.is_empty()).then_some(Again { model, deltas }))
+    Ok(store::answer(conn, tenant, &key, now - wanted.longest()).await?)
 }
 
 /// Keeps the answers of runs under their keys, where the rules of their API keys and tenants let texts stay.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::{
+    key::ApiKey,
     provider::Trouble,
-    route::{ApiKey, Choice, Target},
+    route::{Choice, Target},
 };
 
 /// The most calls that one run makes before its first word.
@@ -151,7 +152,7 @@ mod tests {
     use llm::Usage;
 
     use super::*;
-    use crate::{Price, places::Room};
+    use crate::{Price, Room};
 
     fn target(rank: u32, weight: u32) -> Target {
         Target {

@@ -1,8 +1,8 @@
 //! What opens the doors of providers: registered by an operator, kept sealed, taken up by every node within seconds, and rested
 //! for a while when a provider refuses it.
 
-mod health;
 mod http;
+mod refused;
 mod store;
 
 use chrono::{DateTime, Utc};
@@ -14,20 +14,10 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::PgConnection;
 
-use crate::{
-    Error, models,
-    route::{ApiKey, Kind},
-};
+use crate::{CredentialId, Error, key::ApiKey, models, route::Kind};
 
-pub use health::KeyHealth;
-
-pub(crate) use health::note;
 pub(crate) use http::router;
-
-kernel::id!(
-    /// A provider's key that an operator registered.
-    CredentialId, "prc"
-);
+pub(crate) use refused::refused;
 
 /// How many there may be.
 const MOST: i64 = 200;

@@ -13,21 +13,19 @@ use telemetry::trace;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
-    CacheUse, Cached, DataPolicy, Error, Gateway, LEASE, Priority, Target,
+    CacheUse, Cached, DataPolicy, EmbeddingId, Error, Gateway, LEASE, Priority, Target,
     attempts::{Attempts, Then},
     cache::Known,
     places::Guest,
     provider::{self, Trouble},
     route::{Kind, Use},
-    run::{Verdict, Way, way},
+    run::{Way, way},
+    state::Verdict,
     traced,
 };
 
-kernel::id!(
-    /// One request for vectors, as the usage row names it.
-    EmbeddingId, "emb"
-);
-
+/// What vectors are counted in.
+pub(crate) const VECTORS: &str = "embedding_token";
 /// How long the books are waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long vectors wait in line: what was set aside for them lapses.
@@ -279,7 +277,7 @@ async fn call(
     });
     let mut verdict = Verdict::UpstreamUnavailable;
     while let Some(target) = attempts.turn() {
-        let known = Known::of(room, caller, target, ask).await;
+        let known = Known::of(room, caller, target, (ask.cache, &ask.request)).await;
         let request = EmbedRequest {
             model: target.model.clone(),
             input: known.missing(&ask.request.input),

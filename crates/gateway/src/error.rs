@@ -2,7 +2,10 @@ use api::{FieldError, Problem};
 use axum::response::{IntoResponse, Response};
 use kernel::{Fault, Text};
 
-use crate::{ModelFileError, gate::NotPassed};
+use crate::{
+    failure::failure,
+    models::{ModelFileError, NotPassed},
+};
 
 /// What the gateway refuses.
 #[derive(Debug, thiserror::Error)]
@@ -317,7 +320,7 @@ impl From<Error> for Problem {
             Error::CostAboveLimit { bound, most } => cost_above_limit(bound.0, most.0),
             Error::TooManyChoices { most } => too_many_choices(most),
             Error::BadRequest(refusal) => bad_request(refusal),
-            Error::RunFailed(reason) => crate::door::failure(&reason),
+            Error::RunFailed(reason) => failure(&reason),
             Error::TextGone => text_gone(),
             Error::TextClosed => Problem::new(
                 503,
@@ -347,7 +350,7 @@ impl From<Error> for Problem {
                     ),
                 )
             }
-            Error::Upstream(reason) => crate::door::failure(reason),
+            Error::Upstream(reason) => failure(reason),
             Error::Entitlement(error) => error.into(),
             Error::Hooks(error) => error.into(),
             Error::Fault(fault) => fault.into(),

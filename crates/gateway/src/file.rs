@@ -18,7 +18,7 @@ use seal::{Resealed, Vault};
 use secrecy::ExposeSecret;
 use sqlx::PgConnection;
 
-use crate::{Error, Gateway, door::Turned};
+use crate::{Error, Gateway, dialect::Turned};
 
 kernel::id!(
     /// A file of lines.

@@ -14,8 +14,7 @@ use sqlx::PgConnection;
 
 use crate::{
     Error, ModelFile, Operator,
-    models::Growth,
-    versions::{self, OfSettings},
+    models::{Growth, NotPassed},
 };
 
 /// What an evaluation of a model found.
@@ -33,15 +32,6 @@ pub struct Evaluated<'a> {
     pub kept: usize,
 }
 
-/// A share that would grow without having passed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct NotPassed {
-    /// The public name whose canary it is.
-    pub model: String,
-    pub canary: String,
-    pub evaluation: String,
-}
-
 /// How an evaluation went last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub(crate) struct Found {
@@ -55,23 +45,6 @@ pub(crate) struct Found {
 
 /// The newest of each evaluation and what was evaluated.
 pub(crate) type AllFound = BTreeMap<(String, String), Found>;
-
-/// What stands behind a model that is in force, and the evaluations that names ask for whose canary it is.
-///
-/// # Errors
-/// `ModelNotConfigured` when the models in force have none of that name.
-pub async fn subject_of(
-    cx: &Ctx,
-    settings: &OfSettings,
-    model: &str,
-) -> Result<(String, Vec<String>), Error> {
-    let mut tx = cx.db.begin(Scope::House("a model is evaluated")).await?;
-    let (_, file) = versions::in_force(&mut tx, settings).await?;
-    tx.commit().await?;
-    let subject = file.subject(model);
-    let subject = subject.ok_or_else(|| Error::ModelNotConfigured(model.to_owned()))?;
-    Ok((subject, file.gates_of(model)))
-}
 
 /// Writes down what an evaluation found; the newest counts.
 ///

@@ -14,13 +14,17 @@ mod breaker;
 mod cache;
 mod choose;
 mod credential;
+mod dialect;
 mod documents;
 mod door;
 mod embed;
 mod error;
+mod failure;
 mod file;
 mod gate;
 mod guard;
+mod id;
+mod key;
 mod live;
 mod menu;
 mod models;
@@ -31,10 +35,13 @@ mod price;
 mod provider;
 mod pulse;
 mod reconcile;
+mod remote;
 mod repeat;
 mod route;
+mod routes;
 mod run;
 mod shadow;
+mod state;
 mod traced;
 mod traffic;
 mod versions;
@@ -44,51 +51,73 @@ use std::{ops::Deref, sync::Arc, time::Duration};
 use axum::extract::FromRef;
 use db::Ctx;
 use entitlement::Entitlement;
-use identity::Identity;
+use identity::{Identity, TenantId};
+use sqlx::PgConnection;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use utoipa_axum::router::OpenApiRouter;
 use uuid::Uuid;
 
 pub use aside::{Aside, ask_aside, embed_aside, is_degraded, leads};
 pub use batch::RunBatch;
 pub use cache::{CacheUse, Cached, forget_cached};
 pub use credential::{
-    CredentialChange, CredentialId, CredentialView, KeyHealth, NewCredential, Operator,
-    add_credential, change_credential, list_credentials, remove_credential, reseal_credentials,
-    rotate_credential,
+    CredentialChange, CredentialView, NewCredential, Operator, add_credential, change_credential,
+    list_credentials, remove_credential, reseal_credentials, rotate_credential,
 };
-pub use door::{RunHook, TellJobsEnd, Teller, no_such_method, no_such_path, router};
-pub use embed::{AskVectors, EmbeddingId, Vectors, embed};
+pub use door::{Teller, no_such_method, no_such_path};
+pub use embed::{AskVectors, Vectors, embed};
 pub use error::Error;
 pub use file::forget_files;
-pub use gate::{Evaluated, NotPassed, note_evaluation, subject_of};
+pub use gate::{Evaluated, note_evaluation};
 pub use guard::{Judge, Judgement, Refusal, Refused};
+pub use id::{CredentialId, EmbeddingId, RunId};
+pub use key::{ApiKey, KeyHealth};
 pub use live::follow_routes;
 pub use llm::Effort;
 pub use menu::{Offer, offers};
-pub use models::{DEFAULT_MODELS, ModelFile, ModelFileError, Provider, site};
-pub use places::{Priority, Room};
+pub use models::{
+    DEFAULT_MODELS, ModelFile, ModelFileError, NotPassed, OfSettings, Provider, site,
+};
+pub use places::Priority;
 pub use policy::DataPolicy;
 pub use price::{LongPrice, LongTokenPrice, Price, TokenPrice};
 pub use pulse::{Pulse, ShadowFound, provider_traffic};
 pub use reconcile::{Counts, Difference, Export, ExportError, Line, Reconciled, reconcile};
-pub use route::{AfterBreak, ApiKey, Choice, Kind, Route, Routes, Substitutes, Target, Use};
+pub use route::{AfterBreak, Choice, Kind, Room, Route, Shadow, Target, Use};
+pub use routes::{Routes, Substitutes};
 pub use run::{
-    Admitted, Ask, InferenceStatus, InferenceView, Judges, RunError, RunId, RunView, StartRun,
-    State, Terms, Tokens, ToolCallView, WalkFrom, Walked, admit, begin, cancel, forget,
-    forget_runs, get, history, launch, outputs, recall, refused_since, rescue, reseal_texts,
-    retention, statistics, texts_left,
+    Admitted, Ask, InferenceStatus, InferenceView, Judges, RunError, RunHook, RunView, StartRun,
+    TellJobsEnd, Terms, Tokens, ToolCallView, WalkFrom, Walked, admit, begin, cancel, forget_runs,
+    get, history, launch, outputs, recall, refused_since, rescue, reseal_texts, retention,
+    statistics, texts_left,
 };
-pub use shadow::Shadow;
+pub use state::State;
 pub use traffic::{ModelHealth, Traffic, traffic};
 pub use versions::{
-    ModelChange, ModelChangeKind, ModelField, ModelVersion, ModelsDiff, NewModels, OfSettings,
-    apply_models, change_canary, diff_models, model_text, model_versions, roll_back_models,
+    ModelChange, ModelChangeKind, ModelField, ModelVersion, ModelsDiff, NewModels, apply_models,
+    change_canary, diff_models, model_text, model_versions, roll_back_models, subject_of,
 };
 
+/// The inference listener's routes.
+pub fn router() -> OpenApiRouter<Gateway> {
+    door::router()
+        .merge(file::http::router())
+        .merge(batch::http::router())
+}
+
 /// The account listener's routes: what an operator does.
-pub fn account_router() -> utoipa_axum::router::OpenApiRouter<Gateway> {
+pub fn account_router() -> OpenApiRouter<Gateway> {
     credential::router().merge(versions::router())
+}
+
+/// Removes what is kept of a tenant that goes and what its runs have said, in the caller's transaction; that they ran, and what they
+/// cost, stays.
+pub async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
+    door::forget(conn, tenant).await?;
+    batch::forget(conn, tenant).await?;
+    file::forget(conn, tenant).await?;
+    run::forget(conn, tenant).await
 }
 
 /// How long a node may be silent before its runs are given up for dead.

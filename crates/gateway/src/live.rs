@@ -15,9 +15,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     CredentialId, Error, Gateway, ModelFile, OfSettings,
     credential::{self, Credential, Row},
+    key::ApiKey,
     pulse,
-    route::{AfterBreak, ApiKey, Routes, Target, Use},
-    shadow::Shadow,
+    route::{AfterBreak, Shadow, Target, Use},
+    routes::Routes,
     versions,
 };
 

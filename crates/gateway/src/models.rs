@@ -16,13 +16,13 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::{
-    places::Room,
+    key::ApiKey,
     price::{LongPrice, Price},
-    route::{AfterBreak, Api, ApiKey, Choice, Kind, Route, Target, Use},
-    shadow::Shadow,
+    route::{AfterBreak, Api, Choice, Kind, Room, Route, Shadow, Target, Use},
 };
 
 pub use check::ModelFileError;
+pub use gates::NotPassed;
 
 pub(crate) use desk::{ModelDesk, desk};
 pub(crate) use gates::Growth;
@@ -46,6 +46,13 @@ pub struct ModelFile {
     model: Vec<Entry>,
     #[serde(skip)]
     text: String,
+}
+
+/// What the settings say of models: their file, and the providers that have an address or a key there.
+#[derive(Clone, Debug)]
+pub struct OfSettings {
+    pub file: ModelFile,
+    pub providers: BTreeMap<String, Kind>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -18,7 +18,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use crate::route::Target;
+use crate::route::{Room, Target};
 
 use line::{Entered, Line};
 
@@ -27,18 +27,10 @@ pub use line::Priority;
 /// How long a line may be unless the model file says so.
 const MOST_WAITING: usize = 1_000;
 
-/// How many a target takes at once, and how many may wait for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
-    pub places: u32,
-    pub line: Option<u32>,
-}
-
-impl Room {
-    fn bounds(self) -> (usize, usize) {
-        let size = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
-        (size(self.places), self.line.map_or(MOST_WAITING, size))
-    }
+/// How many places, and how many in the line before them.
+fn bounds(room: Room) -> (usize, usize) {
+    let size = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    (size(room.places), room.line.map_or(MOST_WAITING, size))
 }
 
 /// Who waits: whose run of which urgency.
@@ -127,7 +119,7 @@ impl Places {
         room: Room,
         guest: Guest,
     ) -> Either<Result<Place, NoPlace>, oneshot::Receiver<Place>> {
-        let bounds = room.bounds();
+        let bounds = bounds(room);
         let (entered, calls) = self.with(name, |before| {
             if before.label.is_empty() {
                 before.label = label(target);
@@ -191,7 +183,7 @@ impl Places {
         let lines = self.lock();
         let before = lines.get(&target.name());
         before
-            .is_some_and(|before| before.line.taken() >= room.bounds().0 || !before.line.is_empty())
+            .is_some_and(|before| before.line.taken() >= bounds(room).0 || !before.line.is_empty())
     }
 
     fn with<T>(&self, target: &str, act: impl FnOnce(&mut Before) -> T) -> T {

@@ -1,7 +1,7 @@
 mod anthropic;
 mod bedrock;
 mod openai;
-mod runpod;
+pub(crate) mod runpod;
 mod suit;
 mod trouble;
 
@@ -20,13 +20,9 @@ use identity::TenantId;
 use llm::{ChatRequest, CodecError, EmbedAnswer, EmbedRequest, StreamEvent, runpod::Handler};
 use reqwest::header::RETRY_AFTER;
 
-use crate::{
-    EmbeddingId, Gateway, RunId, Target, credential,
-    route::{ApiKey, Kind},
-};
+use crate::{EmbeddingId, Gateway, RunId, Target, credential, key::ApiKey, route::Kind};
 
-pub(crate) use runpod::{Became, became, end};
-pub(crate) use suit::thinks;
+pub(crate) use suit::patience;
 pub(crate) use trouble::{Meaning, Trouble};
 
 /// The largest answer that is read in one piece, in bytes.
@@ -93,7 +89,7 @@ pub(crate) async fn open(
             runpod::open(room, asker, target, secret, request, Handler::Plain).await
         }
     };
-    credential::note(room, key, opened.as_ref().err());
+    learn(room, key, opened.as_ref().err());
     opened
 }
 
@@ -107,8 +103,26 @@ pub(crate) async fn embed(
 ) -> Result<EmbedAnswer, Trouble> {
     let secret = key.map(|key| &key.secret);
     let answered = openai::embed(&room.http, target, secret, (id, request)).await;
-    credential::note(room, key, answered.as_ref().err());
+    learn(room, key, answered.as_ref().err());
     answered
+}
+
+/// Learns of a key from a call that was made with it.
+fn learn(room: &Gateway, key: Option<&ApiKey>, trouble: Option<&Trouble>) {
+    match (key, trouble) {
+        (Some(key), None) => key.health.works(),
+        (
+            Some(key),
+            Some(&Trouble::Refused {
+                status: status @ (401 | 402 | 403 | 429),
+                retry_after,
+                ..
+            }),
+        ) => {
+            credential::refused(room, key, status, retry_after);
+        }
+        _ => {}
+    }
 }
 
 /// Refuses an answer that is no success, with what the provider says about it.

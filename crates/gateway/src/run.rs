@@ -1,16 +1,19 @@
 mod admit;
+mod again;
 mod begin;
 mod draft;
 mod drive;
 mod end;
+mod ends;
+mod event;
 pub mod history;
 mod limits;
 mod live;
+mod look;
 mod note;
 mod open;
 mod quote;
 mod reader;
-mod remote;
 mod rescue;
 mod rest;
 pub mod retention;
@@ -18,7 +21,6 @@ pub mod statistics;
 mod store;
 mod thoughts;
 mod told;
-mod verdict;
 mod view;
 mod walk;
 mod words;
@@ -31,14 +33,14 @@ use entitlement::{Plan, Reservation, ReservationId};
 use identity::{InferenceCaller, KeyId, Principal, TenantId};
 use kernel::{NanoUsd, Text};
 use llm::{ChatRequest, Message};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sqlx::PgConnection;
 use telemetry::trace::Span;
 use uuid::Uuid;
 
 use crate::{
-    Error, Gateway, Target,
-    cache::{self, Again, CacheUse, Cached},
+    Error, Gateway, RunId, State, Target,
+    cache::{CacheUse, Cached},
     documents,
     guard::{Judge, Refused},
     menu,
@@ -50,27 +52,25 @@ use crate::{
 
 pub(crate) use admit::Together;
 pub use admit::admit;
+use again::Again;
 use begin::Unwritten;
 pub use begin::begin;
 pub(crate) use begin::begin_later;
+pub(crate) use ends::{EVENTS, Named};
+pub use ends::{RunHook, TellJobsEnd};
+pub(crate) use event::{Event, EventKind};
 pub(crate) use limits::{bound, weigh};
 pub(crate) use live::{Feed, Live};
+pub(crate) use look::{result, view};
 pub(crate) use quote::{Quote, quote};
-pub(crate) use reader::{Event, EventKind, events, follow, snapshot};
-pub(crate) use remote::{Remote, RemoteJob};
+pub(crate) use reader::{events, follow, snapshot};
 pub use rescue::{Judges, rescue};
-pub(crate) use verdict::Verdict;
-pub(crate) use view::view;
-pub(crate) use view::{InferenceResult, result};
+pub(crate) use told::{Told, told};
+pub(crate) use view::InferenceResult;
 pub use view::{InferenceStatus, InferenceView, RunError, Tokens, ToolCallView};
 pub use walk::{WalkFrom, Walked, reseal_texts, texts_left};
 pub(crate) use words::{Part, Place};
 pub(crate) use writer::Writer;
-
-kernel::id!(
-    /// One server-owned generation.
-    RunId, "run"
-);
 
 /// A generation to start.
 #[derive(Clone, Debug)]
@@ -191,36 +191,6 @@ impl From<StartRun> for Ask {
                 priority: Priority::Live,
                 ..Terms::default()
             },
-        }
-    }
-}
-
-/// Where a run stands.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, utoipa::ToSchema,
-)]
-#[serde(rename_all = "lowercase")]
-#[sqlx(type_name = "text", rename_all = "lowercase")]
-pub enum State {
-    Queued,
-    Running,
-    Completed,
-    Failed,
-    Cancelled,
-}
-
-impl State {
-    pub const fn is_ended(self) -> bool {
-        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
-    }
-
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -371,7 +341,7 @@ pub async fn recall(room: &Gateway, run: &mut Admitted) -> Option<Cached> {
         && let Some(target) = run.first_choice(room)
     {
         let asked = (target, &run.request);
-        run.again = cache::find(room, run.tenant, run.cache, asked).await;
+        run.again = again::find(room, run.tenant, run.cache, asked).await;
     }
     Some(if run.again.is_some() {
         Cached::All
@@ -473,7 +443,7 @@ pub async fn forget_runs(conn: &mut PgConnection, ids: &[RunId]) -> sqlx::Result
 
 /// Removes what the runs of a tenant that goes have said, in the caller's transaction; that they ran, and what they cost,
 /// stays.
-pub async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
-    crate::door::forget(conn, tenant).await?;
+pub(crate) async fn forget(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
+    ends::forget(conn, tenant).await?;
     store::forget(conn, tenant).await
 }

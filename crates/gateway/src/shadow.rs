@@ -12,7 +12,7 @@ use llm::{ChatRequest, StreamEvent, Usage, tokens};
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    Gateway, RunId, Target, choose, documents,
+    Gateway, RunId, Shadow, choose, documents,
     places::{Guest, Priority},
     provider::{self, Asker, Trouble},
     pulse::ShadowTally,
@@ -24,16 +24,6 @@ pub(crate) const AT_ONCE: usize = 4;
 const PATIENCE: Duration = Duration::from_mins(2);
 /// The longest answer that is read, in bytes.
 const LONGEST: usize = 256 * 1024;
-
-/// Who is asked beside a model, and how often.
-#[derive(Clone, Debug, Default)]
-pub struct Shadow {
-    /// The public name of the other model.
-    pub model: String,
-    pub targets: Vec<Target>,
-    /// Of a hundred calls.
-    pub percent: u32,
-}
 
 /// An answer that was given, and what it is known by.
 pub(crate) struct Given {

@@ -7,7 +7,7 @@ use telemetry::trace::{self, Kind, Span};
 use crate::{
     RunId, Target,
     route::{self, Use},
-    run::Verdict,
+    state::Verdict,
 };
 
 /// The span of a run, within what started it.

@@ -17,9 +17,8 @@ use serde_json::json;
 use sqlx::PgConnection;
 
 use crate::{
-    Error, Gateway, ModelFile, Operator, credential,
-    gate::{self, NotPassed},
-    route::Kind,
+    Error, Gateway, Kind, ModelFile, Operator, credential, gate,
+    models::{NotPassed, OfSettings},
 };
 
 pub use diff::{ModelChange, ModelChangeKind, ModelField};
@@ -30,13 +29,6 @@ pub(crate) use http::router;
 const OF_SETTINGS: i32 = 0;
 /// The longest note, in characters.
 const LONGEST_NOTE: usize = 200;
-
-/// What the settings say of models: their file, and the providers that have an address or a key there.
-#[derive(Clone, Debug)]
-pub struct OfSettings {
-    pub file: ModelFile,
-    pub providers: BTreeMap<String, Kind>,
-}
 
 /// A version in the list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -88,6 +80,23 @@ pub(crate) async fn since(
     let text = store::text(conn, version).await?;
     let text = text.ok_or(Error::ModelsVersionNotFound)?;
     Ok(Some((version, read(version, &text)?)))
+}
+
+/// What stands behind a model that is in force, and the evaluations that names ask for whose canary it is.
+///
+/// # Errors
+/// `ModelNotConfigured` when the models in force have none of that name.
+pub async fn subject_of(
+    cx: &Ctx,
+    settings: &OfSettings,
+    model: &str,
+) -> Result<(String, Vec<String>), Error> {
+    let mut tx = cx.db.begin(Scope::House("a model is evaluated")).await?;
+    let (_, file) = in_force(&mut tx, settings).await?;
+    tx.commit().await?;
+    let subject = file.subject(model);
+    let subject = subject.ok_or_else(|| Error::ModelNotConfigured(model.to_owned()))?;
+    Ok((subject, file.gates_of(model)))
 }
 
 fn read(version: i32, text: &str) -> Result<ModelFile, Fault> {

@@ -8,11 +8,13 @@ use jobs::Job;
 use llm::{Refusal, RefusalKind};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Batch, BatchId, Endpoint, MOST_OPEN, RunBatch, Status, WINDOW, store};
 use crate::{
     DataPolicy, Error, Gateway,
-    door::{Dialect, Turned, VendorRefusals, Visit, json as answer, lang},
+    dialect::{Dialect, Turned, VendorRefusals, json as answer, lang},
+    door::Visit,
     file::{
         self, FileId, KEPT_SECONDS,
         http::{Query, caller, page},
@@ -40,6 +42,14 @@ struct Wish {
 struct Expiry {
     anchor: String,
     seconds: i64,
+}
+
+/// The routes of batches.
+pub(crate) fn router() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new()
+        .routes(routes!(create_batch, list_batches))
+        .routes(routes!(get_batch))
+        .routes(routes!(cancel_batch))
 }
 
 /// Has the lines of a file answered within a day, in OpenAI's protocol, as ordinary calls of whoever asks, when there is

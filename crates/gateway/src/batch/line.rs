@@ -9,7 +9,10 @@ use llm::{
 use serde_json::{Value, json};
 
 use super::{BatchId, Endpoint};
-use crate::door::{Dialect, Turned, check_length};
+use crate::{
+    dialect::{Dialect, Turned},
+    door::check_length,
+};
 
 /// The longest name that a caller gives a line.
 const LONGEST_ID: usize = 512;

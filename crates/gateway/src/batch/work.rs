@@ -22,9 +22,11 @@ use super::{
     validate::validate,
 };
 use crate::{
-    Ask, AskVectors, CacheUse, DataPolicy, Error, Gateway, Priority, RunId, State, Terms, admit,
-    door::{Turned, VECTORS, collect, face, kept_body, so_far},
-    embed::{EmbeddingId, Noted, embed_noted},
+    Ask, AskVectors, CacheUse, DataPolicy, EmbeddingId, Error, Gateway, Priority, RunId, State,
+    Terms, admit,
+    dialect::Turned,
+    door::{collect, face, kept_body, so_far},
+    embed::{Noted, VECTORS, embed_noted},
     file, get, launch,
 };
 

@@ -3,7 +3,7 @@ use llm::{EmbedAnswer, EmbedInput, EmbedRequest, Usage};
 use sha2::Digest;
 
 use super::{CacheUse, Cached, begin, scope, store};
-use crate::{AskVectors, Error, Gateway, Target};
+use crate::{Error, Gateway, Target};
 
 /// What a target has answered before of what is asked of it now.
 #[derive(Debug)]
@@ -20,18 +20,18 @@ impl Known {
         room: &Gateway,
         caller: &InferenceCaller,
         target: &Target,
-        ask: &AskVectors,
+        (wanted, request): (CacheUse, &EmbedRequest),
     ) -> Self {
         let mut known = Self {
-            wanted: ask.cache,
+            wanted,
             keys: Vec::new(),
-            vectors: vec![None; ask.request.input.len()],
+            vectors: vec![None; request.input.len()],
         };
-        if ask.cache == CacheUse::default() {
+        if wanted == CacheUse::default() {
             return known;
         }
-        known.keys = keys(target, &ask.request);
-        if ask.cache.reads
+        known.keys = keys(target, request);
+        if wanted.reads
             && let Err(error) = known.look(room, caller).await
         {
             tracing::warn!(%error, "the cache can't be read");

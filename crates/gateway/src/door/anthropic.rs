@@ -11,11 +11,11 @@ use llm::{
     tokens::{self, Vocabulary},
 };
 
-use super::{
-    Dialect, Turned, VendorRefusals, Visit, collect, dialect::json, lang, openai::face, sse,
-    tell::Write,
+use super::{Visit, collect, openai::face, sse, tell::Write};
+use crate::{
+    Gateway,
+    dialect::{Dialect, Turned, VendorRefusals, json, lang},
 };
-use crate::Gateway;
 
 const DIALECT: Dialect = Dialect::Anthropic;
 

@@ -9,13 +9,13 @@ use kernel::Lang;
 use llm::{ChatRequest, StreamEvent, openai::door::ChatWriter};
 
 use super::{
-    Begun, Turned, Visit, check_length,
-    dialect::json,
-    launched,
+    Begun, Visit, check_length,
     tell::{Write, collect_all, sse_all},
+    visit::launched,
 };
 use crate::{
     Ask, CacheUse, Cached, Error, Gateway, RunId,
+    dialect::{Turned, json},
     repeat::{Known, Repeat},
     run::Together,
 };

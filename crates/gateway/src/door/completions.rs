@@ -5,12 +5,14 @@ use axum::{
 use llm::openai::door::{ChatWriter, read_completion};
 
 use super::{
-    Dialect, VendorRefusals, Visit,
+    Visit,
     choices::{Wish, answer},
-    lang,
     openai::face,
 };
-use crate::Gateway;
+use crate::{
+    Gateway,
+    dialect::{Dialect, VendorRefusals, lang},
+};
 
 const DIALECT: Dialect = Dialect::OpenAi;
 

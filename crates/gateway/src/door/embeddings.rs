@@ -5,14 +5,14 @@ use axum::{
 };
 use llm::openai::door::{read_embed, write_embed};
 
-use super::{
-    Dialect, VendorRefusals, Visit, dialect::json, lang, openai::name_run, priority, wants_no_trace,
+use super::{Visit, priority, visit::name_run, wants_no_trace};
+use crate::{
+    AskVectors, CacheUse, DataPolicy, Gateway,
+    dialect::{Dialect, VendorRefusals, json, lang},
+    embed::{VECTORS, embed},
 };
-use crate::{AskVectors, CacheUse, DataPolicy, Gateway, embed};
 
 const DIALECT: Dialect = Dialect::OpenAi;
-/// What vectors are counted in.
-pub(crate) const VECTORS: &str = "embedding_token";
 
 /// Places texts in the space of a model, in OpenAI's protocol; counted by the tokens that were read.
 #[utoipa::path(post, path = "/v1/embeddings", operation_id = "create_embedding", tag = "openai",

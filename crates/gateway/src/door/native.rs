@@ -18,11 +18,12 @@ use llm::{ChatRequest, openai::door::read_chat};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Beside, NATIVE, collect, ends, priority, start, wants_no_trace};
+use super::{Beside, collect, priority, visit::start, wants_no_trace};
 use crate::{
     Ask, CacheUse, DataPolicy, Error, Gateway, InferenceView, Priority, RunId, Terms, cancel,
+    dialect::NATIVE,
     repeat::Repeat,
-    run::{self, InferenceResult, Quote, quote, result, view},
+    run::{self, EVENTS, InferenceResult, Named, Quote, quote, result, view},
 };
 
 /// The most characters of all messages together.
@@ -204,9 +205,9 @@ impl NewInference {
             errors.length(url, "/webhook", 1, 2000);
         }
         let filter = self.webhook_events_filter.as_deref().unwrap_or_default();
-        let is_known = |name: &String| ends::EVENTS.iter().any(|event| event.as_str() == name);
+        let is_known = |name: &String| EVENTS.iter().any(|event| event.as_str() == name);
         errors.require(
-            filter.len() <= ends::EVENTS.len() && filter.iter().all(is_known),
+            filter.len() <= EVENTS.len() && filter.iter().all(is_known),
             "/webhook_events_filter",
             "event_type",
             Text::new(
@@ -225,8 +226,8 @@ impl NewInference {
         );
     }
 
-    fn named(&mut self) -> Option<ends::Named> {
-        Some(ends::Named {
+    fn named(&mut self) -> Option<Named> {
+        Some(Named {
             url: self.webhook.take()?,
             events: self.webhook_events_filter.take().unwrap_or_default(),
         })

@@ -5,7 +5,7 @@ use axum::{
 };
 use llm::{Refusal, RefusalKind};
 
-use super::{Dialect, Turned, lang};
+use crate::dialect::{Dialect, Turned, lang};
 
 /// Answers where nothing is. Whoever calls below `/v1/` is told so in the words of its vendor, by which its client knows a failure.
 pub async fn no_such_path(request: Request) -> Response {

@@ -1,7 +1,7 @@
 use api::RequestId;
 use axum::{
     extract::{Path, Request, State},
-    http::{HeaderValue, StatusCode},
+    http::StatusCode,
     response::Response,
 };
 use entitlement::plan_of;
@@ -12,13 +12,15 @@ use llm::{
 use serde_json::Value;
 
 use super::{
-    Dialect, Turned, VendorRefusals, Visit,
+    Visit,
     choices::{Wish, answer},
-    dialect::json,
-    embeddings::VECTORS,
-    lang,
 };
-use crate::{Gateway, RunId, menu};
+use crate::{
+    Gateway, RunId,
+    dialect::{Dialect, Turned, VendorRefusals, json, lang},
+    embed::VECTORS,
+    menu,
+};
 
 const DIALECT: Dialect = Dialect::OpenAi;
 
@@ -174,12 +176,5 @@ pub(crate) fn face(room: &Gateway, prefix: &str, id: RunId, model: String) -> Fa
         id: format!("{prefix}-{}", id.0.simple()),
         model,
         created: room.cx.clock.now().timestamp(),
-    }
-}
-
-/// Names the run, which every other door can read.
-pub(super) fn name_run(response: &mut Response, id: impl std::fmt::Display) {
-    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
-        response.headers_mut().insert("x-noren-run", value);
     }
 }

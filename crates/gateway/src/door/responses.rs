@@ -24,13 +24,15 @@ use sqlx::PgConnection;
 use tokio::time::timeout;
 
 use super::{
-    Dialect, Turned, VendorRefusals, Visit, collect,
-    dialect::{self, failure},
-    lang, sse,
+    Visit, collect, sse,
     tell::{Write, so_far},
     wants_no_trace,
 };
-use crate::{Error, Gateway, RunId, State as RunState, cancel};
+use crate::{
+    Error, Gateway, RunId, State as RunState, cancel,
+    dialect::{self, Dialect, Turned, VendorRefusals, lang},
+    failure::failure,
+};
 use store::Kept;
 
 const DIALECT: Dialect = Dialect::OpenAi;

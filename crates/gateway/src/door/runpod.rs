@@ -1,4 +1,5 @@
 mod hook;
+mod job;
 mod store;
 
 use std::time::Duration;
@@ -11,7 +12,7 @@ use axum::{
 use chrono::{DateTime, Utc};
 use identity::{InferenceCaller, TenantId};
 use llm::{
-    ChatAnswer, ChatRequest, Refusal, RefusalKind, StreamEvent, Usage,
+    ChatAnswer, Refusal, RefusalKind, StreamEvent, Usage,
     runpod::{
         Health, JobState,
         door::{JobCard, Shape, read_job, write_health, write_job, write_stream},
@@ -21,24 +22,22 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use tokio::time::timeout;
 
-use super::{
-    Beside, Dialect, Turned, VendorRefusals, Visit, collect,
-    dialect::{failure, json},
-    lang,
-    tell::{Told, told},
-};
+use super::{Beside, Visit, collect};
 use crate::{
-    Ask, DataPolicy, Error, Gateway, RunId, RunView, admit, cancel, get, launch, run::snapshot,
+    Ask, DataPolicy, Error, Gateway, RunId, RunView, admit, cancel,
+    dialect::{Dialect, Turned, VendorRefusals, json, lang},
+    failure::failure,
+    get, launch,
+    run::{Told, snapshot, told},
 };
 
-pub(crate) use hook::tell_end;
-pub use hook::{TellJobsEnd, Teller};
+pub use hook::Teller;
+pub(crate) use job::Job;
+use job::{DAY, mark};
 
 const DIALECT: Dialect = Dialect::RunPod;
 /// How long `runsync` waits unless told, and the shortest and longest that it can be told.
 const WAIT: Duration = Duration::from_secs(90);
-/// How long a job can be asked again, and how far back the health of an endpoint looks.
-const DAY: chrono::Duration = chrono::Duration::hours(24);
 const WAITS: std::ops::RangeInclusive<u64> = 1_000..=300_000;
 
 /// Starts a job, as RunPod's serverless endpoints do; the endpoint is the public name of a model.
@@ -238,38 +237,6 @@ async fn begin(
     Ok((visit, begun.id, asked.shape))
 }
 
-/// What is kept of a job beside its run.
-#[derive(Debug)]
-pub(crate) struct Job {
-    shape: Shape,
-    /// None where it may not be asked again.
-    ask: Option<ChatRequest>,
-    webhook: Option<String>,
-}
-
-impl Job {
-    /// Keeps it in the transaction in which the run is admitted.
-    pub(super) async fn keep(
-        &self,
-        conn: &mut PgConnection,
-        room: &Gateway,
-        tenant: TenantId,
-        id: RunId,
-    ) -> Result<(), Error> {
-        let now = room.cx.clock.now();
-        store::forget_asks(conn, tenant, now - DAY).await?;
-        let kept = store::NewJob {
-            id,
-            tenant,
-            shape: mark(self.shape),
-            ask: self.ask.as_ref(),
-            webhook: self.webhook.as_deref(),
-            now,
-        };
-        store::insert(conn, room.identity.vault(), &kept).await
-    }
-}
-
 /// The run that works on a job; runs of other doors are jobs as well.
 async fn current(room: &Gateway, caller: &InferenceCaller, id: RunId) -> Result<RunId, Error> {
     let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
@@ -376,13 +343,6 @@ fn wait_wanted(query: &str) -> Duration {
 /// A job's id is its run's, with the shape that its caller reads behind it.
 fn job_id(id: RunId, shape: Shape) -> String {
     format!("{}-{}", id.0.simple(), mark(shape))
-}
-
-const fn mark(shape: Shape) -> char {
-    match shape {
-        Shape::Plain => 't',
-        Shape::Vllm => 'v',
-    }
 }
 
 fn named(job: &str) -> Result<(RunId, Shape), Error> {

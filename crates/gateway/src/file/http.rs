@@ -10,16 +10,25 @@ use identity::InferenceCaller;
 use kernel::Text;
 use llm::{Refusal, RefusalKind};
 use serde_json::{Value, json};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{FileCard, FileId, content, find, not_found, receive, store};
 use crate::{
     Gateway,
-    door::{Dialect, Turned, VendorRefusals, json as answer, lang},
+    dialect::{Dialect, Turned, VendorRefusals, json as answer, lang},
 };
 
 const DIALECT: Dialect = Dialect::OpenAi;
 /// The most files of one page.
 const MOST: i64 = 100;
+
+/// The routes of files.
+pub(crate) fn router() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new()
+        .routes(routes!(create_file, list_files))
+        .routes(routes!(get_file, delete_file))
+        .routes(routes!(get_file_content))
+}
 
 /// Takes a file of requests for a batch, in OpenAI's protocol: JSON lines, at most 20 MiB and 10,000 lines of 1 MiB. It stays for
 /// 30 days, or for `expires_after[seconds]`.

@@ -1,5 +1,7 @@
 //! What is asked before a canary's share grows: a rule over two files.
 
+use serde::Serialize;
+
 use super::{Entry, ModelFile};
 
 /// A share that would grow, and the evaluation that its name asks for.
@@ -12,6 +14,15 @@ pub(crate) struct Growth {
     pub(crate) evaluation: String,
     /// What stands behind the newer model, which is what passes or does not.
     pub(crate) subject: String,
+}
+
+/// A share that would grow without having passed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct NotPassed {
+    /// The public name whose canary it is.
+    pub model: String,
+    pub canary: String,
+    pub evaluation: String,
 }
 
 impl Entry {

@@ -1,30 +1,27 @@
+pub(crate) mod queue;
+
 use std::time::Duration;
 
 use futures::stream;
 use llm::{
     ChatRequest, CodecError, StreamEvent,
-    runpod::{
-        Handler, Job, JobState, Policy, StreamReader, decode_job, decode_stream, encode, failure,
-    },
+    runpod::{Handler, Job, JobState, Policy, StreamReader, decode_job, decode_stream, encode},
     tokens,
 };
-use reqwest::{Method, RequestBuilder};
-use secrecy::{ExposeSecret, SecretString};
-use telemetry::trace;
+use reqwest::Method;
+use secrecy::SecretString;
 use tokio::time::sleep;
 
-use super::{ANSWER_LIMIT, Asker, Opened, Trouble, accepted, read};
-use crate::{
-    Gateway, Target,
-    run::{Remote, RemoteJob},
-};
+use super::{Asker, Opened, Trouble};
+use crate::{Gateway, Target, remote::RemoteJob};
+
+use queue::Remote;
+use queue::{CALL, Place, answer, check, said};
 
 /// Between two looks at a job.
 const LOOK: Duration = Duration::from_millis(250);
 /// Looks in a row that may fail.
 const FAILED_LOOKS: u32 = 4;
-/// How long a call that only asks may take.
-const CALL: Duration = Duration::from_secs(10);
 
 /// Puts a chat into the queue of a serverless endpoint and follows it. The job is written down before it is waited for, and
 /// ends with whoever follows it.
@@ -87,105 +84,6 @@ pub(super) async fn open(
     Ok(Opened {
         events: Box::pin(stream::iter(events.into_iter().map(Ok))),
     })
-}
-
-/// What a job has become that nobody follows.
-#[derive(Debug)]
-pub(crate) enum Became {
-    /// It waits, or is worked on.
-    UnderWay,
-    /// It is done, and this is all that it said.
-    Done(Vec<StreamEvent>),
-    Failed(Trouble),
-    /// The provider knows nothing of it any more.
-    Gone,
-    /// The provider can't be asked at the moment.
-    Unknown,
-}
-
-/// Asks what a job has become.
-pub(crate) async fn became(room: &Gateway, job: &Remote, keys: &[SecretString]) -> Became {
-    for place in Place::of(room, job, keys) {
-        let call = place.call(Method::GET, "status", Some(&job.job));
-        let told = said(call.timeout(CALL)).await;
-        match told.and_then(|body| Ok(decode_job(&body)?)) {
-            Ok(told) if !told.state.is_final() => return Became::UnderWay,
-            Ok(told) => return answer(&told).map_or_else(Became::Failed, Became::Done),
-            Err(Trouble::Refused {
-                status: 400 | 404 | 410,
-                ..
-            }) => return Became::Gone,
-            Err(error) => {
-                tracing::warn!(run = %job.run, %error, "a provider can't be asked for a job yet");
-            }
-        }
-    }
-    Became::Unknown
-}
-
-/// Cancels a job; says whether nothing is left to do.
-pub(crate) async fn end(room: &Gateway, job: &Remote, keys: &[SecretString]) -> bool {
-    for place in Place::of(room, job, keys) {
-        let call = place.call(Method::POST, "cancel", Some(&job.job));
-        match said(call.timeout(CALL)).await {
-            Ok(_)
-            | Err(Trouble::Refused {
-                status: 400 | 404 | 410,
-                ..
-            }) => return true,
-            Err(error) => {
-                tracing::warn!(run = %job.run, %error, "a provider's job could not be cancelled yet");
-            }
-        }
-    }
-    false
-}
-
-/// An endpoint and what opens it.
-#[derive(Clone)]
-struct Place {
-    room: Gateway,
-    base_url: String,
-    endpoint: String,
-    key: Option<SecretString>,
-}
-
-impl Place {
-    /// Where a job is, with each key that may open the door.
-    fn of(room: &Gateway, job: &Remote, keys: &[SecretString]) -> impl Iterator<Item = Self> {
-        let tries = keys.iter().map(Some).chain(keys.is_empty().then_some(None));
-        tries.map(|key| Self {
-            room: room.clone(),
-            base_url: job.base_url.trim_end_matches('/').to_owned(),
-            endpoint: job.endpoint.clone(),
-            key: key.cloned(),
-        })
-    }
-
-    fn call(&self, method: Method, what: &str, job: Option<&str>) -> RequestBuilder {
-        let mut url = format!("{}/{}/{what}", self.base_url, self.endpoint);
-        // an id is a stranger's text and stays one part of the path
-        if let Some(part) = job {
-            let kept = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-            url.push('/');
-            url.extend(part.chars().filter(|c| kept(*c)));
-        }
-        let call = self.room.http.request(method, url);
-        let call = call.headers(trace::outgoing());
-        match &self.key {
-            Some(key) => call.bearer_auth(key.expose_secret()),
-            None => call,
-        }
-    }
-}
-
-async fn said(call: RequestBuilder) -> Result<Vec<u8>, Trouble> {
-    let response = call.send().await.map_err(Trouble::Unreachable)?;
-    let told = |body: &[u8]| match decode_job(body) {
-        Err(error @ CodecError::Upstream { .. }) => Some(error),
-        _ => None,
-    };
-    read(accepted(response, told).await?, ANSWER_LIMIT).await
 }
 
 /// Looks at a job, again if that fails for the moment. What `stream` has told it does not tell twice, so an answer that broke
@@ -261,20 +159,4 @@ async fn whole(
     }
     held.over();
     answer(&job)
-}
-
-/// What a job that is over has said.
-fn answer(job: &Job) -> Result<Vec<StreamEvent>, Trouble> {
-    check(job)?;
-    let output = job.output.as_ref().ok_or(CodecError::Truncated)?;
-    Ok(llm::runpod::events(output)?)
-}
-
-/// Refuses a job that did not end well.
-fn check(job: &Job) -> Result<(), Trouble> {
-    match (failure(job), job.state) {
-        (Some(error), _) => Err(error.into()),
-        (None, JobState::Completed) => Ok(()),
-        (None, _) => Err(CodecError::Truncated.into()),
-    }
 }

@@ -1,11 +1,14 @@
 //! What of a request a target is told. Models that think take no sampling, others know no effort, and all refuse what they
 //! don't know.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use llm::{ChatRequest, Effort};
 
 use crate::{Target, route::Kind};
+
+/// How long a model that thinks may be silent before its first word, as the vendors' own clients wait.
+const THOUGHT: Duration = Duration::from_mins(10);
 
 /// The request as this target takes it: what only colours an answer is left out where it would be refused.
 pub(super) fn suited<'a>(target: &Target, request: &'a ChatRequest) -> Cow<'a, ChatRequest> {
@@ -26,9 +29,19 @@ pub(super) fn suited<'a>(target: &Target, request: &'a ChatRequest) -> Cow<'a, C
 }
 
 /// Whether a model thinks before it answers this, which may take minutes in which nothing is heard of it.
-pub(crate) fn thinks(target: &Target, request: &ChatRequest) -> bool {
+fn thinks(target: &Target, request: &ChatRequest) -> bool {
     let effort = target.effort.map(|usual| request.effort.unwrap_or(usual));
     effort.is_some_and(|effort| effort != Effort::None)
+}
+
+/// How long the first word of a target may take.
+pub(crate) fn patience(target: &Target, request: &ChatRequest, usual: Duration) -> Duration {
+    let usual = target.start.unwrap_or(usual);
+    if thinks(target, request) {
+        usual.max(THOUGHT)
+    } else {
+        usual
+    }
 }
 
 /// Whether a target may be told how freely to choose. OpenAI's models may only where they don't think.

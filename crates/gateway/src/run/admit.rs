@@ -1,8 +1,9 @@
+use chrono::{DateTime, Utc};
 use entitlement::{Admission, TRIES, Work, record};
-use identity::InferenceCaller;
+use identity::{InferenceCaller, UserId};
 use sqlx::PgConnection;
 
-use super::{Admitted, Ask, RunId, begin, bound, limits, note::Note, ready, store, way, weigh};
+use super::{Admitted, Ask, RunId, bound, limits, note::Note, ready, store, way, weigh};
 use crate::{Error, Gateway, LEASE, Target};
 
 /// Admits a run in the caller's transaction: reservation and row commit together with whatever the caller writes, or not
@@ -100,7 +101,7 @@ impl Wanted {
         Work {
             daily_cap: key.and_then(|key| key.daily_cap),
             daily_cost: key.and_then(|key| key.daily_cost_nano_usd),
-            ..begin::work(
+            ..work(
                 &caller.storefront,
                 &self.ask.purpose,
                 &self.reference,
@@ -172,5 +173,25 @@ impl Wanted {
         let mut admitted = ready(room, caller, self.ask, ids, &route, targets)?;
         admitted.kept = Some(kept);
         Ok(admitted)
+    }
+}
+
+/// What a run is admitted as.
+pub(super) fn work<'a>(
+    storefront: &'a str,
+    unit: &'a str,
+    reference: &'a str,
+    now: DateTime<Utc>,
+    member: Option<UserId>,
+) -> Work<'a> {
+    Work {
+        storefront,
+        unit,
+        amount: 1,
+        reference,
+        lease_until: now + LEASE,
+        daily_cap: None,
+        daily_cost: None,
+        member,
     }
 }

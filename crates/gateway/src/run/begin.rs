@@ -1,16 +1,17 @@
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use entitlement::{Reservation, TRIES, Work};
+use entitlement::{Reservation, TRIES};
 use identity::{InferenceCaller, KeyLimits, Principal, UserId};
 
 use super::{
-    Admitted, Ask, RunId, RunView, State, admit, limits,
+    Admitted, Ask, RunId, RunView,
+    admit::{admit, work},
+    limits,
     note::Note,
     ready, store, way, weigh,
     writer::{Beginning, Found, Start, Step, What},
 };
-use crate::{Error, Gateway, LEASE, Target};
+use crate::{Error, Gateway, State, Target};
 
 /// What a run that is not written yet may have to be admitted by once more.
 #[derive(Debug)]
@@ -156,26 +157,6 @@ async fn decide(
         route,
         targets,
     }))
-}
-
-/// What a run is admitted as.
-pub(super) fn work<'a>(
-    storefront: &'a str,
-    unit: &'a str,
-    reference: &'a str,
-    now: DateTime<Utc>,
-    member: Option<UserId>,
-) -> Work<'a> {
-    Work {
-        storefront,
-        unit,
-        amount: 1,
-        reference,
-        lease_until: now + LEASE,
-        daily_cap: None,
-        daily_cost: None,
-        member,
-    }
 }
 
 impl Unwritten {

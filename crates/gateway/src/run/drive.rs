@@ -12,24 +12,24 @@ use tokio::{
 };
 
 use super::{
-    Admitted, Comparable, Event, EventKind, Verdict,
+    Admitted, Comparable, Event, EventKind,
+    again::Again,
     begin::Unwritten,
     draft::Draft,
     end::{last_event, usage_of},
+    event::{WHOLE_ENDS_AT, before_the_end},
     live::Feed,
-    open::patience,
-    reader::{WHOLE_ENDS_AT, before_the_end},
     store::Ending,
     writer::{Found, Step, What},
 };
 use crate::{
-    Error, Gateway, LEASE, Target,
-    cache::{self, Again},
+    Error, Gateway, LEASE, Target, cache,
     guard::Guard,
     price::Price,
-    provider::{Asker, Events, Trouble},
+    provider::{self, Asker, Events, Trouble},
     route::AfterBreak,
     shadow::{self, Given},
+    state::Verdict,
     traced,
 };
 
@@ -441,8 +441,9 @@ impl<'a> Driver<'a> {
 
     /// How long the target that answers may take for its first word.
     pub(super) fn patience_of_answering(&self, usual: Duration) -> Duration {
-        self.answers
-            .map_or(usual, |target| patience(target, &self.run.request, usual))
+        self.answers.map_or(usual, |target| {
+            provider::patience(target, &self.run.request, usual)
+        })
     }
 
     /// Whether what there is to write may wait for more, since not even the run is written yet.

@@ -1,13 +1,12 @@
 use entitlement::{Outcome, Settled, Usage, settle};
 
 use super::{
-    Event, RunId, State, Verdict,
-    reader::{Bill, the_end},
+    Event, ends,
+    event::{Bill, the_end},
     store::{self, Ending},
-    told,
     words::{Line, seal_answer},
 };
-use crate::{Error, Gateway};
+use crate::{Error, Gateway, RunId, State, state::Verdict};
 
 /// A run's end that is written, and what it frees once the transaction has committed.
 pub(super) struct Ended {
@@ -49,7 +48,7 @@ pub(super) async fn end(
         Err(entitlement::Error::ReservationClosed) => None,
         Err(error) => return Err(error.into()),
     };
-    told::ended(conn, &room.cx, &[ending], &closed).await?;
+    ends::ended(conn, &room.cx, &[ending], &closed).await?;
     Ok(Some(Ended { event, settled }))
 }
 

@@ -15,10 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use self::words::Words;
 use super::{
-    InferenceStatus, InferenceView, RunId, State, ToolCallView,
-    view::{Row, said},
+    InferenceStatus, InferenceView, RunId, ToolCallView, ends::hook_of, look::said, view::Row,
 };
-use crate::{Error, Gateway, RunHook, door::hook_of};
+use crate::{Error, Gateway, RunHook, State};
 
 /// The most runs whose text is removed in one transaction.
 const MOST_AT_ONCE: i64 = 500;

@@ -2,13 +2,13 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use kernel::Text;
-use llm::{ChatRequest, CodecError, StreamEvent};
+use llm::{CodecError, StreamEvent};
 use serde_json::json;
 use telemetry::trace::Span;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{
-    EventKind, Verdict,
+    EventKind,
     drive::{Driver, HEARTBEAT, Kept},
 };
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     places::{Guest, NoPlace, Place, Priority},
     provider::{self, Asker, Events, Trouble},
     route::{Target, Use},
+    state::Verdict,
     traced,
 };
 
@@ -110,7 +111,7 @@ impl<'a> Driver<'a> {
         let asker = self.asker();
         self.asker = Some(asker.clone());
         let secret = key.and_then(|at| target.keys.get(at));
-        let silence = patience(target, &request, self.room.node.patience.silence);
+        let silence = provider::patience(target, &request, self.room.node.patience.silence);
         let opening = async move {
             let opening = provider::open(room, &asker, target, secret, &request);
             let opened = timeout(silence, opening)
@@ -192,18 +193,5 @@ impl<'a> Driver<'a> {
                 }
             }
         }
-    }
-}
-
-/// How long a model that thinks may be silent before its first word, as the vendors' own clients wait.
-const THOUGHT: Duration = Duration::from_mins(10);
-
-/// How long the first word of a target may take.
-pub(super) fn patience(target: &Target, request: &ChatRequest, usual: Duration) -> Duration {
-    let usual = target.start.unwrap_or(usual);
-    if provider::thinks(target, request) {
-        usual.max(THOUGHT)
-    } else {
-        usual
     }
 }

@@ -16,9 +16,8 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
-    Event, Verdict,
+    Event,
     end::{end, lost},
-    remote::{self, Remote},
     rest::{Rest, SoFar, rest},
     store::{self, Ending, Orphan},
     words::Line,
@@ -26,7 +25,9 @@ use super::{
 use crate::{
     Error, Gateway, LEASE,
     guard::Judge,
-    provider::{Became, became},
+    provider::runpod::queue::{Became, Remote, became},
+    remote,
+    state::Verdict,
 };
 
 /// When a run is looked at again whose job goes on at a provider.

@@ -3,8 +3,12 @@
 use llm::{Finish, StreamEvent, Usage, tokens};
 use serde_json::{Value, json};
 
-use super::{Event, EventKind, Remote, Verdict};
-use crate::guard::{Judge, Judgement};
+use super::{Event, EventKind};
+use crate::{
+    guard::{Judge, Judgement},
+    provider::runpod::queue::Remote,
+    state::Verdict,
+};
 
 /// What a run has told.
 #[derive(Debug, Default)]

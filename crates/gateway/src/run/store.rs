@@ -7,13 +7,13 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    Event, EventKind, RunId, RunView, State, Verdict,
+    Event, EventKind, RunId, RunView,
+    event::{Bill, WHOLE_ENDS_AT, before_the_end, the_end},
     note::Note,
-    reader::{Bill, WHOLE_ENDS_AT, before_the_end, the_end},
     view::Row,
     words::{Line, Unopened, open_answer},
 };
-use crate::{Error, guard::Refused};
+use crate::{Error, State, guard::Refused, state::Verdict};
 
 #[derive(Debug)]
 pub(super) struct NewRun<'a> {

@@ -1,15 +1,9 @@
 use chrono::{DateTime, Utc};
-use identity::Principal;
 use kernel::Text;
-use llm::{ChatAnswer, Finish, ToolCall};
+use llm::ToolCall;
 use serde::Serialize;
-use sqlx::PgConnection;
 
-use super::{Event, RunId, State, store};
-use crate::{
-    Error, Gateway,
-    door::{Told, failure, told},
-};
+use crate::{RunId, State, failure::failure};
 
 /// Where a run stands, as its callers read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -160,17 +154,6 @@ pub(crate) struct Row {
     pub(crate) last_event: i32,
 }
 
-impl Row {
-    /// Says its place in the line where this process has it in one.
-    fn stand_in_line(&mut self, room: &Gateway) {
-        if self.state == State::Queued
-            && let Some(place) = room.node.places.place_of(self.id.0)
-        {
-            self.queue_position = i64::try_from(place).ok();
-        }
-    }
-}
-
 impl From<Row> for InferenceView {
     fn from(row: Row) -> Self {
         let failed = row.reason.filter(|_| row.state == State::Failed);
@@ -205,107 +188,5 @@ impl From<Row> for InferenceView {
             }),
             last_event_id: row.last_event,
         }
-    }
-}
-
-/// A run of the caller's tenant.
-///
-/// # Errors
-/// `RunNotFound`, also for another tenant's.
-pub(crate) async fn view(
-    room: &Gateway,
-    caller: Principal,
-    id: RunId,
-) -> Result<InferenceView, Error> {
-    room.node.live.written(id).await;
-    let mut tx = room.cx.db.begin(caller.scope()).await?;
-    let mut row = store::view(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
-    tx.commit().await?;
-    row.stand_in_line(room);
-    Ok(row.into())
-}
-
-/// What a run of the caller's tenant has come to; none while it is under way.
-///
-/// # Errors
-/// `RunNotFound`; `TextGone` when what it said was deleted, `TextClosed` when it does not open,
-/// and `RunFailed` when it failed.
-pub(crate) async fn result(
-    room: &Gateway,
-    caller: Principal,
-    id: RunId,
-) -> Result<(InferenceView, Option<InferenceResult>), Error> {
-    room.node.live.written(id).await;
-    let mut tx = room.cx.db.begin(caller.scope()).await?;
-    let mut row = store::view(&mut tx, id).await?.ok_or(Error::RunNotFound)?;
-    if !row.state.is_ended() {
-        row.stand_in_line(room);
-        return Ok((row.into(), None));
-    }
-    if row.state == State::Failed {
-        return Err(Error::RunFailed(row.reason.unwrap_or_default()));
-    }
-    if row.text_gone_at.is_some() {
-        return Err(Error::TextGone);
-    }
-    let said = said(&mut tx, room, &row).await?;
-    tx.commit().await?;
-    let view: InferenceView = row.into();
-    let result = InferenceResult {
-        inference: view.clone(),
-        text: said.text,
-        tool_calls: said.calls.into_iter().map(ToolCallView::from).collect(),
-        finish_reason: said.finish_reason,
-    };
-    Ok((view, Some(result)))
-}
-
-/// What a run has said.
-#[derive(Debug)]
-pub(crate) struct Said {
-    pub(crate) text: String,
-    pub(crate) calls: Vec<ToolCall>,
-    pub(crate) finish_reason: Option<String>,
-}
-
-/// What a run has said, from its durable events.
-pub(crate) async fn said(
-    conn: &mut PgConnection,
-    room: &Gateway,
-    row: &Row,
-) -> Result<Said, Error> {
-    let events = store::events(conn, room.identity.vault(), row.id, 0).await?;
-    let answer = answer(&events);
-    Ok(Said {
-        text: answer.text,
-        calls: answer.calls,
-        finish_reason: (row.state == State::Completed).then(|| word(answer.finish).to_owned()),
-    })
-}
-
-fn answer(events: &[Event]) -> ChatAnswer {
-    let mut answer = ChatAnswer::empty("");
-    // what ends as it should has no event of its own
-    answer.finish = Finish::Stop;
-    for event in events {
-        match told(event) {
-            Some(Told::Said(said)) => answer.take(&said),
-            Some(Told::Withdrawn) => {
-                answer.thoughts.clear();
-                answer.text.clear();
-            }
-            _ => {}
-        }
-    }
-    answer
-}
-
-const fn word(finish: Finish) -> &'static str {
-    match finish {
-        Finish::Stop => "stop",
-        Finish::Length => "length",
-        Finish::ToolCalls => "tool_calls",
-        Finish::ContentFilter => "content_filter",
-        Finish::Other => "other",
     }
 }

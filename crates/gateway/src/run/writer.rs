@@ -13,10 +13,9 @@ use seal::Vault;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    Event, RunId,
+    Event, RunId, ends,
     note::Note,
     store::{self, Answered, Closed, Ending, NewRun, Touch},
-    told,
     words::{Line, seal_answer},
 };
 use crate::{Error, LEASE, cache};
@@ -258,7 +257,7 @@ async fn write_all(room: &Entitlement, sealed: &[Sealed]) -> Result<Vec<Found>, 
         .filter_map(|ending| Some((ending.id, ending.cached_as.as_deref()?)))
         .collect();
     cache::keep(&mut tx, &answers, now).await?;
-    told::ended(&mut tx, cx, &ends, &closed).await?;
+    ends::ended(&mut tx, cx, &ends, &closed).await?;
     tx.commit().await?;
     for first in steps().filter_map(|step| step.first.as_ref()) {
         if begun.contains(&first.run.id) {

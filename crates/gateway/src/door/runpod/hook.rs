@@ -1,29 +1,17 @@
 use std::time::Duration;
 
-use db::{Ctx, Scope};
+use db::Scope;
 use hooks::{Hooks, Told};
-use identity::TenantId;
 use jobs::{Attempt, Job, JobError};
-use serde::{Deserialize, Serialize};
-use sqlx::PgConnection;
-use uuid::Uuid;
 
 use super::{Shape, shown, store};
-use crate::{Gateway, RunId, outputs};
+use crate::{Gateway, RunId, outputs, run::TellJobsEnd};
 
 /// What telling needs.
 #[derive(Clone, Debug)]
 pub struct Teller {
     pub gateway: Gateway,
     pub hooks: Hooks,
-}
-
-/// Tells the address that a job named of its end, with what `status` would say.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct TellJobsEnd {
-    tenant: Uuid,
-    job: Uuid,
-    run: Uuid,
 }
 
 impl Job for TellJobsEnd {
@@ -69,20 +57,4 @@ impl Job for TellJobsEnd {
             Told::Refused(why) => Err(JobError::Fail(why)),
         }
     }
-}
-
-/// Has the address that a job named told of the end of its run, in the transaction in which that ended.
-pub(crate) async fn tell_end(
-    conn: &mut PgConnection,
-    cx: &Ctx,
-    tenant: TenantId,
-    job: RunId,
-    run: RunId,
-) -> sqlx::Result<()> {
-    let told = TellJobsEnd {
-        tenant: tenant.0,
-        job: job.0,
-        run: run.0,
-    };
-    told.enqueue(conn, cx).await.map(drop)
 }

@@ -6,7 +6,10 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Filter, Listed};
-use crate::run::{RunId, State, view::Row};
+use crate::{
+    State,
+    run::{RunId, view::Row},
+};
 
 #[derive(Debug)]
 struct ListedRow {

@@ -1,51 +1,22 @@
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use db::Scope;
 use futures::{StreamExt, stream};
-use identity::TenantId;
 use secrecy::SecretString;
 use tokio::{runtime::Handle, time::timeout};
 
-use super::RunId;
-use crate::{Error, Gateway, Price, provider};
+use crate::{
+    Error, Gateway,
+    provider::runpod::queue::{self, Remote},
+};
 
-pub(super) mod store;
+pub(crate) mod store;
 
 /// How long a run's own task has to end its job before others do; in seconds.
 const GRACE: i64 = 5;
 /// Jobs that are asked for or ended at the same time, and how long that may hold up the rescue of runs.
-pub(super) const AT_ONCE: usize = 16;
-pub(super) const LONGEST: Duration = Duration::from_secs(5);
-
-/// A job that a run has at a provider with a queue.
-#[derive(Clone, Debug)]
-pub(crate) struct Remote {
-    pub(crate) run: RunId,
-    pub(crate) tenant: TenantId,
-    pub(crate) base_url: String,
-    pub(crate) endpoint: String,
-    /// The provider's name of it.
-    pub(crate) job: String,
-    /// When the provider itself drops it.
-    pub(crate) dies_at: DateTime<Utc>,
-    /// What its words cost; not known of a job from before that was written down.
-    pub(crate) price: Option<Price>,
-    /// What it probably reads, where the provider does not count.
-    pub(crate) tokens_in: i64,
-    /// Whether its words are judged before anybody sees them.
-    pub(crate) is_judged: bool,
-    /// Until when anybody wants them.
-    pub(crate) wanted_until: DateTime<Utc>,
-}
-
-impl Remote {
-    /// What may open the door to it.
-    pub(super) fn keys(&self, room: &Gateway) -> Vec<SecretString> {
-        let known = room.routes.keys(&self.base_url).into_iter();
-        known.map(|key| key.secret).collect()
-    }
-}
+pub(crate) const AT_ONCE: usize = 16;
+pub(crate) const LONGEST: Duration = Duration::from_secs(5);
 
 /// Holds a provider's job: whoever lets go of it before it is over ends it, so that nothing works on for nobody.
 #[derive(Debug)]
@@ -97,7 +68,7 @@ impl Drop for RemoteJob {
             return;
         };
         let ending = async move {
-            if (is_over || provider::end(&room, &job, &keys).await)
+            if (is_over || queue::end(&room, &job, &keys).await)
                 && let Err(error) = close(&room, &job).await
             {
                 tracing::warn!(run = %job.run, %error, "the end of a provider's job could not be written down");
@@ -122,7 +93,7 @@ async fn close(room: &Gateway, job: &Remote) -> Result<(), Error> {
 }
 
 /// Ends the jobs of runs that have ended without ending them: their node died, or the provider was away.
-pub(super) async fn end_leftovers(room: &Gateway, most: i64) -> Result<(), Error> {
+pub(crate) async fn end_leftovers(room: &Gateway, most: i64) -> Result<(), Error> {
     let cx = &room.cx;
     let now = cx.clock.now();
     let mut tx = cx.db.begin(Scope::House("jobs at providers")).await?;
@@ -131,7 +102,7 @@ pub(super) async fn end_leftovers(room: &Gateway, most: i64) -> Result<(), Error
     tx.commit().await?;
     let ending = stream::iter(jobs).for_each_concurrent(AT_ONCE, async |job| {
         let keys = job.keys(room);
-        if (job.dies_at <= now || provider::end(room, &job, &keys).await)
+        if (job.dies_at <= now || queue::end(room, &job, &keys).await)
             && let Err(error) = close(room, &job).await
         {
             tracing::warn!(run = %job.run, %error, "the end of a provider's job could not be written down");

@@ -4,11 +4,10 @@ use kernel::NanoUsd;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Remote;
-use crate::{Price, RunId};
+use crate::{Price, RunId, provider::runpod::queue::Remote};
 
 /// Keeps a job that a run has at a provider.
-pub(super) async fn insert(
+pub(crate) async fn insert(
     conn: &mut PgConnection,
     job: &Remote,
     now: DateTime<Utc>,
@@ -37,7 +36,7 @@ pub(super) async fn insert(
 }
 
 /// Notes that a provider's job is over.
-pub(in crate::run) async fn close(
+pub(crate) async fn close(
     conn: &mut PgConnection,
     run: RunId,
     job: &str,
@@ -94,7 +93,7 @@ impl From<Row> for Remote {
 }
 
 /// Jobs that are open while their run has ended.
-pub(super) async fn leftover(
+pub(crate) async fn leftover(
     conn: &mut PgConnection,
     ended_before: DateTime<Utc>,
     most: i64,
@@ -115,10 +114,7 @@ pub(super) async fn leftover(
 }
 
 /// The newest open job of each of these runs that has one.
-pub(in crate::run) async fn newest_of(
-    conn: &mut PgConnection,
-    runs: &[Uuid],
-) -> sqlx::Result<Vec<Remote>> {
+pub(crate) async fn newest_of(conn: &mut PgConnection, runs: &[Uuid]) -> sqlx::Result<Vec<Remote>> {
     let rows = sqlx::query_as!(
         Row,
         r#"select distinct on (j.run_id) j.run_id as "run: RunId", j.tenant_id as "tenant: TenantId", j.base_url, j.endpoint, j.job,
@@ -134,15 +130,12 @@ pub(in crate::run) async fn newest_of(
 
 /// What a run's end needs to know of it.
 #[derive(Debug)]
-pub(in crate::run) struct Standing {
-    pub(in crate::run) storefront: String,
-    pub(in crate::run) is_to_stop: bool,
+pub(crate) struct Standing {
+    pub(crate) storefront: String,
+    pub(crate) is_to_stop: bool,
 }
 
-pub(in crate::run) async fn standing(
-    conn: &mut PgConnection,
-    run: RunId,
-) -> sqlx::Result<Standing> {
+pub(crate) async fn standing(conn: &mut PgConnection, run: RunId) -> sqlx::Result<Standing> {
     sqlx::query_as!(
         Standing,
         r#"select storefront, cancel_requested as "is_to_stop" from gateway.run where id = $1"#,
@@ -153,7 +146,7 @@ pub(in crate::run) async fn standing(
 }
 
 /// Has a run looked at again later.
-pub(in crate::run) async fn postpone(
+pub(crate) async fn postpone(
     conn: &mut PgConnection,
     run: RunId,
     until: DateTime<Utc>,

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use kernel::{Lang, Text};
+use kernel::Lang;
 use llm::{Refusal, RefusalKind};
 use serde::Serialize;
 use serde_json::Value;
@@ -52,6 +52,9 @@ impl utoipa::IntoResponses for VendorRefusals {
     }
 }
 
+/// The name of the house's own door among the dialects'.
+pub(crate) const NATIVE: &str = "native";
+
 /// Whose words a door speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
@@ -71,7 +74,7 @@ impl Dialect {
     }
 
     /// The dialect of a request to an address that two vendors have.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         if headers.contains_key("anthropic-version") {
             Self::Anthropic
         } else {
@@ -99,7 +102,7 @@ impl Dialect {
     }
 
     /// As [`Self::answer`], naming the request where Anthropic's clients look for it: in the header, and in what refuses it.
-    pub(super) fn answer_named(
+    pub(crate) fn answer_named(
         self,
         done: Result<Response, Turned>,
         lang: Lang,
@@ -186,8 +189,8 @@ fn name_request(mut response: Response, id: Option<&RequestId>) -> Response {
 #[derive(Debug)]
 pub(crate) struct Turned {
     pub(crate) refusal: Refusal,
-    pub(super) status: StatusCode,
-    pub(super) problem: Option<Box<Problem>>,
+    pub(crate) status: StatusCode,
+    pub(crate) problem: Option<Box<Problem>>,
 }
 
 impl Turned {
@@ -263,83 +266,6 @@ impl From<sqlx::Error> for Turned {
     }
 }
 
-/// Why a run failed, as a refusal: its reason is the code.
-pub(crate) fn failure(reason: &str) -> Problem {
-    let problem = |status, code, ja, en| Problem::new(status, code, Text::new(ja, en));
-    match reason {
-        "upstream_busy" => problem(
-            503,
-            "upstream_busy",
-            "モデルの提供元が混み合っています。少し待ってからお試しください。",
-            "The model's provider is busy. Please try again in a moment.",
-        )
-        .with_retry_after(5),
-        "upstream_unavailable" => problem(
-            503,
-            "upstream_unavailable",
-            "モデルの提供元が応答していません。少し待ってからお試しください。",
-            "The model's provider does not answer at the moment. Please try again in a while.",
-        )
-        .with_retry_after(10),
-        "line_full" => problem(
-            503,
-            "line_full",
-            "このモデルには多くの依頼が並んでいます。少し待ってからお試しください。",
-            "Too many are waiting for this model. Please try again in a moment.",
-        )
-        .with_retry_after(5),
-        "upstream_refused" => problem(
-            400,
-            "upstream_refused",
-            "モデルの提供元がこの内容を受け付けませんでした。長さや形式をお確かめください。",
-            "The model's provider did not take this request. Please check its length and form.",
-        ),
-        "upstream_denied" => problem(
-            502,
-            "upstream_denied",
-            "モデルの提供元への接続設定に問題があります。運営者にお知らせください。",
-            "The model's provider did not let us in. Please tell the operator.",
-        ),
-        "upstream_stalled" => problem(
-            504,
-            "upstream_stalled",
-            "モデルの返事が途中で止まりました。",
-            "The model stopped answering.",
-        ),
-        "upstream_garbled" => problem(
-            502,
-            "upstream_garbled",
-            "モデルの返事を読み取れませんでした。",
-            "The model's answer could not be read.",
-        ),
-        "deadline" => problem(
-            504,
-            "deadline",
-            "時間内に返事が終わりませんでした。",
-            "The answer was not finished in time.",
-        ),
-        "node_lost" => problem(
-            503,
-            "node_lost",
-            "処理していたサーバーが止まりました。もう一度お試しください。",
-            "The server that was at it has stopped. Please try again.",
-        )
-        .with_retry_after(1),
-        "stopped" | "moderated" => problem(
-            409,
-            "run_stopped",
-            "この返事は取り消されました。",
-            "This run was cancelled.",
-        ),
-        _ => problem(
-            502,
-            "upstream_failed",
-            "モデルの提供元で失敗しました。",
-            "The model's provider failed.",
-        ),
-    }
-}
-
 /// A JSON answer that nobody keeps.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let headers = [
@@ -350,8 +276,19 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     (status, headers, Body::from(body)).into_response()
 }
 
+/// The language that a caller asks for; programs that say nothing read English, as do those whose HTTP client says `*` for them.
+pub(crate) fn lang(headers: &HeaderMap) -> Lang {
+    headers
+        .get("accept-language")
+        .and_then(|value| value.to_str().ok())
+        .filter(|said| !said.trim_start().starts_with('*'))
+        .map_or(Lang::En, Lang::from_accept_language)
+}
+
 #[cfg(test)]
 mod tests {
+    use kernel::Text;
+
     use super::*;
 
     fn turned(status: u16, code: &'static str) -> Response {
@@ -373,24 +310,6 @@ mod tests {
             let should = response.headers().get("x-should-retry");
             assert_eq!(should.and_then(|v| v.to_str().ok()), retry, "{code}");
             assert_eq!(response.headers().get("retry-after").unwrap(), "7");
-        }
-    }
-
-    #[test]
-    fn every_reason_of_a_run_is_a_refusal_of_its_own() {
-        for reason in [
-            "upstream_busy",
-            "upstream_unavailable",
-            "line_full",
-            "upstream_refused",
-            "upstream_denied",
-            "upstream_stalled",
-            "upstream_garbled",
-            "upstream_failed",
-            "deadline",
-            "node_lost",
-        ] {
-            assert_eq!(failure(reason).code, reason);
         }
     }
 }

@@ -3,15 +3,36 @@ use std::{
     time::Duration,
 };
 
+use secrecy::SecretString;
 use tokio::time::Instant;
 
-use super::{begin, store};
-use crate::{Gateway, provider::Trouble, route::ApiKey};
+use crate::CredentialId;
 
 /// How long a key is left alone that a provider does not know or not allow, at first and at most.
 const UNKNOWN: (Duration, Duration) = (Duration::from_secs(30), Duration::from_mins(10));
 /// How long one that is used too much, unless the provider says.
 const BUSY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(1));
+
+/// A provider's key and how much of the work it takes.
+#[derive(Clone, Debug)]
+pub struct ApiKey {
+    pub secret: SecretString,
+    pub weight: u32,
+    /// None for a key of the settings.
+    pub(crate) id: Option<CredentialId>,
+    pub(crate) health: KeyHealth,
+}
+
+impl ApiKey {
+    pub fn new(secret: SecretString, weight: u32) -> Self {
+        Self {
+            secret,
+            weight,
+            id: None,
+            health: KeyHealth::default(),
+        }
+    }
+}
 
 /// How one key does at its provider, as far as this process knows.
 #[derive(Clone, Debug, Default)]
@@ -48,42 +69,19 @@ impl KeyHealth {
         self.with(|state| state.rests(Instant::now()))
     }
 
+    /// It opened the door.
+    pub(crate) fn works(&self) {
+        self.with(|state| *state = State::default());
+    }
+
+    /// Its provider would not have it; says whether that was not known already.
+    pub(crate) fn refused(&self, status: u16, asked: Option<Duration>) -> bool {
+        self.with(|state| state.refused(status, asked, Instant::now()))
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-/// Learns from a call that was made with a key.
-pub(crate) fn note(room: &Gateway, key: Option<&ApiKey>, trouble: Option<&Trouble>) {
-    let Some(key) = key else { return };
-    let status = match trouble {
-        None => return key.health.with(|state| *state = State::default()),
-        Some(Trouble::Refused { status, .. }) if matches!(status, 401 | 402 | 403 | 429) => *status,
-        Some(_) => return,
-    };
-    let asked = trouble.and_then(Trouble::retry_after);
-    let anew = key
-        .health
-        .with(|state| state.refused(status, asked, Instant::now()));
-    let Some(id) = key.id.filter(|_| anew) else {
-        return;
-    };
-    metrics::counter!("gateway_credentials_refused_total").increment(1);
-    tracing::warn!(credential = %id, status, "a provider refused a key: it rests");
-    let room = room.clone();
-    let tasks = room.node.tasks.clone();
-    tasks.spawn(async move {
-        let written = async {
-            let mut tx = begin(&room.cx).await?;
-            let status = i16::try_from(status).unwrap_or_default();
-            store::refused(&mut tx, id, status, room.cx.clock.now()).await?;
-            tx.commit().await?;
-            Ok::<_, crate::Error>(())
-        };
-        if let Err(error) = written.await {
-            tracing::warn!(%error, "a refusal can't be written down");
-        }
-    });
 }
 
 #[cfg(test)]
