@@ -12,8 +12,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    Caller, Error, Identity, Permission, Principal, RequestMeta, TenantId, UserId, Via, factor,
-    oauth, revocation,
+    Caller, Error, FamilyId, Identity, Permission, Principal, RequestMeta, TenantId, UserId, Via,
+    factor, oauth, revocation,
     session::{self, Proof},
     sign_in, tenant, throttle, user,
 };
@@ -25,11 +25,6 @@ use family::{Found, IDLE, LONGEST};
 pub(crate) use http::router;
 pub(crate) use signer::Signer;
 pub use signer::rotate_issuer_key;
-
-kernel::id!(
-    /// The refresh tokens that one sign-in of an API client led to.
-    FamilyId, "fam"
-);
 
 /// Who our access tokens are for.
 const AUDIENCE: &str = "noren";

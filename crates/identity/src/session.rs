@@ -10,8 +10,8 @@ use db::{Ctx, Scope};
 use sqlx::PgConnection;
 
 use crate::{
-    Caller, Error, Identity, Principal, RequestMeta, Role, SessionId, TenantId, UserId, Via,
-    access, audit,
+    Caller, Error, FamilyId, Identity, Principal, RequestMeta, Role, SessionId, TenantId, UserId,
+    Via, access, audit,
     cookie::{Cookie, CookieStyle},
     device, revocation, secret, throttle, user,
 };
@@ -341,7 +341,7 @@ async fn revoke(cx: &Ctx, caller: &Caller, id: SessionId, meta: &RequestMeta) ->
     let user = caller.person()?;
     let mut tx = cx.db.begin(Scope::House("sign out there")).await?;
     let ended = store::revoke_own(&mut tx, user, id, cx.clock.now()).await?
-        || access::end_own(&mut tx, cx, user, crate::FamilyId(id.0)).await?;
+        || access::end_own(&mut tx, cx, user, FamilyId(id.0)).await?;
     if !ended {
         return Err(Error::NotFound);
     }

@@ -11,10 +11,10 @@ use db::{Ctx, Scope};
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::{FamilyId, LIFETIME, store};
+use super::{LIFETIME, store};
 use crate::{
-    Error, Identity, Permission, Principal, RequestMeta, TenantId, UserId, audit, permission,
-    revocation, secret, session::Proof, user,
+    Error, FamilyId, Identity, Permission, Principal, RequestMeta, TenantId, UserId, audit,
+    permission, revocation, secret, session::Proof, user,
 };
 
 /// A family that nobody used for this long is over.

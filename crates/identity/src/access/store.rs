@@ -2,9 +2,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Family, FamilyId, Found, Standing};
+use super::{Family, Found, Standing};
 use crate::{
-    RequestMeta, Role, SessionId, TenantId, UserId,
+    FamilyId, RequestMeta, Role, SessionId, TenantId, UserId,
     session::{Kind, View},
 };
 
