@@ -1,35 +1,27 @@
 mod family;
 mod http;
+mod password;
 mod signer;
 mod store;
+mod tokens;
 
 use chrono::{DateTime, Duration, Utc};
 use db::{Ctx, Scope};
 use jsonwebtoken::{Algorithm, Validation};
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::{
-    Caller, Error, Identity, Permission, Principal, RequestMeta, TenantId, UserId, Via, factor,
-    oauth, revocation,
-    session::{self, Proof},
-    sign_in, tenant, throttle, user,
+    Caller, Error, FamilyId, Identity, Permission, Principal, RequestMeta, TenantId, UserId, Via,
+    audit, oauth, revocation, secret, session, user,
 };
 
-pub(crate) use family::{
-    Entry, Family, Standing, Tokens, answer, begin, end_by_client, end_for_reuse, refresh,
-};
-use family::{Found, IDLE, LONGEST};
+pub(crate) use family::{Entry, Family, Standing};
 pub(crate) use http::router;
 pub(crate) use signer::Signer;
 pub use signer::rotate_issuer_key;
-
-kernel::id!(
-    /// The refresh tokens that one sign-in of an API client led to.
-    FamilyId, "fam"
-);
+pub(crate) use tokens::{Tokens, answer, begin, refresh};
 
 /// Who our access tokens are for.
 const AUDIENCE: &str = "noren";
@@ -77,49 +69,6 @@ impl Claims {
                 .collect(),
         )
     }
-}
-
-/// Lets an API client in with the user's password, and the code of a second factor if the account has one.
-///
-/// Whoever takes this road counts as a guesser like every other: tries are counted where those of the sign-in page are.
-///
-/// # Errors
-/// `WrongCredentials`, `WrongCode` (also when a code is needed and none was sent), `TooManyAttempts`, `Busy`.
-async fn sign_in_client(
-    room: &Identity,
-    email: &str,
-    password: SecretString,
-    code: Option<&str>,
-    meta: &RequestMeta,
-) -> Result<Tokens, Error> {
-    let cx = &room.cx;
-    let sign_in::Checked {
-        user,
-        password: stamp,
-    } = sign_in::check_password(room, email, password, meta).await?;
-    let mut tx = cx.db.begin(Scope::House("second factor")).await?;
-    let asks_for_code = !factor::second_factors(&mut tx, user).await?.is_empty();
-    tx.commit().await?;
-    let proofs: &[Proof] = if asks_for_code {
-        let code = code.ok_or(Error::WrongCode)?;
-        sign_in::check_code(room, user, code, meta).await?;
-        throttle::give_back(cx, throttle::CODE, &user.to_string()).await?;
-        &[Proof::Password, Proof::Code]
-    } else {
-        &[Proof::Password]
-    };
-    let mut tx = cx.db.begin(Scope::House("sign-in of a client")).await?;
-    if !user::lock_and_compare(&mut tx, user, &stamp).await? {
-        return Err(Error::WrongCredentials);
-    }
-    let tenant = tenant::of_sign_in(&mut tx, user).await?;
-    let standing = standing(&mut tx, tenant, user)
-        .await?
-        .ok_or(Error::Unauthenticated)?;
-    let entry = Entry::of_password(tenant, user, proofs, cx.clock.now());
-    let (family, token) = begin(&mut tx, cx, entry, meta).await?;
-    tx.commit().await?;
-    answer(room, family, &[], standing, token).await
 }
 
 /// Signs an access token for a family.
@@ -244,7 +193,7 @@ pub(crate) async fn find_by_token(
     conn: &mut PgConnection,
     token: &str,
 ) -> sqlx::Result<Option<Family>> {
-    match store::family_of_token(conn, &crate::secret::hash(token)).await? {
+    match store::family_of_token(conn, &secret::hash(token)).await? {
         Some(id) => store::find_family(conn, id).await,
         None => Ok(None),
     }
@@ -282,6 +231,40 @@ pub(crate) async fn end_own(
         revocation::publish(conn, cx, &[family.0]).await?;
     }
     Ok(ended)
+}
+
+/// Ends a family because something of it was used twice, which is written down.
+pub(crate) async fn end_for_reuse(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    family: &Family,
+    action: &'static str,
+    meta: &RequestMeta,
+) -> Result<(), Error> {
+    if store::end(conn, family.id, None, "used twice", cx.clock.now()).await? {
+        revocation::publish(conn, cx, &[family.id.0]).await?;
+        metrics::counter!("refresh_token_reuse_total").increment(1);
+    }
+    audit::Action::new(action, family.id)
+        .record(conn, cx, meta, Principal::user(family.tenant, family.user))
+        .await?;
+    Ok(())
+}
+
+/// Ends a family because its client says so.
+pub(crate) async fn end_by_client(
+    conn: &mut PgConnection,
+    cx: &Ctx,
+    family: &Family,
+    meta: &RequestMeta,
+) -> Result<(), Error> {
+    if store::end(conn, family.id, None, "revoked", cx.clock.now()).await? {
+        revocation::publish(conn, cx, &[family.id.0]).await?;
+        audit::Action::new("token.revoke", family.id)
+            .record(conn, cx, meta, Principal::user(family.tenant, family.user))
+            .await?;
+    }
+    Ok(())
 }
 
 /// Ends a user's families, everywhere: all but `except`, or only those that act for `tenant`. Codes that would lead to

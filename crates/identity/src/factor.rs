@@ -1,3 +1,4 @@
+mod authenticator;
 mod http;
 mod passkey;
 mod recovery;
@@ -15,6 +16,7 @@ use webauthn_rs::Webauthn;
 use crate::{Caller, Error, Identity, RequestMeta, UserId, user};
 
 pub(crate) use http::router;
+pub(crate) use passkey::holder_of_passkey;
 
 /// A second factor that a sign-in may be finished with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -124,7 +126,7 @@ pub(crate) async fn accept_code(
     let cx = &room.cx;
     let mut tx = cx.db.begin(Scope::House("a code")).await?;
     let accepted = match Code::read(code) {
-        Some(Code::Totp(digits)) => totp::accept(&mut tx, room, user, &digits).await?,
+        Some(Code::Totp(digits)) => authenticator::accept(&mut tx, room, user, &digits).await?,
         Some(Code::Recovery(code)) => recovery::accept(&mut tx, cx, user, &code, meta).await?,
         None => false,
     };
@@ -138,10 +140,12 @@ pub(crate) async fn has_used_passkey(conn: &mut PgConnection, user: UserId) -> s
 }
 
 pub(crate) async fn reseal(room: &Identity) -> Result<Resealed, Fault> {
-    totp::reseal(room).await.map_err(|error| match error {
-        Error::Fault(fault) => fault,
-        error => Fault::unavailable("authenticators can't be sealed", error),
-    })
+    authenticator::reseal(room)
+        .await
+        .map_err(|error| match error {
+            Error::Fault(fault) => fault,
+            error => Fault::unavailable("authenticators can't be sealed", error),
+        })
 }
 
 /// What somebody typed as a code.

@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub(crate) use http::router;
-pub(crate) use name::{login_name, new_code};
+pub(crate) use name::login_name;
 
 /// The most children that a family may have.
 const MOST: i64 = 10;

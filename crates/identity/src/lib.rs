@@ -49,7 +49,7 @@ use kernel::Fault;
 use seal::{Resealed, Vault};
 use secrecy::SecretSlice;
 
-pub use access::{FamilyId, rotate_issuer_key};
+pub use access::rotate_issuer_key;
 pub use audit::{
     Action as AuditAction, AuditLine, Break as AuditBreak, list as audit_lines,
     verify as verify_audit,
@@ -95,6 +95,10 @@ kernel::id!(
 kernel::id!(
     /// A browser that came in.
     SessionId, "ses"
+);
+kernel::id!(
+    /// The refresh tokens that one sign-in of an API client led to.
+    FamilyId, "fam"
 );
 kernel::id!(
     /// A browser that is known again.

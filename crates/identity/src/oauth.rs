@@ -11,13 +11,14 @@ mod http;
 mod refusal;
 mod store;
 
-use chrono::Duration;
+use chrono::{DateTime, Duration, Utc};
 use db::Ctx;
+use serde::Serialize;
 use sqlx::PgConnection;
 
-use crate::{Error, Permission, TenantId, UserId};
+use crate::{Error, FamilyId, Permission, TenantId, UserId};
 
-pub use client::{Client, add_client, disable_client, list_clients};
+pub use client::{add_client, disable_client, list_clients};
 pub(crate) use http::router;
 
 /// How long a code may be exchanged.
@@ -29,6 +30,52 @@ const OPENID: &str = "openid";
 const PROFILE: &str = "profile";
 const EMAIL: &str = "email";
 const OFFLINE_ACCESS: &str = "offline_access";
+
+/// An app that people may sign in to with their account here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Client {
+    /// No secret.
+    pub id: String,
+    pub name: String,
+    /// Where codes may be sent, compared letter by letter.
+    pub redirect_uris: Vec<String>,
+    pub created_at: DateTime<Utc>,
+    pub disabled_at: Option<DateTime<Utc>>,
+}
+
+/// A code as it is written down.
+#[derive(Debug)]
+struct NewCode<'a> {
+    hash: Vec<u8>,
+    client: &'a str,
+    tenant: TenantId,
+    user: UserId,
+    redirect_uri: &'a str,
+    challenge: &'a str,
+    nonce: Option<&'a str>,
+    scopes: &'a [String],
+    proofs: &'a [String],
+    proven_at: DateTime<Utc>,
+    created_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+}
+
+/// A code as it was written down.
+#[derive(Debug)]
+struct Written {
+    client: String,
+    tenant: TenantId,
+    user: UserId,
+    redirect_uri: String,
+    challenge: String,
+    nonce: Option<String>,
+    scopes: Vec<String>,
+    proofs: Vec<String>,
+    proven_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    used_at: Option<DateTime<Utc>>,
+    family: Option<FamilyId>,
+}
 
 /// Everything that a client may ask for. To run the house is for people, not for clients.
 fn scopes() -> impl Iterator<Item = &'static str> {

@@ -1,4 +1,6 @@
+mod guests;
 mod http;
+mod places;
 mod store;
 
 use axum::{
@@ -7,16 +9,18 @@ use axum::{
 };
 use chrono::{DateTime, Duration, Utc};
 use db::{Ctx, Scope};
+use serde::Serialize;
 use sqlx::PgConnection;
 
 use crate::{
-    Caller, Error, Identity, Principal, RequestMeta, Role, SessionId, TenantId, UserId, Via,
-    access, audit,
+    Error, Identity, Principal, RequestMeta, Role, SessionId, TenantId, UserId, audit,
     cookie::{Cookie, CookieStyle},
     device, revocation, secret, throttle, user,
 };
 
-pub(crate) use http::{Kind, View, router};
+pub use guests::guest;
+pub(crate) use http::router;
+pub(crate) use places::end_everything;
 
 const LIFETIME: Duration = Duration::days(30);
 /// A session's last use is noted at most this often.
@@ -67,7 +71,7 @@ pub struct NewSession {
     /// For a browser that its user signed in from for the first time.
     pub(crate) device: Option<String>,
     /// For a guest's browser: by what its guests are counted.
-    guest: Option<String>,
+    guest_browser: Option<String>,
 }
 
 impl NewSession {
@@ -77,57 +81,15 @@ impl NewSession {
             .device
             .as_ref()
             .map(|token| style.set(Cookie::Device, token, device::LIFETIME));
-        let guest = self
-            .guest
+        let guest_browser = self
+            .guest_browser
             .as_ref()
             .map(|token| style.set(Cookie::Guest, token, throttle::GUESTS_OF_BROWSER.window));
         std::iter::once(style.set(Cookie::Session, &self.token, LIFETIME))
             .chain(device)
-            .chain(guest)
+            .chain(guest_browser)
             .collect()
     }
-}
-
-/// Opens a guest's session with a personal tenant of its own, in one transaction. Each guest has a quota, so that they are
-/// counted by browser and by network.
-///
-/// # Errors
-/// `TooManyGuests`.
-pub async fn guest(room: &Identity, meta: &RequestMeta) -> Result<NewSession, Error> {
-    let cx = &room.cx;
-    let browser = match &meta.guest {
-        Some(token) => token.clone(),
-        None => secret::new_token()?,
-    };
-    if !meta.is_of_the_house() {
-        count_guest(cx, &browser, &meta.source()).await?;
-    }
-    let mut tx = cx.db.begin(Scope::House("a guest comes in")).await?;
-    let tenant = crate::tenant::new_personal(&mut tx, cx).await?;
-    let entry = Entry {
-        tenant,
-        user: None,
-        proofs: &[],
-    };
-    let mut new = open(&mut tx, cx, &entry, meta).await?;
-    tx.commit().await?;
-    new.guest = Some(browser);
-    Ok(new)
-}
-
-async fn count_guest(cx: &Ctx, browser: &str, network: &str) -> Result<(), Error> {
-    for (limit, source) in [
-        (throttle::GUESTS_OF_BROWSER, browser),
-        (throttle::GUESTS_OF_NETWORK, network),
-    ] {
-        throttle::count(cx, limit, source)
-            .await
-            .map_err(|error| match error {
-                Error::TooManyAttempts(seconds) => Error::TooManyGuests(seconds),
-                other => other,
-            })?;
-    }
-    Ok(())
 }
 
 /// Ends a session on the server, so that a copy of the cookie is worthless.
@@ -272,7 +234,7 @@ async fn insert(
         session,
         token,
         device,
-        guest: None,
+        guest_browser: None,
     })
 }
 
@@ -308,23 +270,30 @@ pub(crate) async fn end_all(
     revocation::publish(conn, cx, &ended).await
 }
 
-/// Where a user is signed in: browsers and API clients, the last used first.
-async fn list(cx: &Ctx, caller: &Caller) -> Result<Vec<View>, Error> {
-    let user = caller.person()?;
-    let mut tx = cx.db.begin(Scope::House("where am I signed in")).await?;
-    let mut views = store::list(&mut tx, user, cx.clock.now()).await?;
-    views.extend(access::list(&mut tx, user, cx.clock.now()).await?);
-    tx.commit().await?;
-    let own = match caller.via {
-        Via::Session(id) => Some(id.0),
-        Via::Token(id) => Some(id.0),
-        Via::Key(_) | Via::Outside => None,
-    };
-    for view in &mut views {
-        view.current = Some(view.id.0) == own;
-    }
-    views.sort_by_key(|view| std::cmp::Reverse(view.last_seen_at));
-    Ok(views)
+/// A place where the user is signed in.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = SessionView)]
+pub(crate) struct View {
+    pub(crate) id: SessionId,
+    /// Whether this request came from it.
+    pub(crate) current: bool,
+    pub(crate) kind: Kind,
+    pub(crate) user_agent: String,
+    /// Roughly where from: an IPv4 /24 or an IPv6 /48.
+    pub(crate) network: String,
+    pub(crate) created_at: DateTime<Utc>,
+    /// To within some minutes.
+    #[schema(required)]
+    pub(crate) last_seen_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = SessionKind)]
+pub(crate) enum Kind {
+    Browser,
+    /// An API client with an access token.
+    Api,
 }
 
 /// The browsers that a user is signed in with.
@@ -334,55 +303,6 @@ pub(crate) async fn all_of(
     user: UserId,
 ) -> sqlx::Result<Vec<View>> {
     store::list(conn, user, cx.clock.now()).await
-}
-
-/// Ends one of the caller's own sessions or API clients.
-async fn revoke(cx: &Ctx, caller: &Caller, id: SessionId, meta: &RequestMeta) -> Result<(), Error> {
-    let user = caller.person()?;
-    let mut tx = cx.db.begin(Scope::House("sign out there")).await?;
-    let ended = store::revoke_own(&mut tx, user, id, cx.clock.now()).await?
-        || access::end_own(&mut tx, cx, user, crate::FamilyId(id.0)).await?;
-    if !ended {
-        return Err(Error::NotFound);
-    }
-    revocation::publish(&mut tx, cx, &[id.0]).await?;
-    audit::Action::new("session.revoke", id)
-        .record(&mut tx, cx, meta, caller.principal)
-        .await?;
-    tx.commit().await?;
-    Ok(())
-}
-
-/// Ends all of the caller's sessions and API clients but the one that asks.
-async fn revoke_others(cx: &Ctx, caller: &Caller, meta: &RequestMeta) -> Result<(), Error> {
-    let user = caller.person()?;
-    let mut tx = cx.db.begin(Scope::House("sign out elsewhere")).await?;
-    end_everything(&mut tx, cx, user, caller.via).await?;
-    audit::Action::new("session.revoke_others", user)
-        .record(&mut tx, cx, meta, caller.principal)
-        .await?;
-    tx.commit().await?;
-    Ok(())
-}
-
-/// Ends whatever lets a user in, except what this request came with.
-pub(crate) async fn end_everything(
-    conn: &mut PgConnection,
-    cx: &Ctx,
-    user: UserId,
-    except: Via,
-) -> Result<(), Error> {
-    let (session, family) = match except {
-        Via::Session(id) => (Some(id), None),
-        Via::Token(id) => (None, Some(id)),
-        Via::Key(_) | Via::Outside => (None, None),
-    };
-    let which = Ending {
-        except: session,
-        tenant: None,
-    };
-    end_all(conn, cx, user, which).await?;
-    access::end_all(conn, cx, user, family, None).await
 }
 
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde_json::json;
 use sqlx::PgConnection;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use webauthn_rs::prelude::PublicKeyCredential;
 
 use crate::{
     Error, Identity, NewSession, RequestMeta, Session, UserId, audit, ceremony, device, factor,
@@ -160,6 +161,22 @@ pub(crate) async fn sign_in_child(
         proofs: &[Proof::Pin],
         password: Some(checked.password),
     };
+    enter(room, comer, before, meta).await
+}
+
+/// Opens a session for whoever holds a passkey. It is both factors: something had, and a PIN or a finger to use it.
+///
+/// # Errors
+/// As [`factor::holder_of_passkey`].
+pub(crate) async fn sign_in_with_passkey(
+    room: &Identity,
+    ceremony: &str,
+    answer: &PublicKeyCredential,
+    before: Option<Session>,
+    meta: &RequestMeta,
+) -> Result<NewSession, Error> {
+    let user = factor::holder_of_passkey(room, ceremony, answer, meta).await?;
+    let comer = Comer::without_password(user, &[Proof::Passkey]);
     enter(room, comer, before, meta).await
 }
 

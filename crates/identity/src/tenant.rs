@@ -1,3 +1,4 @@
+mod code;
 mod http;
 mod store;
 
@@ -10,7 +11,7 @@ use sqlx::PgConnection;
 
 use crate::{
     Caller, Error, Granted, Identity, NewSession, Permission, Principal, RequestMeta, Role,
-    Session, TenantId, UserId, audit, family, may, permission, session,
+    Session, TenantId, UserId, audit, may, permission, session,
 };
 
 pub(crate) use http::{check_name, router};
@@ -272,7 +273,7 @@ pub async fn create(
     let mut tx = cx.db.begin(Scope::House("a new tenant")).await?;
     loop {
         let code = match kind {
-            Kind::Family => Some(family::new_code()?),
+            Kind::Family => Some(code::new_code()?),
             Kind::Person | Kind::School | Kind::Team => None,
         };
         let now = cx.clock.now();

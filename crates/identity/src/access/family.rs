@@ -7,14 +7,9 @@
 //! more. Whoever has the new token goes on; whoever lost it signs in again.
 
 use chrono::{DateTime, Duration, Utc};
-use db::{Ctx, Scope};
-use serde_json::json;
-use sqlx::PgConnection;
 
-use super::{FamilyId, LIFETIME, store};
 use crate::{
-    Error, Identity, Permission, Principal, RequestMeta, TenantId, UserId, audit, permission,
-    revocation, secret, session::Proof, user,
+    Error, FamilyId, Permission, RequestMeta, Role, TenantId, UserId, permission, session::Proof,
 };
 
 /// A family that nobody used for this long is over.
@@ -85,7 +80,7 @@ pub(super) struct Found {
 
 impl Found {
     /// Whether a used token comes again because an answer was lost, as far as anyone can tell.
-    fn is_retry(&self, meta: &RequestMeta, now: DateTime<Utc>) -> bool {
+    pub(super) fn is_retry(&self, meta: &RequestMeta, now: DateTime<Utc>) -> bool {
         self.used_at
             .is_some_and(|used_at| now < used_at + LOST_ANSWER)
             && !self.went_on
@@ -94,151 +89,15 @@ impl Found {
     }
 }
 
-/// The answer to a client that signed in or asked for fresh tokens.
-#[derive(Debug)]
-pub(crate) struct Tokens {
-    pub(crate) family: Family,
-    pub(crate) access_token: String,
-    pub(crate) refresh_token: String,
-    pub(crate) expires_in: i64,
-    /// What the access token is good for, as words with spaces in between.
-    pub(crate) scope: String,
-}
-
-/// Begins a family in the caller's transaction; gives its first refresh token.
-pub(crate) async fn begin(
-    conn: &mut PgConnection,
-    cx: &Ctx,
-    entry: Entry,
-    meta: &RequestMeta,
-) -> Result<(Family, String), Error> {
-    let family = Family {
-        id: cx.ids.new_id(),
-        tenant: entry.tenant,
-        user: entry.user,
-        client: entry.client,
-        scopes: entry.scopes,
-        proofs: entry.proofs,
-        proven_at: entry.proven_at,
-    };
-    user::lock(conn, family.user).await?;
-    let now = cx.clock.now();
-    store::insert_family(conn, &family, meta, now).await?;
-    let token = secret::new_token()?;
-    store::insert_token(conn, family.id, &secret::hash(&token), now).await?;
-    audit::Action::new("token.start", family.id)
-        .after(json!({ "client": family.client, "scopes": family.scopes, "proofs": family.proofs }))
-        .record(conn, cx, meta, Principal::user(family.tenant, family.user))
-        .await?;
-    Ok((family, token))
-}
-
-/// Uses a refresh token up and gives the next ones; of twenty at once one succeeds. `narrowed` takes away from what the
-/// access token is good for, this once.
-///
-/// # Errors
-/// `Unauthenticated` whatever is wrong with it; `Forbidden` when more is asked for than the family has.
-pub(crate) async fn refresh(
-    room: &Identity,
-    token: &str,
-    client: Option<&str>,
-    narrowed: Option<&[String]>,
-    meta: &RequestMeta,
-) -> Result<Tokens, Error> {
-    let cx = &room.cx;
-    let now = cx.clock.now();
-    let hash = secret::hash(token);
-    let mut tx = cx.db.begin(Scope::House("refresh")).await?;
-    let found = store::lock_by_token(&mut tx, &hash, now)
-        .await?
-        .filter(|found| found.family.client.as_deref() == client)
-        .ok_or(Error::Unauthenticated)?;
-    if found.used_at.is_some() {
-        if !found.is_retry(meta, now) {
-            end_for_reuse(&mut tx, cx, &found.family, "token.reuse", meta).await?;
-            tx.commit().await?;
-            tracing::warn!(family = %found.family.id, "a used refresh token came again; its family has ended");
-        }
-        return Err(Error::Unauthenticated);
-    }
-    let family = found.family;
-    let scopes = narrow(&family.scopes, narrowed)?;
-    let standing = store::standing(&mut tx, family.tenant, family.user)
-        .await?
-        .ok_or(Error::Unauthenticated)?;
-    store::use_token(&mut tx, &hash, now).await?;
-    let next = secret::new_token()?;
-    store::insert_token(&mut tx, family.id, &secret::hash(&next), now).await?;
-    store::touch_family(&mut tx, family.id, meta, now).await?;
-    tx.commit().await?;
-    answer(room, family, &scopes, standing, next).await
-}
-
-/// Mints the access token that goes with a refresh token.
-pub(crate) async fn answer(
-    room: &Identity,
-    family: Family,
-    scopes: &[String],
-    standing: Standing,
-    refresh_token: String,
-) -> Result<Tokens, Error> {
-    let access_token = super::mint(room, &family, scopes).await?;
-    Ok(Tokens {
-        access_token,
-        refresh_token,
-        expires_in: LIFETIME.num_seconds(),
-        scope: if scopes.is_empty() {
-            standing.scope()
-        } else {
-            scopes.join(" ")
-        },
-        family,
-    })
-}
-
-/// Ends a family because something of it was used twice, which is written down.
-pub(crate) async fn end_for_reuse(
-    conn: &mut PgConnection,
-    cx: &Ctx,
-    family: &Family,
-    action: &'static str,
-    meta: &RequestMeta,
-) -> Result<(), Error> {
-    if store::end(conn, family.id, None, "used twice", cx.clock.now()).await? {
-        revocation::publish(conn, cx, &[family.id.0]).await?;
-        metrics::counter!("refresh_token_reuse_total").increment(1);
-    }
-    audit::Action::new(action, family.id)
-        .record(conn, cx, meta, Principal::user(family.tenant, family.user))
-        .await?;
-    Ok(())
-}
-
-/// Ends a family because its client says so.
-pub(crate) async fn end_by_client(
-    conn: &mut PgConnection,
-    cx: &Ctx,
-    family: &Family,
-    meta: &RequestMeta,
-) -> Result<(), Error> {
-    if store::end(conn, family.id, None, "revoked", cx.clock.now()).await? {
-        revocation::publish(conn, cx, &[family.id.0]).await?;
-        audit::Action::new("token.revoke", family.id)
-            .record(conn, cx, meta, Principal::user(family.tenant, family.user))
-            .await?;
-    }
-    Ok(())
-}
-
 /// What somebody is in a tenant right now.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Standing {
-    pub(crate) role: crate::Role,
+    pub(crate) role: Role,
     pub(crate) operator: bool,
 }
 
 impl Standing {
-    fn scope(self) -> String {
+    pub(super) fn scope(self) -> String {
         let words: Vec<&str> = Permission::ALL
             .into_iter()
             .filter(|one| match one {
@@ -252,7 +111,7 @@ impl Standing {
 }
 
 /// The scopes asked for, unless one is not among those that there are.
-fn narrow(scopes: &[String], wanted: Option<&[String]>) -> Result<Vec<String>, Error> {
+pub(super) fn narrow(scopes: &[String], wanted: Option<&[String]>) -> Result<Vec<String>, Error> {
     let wanted = wanted.unwrap_or(scopes);
     let within = wanted.iter().all(|scope| scopes.contains(scope));
     // an empty list means everything, so nobody gets to it by asking for nothing

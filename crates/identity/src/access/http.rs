@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Tokens, refresh, sign_in_client, signer::PublicKey};
+use super::{Tokens, password::sign_in_client, refresh, signer::PublicKey};
 use crate::{
     Error, Identity, RequestMeta,
     user::{check_email, check_password},

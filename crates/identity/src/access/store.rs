@@ -2,9 +2,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Family, FamilyId, Found, Standing};
+use super::family::{Family, Found, IDLE, LONGEST, Standing};
 use crate::{
-    RequestMeta, Role, SessionId, TenantId, UserId,
+    FamilyId, RequestMeta, Role, SessionId, TenantId, UserId,
     session::{Kind, View},
 };
 
@@ -116,7 +116,7 @@ pub(super) async fn insert_family(
         meta.user_agent,
         meta.network(),
         now,
-        now + super::LONGEST,
+        now + LONGEST,
     )
     .execute(conn)
     .await
@@ -168,7 +168,7 @@ pub(super) async fn lock_by_token(
            where t.hash = $1 and f.revoked_at is null and f.expires_at > $2 and f.last_used_at > $3"#,
         hash,
         now,
-        now - super::IDLE,
+        now - IDLE,
     )
     .map(|row| Found {
         family: Family {
@@ -320,7 +320,7 @@ pub(super) async fn list(
            limit 200"#,
         user as UserId,
         now,
-        now - super::IDLE,
+        now - IDLE,
     )
     .map(|row| View {
         id: row.id,

@@ -8,13 +8,15 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use webauthn_rs::prelude::{PublicKeyCredential, RegisterPublicKeyCredential};
 
 use super::{
-    View, passkey, recovery,
+    View,
+    authenticator::{self, TotpSetup},
+    passkey, recovery,
     step_up::{Brought, step_up},
-    totp::{self, TotpSetup},
     view,
 };
 use crate::{
-    Error, Granted, Identity, Me, PasskeyId, Proven, RequestMeta, Session, may, user::entered,
+    Error, Granted, Identity, Me, PasskeyId, Proven, RequestMeta, Session, may,
+    sign_in::sign_in_with_passkey, user::entered,
 };
 
 pub(crate) fn router() -> OpenApiRouter<Identity> {
@@ -48,7 +50,7 @@ async fn post_totp(
     State(room): State<Identity>,
     caller: Proven<may::ProfileManage>,
 ) -> Result<Okay<TotpSetup>, Error> {
-    Ok(Okay(totp::begin(&room, &caller).await?))
+    Ok(Okay(authenticator::begin(&room, &caller).await?))
 }
 
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -78,7 +80,7 @@ async fn post_totp_confirm(
     meta: RequestMeta,
     ValidJson(body): ValidJson<TotpCode>,
 ) -> Result<Okay<RecoveryCodes>, Error> {
-    let recovery_codes = totp::confirm(&room, &caller, &body.code, &meta).await?;
+    let recovery_codes = authenticator::confirm(&room, &caller, &body.code, &meta).await?;
     Ok(Okay(RecoveryCodes { recovery_codes }))
 }
 
@@ -90,7 +92,7 @@ async fn delete_totp(
     caller: Proven<may::ProfileManage>,
     meta: RequestMeta,
 ) -> Result<NoContent, Error> {
-    totp::remove(&room.cx, &caller, &meta).await?;
+    authenticator::remove(&room.cx, &caller, &meta).await?;
     Ok(NoContent)
 }
 
@@ -226,7 +228,8 @@ async fn post_passkey_login(
     meta: RequestMeta,
     ValidJson(body): ValidJson<PasskeyLogin>,
 ) -> Result<Response, Error> {
-    let opened = passkey::sign_in(&room, &body.ceremony, &body.credential, before, &meta).await?;
+    let opened =
+        sign_in_with_passkey(&room, &body.ceremony, &body.credential, before, &meta).await?;
     entered(&room, StatusCode::OK, &opened).await
 }
 

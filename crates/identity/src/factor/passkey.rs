@@ -18,10 +18,8 @@ use webauthn_rs_proto::{
 };
 
 use crate::{
-    Caller, Error, Identity, NewSession, PasskeyId, RequestMeta, Session, UserId, audit,
+    Caller, Error, Identity, PasskeyId, RequestMeta, Session, UserId, audit,
     ceremony::{self, Ceremony, Kind},
-    session::Proof,
-    sign_in::{Comer, enter},
     tenant,
     throttle::{self, Limit},
     user,
@@ -239,33 +237,25 @@ fn allowed(id: Vec<u8>) -> AllowCredentials {
     }
 }
 
-/// Opens a session for whoever holds a passkey. It is both factors: something had, and a PIN or a finger to use it.
+/// Whose passkey this is, for a sign-in.
 ///
 /// # Errors
 /// `PasskeyRefused` whatever is wrong with the answer, `TooManyAttempts`, `PasskeysOff`.
-pub(super) async fn sign_in(
+pub(crate) async fn holder_of_passkey(
     room: &Identity,
     ceremony: &str,
     answer: &PublicKeyCredential,
-    before: Option<Session>,
     meta: &RequestMeta,
-) -> Result<NewSession, Error> {
+) -> Result<UserId, Error> {
     // a challenge for a user's own passkeys is good for coming in again, too
     let kinds = [Kind::PasskeySignIn, Kind::PasskeyStepUp];
-    let user = check(room, &kinds, ceremony, answer, meta).await?;
-    enter(
-        room,
-        Comer::without_password(user, &[Proof::Passkey]),
-        before,
-        meta,
-    )
-    .await
+    check(room, &kinds, ceremony, answer, meta).await
 }
 
 /// Checks a passkey of somebody who is signed in already.
 ///
 /// # Errors
-/// As [`sign_in`]; `PasskeyRefused` also for somebody else's passkey.
+/// As [`holder_of_passkey`]; `PasskeyRefused` also for somebody else's passkey.
 pub(super) async fn confirm(
     room: &Identity,
     user: UserId,

@@ -6,7 +6,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Member, change_role, list, remove};
+use super::{Member, change_role, list, removal::remove};
 use crate::{
     Error, Granted, Identity, Proven, RequestMeta, Role, Session, UserId, may, user::with_cookies,
 };

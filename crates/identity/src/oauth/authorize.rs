@@ -1,10 +1,10 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration};
 use db::Scope;
 use kernel::Fault;
 use url::{Url, form_urlencoded};
 
-use super::{CODE_LIFETIME, Client, form::Parameters, scopes, store};
+use super::{CODE_LIFETIME, Client, NewCode, form::Parameters, scopes, store};
 use crate::{Error, Identity, Session, UserId, secret, session};
 
 /// The longest state or nonce that is carried along.
@@ -43,23 +43,6 @@ enum Prompt {
 
 /// A refusal that the client is told, with what it may tell its makers (RFC 6749 §4.1.2.1).
 type Told = (&'static str, &'static str);
-
-/// A code as it is written down.
-#[derive(Debug)]
-pub(super) struct NewCode<'a> {
-    pub(super) hash: Vec<u8>,
-    pub(super) client: &'a str,
-    pub(super) tenant: crate::TenantId,
-    pub(super) user: UserId,
-    pub(super) redirect_uri: &'a str,
-    pub(super) challenge: &'a str,
-    pub(super) nonce: Option<&'a str>,
-    pub(super) scopes: &'a [String],
-    pub(super) proofs: &'a [String],
-    pub(super) proven_at: DateTime<Utc>,
-    pub(super) created_at: DateTime<Utc>,
-    pub(super) expires_at: DateTime<Utc>,
-}
 
 /// Answers a client's request for a code. Until it is clear that the answer goes where the client registered, the answer
 /// goes nowhere.

@@ -1,23 +1,9 @@
-use chrono::{DateTime, Utc};
 use db::{OnConstraint, Scope};
-use serde::Serialize;
 use serde_json::json;
 use url::Url;
 
-use super::store;
+use super::{Client, store};
 use crate::{Error, Identity, RequestMeta, access, audit};
-
-/// An app that people may sign in to with their account here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Client {
-    /// No secret.
-    pub id: String,
-    pub name: String,
-    /// Where codes may be sent, compared letter by letter.
-    pub redirect_uris: Vec<String>,
-    pub created_at: DateTime<Utc>,
-    pub disabled_at: Option<DateTime<Utc>>,
-}
 
 /// Registers a client.
 ///

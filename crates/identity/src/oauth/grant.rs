@@ -1,5 +1,4 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, Utc};
 use db::Scope;
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -11,27 +10,10 @@ use super::{
     store,
 };
 use crate::{
-    Error, FamilyId, Identity, RequestMeta, TenantId, UserId, UserView,
+    Error, Identity, RequestMeta, UserId, UserView,
     access::{self, Entry, Family, LIFETIME, Tokens},
     secret, user,
 };
-
-/// A code as it was written down.
-#[derive(Debug)]
-pub(super) struct Written {
-    pub(super) client: String,
-    pub(super) tenant: TenantId,
-    pub(super) user: UserId,
-    pub(super) redirect_uri: String,
-    pub(super) challenge: String,
-    pub(super) nonce: Option<String>,
-    pub(super) scopes: Vec<String>,
-    pub(super) proofs: Vec<String>,
-    pub(super) proven_at: DateTime<Utc>,
-    pub(super) expires_at: DateTime<Utc>,
-    pub(super) used_at: Option<DateTime<Utc>>,
-    pub(super) family: Option<FamilyId>,
-}
 
 /// What a client gets for a grant.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{Client, authorize::NewCode, grant::Written};
+use super::{Client, NewCode, Written};
 use crate::{FamilyId, TenantId, UserId};
 
 pub(super) async fn insert_client(conn: &mut PgConnection, client: &Client) -> sqlx::Result<()> {

@@ -4,11 +4,14 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{guest, list, revoke, revoke_others, sign_out};
+use super::{
+    View, guest,
+    places::{list, revoke, revoke_others},
+    sign_out,
+};
 use crate::{
     Error, Granted, Identity, Me, RequestMeta, Session, SessionId,
     cookie::Cookie,
@@ -55,32 +58,6 @@ async fn post_guest(
     }
     let opened = guest(&room, &meta).await?;
     entered(&room, StatusCode::CREATED, &opened).await
-}
-
-/// A place where the user is signed in.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
-#[schema(as = SessionView)]
-pub(crate) struct View {
-    pub(crate) id: SessionId,
-    /// Whether this request came from it.
-    pub(crate) current: bool,
-    pub(crate) kind: Kind,
-    pub(crate) user_agent: String,
-    /// Roughly where from: an IPv4 /24 or an IPv6 /48.
-    pub(crate) network: String,
-    pub(crate) created_at: DateTime<Utc>,
-    /// To within some minutes.
-    #[schema(required)]
-    pub(crate) last_seen_at: Option<DateTime<Utc>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-#[schema(as = SessionKind)]
-pub(crate) enum Kind {
-    Browser,
-    /// An API client with an access token.
-    Api,
 }
 
 #[derive(Debug, Serialize, utoipa::ToSchema)]

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Me, NewUser, email_is_plausible, me, register, update_profile};
+use super::{Me, NewUser, email_is_plausible, me, profile::update_profile, register};
 use crate::{Caller, Error, Granted, Identity, KeyId, NewSession, RequestMeta, Session, may};
 
 pub(crate) fn router() -> OpenApiRouter<Identity> {
