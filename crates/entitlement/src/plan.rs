@@ -21,7 +21,7 @@ use crate::{Error, lease};
 pub use catalogue::Catalogue;
 pub(crate) use catalogue::suggestion;
 pub use diff::{Change, Direction, PlanChange, diff};
-pub use file::{PlanFile, PlanFileError};
+pub use file::PlanFile;
 pub use migrate::{Customers, Migration, customers, migrate};
 pub(crate) use operator::router as operator_router;
 pub use rewards::{
@@ -44,6 +44,15 @@ pub struct Plan {
     pub id: String,
     pub version: i32,
     pub terms: Terms,
+}
+
+/// What is wrong with a plan file, in words for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanFileError {
+    #[error("the plan file can't be read: {0}")]
+    Toml(#[from] toml::de::Error),
+    #[error("plan {plan}: {what}")]
+    Plan { plan: String, what: &'static str },
 }
 
 /// Makes a new version of every plan that differs from its newest one; returns those. Safe to repeat, also by many nodes.
@@ -75,7 +84,7 @@ pub async fn apply(cx: &Ctx, file: &PlanFile) -> Result<Vec<Plan>, Error> {
         made.push(plan);
     }
     topup::apply(&mut tx, cx, &file.topup).await?;
-    rewards::apply(&mut tx, cx, &rewards::of(file)).await?;
+    rewards::apply(&mut tx, cx, &file.rewards()).await?;
     tx.commit().await?;
     Ok(made)
 }
