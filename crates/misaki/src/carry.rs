@@ -1,6 +1,7 @@
 //! Conversations carried out and in: as JSON or Markdown, and from the exports of other houses.
 
 mod chatgpt;
+mod fit;
 mod form;
 pub(crate) mod http;
 mod import;
