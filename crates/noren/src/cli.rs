@@ -1,8 +1,4 @@
-use std::{
-    io::{Write, stdout},
-    net::SocketAddr,
-    path::PathBuf,
-};
+use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -11,8 +7,8 @@ use settings::{LogFormat, Settings};
 use telemetry::trace::Traces;
 
 use crate::{
-    admin, background, caps, database, grants, house, people, providers, run, seals, till,
-    training, versions,
+    admin, background, caps, database, grants, house, output::say, people, providers, run, seals,
+    till, training, versions,
 };
 
 /// Several subscription services behind one counter.
@@ -203,11 +199,4 @@ impl Cli {
             }
         }
     }
-}
-
-/// Writes to standard output, which is for results; logs go to standard error.
-pub(crate) fn say(text: &str) -> Result<()> {
-    let mut out = stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush().context("standard output is closed")
 }

@@ -15,6 +15,7 @@ mod house;
 mod idempotency;
 mod limits;
 mod models;
+mod output;
 mod people;
 mod providers;
 mod run;

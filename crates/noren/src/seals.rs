@@ -17,7 +17,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use settings::Settings;
 
-use crate::{admin, cli::say};
+use crate::{admin, output::say};
 
 /// How long words of runs are sealed anew in one round of the job; the next goes on.
 const LONGEST: Duration = Duration::from_mins(5);
