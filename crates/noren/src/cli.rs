@@ -1,7 +1,7 @@
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use secrecy::ExposeSecret;
 use settings::{LogFormat, Settings};
 use telemetry::trace::Traces;
@@ -25,9 +25,9 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Everything in one process: database (private unless DATABASE_URL), migrations, both listeners, background work.
-    Run(RunArgs),
+    Run(run::RunArgs),
     /// One listener only, on the database of DATABASE_URL.
-    Serve(ServeArgs),
+    Serve(run::ServeArgs),
     /// Background work only, on the database of DATABASE_URL.
     Work,
     /// Brings the database of DATABASE_URL up to date.
@@ -85,40 +85,6 @@ enum Command {
     Seal(seals::SealCommand),
     /// Removes the private cluster of a data directory with everything in it.
     Reset(DataArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RunArgs {
-    /// Where the private cluster lives.
-    #[arg(long, default_value = "var", value_name = "DIR")]
-    pub(crate) data: PathBuf,
-    /// Identity, billing, storefront data, web app. Port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "HOST:PORT")]
-    pub(crate) account: SocketAddr,
-    /// Messages, runs. Port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:8081", value_name = "HOST:PORT")]
-    pub(crate) inference: SocketAddr,
-    /// With demo users, and a stand-in model unless a real one is configured.
-    #[arg(long, overrides_with = "no_demo")]
-    pub(crate) demo: bool,
-    /// Without them; the default.
-    #[arg(long)]
-    pub(crate) no_demo: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ServeArgs {
-    /// Which listener.
-    #[arg(long, value_name = "LISTENER")]
-    pub(crate) only: Listener,
-    #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) listen: SocketAddr,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Listener {
-    Account,
-    Inference,
 }
 
 #[derive(Debug, Args)]

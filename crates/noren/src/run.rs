@@ -3,6 +3,7 @@ use std::{io::ErrorKind, net::SocketAddr, path::PathBuf, time::Duration};
 use anyhow::{Context, Result, bail};
 use api::Proxies;
 use axum::Router;
+use clap::{Args, ValueEnum};
 use db::{Commit, Ctx, Db};
 use gateway::{Patience, Routes, follow_routes};
 use identity::{IssuerConfig, follow_revocations};
@@ -14,7 +15,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     admin,
     background::Kept,
-    cli::{Listener, RunArgs, ServeArgs},
     database::Database,
     demo,
     front::{Front, Readiness},
@@ -26,6 +26,40 @@ use crate::{
     sweep::{post, sweep},
     till,
 };
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Where the private cluster lives.
+    #[arg(long, default_value = "var", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Identity, billing, storefront data, web app. Port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "HOST:PORT")]
+    pub(crate) account: SocketAddr,
+    /// Messages, runs. Port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8081", value_name = "HOST:PORT")]
+    pub(crate) inference: SocketAddr,
+    /// With demo users, and a stand-in model unless a real one is configured.
+    #[arg(long, overrides_with = "no_demo")]
+    pub(crate) demo: bool,
+    /// Without them; the default.
+    #[arg(long)]
+    pub(crate) no_demo: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Which listener.
+    #[arg(long, value_name = "LISTENER")]
+    pub(crate) only: Listener,
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Listener {
+    Account,
+    Inference,
+}
 
 /// Database, migrations, both listeners and background work in one process, until a signal says stop.
 pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> {
