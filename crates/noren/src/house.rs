@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use api::{Origins, base_document};
+use api::base_document;
 use axum::{
     Router,
     extract::Request,
@@ -27,15 +27,10 @@ use crate::{
     farewell, figures,
     front::{self, Counter, Front},
     idempotency::{self, Door},
-    limits, web,
+    limits,
+    urls::PublicUrls,
+    web,
 };
-
-/// Where the listeners are reached from outside.
-#[derive(Clone, Debug)]
-pub(crate) struct PublicUrls {
-    pub(crate) account: String,
-    pub(crate) inference: String,
-}
 
 /// All rooms, open.
 #[derive(Clone, Debug)]
@@ -184,7 +179,7 @@ impl House {
                 .merge(hooks::router().with_state(self.hooks.clone()))
                 .split_for_parts();
         idempotency::describe(&mut document);
-        let own = origins(&self.urls.account);
+        let own = self.urls.origins();
         let pages = web::pages(&self.urls, Arc::clone(&self.entitlement.catalogue))?;
         let keys = Arc::new(self.identity.clone());
         let around = from_fn(move |request: Request, next: Next| {
@@ -230,7 +225,7 @@ impl House {
             .method_not_allowed_fallback(gateway::no_such_method)
             .layer(around)
             .merge(front::document(&document))
-            .layer(api::allow_browser_origins(&origins(&self.urls.account)));
+            .layer(api::allow_browser_origins(&self.urls.origins()));
         api::wrap(routes, self.identity.cx.ids.clone())
     }
 }
@@ -290,23 +285,4 @@ pub(crate) fn openapi() -> Result<String> {
     }
     idempotency::describe(&mut document);
     Ok(serde_json::to_string_pretty(&document)? + "\n")
-}
-
-/// The origins whose pages are our own: the public one, and on a single machine every name of it.
-fn origins(public: &str) -> Origins {
-    let url = url::Url::parse(public).ok();
-    let here = url
-        .as_ref()
-        .is_some_and(|url| matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")));
-    let own = url.as_ref().map(|url| url.origin().ascii_serialization());
-    let port = url
-        .and_then(|url| url.port_or_known_default())
-        .filter(|_| here);
-    let names = ["localhost", "127.0.0.1", "[::1]"];
-    Origins::new(
-        own.into_iter().chain(
-            port.into_iter()
-                .flat_map(|port| names.map(|name| format!("http://{name}:{port}"))),
-        ),
-    )
 }

@@ -24,6 +24,7 @@ mod signals;
 mod sweep;
 mod till;
 mod training;
+mod urls;
 mod versions;
 mod web;
 

@@ -18,13 +18,14 @@ use crate::{
     database::Database,
     demo,
     front::{Front, Readiness},
-    house::{House, Opening, PublicUrls},
+    house::{House, Opening},
     models,
     output::say,
     seals,
     signals::StopSignals,
     sweep::{post, sweep},
     till,
+    urls::PublicUrls,
 };
 
 #[derive(Debug, Args)]
@@ -67,10 +68,8 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
     // what is cheap to find out comes first: a taken port should not cost the start of a cluster
     let account = bind(args.account, "--account").await?;
     let inference = bind(args.inference, "--inference").await?;
-    let urls = PublicUrls {
-        account: public_url(&settings.server.account_url, account.local_addr()?),
-        inference: public_url(&settings.server.inference_url, inference.local_addr()?),
-    };
+    let addresses = (account.local_addr()?, inference.local_addr()?);
+    let urls = PublicUrls::of(&settings, addresses.0, addresses.1);
     let plans = admin::configured_plans(&settings)?;
     let database = Database::open(&settings, &args.data)?;
     let served = async {
@@ -115,7 +114,6 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
             readiness: readiness.into(),
         };
 
-        let addresses = (account.local_addr()?, inference.local_addr()?);
         if let Some(stand_in) = stand_in {
             let here = format!("http://{}", addresses.0);
             stand_in
@@ -168,10 +166,7 @@ pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result
         .context("DATABASE_URL is not set")?;
     let listener = bind(args.listen, "--listen").await?;
     let address = listener.local_addr()?;
-    let urls = PublicUrls {
-        account: public_url(&settings.server.account_url, address),
-        inference: public_url(&settings.server.inference_url, address),
-    };
+    let urls = PublicUrls::of(&settings, address, address);
     let (needed, name) = match args.only {
         Listener::Account => (&settings.server.inference_url, "server.inference_url"),
         Listener::Inference => (&settings.server.account_url, "server.account_url"),
@@ -285,14 +280,6 @@ async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
             bail!("{address} is taken by another program; choose another with {flag} HOST:PORT")
         }
         Err(error) => Err(error).with_context(|| format!("{address} can't be listened on")),
-    }
-}
-
-fn public_url(configured: &str, bound: SocketAddr) -> String {
-    if configured.is_empty() {
-        format!("http://localhost:{}", bound.port())
-    } else {
-        configured.trim_end_matches('/').to_owned()
     }
 }
 
