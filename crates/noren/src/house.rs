@@ -24,7 +24,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     background::{self, Desk, Kept},
-    farewell, figures,
+    export, figures,
     front::{self, Counter, Front},
     idempotency::{self, Door},
     limits,
@@ -165,7 +165,7 @@ impl House {
                 .merge(front::router().with_state(front))
                 .merge(front::account_router().with_state(counter))
                 .merge(identity::router().with_state(self.identity.clone()))
-                .merge(farewell::router().with_state(self.clone()))
+                .merge(export::router().with_state(self.clone()))
                 .merge(figures::router().with_state(self.clone()))
                 .merge(ledger::router().with_state(self.ledger.clone()))
                 .merge(entitlement::router().with_state(self.entitlement.clone()))
@@ -266,7 +266,7 @@ pub(crate) fn openapi() -> Result<String> {
         front::router().into_openapi(),
         front::account_router().into_openapi(),
         identity::router().into_openapi(),
-        farewell::router().into_openapi(),
+        export::router().into_openapi(),
         figures::router().into_openapi(),
         ledger::router().into_openapi(),
         entitlement::router().into_openapi(),

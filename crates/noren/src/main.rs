@@ -7,6 +7,7 @@ mod caps;
 mod cli;
 mod database;
 mod demo;
+mod export;
 mod farewell;
 mod figures;
 mod front;
