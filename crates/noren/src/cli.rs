@@ -7,8 +7,8 @@ use settings::{LogFormat, Settings};
 use telemetry::trace::Traces;
 
 use crate::{
-    admin, background, caps, database, grants, house, output::say, people, providers, run, seals,
-    till, training, versions,
+    admin, background, caps, database, grants, listeners, output::say, people, providers, run,
+    seals, till, training, versions,
 };
 
 /// Several subscription services behind one counter.
@@ -108,7 +108,7 @@ fn traces(settings: &settings::Traces) -> Result<Option<Traces>> {
 impl Cli {
     pub(crate) async fn execute(self) -> Result<()> {
         if let Command::Openapi = self.command {
-            return say(&house::openapi()?);
+            return say(&listeners::openapi()?);
         }
         let settings = Settings::load(self.config.as_deref())?;
         let format = match settings.log.format {
@@ -143,7 +143,7 @@ impl Cli {
                 }
                 say(&text)
             }
-            Command::Openapi => say(&house::openapi()?),
+            Command::Openapi => say(&listeners::openapi()?),
             Command::Plans(command) => admin::plans(&settings, command).await,
             Command::Users(command) => people::users(&settings, command).await,
             Command::Tenants(command) => people::tenants(&settings, command).await,

@@ -15,6 +15,7 @@ mod grants;
 mod house;
 mod idempotency;
 mod limits;
+mod listeners;
 mod models;
 mod output;
 mod people;

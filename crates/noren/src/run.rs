@@ -19,7 +19,7 @@ use crate::{
     demo,
     front::{Front, Readiness},
     house::{House, Opening},
-    models,
+    listeners, models,
     output::say,
     seals,
     signals::StopSignals,
@@ -124,14 +124,14 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
         let proxies = Proxies::new(settings.server.proxies()?);
         tasks.spawn(api::serve(
             account,
-            house.account(front.clone())?,
+            listeners::account(&house, front.clone())?,
             limits,
             proxies.clone(),
             stop.clone(),
         ));
         tasks.spawn(api::serve(
             inference,
-            house.inference(front),
+            listeners::inference(&house, front),
             limits,
             proxies,
             stop.clone(),
@@ -204,8 +204,8 @@ pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result
         readiness: readiness.into(),
     };
     let app: Router = match args.only {
-        Listener::Account => house.account(front)?,
-        Listener::Inference => house.inference(front),
+        Listener::Account => listeners::account(&house, front)?,
+        Listener::Inference => listeners::inference(&house, front),
     };
     tasks.spawn(follow_revocations(house.identity.clone(), stop.clone()));
     tasks.spawn(follow_routes(house.gateway.clone(), stop.clone()));
