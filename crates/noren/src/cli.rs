@@ -82,7 +82,7 @@ enum Command {
     Providers(providers::ProvidersCommand),
     /// The keys that secrets in the database are sealed under.
     #[command(subcommand)]
-    Seal(seals::SealCommand),
+    Seal(seals::command::SealCommand),
     /// Removes the private cluster of a data directory with everything in it.
     Reset(DataArgs),
 }
@@ -158,7 +158,7 @@ impl Cli {
             Command::Misaki(command) => training::command(&settings, command).await,
             Command::Models(command) => versions::command(&settings, command).await,
             Command::Providers(command) => providers::command(&settings, command).await,
-            Command::Seal(command) => seals::command(&settings, command).await,
+            Command::Seal(command) => seals::command::run(&settings, command).await,
             Command::Reset(args) => {
                 database::reset(&args.data)?;
                 say("the private cluster is gone\n")
