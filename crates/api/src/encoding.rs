@@ -4,28 +4,11 @@ use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, header};
 use kernel::Text;
 
-use crate::Problem;
+use crate::problem::{Problem, Taken};
 
 /// The largest window of zstd in powers of two, the same that browsers take (RFC 9659): what a frame asks for is set aside before
 /// its first byte.
 const WINDOW: u32 = 23;
-
-/// How bodies may come at a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Taken {
-    Compressed,
-    AsTheyAre,
-}
-
-impl Taken {
-    /// For `Accept-Encoding`.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Compressed => "gzip, deflate, br, zstd",
-            Self::AsTheyAre => "identity",
-        }
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {

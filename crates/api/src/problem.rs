@@ -5,8 +5,6 @@ use http::{HeaderValue, StatusCode, header};
 use kernel::{Fault, FaultKind, Text};
 use serde::Serialize;
 
-use crate::encoding::Taken;
-
 /// A refusal on its way out. It becomes RFC 9457 problem+json in the caller's language at the border, where the
 /// request's id and language are known.
 #[derive(Clone, Debug)]
@@ -24,6 +22,23 @@ pub struct Problem {
     pub violated: Vec<String>,
     /// The encodings of bodies that are taken, where one was not: `Accept-Encoding`.
     pub(crate) taken: Option<Taken>,
+}
+
+/// How bodies may come at a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    Compressed,
+    AsTheyAre,
+}
+
+impl Taken {
+    /// For `Accept-Encoding`.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Compressed => "gzip, deflate, br, zstd",
+            Self::AsTheyAre => "identity",
+        }
+    }
 }
 
 /// What is wrong with one field of the input.

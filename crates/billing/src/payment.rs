@@ -66,6 +66,14 @@ pub(crate) struct New<'a> {
     pub(crate) now: DateTime<Utc>,
 }
 
+/// What a payment of an ended subscription is to give back.
+#[derive(Debug)]
+struct Due {
+    id: PaymentId,
+    intent: Option<String>,
+    amount: i64,
+}
+
 /// Takes back the units of a payment beyond what of it was kept; and when more of it is kept than was, since a dispute was
 /// won, gives again what was taken.
 pub(crate) async fn take_units(

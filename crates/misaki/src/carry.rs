@@ -1,11 +1,11 @@
 //! Conversations carried out and in: as JSON or Markdown, and from the exports of other houses.
 
 mod chatgpt;
+mod fit;
 mod form;
 pub(crate) mod http;
 mod import;
 mod librechat;
-mod store;
 
 use std::fmt::Write as _;
 
@@ -21,8 +21,7 @@ use crate::{
     chat::{self, Speaker, Which, Whole},
 };
 
-pub(crate) use import::ImportChats;
-pub(crate) use store::forget;
+pub(crate) use import::{ImportChats, forget};
 
 /// The form of one conversation, and that of all of a person's.
 const CHAT_FORMAT: &str = "noren.misaki.chat.v1";

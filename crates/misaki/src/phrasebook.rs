@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use db::Scope;
 use gateway::{Judge, Judgement, Refused};
 use kernel::Fault;
+use serde::Serialize;
 use sqlx::PgConnection;
 
 use crate::{
@@ -85,6 +86,19 @@ fn with_guards(mut phrases: Vec<Phrase>) -> Result<Vec<Phrase>, Fault> {
         }
     }
     Ok(phrases)
+}
+
+/// A published set in the list.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct PhrasesVersionView {
+    pub(crate) version: i32,
+    #[schema(required)]
+    pub(crate) note: Option<String>,
+    /// `null` for the one that comes with the program.
+    #[schema(required)]
+    pub(crate) published_at: Option<DateTime<Utc>>,
+    /// How many.
+    pub(crate) phrases: i32,
 }
 
 /// Looks through an answer for what the published set lets nobody say.

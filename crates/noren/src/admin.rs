@@ -14,7 +14,7 @@ use secrecy::ExposeSecret;
 use settings::Settings;
 use tokio::sync::RwLock;
 
-use crate::{cli::say, database::Database, seals};
+use crate::{database::Database, output::say, seals};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PlansCommand {

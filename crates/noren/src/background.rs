@@ -21,8 +21,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     admin,
-    cli::say,
     farewell::{ClearIdle, Idle},
+    output::say,
     seals::{Reseal, Seals},
 };
 

@@ -6,7 +6,7 @@ use entitlement::{Cap, Giver};
 use identity::{RequestMeta, TenantId};
 use settings::Settings;
 
-use crate::{admin, cli::say};
+use crate::{admin, output::say};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CapsCommand {

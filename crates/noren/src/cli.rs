@@ -1,18 +1,14 @@
-use std::{
-    io::{Write, stdout},
-    net::SocketAddr,
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use secrecy::ExposeSecret;
 use settings::{LogFormat, Settings};
 use telemetry::trace::Traces;
 
 use crate::{
-    admin, background, caps, database, grants, house, people, providers, run, seals, till,
-    training, versions,
+    admin, background, caps, database, grants, listeners, output::say, people, providers, run,
+    seals, till, training, versions,
 };
 
 /// Several subscription services behind one counter.
@@ -29,9 +25,9 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Everything in one process: database (private unless DATABASE_URL), migrations, both listeners, background work.
-    Run(RunArgs),
+    Run(run::RunArgs),
     /// One listener only, on the database of DATABASE_URL.
-    Serve(ServeArgs),
+    Serve(run::ServeArgs),
     /// Background work only, on the database of DATABASE_URL.
     Work,
     /// Brings the database of DATABASE_URL up to date.
@@ -86,43 +82,9 @@ enum Command {
     Providers(providers::ProvidersCommand),
     /// The keys that secrets in the database are sealed under.
     #[command(subcommand)]
-    Seal(seals::SealCommand),
+    Seal(seals::command::SealCommand),
     /// Removes the private cluster of a data directory with everything in it.
     Reset(DataArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RunArgs {
-    /// Where the private cluster lives.
-    #[arg(long, default_value = "var", value_name = "DIR")]
-    pub(crate) data: PathBuf,
-    /// Identity, billing, storefront data, web app. Port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "HOST:PORT")]
-    pub(crate) account: SocketAddr,
-    /// Messages, runs. Port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:8081", value_name = "HOST:PORT")]
-    pub(crate) inference: SocketAddr,
-    /// With demo users, and a stand-in model unless a real one is configured.
-    #[arg(long, overrides_with = "no_demo")]
-    pub(crate) demo: bool,
-    /// Without them; the default.
-    #[arg(long)]
-    pub(crate) no_demo: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ServeArgs {
-    /// Which listener.
-    #[arg(long, value_name = "LISTENER")]
-    pub(crate) only: Listener,
-    #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) listen: SocketAddr,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Listener {
-    Account,
-    Inference,
 }
 
 #[derive(Debug, Args)]
@@ -146,7 +108,7 @@ fn traces(settings: &settings::Traces) -> Result<Option<Traces>> {
 impl Cli {
     pub(crate) async fn execute(self) -> Result<()> {
         if let Command::Openapi = self.command {
-            return say(&house::openapi()?);
+            return say(&listeners::openapi()?);
         }
         let settings = Settings::load(self.config.as_deref())?;
         let format = match settings.log.format {
@@ -181,7 +143,7 @@ impl Cli {
                 }
                 say(&text)
             }
-            Command::Openapi => say(&house::openapi()?),
+            Command::Openapi => say(&listeners::openapi()?),
             Command::Plans(command) => admin::plans(&settings, command).await,
             Command::Users(command) => people::users(&settings, command).await,
             Command::Tenants(command) => people::tenants(&settings, command).await,
@@ -196,18 +158,11 @@ impl Cli {
             Command::Misaki(command) => training::command(&settings, command).await,
             Command::Models(command) => versions::command(&settings, command).await,
             Command::Providers(command) => providers::command(&settings, command).await,
-            Command::Seal(command) => seals::command(&settings, command).await,
+            Command::Seal(command) => seals::command::run(&settings, command).await,
             Command::Reset(args) => {
                 database::reset(&args.data)?;
                 say("the private cluster is gone\n")
             }
         }
     }
-}
-
-/// Writes to standard output, which is for results; logs go to standard error.
-pub(crate) fn say(text: &str) -> Result<()> {
-    let mut out = stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush().context("standard output is closed")
 }

@@ -8,7 +8,7 @@ use identity::{RequestMeta, TenantId};
 use kernel::{Cursor, PageRequest};
 use settings::Settings;
 
-use crate::{admin, cli::say};
+use crate::{admin, output::say};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GrantsCommand {

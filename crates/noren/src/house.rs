@@ -1,12 +1,6 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use api::{Origins, base_document};
-use axum::{
-    Router,
-    extract::Request,
-    middleware::{Next, from_fn},
-};
 use billing::Billing;
 use db::{Commit, Ctx};
 use entitlement::{Catalogue, Entitlement, PlanFile};
@@ -20,22 +14,11 @@ use mail::Mail;
 use misaki::Misaki;
 use seal::Vault;
 use tokio::sync::RwLock;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    background::{self, Desk, Kept},
-    farewell, figures,
-    front::{self, Counter, Front},
-    idempotency::{self, Door},
-    limits, web,
+    background::{self, Kept},
+    urls::PublicUrls,
 };
-
-/// Where the listeners are reached from outside.
-#[derive(Clone, Debug)]
-pub(crate) struct PublicUrls {
-    pub(crate) account: String,
-    pub(crate) inference: String,
-}
 
 /// All rooms, open.
 #[derive(Clone, Debug)]
@@ -150,89 +133,6 @@ impl House {
             urls,
         })
     }
-
-    /// What the account listener answers.
-    ///
-    /// # Errors
-    /// When its pages can't be made.
-    pub(crate) fn account(&self, front: Front) -> Result<Router> {
-        let counter = Counter {
-            identity: self.identity.clone(),
-            front: front.clone(),
-            seller: self.billing.issuer().clone(),
-        };
-        let desk = Desk {
-            identity: self.identity.clone(),
-            jobs: self.jobs.clone(),
-        };
-        let (routes, mut document) =
-            OpenApiRouter::with_openapi(base_document(env!("CARGO_PKG_VERSION")))
-                .merge(front::router().with_state(front))
-                .merge(front::account_router().with_state(counter))
-                .merge(identity::router().with_state(self.identity.clone()))
-                .merge(farewell::router().with_state(self.clone()))
-                .merge(figures::router().with_state(self.clone()))
-                .merge(ledger::router().with_state(self.ledger.clone()))
-                .merge(entitlement::router().with_state(self.entitlement.clone()))
-                .merge(billing::router().with_state(self.billing.clone()))
-                .merge(misaki::account_router().with_state(self.misaki.clone()))
-                .merge(gateway::account_router().with_state(self.gateway.clone()))
-                .merge(genai::router().with_state(self.genai.clone()))
-                .merge(mail::router().with_state(self.mail.clone()))
-                .merge(mail::sandbox_router().with_state(self.mail.clone()))
-                .merge(background::router().with_state(desk))
-                .merge(hooks::router().with_state(self.hooks.clone()))
-                .split_for_parts();
-        idempotency::describe(&mut document);
-        let own = origins(&self.urls.account);
-        let pages = web::pages(&self.urls, Arc::clone(&self.entitlement.catalogue))?;
-        let keys = Arc::new(self.identity.clone());
-        let around = from_fn(move |request: Request, next: Next| {
-            let shape = |request| api::answer_in_shape(request, |request| next.run(request));
-            idempotency::once(Arc::clone(&keys), Door::Account, request, shape)
-        });
-        let routes = routes
-            .layer(around)
-            .merge(front::document(&document))
-            .merge(web::assets())
-            .method_not_allowed_fallback({
-                let pages = pages.clone();
-                move |request| web::other_method(pages, request)
-            })
-            .fallback_service(pages)
-            .layer(from_fn(move |request: Request, next: Next| {
-                api::refuse_foreign_origins(own.clone(), request, next)
-            }));
-        Ok(api::wrap(routes, self.identity.cx.ids.clone()))
-    }
-
-    /// What the inference listener answers.
-    pub(crate) fn inference(&self, front: Front) -> Router {
-        let (routes, mut document) =
-            OpenApiRouter::with_openapi(base_document(env!("CARGO_PKG_VERSION")))
-                .merge(front::router().with_state(front))
-                .merge(gateway::router().with_state(self.gateway.clone()))
-                .merge(misaki::inference_router().with_state(self.misaki.clone()))
-                .merge(entitlement::inference_router().with_state(self.entitlement.clone()))
-                .split_for_parts();
-        idempotency::describe(&mut document);
-        let keys = Arc::new(self.identity.clone());
-        let room = Arc::new(self.entitlement.clone());
-        // one layer, since each makes a copy of all that is below it for every request
-        let around = from_fn(move |request: Request, next: Next| {
-            let room = Arc::clone(&room);
-            let tell = |request| limits::tell(room, request, |request| next.run(request));
-            let shape = |request| api::answer_in_shape(request, tell);
-            idempotency::once(Arc::clone(&keys), Door::Inference, request, shape)
-        });
-        let routes = routes
-            .fallback(gateway::no_such_path)
-            .method_not_allowed_fallback(gateway::no_such_method)
-            .layer(around)
-            .merge(front::document(&document))
-            .layer(api::allow_browser_origins(&origins(&self.urls.account)));
-        api::wrap(routes, self.identity.cx.ids.clone())
-    }
 }
 
 /// The plans of the configured file; without one those that were applied before, and in a new house the built-in ones.
@@ -261,52 +161,4 @@ async fn plans_in_force(
         );
     }
     Ok(Catalogue::load(cx).await?)
-}
-
-/// The OpenAPI document of both listeners together, as committed and as the web client is made from.
-pub(crate) fn openapi() -> Result<String> {
-    let mut document = base_document(env!("CARGO_PKG_VERSION"));
-    // on the heap: a document is large
-    for part in vec![
-        front::router().into_openapi(),
-        front::account_router().into_openapi(),
-        identity::router().into_openapi(),
-        farewell::router().into_openapi(),
-        figures::router().into_openapi(),
-        ledger::router().into_openapi(),
-        entitlement::router().into_openapi(),
-        billing::router().into_openapi(),
-        gateway::router().into_openapi(),
-        gateway::account_router().into_openapi(),
-        misaki::account_router().into_openapi(),
-        genai::router().into_openapi(),
-        mail::router().into_openapi(),
-        mail::sandbox_router().into_openapi(),
-        background::router().into_openapi(),
-        hooks::router().into_openapi(),
-        misaki::inference_router().into_openapi(),
-    ] {
-        document.merge(part);
-    }
-    idempotency::describe(&mut document);
-    Ok(serde_json::to_string_pretty(&document)? + "\n")
-}
-
-/// The origins whose pages are our own: the public one, and on a single machine every name of it.
-fn origins(public: &str) -> Origins {
-    let url = url::Url::parse(public).ok();
-    let here = url
-        .as_ref()
-        .is_some_and(|url| matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")));
-    let own = url.as_ref().map(|url| url.origin().ascii_serialization());
-    let port = url
-        .and_then(|url| url.port_or_known_default())
-        .filter(|_| here);
-    let names = ["localhost", "127.0.0.1", "[::1]"];
-    Origins::new(
-        own.into_iter().chain(
-            port.into_iter()
-                .flat_map(|port| names.map(|name| format!("http://{name}:{port}"))),
-        ),
-    )
 }

@@ -15,7 +15,7 @@ use settings::Settings;
 
 use crate::{
     admin::{context, open_identity},
-    cli::say,
+    output::say,
 };
 
 #[derive(Debug, Subcommand)]

@@ -18,7 +18,7 @@ use seal::Vault;
 use secrecy::SecretString;
 use settings::Settings;
 
-use crate::{admin, cli::say, models, seals};
+use crate::{admin, models, output::say, seals};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProvidersCommand {

@@ -3,6 +3,7 @@ use std::{io::ErrorKind, net::SocketAddr, path::PathBuf, time::Duration};
 use anyhow::{Context, Result, bail};
 use api::Proxies;
 use axum::Router;
+use clap::{Args, ValueEnum};
 use db::{Commit, Ctx, Db};
 use gateway::{Patience, Routes, follow_routes};
 use identity::{IssuerConfig, follow_revocations};
@@ -14,16 +15,52 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     admin,
     background::Kept,
-    cli::{Listener, RunArgs, ServeArgs, say},
     database::Database,
     demo,
     front::{Front, Readiness},
-    house::{House, Opening, PublicUrls},
-    models, seals,
+    house::{House, Opening},
+    listeners, models,
+    output::say,
+    seals,
     signals::StopSignals,
     sweep::{post, sweep},
     till,
+    urls::PublicUrls,
 };
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Where the private cluster lives.
+    #[arg(long, default_value = "var", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Identity, billing, storefront data, web app. Port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "HOST:PORT")]
+    pub(crate) account: SocketAddr,
+    /// Messages, runs. Port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8081", value_name = "HOST:PORT")]
+    pub(crate) inference: SocketAddr,
+    /// With demo users, and a stand-in model unless a real one is configured.
+    #[arg(long, overrides_with = "no_demo")]
+    pub(crate) demo: bool,
+    /// Without them; the default.
+    #[arg(long)]
+    pub(crate) no_demo: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Which listener.
+    #[arg(long, value_name = "LISTENER")]
+    pub(crate) only: Listener,
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Listener {
+    Account,
+    Inference,
+}
 
 /// Database, migrations, both listeners and background work in one process, until a signal says stop.
 pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> {
@@ -31,10 +68,8 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
     // what is cheap to find out comes first: a taken port should not cost the start of a cluster
     let account = bind(args.account, "--account").await?;
     let inference = bind(args.inference, "--inference").await?;
-    let urls = PublicUrls {
-        account: public_url(&settings.server.account_url, account.local_addr()?),
-        inference: public_url(&settings.server.inference_url, inference.local_addr()?),
-    };
+    let addresses = (account.local_addr()?, inference.local_addr()?);
+    let urls = PublicUrls::of(&settings, addresses.0, addresses.1);
     let plans = admin::configured_plans(&settings)?;
     let database = Database::open(&settings, &args.data)?;
     let served = async {
@@ -79,7 +114,6 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
             readiness: readiness.into(),
         };
 
-        let addresses = (account.local_addr()?, inference.local_addr()?);
         if let Some(stand_in) = stand_in {
             let here = format!("http://{}", addresses.0);
             stand_in
@@ -90,14 +124,14 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
         let proxies = Proxies::new(settings.server.proxies()?);
         tasks.spawn(api::serve(
             account,
-            house.account(front.clone())?,
+            listeners::account(&house, front.clone())?,
             limits,
             proxies.clone(),
             stop.clone(),
         ));
         tasks.spawn(api::serve(
             inference,
-            house.inference(front),
+            listeners::inference(&house, front),
             limits,
             proxies,
             stop.clone(),
@@ -132,10 +166,7 @@ pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result
         .context("DATABASE_URL is not set")?;
     let listener = bind(args.listen, "--listen").await?;
     let address = listener.local_addr()?;
-    let urls = PublicUrls {
-        account: public_url(&settings.server.account_url, address),
-        inference: public_url(&settings.server.inference_url, address),
-    };
+    let urls = PublicUrls::of(&settings, address, address);
     let (needed, name) = match args.only {
         Listener::Account => (&settings.server.inference_url, "server.inference_url"),
         Listener::Inference => (&settings.server.account_url, "server.account_url"),
@@ -173,8 +204,8 @@ pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result
         readiness: readiness.into(),
     };
     let app: Router = match args.only {
-        Listener::Account => house.account(front)?,
-        Listener::Inference => house.inference(front),
+        Listener::Account => listeners::account(&house, front)?,
+        Listener::Inference => listeners::inference(&house, front),
     };
     tasks.spawn(follow_revocations(house.identity.clone(), stop.clone()));
     tasks.spawn(follow_routes(house.gateway.clone(), stop.clone()));
@@ -249,14 +280,6 @@ async fn bind(address: SocketAddr, flag: &str) -> Result<TcpListener> {
             bail!("{address} is taken by another program; choose another with {flag} HOST:PORT")
         }
         Err(error) => Err(error).with_context(|| format!("{address} can't be listened on")),
-    }
-}
-
-fn public_url(configured: &str, bound: SocketAddr) -> String {
-    if configured.is_empty() {
-        format!("http://localhost:{}", bound.port())
-    } else {
-        configured.trim_end_matches('/').to_owned()
     }
 }
 

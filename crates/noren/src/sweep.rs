@@ -86,7 +86,8 @@ async fn once(house: &House) {
     let forgotten = gateway::forget_cached(&house.gateway, MOST).await;
     tell("cache", forgotten);
     tell("files", gateway::forget_files(&house.gateway, MOST).await);
-    tell("leavers", farewell::see_off(house, MOST).await);
+    let gone = farewell::see_off(&house.identity, &house.billing, MOST).await;
+    tell("leavers", gone);
 }
 
 fn tell<T, E: std::fmt::Display>(what: &str, done: Result<T, E>) {

@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use crate::{
     admin::{self, context, open_identity},
-    cli::say,
     house::House,
+    output::say,
 };
 
 /// How often each node looks for events that another took in or gave up.

@@ -9,7 +9,7 @@ use settings::Settings;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 
-use crate::{admin, cli::say, run};
+use crate::{admin, output::say, run};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum MisakiCommand {

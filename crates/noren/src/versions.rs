@@ -9,7 +9,7 @@ use gateway::{ModelChangeKind, ModelFile, ModelVersion, ModelsDiff, NewModels, O
 use identity::RequestMeta;
 use settings::Settings;
 
-use crate::{admin, cli::say, models, training};
+use crate::{admin, models, output::say, training};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelsCommand {

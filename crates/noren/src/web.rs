@@ -15,7 +15,7 @@ use memory_serve::CacheControl;
 use tokio::sync::RwLock;
 use tower::ServiceExt;
 
-use crate::house::PublicUrls;
+use crate::urls::PublicUrls;
 use public::{Public, is_public};
 
 /// The page that starts the web app. What a path is about comes between its marks.

@@ -4,16 +4,8 @@ use ledger::LotId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Granted, PaymentId, Row, begin, is_withheld, store};
+use super::{Granted, Row, begin, is_withheld, store};
 use crate::{Billing, Error, customer, stripe::Refund};
-
-/// What a payment of an ended subscription is to give back.
-#[derive(Debug)]
-pub(super) struct Due {
-    pub(super) id: PaymentId,
-    pub(super) intent: Option<String>,
-    pub(super) amount: i64,
-}
 
 /// Does with what is left of a subscription's units what its plan says, when it has ended; once for each payment. What is set
 /// aside at that moment may still be used.
@@ -132,6 +124,7 @@ pub async fn refund_ends(room: &Billing, most: i64) -> Result<usize, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::payment::PaymentId;
 
     #[test]
     fn the_money_of_what_is_left_goes_back_and_never_more_than_was_kept() {

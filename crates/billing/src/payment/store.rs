@@ -3,7 +3,7 @@ use identity::TenantId;
 use ledger::{Grant, LotId};
 use sqlx::PgConnection;
 
-use super::{Granted, New, PaymentId, Row, leftover::Due};
+use super::{Due, Granted, New, PaymentId, Row};
 use crate::order::OrderId;
 
 /// False when the invoice was written down before, or another one for the same order.

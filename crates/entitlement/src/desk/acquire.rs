@@ -12,7 +12,7 @@ use crate::{
     budget, grant,
     holding::{Holding, Own, Short, Stack, decide},
     lease::{
-        self, CHANNEL, LASTS, LeaseId, Load, MINUTE, Totals,
+        self, CHANNEL, LASTS, LeaseId, Load, MINUTE,
         store::{self, NewLease},
     },
     plan::{Catalogue, Plan, Terms, suggestion},
@@ -316,71 +316,6 @@ fn no_units(
         }),
         topup: catalogue.topup_for(plan, unit, wish.amount),
     }
-}
-
-/// What others ask of a process: to give back what it does not use.
-pub(super) async fn give_back(
-    room: &Entitlement,
-    counter: &Counter,
-    is_urgent: bool,
-) -> Result<(), Error> {
-    let line = Arc::clone(&counter.line);
-    let _line = if is_urgent {
-        line.lock_owned().await
-    } else {
-        match line.try_lock_owned() {
-            Ok(line) => line,
-            // somebody takes more right now
-            Err(_) => return Ok(()),
-        }
-    };
-    let now = room.cx.clock.now();
-    let (lease, left, spare) = {
-        let mut state = lock(&counter.state);
-        let Some(holding) = &mut state.holding else {
-            return Ok(());
-        };
-        if !is_urgent && !holding.is_idle(now) && !holding.has_leftover() {
-            return Ok(());
-        }
-        let lease = holding.id;
-        if holding.own(now).running == 0 {
-            let all = holding.blocks().iter().map(|stack| stack.id).collect();
-            state.holding = None;
-            (lease, None, all)
-        } else if is_urgent || holding.is_idle(now) {
-            let (totals, spare) = holding.shrink(now);
-            (lease, Some(totals), spare)
-        } else {
-            let spare: Vec<_> = holding.leftover();
-            let own = holding.own(now);
-            let totals = Totals {
-                slots: own.slots,
-                places: own.places,
-            };
-            (lease, Some(totals), spare)
-        }
-    };
-    let mut tx = room.cx.db.begin_aside(counter.scope()).await?;
-    // leases, then blocks, then the books, as whoever acquires: a lease that is over is deleted by others
-    match left {
-        None => store::delete(&mut tx, lease).await?,
-        Some(totals) => store::shrink(&mut tx, lease, totals).await?,
-    }
-    blocks::lock_all(&mut tx, &spare).await?;
-    let mut closed = Vec::with_capacity(spare.len());
-    for id in spare {
-        closed.push((id, block::close(&mut tx, &room.cx, id, true).await?));
-    }
-    tx.commit().await?;
-    for (id, ended) in closed {
-        match ended {
-            block::Closed::Whole => room.desk.block_closed(id, None),
-            block::Closed::GoesOnIn(next) => room.desk.block_closed(id, Some(next)),
-            block::Closed::Kept => {}
-        }
-    }
-    Ok(())
 }
 
 fn granted(terms: &Terms, unit: &str) -> u64 {

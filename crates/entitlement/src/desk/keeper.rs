@@ -12,11 +12,11 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{Counter, Desk, Phase, acquire::give_back, lock, store as works};
+use super::{Counter, Desk, Phase, lock, store as works};
 use crate::{
     Entitlement, Error,
-    block::{BlockId, store as blocks},
-    lease::{CHANNEL, LASTS, LeaseId, store},
+    block::{self, BlockId, store as blocks},
+    lease::{CHANNEL, LASTS, LeaseId, Totals, store},
 };
 
 /// How often a process looks at what it holds.
@@ -175,7 +175,7 @@ impl Keeper {
                 .db
                 .begin_aside(Scope::House("a block that nobody knows"))
                 .await?;
-            crate::block::close(&mut tx, &room.cx, *block, false).await?;
+            block::close(&mut tx, &room.cx, *block, false).await?;
             tx.commit().await?;
         }
         self.suspects = unknown;
@@ -225,6 +225,67 @@ async fn heed(room: &Entitlement) -> Result<(), Error> {
         }
         if is_recalled || is_stale {
             give_back(room, &counter, true).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What others ask of a process: to give back what it does not use.
+async fn give_back(room: &Entitlement, counter: &Counter, is_urgent: bool) -> Result<(), Error> {
+    let line = Arc::clone(&counter.line);
+    let _line = if is_urgent {
+        line.lock_owned().await
+    } else {
+        match line.try_lock_owned() {
+            Ok(line) => line,
+            // somebody takes more right now
+            Err(_) => return Ok(()),
+        }
+    };
+    let now = room.cx.clock.now();
+    let (lease, left, spare) = {
+        let mut state = lock(&counter.state);
+        let Some(holding) = &mut state.holding else {
+            return Ok(());
+        };
+        if !is_urgent && !holding.is_idle(now) && !holding.has_leftover() {
+            return Ok(());
+        }
+        let lease = holding.id;
+        if holding.own(now).running == 0 {
+            let all = holding.blocks().iter().map(|stack| stack.id).collect();
+            state.holding = None;
+            (lease, None, all)
+        } else if is_urgent || holding.is_idle(now) {
+            let (totals, spare) = holding.shrink(now);
+            (lease, Some(totals), spare)
+        } else {
+            let spare: Vec<_> = holding.leftover();
+            let own = holding.own(now);
+            let totals = Totals {
+                slots: own.slots,
+                places: own.places,
+            };
+            (lease, Some(totals), spare)
+        }
+    };
+    let mut tx = room.cx.db.begin_aside(counter.scope()).await?;
+    // leases, then blocks, then the books, as whoever acquires: a lease that is over is deleted by others
+    match left {
+        None => store::delete(&mut tx, lease).await?,
+        Some(totals) => store::shrink(&mut tx, lease, totals).await?,
+    }
+    blocks::lock_all(&mut tx, &spare).await?;
+    let mut closed = Vec::with_capacity(spare.len());
+    for id in spare {
+        closed.push((id, block::close(&mut tx, &room.cx, id, true).await?));
+    }
+    tx.commit().await?;
+    for (id, ended) in closed {
+        match ended {
+            block::Closed::Whole => room.desk.block_closed(id, None),
+            block::Closed::GoesOnIn(next) => room.desk.block_closed(id, Some(next)),
+            block::Closed::Kept => {}
         }
     }
     Ok(())

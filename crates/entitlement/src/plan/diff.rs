@@ -4,7 +4,10 @@ use db::{Ctx, Scope};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Feature, Leftover, Plan, PlanFile, StoredPlan, Terms, migrate::Customers, store};
+use super::{
+    Customers, Feature, Leftover, Plan, PlanFile, StoredPlan, Terms,
+    enrolment::store as enrolments, store,
+};
 use crate::Error;
 
 /// For whom a change is good.
@@ -54,7 +57,7 @@ pub async fn diff(cx: &Ctx, file: &PlanFile) -> Result<Vec<PlanChange>, Error> {
         .into_iter()
         .map(StoredPlan::read)
         .collect::<Result<_, _>>()?;
-    let customers = store::customers(&mut tx, cx.clock.now()).await?;
+    let customers = enrolments::customers(&mut tx, cx.clock.now()).await?;
     tx.commit().await?;
     let of = |storefront: &str, plan: &str| -> Vec<Customers> {
         let of = customers

@@ -4,8 +4,8 @@ use kernel::{Text, Yen};
 use serde::Deserialize;
 
 use super::{
-    Audience, Earning, Every, Exchange, Feature, Leftover, PeriodicGrant, Programme, Terms,
-    rewards, topup,
+    Audience, Earning, Every, Exchange, Feature, Leftover, PeriodicGrant, PlanFileError, Programme,
+    Rewards, Terms, rewards, topup,
 };
 use crate::{
     limit::Limits,
@@ -20,11 +20,11 @@ pub struct PlanFile {
     #[serde(default)]
     pub(super) topup: Vec<topup::TopUpEntry>,
     #[serde(default)]
-    pub(super) earn: Vec<Earning>,
+    earn: Vec<Earning>,
     #[serde(default)]
-    pub(super) exchange: Vec<Exchange>,
+    exchange: Vec<Exchange>,
     #[serde(default)]
-    pub(super) referral: Vec<Programme>,
+    referral: Vec<Programme>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -65,15 +65,6 @@ impl PlanEntry {
             at_end: self.at_end,
         }
     }
-}
-
-/// What is wrong with a plan file, in words for the operator.
-#[derive(Debug, thiserror::Error)]
-pub enum PlanFileError {
-    #[error("the plan file can't be read: {0}")]
-    Toml(#[from] toml::de::Error),
-    #[error("plan {plan}: {what}")]
-    Plan { plan: String, what: &'static str },
 }
 
 impl PlanFile {
@@ -166,12 +157,19 @@ impl PlanFile {
             }
         }
         topup::check(&file.topup, &mut prices)?;
-        rewards::check(&rewards::of(&file))?;
+        rewards::check(&file.rewards())?;
         Ok(file)
     }
-}
 
-impl PlanFile {
+    /// What it says of points and invitations.
+    pub(super) fn rewards(&self) -> Rewards {
+        Rewards {
+            earn: self.earn.clone(),
+            exchange: self.exchange.clone(),
+            referral: self.referral.clone(),
+        }
+    }
+
     /// Gives everything that costs something and has no price at Stripe one of a stand-in's, so that a demo can sell it.
     pub fn with_stand_in_prices(mut self) -> Self {
         for topup in &mut self.topup {

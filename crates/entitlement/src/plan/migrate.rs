@@ -1,28 +1,15 @@
 use db::{Ctx, Scope};
-use identity::{AuditAction, RequestMeta, TenantId};
+use identity::{AuditAction, RequestMeta};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Change, Plan, PlanVersionId, StoredPlan, diff::compare, store};
+use super::{
+    Change, Plan, StoredPlan,
+    diff::compare,
+    enrolment::{Behind, store as enrolments},
+    store,
+};
 use crate::{Error, lease};
-
-/// How many tenants are on one version of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Customers {
-    pub storefront: String,
-    pub plan: String,
-    pub version: i32,
-    pub customers: i64,
-}
-
-/// Somebody on an older version.
-#[derive(Debug)]
-pub(super) struct Behind {
-    pub(super) tenant: TenantId,
-    pub(super) version: PlanVersionId,
-    /// Whether they pay by a subscription, whose price says what they are on.
-    pub(super) subscribed: bool,
-}
 
 /// What a migration does for those on one older version.
 #[derive(Clone, Debug, Serialize)]
@@ -34,14 +21,6 @@ pub struct Migration {
     /// Who stays: their subscription pays another price than the newest version's, so it has to change at Stripe first.
     pub stay: i64,
     pub changes: Vec<Change>,
-}
-
-/// How many customers each version of each plan has, those whose plan is over not counted.
-pub async fn customers(cx: &Ctx) -> Result<Vec<Customers>, Error> {
-    let mut tx = cx.db.begin(Scope::House("customers of plans")).await?;
-    let customers = store::customers(&mut tx, cx.clock.now()).await?;
-    tx.commit().await?;
-    Ok(customers)
 }
 
 /// Puts everybody who is on an older version of a plan on its newest one, with a line in each one's audit log. With
@@ -66,7 +45,7 @@ pub async fn migrate(
         .collect::<Result<_, _>>()?;
     let newest = versions.pop().ok_or(Error::NoPlan)?;
     let now = cx.clock.now();
-    let behind = store::behind(&mut tx, storefront, plan, newest.version, now).await?;
+    let behind = enrolments::behind(&mut tx, storefront, plan, newest.version, now).await?;
     let mut migrations = Vec::new();
     for old in versions {
         let same_price = old.terms.stripe_price == newest.terms.stripe_price;
@@ -89,7 +68,7 @@ pub async fn migrate(
         }
         for one in moves {
             lease::store::lock(&mut tx, one.tenant, storefront).await?;
-            store::move_to(&mut tx, one.tenant, storefront, newest.version_id, now).await?;
+            enrolments::move_to(&mut tx, one.tenant, storefront, newest.version_id, now).await?;
             lease::changed(&mut tx, one.tenant, storefront).await?;
             AuditAction::new("plan.migrate", format!("{storefront}/{plan}"))
                 .before(json!({ "plan": plan, "version": old.version }))

@@ -4,12 +4,16 @@ use api::{Check, FieldErrors, Okay, PageQuery, Refusals, ValidQuery};
 use axum::extract::State;
 use chrono::{DateTime, Utc};
 use db::Scope;
-use identity::{Granted, TenantId, TenantRow, may};
+use identity::{Granted, TenantRow, may};
 use kernel::{Page, Text, Yen};
 use serde::{Deserialize, Serialize};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Feature, PeriodicGrant, Status, customers, list, store};
+use super::{
+    Feature, PeriodicGrant, Status, customers,
+    enrolment::{EnrolmentRow, store as enrolments},
+    list,
+};
 use crate::{Entitlement, Error, limit::Limits};
 
 /// What an operator reads of tenants and plans.
@@ -64,18 +68,21 @@ struct OperatorTenant {
 }
 
 /// On which version of a plan a tenant is.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
-pub(super) struct OperatorEnrolment {
-    pub(super) plan: String,
-    pub(super) version: i32,
-    pub(super) status: Status,
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+struct OperatorEnrolment {
+    plan: String,
+    version: i32,
+    status: Status,
 }
 
-#[derive(Debug)]
-pub(super) struct EnrolmentRow {
-    pub(super) tenant: TenantId,
-    pub(super) storefront: String,
-    pub(super) enrolment: OperatorEnrolment,
+impl From<&EnrolmentRow> for OperatorEnrolment {
+    fn from(row: &EnrolmentRow) -> Self {
+        Self {
+            plan: row.plan.clone(),
+            version: row.version,
+            status: row.status,
+        }
+    }
 }
 
 /// Finds tenants, the newest first, for an operator.
@@ -94,14 +101,14 @@ async fn operator_tenants(
     let page = query.page().request();
     let found = identity::search_tenants(&mut tx, query.q.as_deref(), &page).await?;
     let ids: Vec<_> = found.items.iter().map(|tenant| tenant.id.0).collect();
-    let enrolments = store::enrolments(&mut tx, &ids, room.cx.clock.now()).await?;
+    let rows = enrolments::enrolments(&mut tx, &ids, room.cx.clock.now()).await?;
     tx.commit().await?;
     Ok(Okay(found.map(|tenant| {
         OperatorTenant {
-            plans: enrolments
+            plans: rows
                 .iter()
                 .filter(|row| row.tenant == tenant.id)
-                .map(|row| (row.storefront.clone(), row.enrolment.clone()))
+                .map(|row| (row.storefront.clone(), row.into()))
                 .collect(),
             tenant,
         }

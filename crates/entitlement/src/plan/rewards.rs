@@ -8,7 +8,7 @@ use kernel::{Fault, Text};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
-use super::{PlanFile, PlanFileError};
+use super::PlanFileError;
 use crate::{
     Error,
     unit::{is_name, is_unit},
@@ -138,15 +138,6 @@ impl Rewards {
 
     pub fn programme(&self, id: &str) -> Option<&Programme> {
         self.referral.iter().find(|one| one.id == id)
-    }
-}
-
-/// What a plan file says of rewards.
-pub(super) fn of(file: &PlanFile) -> Rewards {
-    Rewards {
-        earn: file.earn.clone(),
-        exchange: file.exchange.clone(),
-        referral: file.referral.clone(),
     }
 }
 

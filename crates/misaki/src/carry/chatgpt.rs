@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::form::{head, words as fitting};
+use super::fit;
 use crate::chat::{Conversation, Said, Speaker};
 
 /// The longest way back over messages that are none of ours, such as a tool's.
@@ -115,7 +115,7 @@ pub(super) fn conversation(export: Export) -> Conversation {
             id.unwrap_or_else(|| format!("{title:?} {create_time:?}"))
         ),
         ours: None,
-        title: head(&title.unwrap_or_default()),
+        title: fit::title(&title.unwrap_or_default()),
         at: time(create_time),
         leaf: leaf.or_else(|| said.len().checked_sub(1)),
         said,
@@ -135,7 +135,7 @@ fn words(message: &Message) -> Option<(Speaker, String, Option<DateTime<Utc>>)> 
         .filter_map(Value::as_str)
         .collect::<Vec<_>>()
         .join("\n\n");
-    fitting(&text).map(|text| (speaker, text, time(message.create_time)))
+    fit::text(&text).map(|text| (speaker, text, time(message.create_time)))
 }
 
 #[expect(

@@ -2,18 +2,16 @@
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::{CHAT_FORMAT, ChatExport, HISTORY_FORMAT, chatgpt, librechat};
+use super::{CHAT_FORMAT, ChatExport, HISTORY_FORMAT, chatgpt, fit, librechat};
 use crate::{
     Error,
     chat::{Conversation, Said},
 };
 
-/// The most conversations of a file, the most messages of a conversation and of a file, and the longest message in
-/// characters.
+/// The most conversations of a file, the most messages of a conversation and of a file.
 const MOST_CHATS: usize = 2_000;
 const MOST_IN_CHAT: usize = 5_000;
 const MOST_MESSAGES: usize = 50_000;
-const LONGEST: usize = 20_000;
 
 /// A conversation that can't be taken in.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,7 +81,7 @@ fn conversation(entry: Entry) -> Result<Conversation, Bad> {
         Entry::LibreChat(export) => librechat::conversation(export),
         Entry::Ours(export) if export.format == CHAT_FORMAT => ours(export),
         Entry::Ours(ChatExport { title, .. }) | Entry::Titled { title } => {
-            return bad(title.map(|title| head(&title)), "form");
+            return bad(title.map(|title| fit::title(&title)), "form");
         }
         Entry::Other(_) => return bad(None, "form"),
     };
@@ -101,7 +99,7 @@ fn ours(export: ChatExport) -> Conversation {
             .parent
             .and_then(|parent| places.get(parent).copied().flatten());
         // what said nothing is passed over, and what followed it follows what it followed
-        let place = match words(&message.text) {
+        let place = match fit::text(&message.text) {
             Some(text) => {
                 said.push(Said {
                     speaker: message.role,
@@ -118,7 +116,7 @@ fn ours(export: ChatExport) -> Conversation {
     Conversation {
         name: format!("noren {}", export.id),
         ours: Some(export.id),
-        title: head(&export.title.unwrap_or_default()),
+        title: fit::title(&export.title.unwrap_or_default()),
         at: said.first().and_then(|said| said.at),
         leaf: export
             .shown
@@ -126,23 +124,6 @@ fn ours(export: ChatExport) -> Conversation {
             .or_else(|| said.len().checked_sub(1)),
         said,
     }
-}
-
-/// A title that fits.
-pub(super) fn head(title: &str) -> String {
-    let title = title.replace('\0', "");
-    title.trim().chars().take(100).collect()
-}
-
-/// A text that fits; none when there is nothing in it.
-pub(super) fn words(text: &str) -> Option<String> {
-    let text: String = text
-        .trim()
-        .chars()
-        .filter(|c| *c != '\0')
-        .take(LONGEST)
-        .collect();
-    (!text.is_empty()).then_some(text)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Taking in a file: a small one at once, a large one by a job.
 
+mod store;
+
 use std::time::Duration;
 
 use db::{OnConstraint, Scope};
@@ -8,14 +10,13 @@ use jobs::{Attempt, Job, JobError};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{
-    form::{self, Bad},
-    store,
-};
+use super::form::{self, Bad};
 use crate::{
     Error, Misaki,
     chat::{self, Conversation},
 };
+
+pub(crate) use store::forget;
 
 kernel::id!(
     /// A file that came in.

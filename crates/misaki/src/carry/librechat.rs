@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::form::{head, words};
+use super::fit;
 use crate::chat::{Conversation, Said, Speaker};
 
 #[derive(Deserialize)]
@@ -45,7 +45,7 @@ pub(super) fn conversation(export: Export) -> Conversation {
             .parent
             .as_ref()
             .and_then(|id| places.get(id).copied().flatten());
-        let text = words(&message.text).or_else(|| words(&parts(&message.content)));
+        let text = fit::text(&message.text).or_else(|| fit::text(&parts(&message.content)));
         let place = match text {
             Some(text) => {
                 let speaker = if message.is_created_by_user {
@@ -66,7 +66,7 @@ pub(super) fn conversation(export: Export) -> Conversation {
         places.insert(message.id, place);
         line.extend(message.children.unwrap_or_default().into_iter().rev());
     }
-    let title = head(&export.title.unwrap_or_default());
+    let title = fit::title(&export.title.unwrap_or_default());
     Conversation {
         name: format!("librechat {}", export.id.as_deref().unwrap_or(&title)),
         ours: None,

@@ -1,6 +1,5 @@
 //! The operator's desk: what is edited, tried, published and taken back.
 
-use chrono::{DateTime, Utc};
 use db::Scope;
 use identity::{AuditAction, Principal, RequestMeta};
 use jobs::Job;
@@ -8,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::{FIRST, Published, current, near, store};
+use super::{FIRST, PhrasesVersionView, Published, current, near, store};
 use crate::{
     Error, Misaki,
     phrase::{Matcher, Phrase, PhraseError, PhraseSet, Rule, Scene, fold},
@@ -35,19 +34,6 @@ pub(crate) struct PhraseBook {
     pub(crate) semantic: bool,
     /// The draft.
     pub(crate) phrases: Vec<Phrase>,
-}
-
-/// A published set in the list.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct PhrasesVersionView {
-    pub(crate) version: i32,
-    #[schema(required)]
-    pub(crate) note: Option<String>,
-    /// `null` for the one that comes with the program.
-    #[schema(required)]
-    pub(crate) published_at: Option<DateTime<Utc>>,
-    /// How many.
-    pub(crate) phrases: i32,
 }
 
 /// The draft and the number of its last change.

@@ -13,8 +13,9 @@ use sha2::{Digest, Sha256};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
+    PhrasesVersionView,
     csv::{self, LineError},
-    desk::{self, Edit, From, PhraseBook, PhrasesVersionView, Trial},
+    desk::{self, Edit, From, PhraseBook, Trial},
 };
 use crate::{
     Error, Misaki,

@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 
-use super::{FIRST, desk::PhrasesVersionView};
+use super::{FIRST, PhrasesVersionView};
 use crate::phrase::Phrase;
 
 /// The number of the set that was published last.

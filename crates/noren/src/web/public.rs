@@ -5,7 +5,7 @@ use kernel::{Lang, Text, Yen};
 use minijinja::{Environment, context};
 use serde_json::{Value, json};
 
-use crate::house::PublicUrls;
+use crate::urls::PublicUrls;
 
 const HOUSE: Text = Text::new("暖簾 Noren", "Noren");
 

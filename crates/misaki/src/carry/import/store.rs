@@ -2,7 +2,7 @@ use chrono::{DateTime, Duration, Utc};
 use identity::TenantId;
 use sqlx::{PgConnection, types::Json};
 
-use super::import::{ImportError, ImportId, ImportState, ImportView};
+use super::{ImportError, ImportId, ImportState, ImportView};
 
 /// How long it is told what became of a file.
 const TOLD: Duration = Duration::days(7);
