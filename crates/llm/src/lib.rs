@@ -11,6 +11,7 @@ mod decoder;
 mod document;
 pub mod door;
 mod error;
+mod failure;
 pub mod json;
 pub mod openai;
 mod refusal;
@@ -29,7 +30,8 @@ pub use chat::{
 pub use decoder::Decoder;
 pub use document::{Document, DocumentSource};
 pub use door::Face;
-pub use error::{CodecError, Failure};
+pub use error::CodecError;
+pub use failure::Failure;
 pub use refusal::{Refusal, RefusalKind};
 pub use stops::Stops;
 pub use thought::{ThinkingDisplay, Thought, ThoughtAt, ThoughtDelta};

@@ -14,7 +14,7 @@ import { Icon } from '../../ui/Icon'
 import { Notice } from '../../ui/Notice'
 import { Persona, Prose, UserBubble, Waiting } from './MessageView'
 import styles from './message.module.css'
-import type { Outgoing } from './useConversation'
+import type { Outgoing } from './room'
 
 interface Props {
   item: Outgoing

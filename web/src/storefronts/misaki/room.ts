@@ -8,8 +8,22 @@ import { createStore, type Store } from '../../i18n/store'
 import { createDeletions, type Deletions } from './deletions'
 import { createDrafts, type Drafts } from './drafts'
 import { createMarks, type Marks } from './marks'
+import type { PhraseHit } from './phrases'
 import { createRunBoard, type RunBoard } from './runBoard'
-import type { Outgoing } from './useConversation'
+
+// A line that is on its way to the house.
+export interface Outgoing {
+  key: string
+  chatId: string | null
+  // What it takes the place of: a question put differently, or an answer asked for anew.
+  insteadOf: string | null
+  again: string | null
+  text: string
+  at: string
+  canned: PhraseHit | null
+  state: 'sending' | 'failed'
+  error?: unknown
+}
 
 // What outlives a single page of the bar: answers that are being given, lines that are half written or could not be
 // sent, and deletions that can still be taken back.

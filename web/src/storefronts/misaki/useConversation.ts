@@ -7,21 +7,8 @@ import type { Chat, Message } from '../../api/types'
 import { newKey } from '../../api/uuid'
 import { currentLocale } from '../../i18n/locale'
 import { isUnfinished, recordEnd, recordReply } from './chatCache'
-import { matchPhrase, type PhraseHit, type PhraseSet, type Scene } from './phrases'
-import { type Room, useRoomState } from './room'
-
-export interface Outgoing {
-  key: string
-  chatId: string | null
-  // What it takes the place of: a question put differently, or an answer asked for anew.
-  insteadOf: string | null
-  again: string | null
-  text: string
-  at: string
-  canned: PhraseHit | null
-  state: 'sending' | 'failed'
-  error?: unknown
-}
+import { matchPhrase, type PhraseSet, type Scene } from './phrases'
+import { type Outgoing, type Room, useRoomState } from './room'
 
 // So many of her last answers she does not say again, and from so many talks on somebody is a regular, as at the server.
 const RECENT = 6
