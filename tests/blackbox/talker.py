@@ -37,6 +37,7 @@ FORECAST = "晴れ、21度です。"
 # the pieces of a call's arguments: cut within a letter's escape and within a word
 ARGUMENTS = ['{"ci', 'ty": "\\u6771', '京", "days"', ": 2}"]
 MIND = ("Let me", " think. ", "考え中…")
+CLOSED = "gAAAA-closed"  # what OpenAI's models think, as it is told to whoever keeps it for them
 CALLS = [("call_1", "get_weather", ARGUMENTS), ("call_2", "get_time", ['{"zone": "', 'Asia/Tokyo"}'])]
 PLAIN = ["こんばんは。", "今夜は", " take", " your time", " 🍶"]
 
@@ -70,8 +71,9 @@ class Asked:
 
     # how much of it was in the provider's cache, and how much was put there
     kept = (0, 0)
-    # what is thought before, where that is told
+    # what is thought before, where that is told, and whether it is told closed as well
     mind: tuple[str, ...] = ()
+    is_kept_closed = False
 
     def __init__(self, texts: list[str], results: list[str], tools: list[str], schema: dict | None, pictures: int, stream: bool,
                  documents: list[tuple[str, str]] = ()):
@@ -149,7 +151,7 @@ def by_openai(body: dict) -> Asked:
 
 
 ITEMS = {"message": gpt.responses.EasyInputMessageParam, "function_call": gpt.responses.ResponseFunctionToolCallParam,
-         "function_call_output": response_input_item_param.FunctionCallOutput}
+         "function_call_output": response_input_item_param.FunctionCallOutput, "reasoning": gpt.responses.ResponseReasoningItemParam}
 
 
 def by_responses(body: dict) -> Asked:
@@ -163,6 +165,13 @@ def by_responses(body: dict) -> Asked:
     for tool in body.get("tools", []):
         adapter(gpt.responses.FunctionToolParam).validate_python(tool)
         only(tool, gpt.responses.FunctionToolParam)
+    for item, after in zip(body["input"], [*body["input"][1:], {}]):
+        if item.get("type") != "reasoning":
+            continue
+        if item.get("id") != "rs_t" or item.get("encrypted_content") != CLOSED:
+            raise ValueError("the encrypted content could not be verified")
+        if after.get("type") not in ("reasoning", "function_call") and after.get("role") != "assistant":
+            raise ValueError("Item 'rs_t' of type 'reasoning' was provided without its required following item.")
     if body.get("store") is not False:
         raise ValueError("it would keep what was said")
     if body.get("max_output_tokens", 16) < 16:
@@ -276,7 +285,7 @@ def responses_answer(asked: Asked, breaks: str = "") -> list[bytes]:
     mind = asked.mind or ("hm",)
     item({"id": "rs_t", "type": "reasoning", "summary": []},
          [("response.reasoning_summary_text.delta", {"summary_index": 0, "delta": piece}) for piece in mind],
-         {"summary": [{"type": "summary_text", "text": "".join(mind)}]})
+         {"summary": [{"type": "summary_text", "text": "".join(mind)}]} | ({"encrypted_content": CLOSED} if asked.is_kept_closed else {}))
     if breaks == "thinking":
         return out
     if asked.pieces:
@@ -471,6 +480,7 @@ class Talker:
             if path == "/openai/v1/responses":
                 asked = by_responses(body)
                 asked.kept, asked.mind = self.kept, MIND if self.thinks and body.get("reasoning", {}).get("summary") else ()
+                asked.is_kept_closed = "reasoning.encrypted_content" in body.get("include", [])
                 answer = responses_answer(asked, self.breaks)
             elif path == "/openai/v1/chat/completions":
                 asked = by_openai(body)

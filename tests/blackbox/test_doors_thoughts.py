@@ -10,7 +10,7 @@ import pytest
 import visitor
 from house import House
 from shop import files, run_of
-from talker import FORECAST, MIND, PLAIN, seal
+from talker import CLOSED, FORECAST, MIND, PLAIN, seal
 
 THOUGHT, WORDS = "".join(MIND), "".join(PLAIN)
 HELLO = [{"role": "user", "content": "hello"}]
@@ -18,6 +18,7 @@ PRICES = 'prices = [{ from = "2025-01-01", input = 1000, output = 2000 }]'
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}, "required": ["city"]}
 CLAUDES_TOOL = {"name": "get_weather", "description": "asks", "input_schema": PARAMETERS}
 TOOL = {"type": "function", "function": {"name": "get_weather", "description": "asks", "parameters": PARAMETERS}}
+RESPONSES_TOOL = {"type": "function", "name": "get_weather", "description": "asks", "parameters": PARAMETERS, "strict": False}
 ADAPTIVE = {"type": "adaptive", "display": "summarized"}
 ways = pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
 
@@ -128,7 +129,47 @@ def test_a_response_has_a_summary_where_it_is_asked_for(gpt, talker, streams):
     assert rest == again[4:] and sum(event.type == "response.reasoning_summary_text.delta" for event in again) > 0
     turn = response(gpt, streams, model="sol", input=[{"type": "item_reference", "id": thought.id}, {"type": "item_reference", "id": said.id}, *HELLO])
     assert turn.output_text == WORDS and kinds(turn.output) == ["message"], "who did not ask is told nothing"
-    assert [item["role"] for item in talker.requests[-1][1]["input"]] == ["assistant", "user"] and "summary" not in talker.requests[-1][1]["reasoning"]
+    body = talker.requests[-1][1]
+    assert [item.get("role", "thought") for item in body["input"]] == ["thought", "assistant", "user"] and "summary" not in body["reasoning"]
+
+
+@ways
+@pytest.mark.parametrize("name", ["sol", "opus"])
+def test_who_keeps_a_response_by_itself_brings_back_closed_what_its_model_thought(gpt, talker, name, streams):
+    ask = {"model": name, "tools": [RESPONSES_TOOL], "store": False, "include": ["reasoning.encrypted_content"], "reasoning": {"effort": "low"}}
+    called = response(gpt, streams, input=HELLO, **ask)
+    thought, call = called.output
+    assert (thought.type, thought.summary, call.type) == ("reasoning", [], "function_call") and thought.encrypted_content
+    turns = [*HELLO, *(item.model_dump(exclude_none=True) for item in called.output), {"type": "function_call_output", "call_id": call.call_id, "output": FORECAST}]
+    assert FORECAST in response(gpt, streams, input=turns, **ask).output_text
+    body = talker.requests[-1][1]
+    if name == "sol":
+        assert [item.get("type") for item in body["input"]] == [None, "reasoning", "function_call", "function_call_output"]
+        assert body["input"][1] == {"type": "reasoning", "id": "rs_t", "summary": [], "encrypted_content": CLOSED}, "to the letter"
+    else:
+        assert body["messages"][1]["content"][0] == {"type": "thinking", "thinking": "", "signature": seal(THOUGHT)}
+    # the other vendor's model goes on without, which it would refuse
+    other = {"sol": "opus", "opus": "sol"}[name]
+    assert FORECAST in response(gpt, streams, input=turns, **ask | {"model": other}).output_text
+    assert "reasoning" not in str(talker.requests[-1][1].get("input")) and "thinking'" not in str(talker.requests[-1][1].get("messages"))
+    # with a summary, and what is kept here is brought along by itself
+    kept = ask | {"store": True, "reasoning": {"effort": "low", "summary": "auto"}}
+    called = response(gpt, streams, input=HELLO, **kept)
+    assert called.output[0].summary[0].text == THOUGHT and called.output[0].encrypted_content
+    shown = {"parsed_arguments"}  # of the client's own making, in a stream
+    assert [item.model_dump() for item in gpt.responses.retrieve(called.id).output] == [item.model_dump(exclude=shown) for item in called.output]
+    result = [{"type": "function_call_output", "call_id": called.output[-1].call_id, "output": FORECAST}]
+    assert FORECAST in response(gpt, streams, input=result, previous_response_id=called.id, **kept).output_text
+    brought = talker.requests[-1][1]
+    assert [item.get("type") for item in brought["input"]][1:3] == ["reasoning", "function_call"] if name == "sol" else brought["messages"][1]["content"][0]["thinking"] == THOUGHT
+
+
+def test_a_thought_that_was_told_elsewhere_is_left_out(gpt, talker):
+    foreign = {"type": "reasoning", "id": "rs_elsewhere", "summary": [], "encrypted_content": "gAAAA-elsewhere"}
+    turns = [*HELLO, foreign, {"role": "assistant", "content": "hi"}, foreign, *HELLO]
+    for name in ("sol", "opus"):
+        assert response(gpt, False, model=name, input=turns).output_text == WORDS
+    assert [item["role"] for item in talker.requests[-2][1]["input"]] == ["user", "assistant", "user"]
 
 
 @ways
@@ -189,6 +230,8 @@ def test_bad_input_is_refused_at_its_place_and_nobody_is_asked(shop, secret, tal
         ("chat/completions", {"messages": [{"role": "assistant", "content": "a", "reasoning_content": ["b"]}]}, "messages.0.reasoning_content"),
         ("chat/completions", {"messages": HELLO, "include_reasoning": "yes"}, "include_reasoning"),
         ("responses", {"input": "a", "reasoning": {"summary": "all"}}, "reasoning.summary"),
+        ("responses", {"input": [{"type": "reasoning", "summary": [], "encrypted_content": 7}]}, "input.0.encrypted_content"),
+        ("responses", {"input": [{"type": "reasoning", "summary": [{"text": 7}]}]}, "input.0.summary.0.text"),
     ]:
         refused = httpx.post(f"{shop.inference}/v1/{path}", headers=headers, json={"model": "sol"} | body)
         param = refused.json()["error"]["param"].replace("/", ".").replace("[", ".").replace("]", "")
@@ -202,7 +245,7 @@ def test_bad_input_is_refused_at_its_place_and_nobody_is_asked(shop, secret, tal
 def test_who_breaks_off_while_thinking_is_replaced_and_what_it_thought_is_no_answer(shop, secret, gpt, talker, streams):
     talker.breaks = "thinking"
     said, run = chat(gpt, streams, model="two", messages=HELLO, extra_body={"include_reasoning": True})
-    assert (said.content, said.reasoning_content) == (WORDS, THOUGHT * 2)
+    assert (said.content, said.reasoning_content) == (WORDS, f"{THOUGHT}\n\n{THOUGHT}")
     path, body = talker.requests[-1]
     assert path.endswith("/messages") and [turn["role"] for turn in body["messages"]] == ["user"], "there is nothing to go on from"
     known = run_of(shop, secret, run)

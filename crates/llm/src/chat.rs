@@ -339,6 +339,9 @@ pub enum StreamEvent {
     Done,
 }
 
+/// Between two thoughts, or two messages of one answer, such as what a model says while it works and what it says at the end.
+pub(crate) const PAUSE: &str = "\n\n";
+
 /// A piece of an answer, in the order in which it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Piece<'a> {
@@ -398,9 +401,29 @@ impl ChatAnswer {
         });
     }
 
-    /// What the thoughts say.
+    /// What the thoughts say, with a pause after each that was sealed.
     pub fn thoughts_text(&self) -> String {
-        self.thoughts.iter().map(|it| it.thought.text()).collect()
+        let mut said = String::new();
+        let mut is_over = false;
+        for ThoughtAt { thought, .. } in &self.thoughts {
+            if is_over && !said.is_empty() && !thought.text().is_empty() {
+                said.push_str(PAUSE);
+            }
+            said.push_str(thought.text());
+            is_over = thought.is_sealed();
+        }
+        said
+    }
+
+    /// The answer as the parts of a message, in the order in which it was made.
+    pub fn parts(&self) -> Vec<Part> {
+        let pieces = self.pieces().into_iter();
+        let part = |piece| match piece {
+            Piece::Thought(thought) => Part::Thought(thought.clone()),
+            Piece::Text(text) => Part::Text(text.to_owned()),
+            Piece::Call(_, call) => Part::Call(call.clone()),
+        };
+        pieces.map(part).collect()
     }
 
     /// The answer in the order in which it was made.
@@ -425,14 +448,20 @@ impl ChatAnswer {
         pieces
     }
 
-    fn take_thought(&mut self, delta: &ThoughtDelta) {
+    /// Whether the last that there is, is a thought which is not sealed.
+    pub(crate) fn is_thinking(&self) -> bool {
         let here = (self.text.len(), self.calls.len());
-        let open = match self.thoughts.last_mut() {
+        let last = self.thoughts.last();
+        last.is_some_and(|last| !last.thought.is_sealed() && (last.text, last.calls) == here)
+    }
+
+    fn take_thought(&mut self, delta: &ThoughtDelta) {
+        let goes_on = self.is_thinking();
+        let open = match self.thoughts.last_mut().filter(|_| goes_on) {
             Some(ThoughtAt {
                 thought: Thought::Open { text, signature },
-                text: said,
-                calls,
-            }) if signature.is_none() && (*said, *calls) == here => Some((text, signature)),
+                ..
+            }) => Some((text, signature)),
             _ => None,
         };
         match (delta, open) {

@@ -27,6 +27,36 @@ impl Thought {
         }
     }
 
+    /// Whether its provider sealed it, and it is over.
+    pub(crate) fn is_sealed(&self) -> bool {
+        match self {
+            Self::Open { signature, .. } => signature.is_some(),
+            Self::Closed(_) => true,
+        }
+    }
+
+    /// The words and the seal of a thought that Anthropic signed.
+    pub(crate) fn signed(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Open {
+                text,
+                signature: Some(seal),
+            } if item_of_seal(seal).is_none() => Some((text, seal)),
+            Self::Open { .. } | Self::Closed(_) => None,
+        }
+    }
+
+    /// The words of a thought of OpenAI's, with the id and the content of its item.
+    pub(crate) fn of_item(&self) -> Option<(&str, &str, &str)> {
+        match self {
+            Self::Open {
+                text,
+                signature: Some(seal),
+            } => item_of_seal(seal).map(|(id, content)| (text.as_str(), id, content)),
+            Self::Open { .. } | Self::Closed(_) => None,
+        }
+    }
+
     /// The words of a thought that its provider did not seal, so that any model may be told of it.
     pub fn unsigned(&self) -> Option<&str> {
         match self {
@@ -37,6 +67,19 @@ impl Thought {
             Self::Open { .. } | Self::Closed(_) => None,
         }
     }
+}
+
+/// How a seal of OpenAI's begins here. Other vendors' are base64, which has no colon.
+const OF_OPENAI: &str = "openai:";
+
+/// Writes as one seal what OpenAI knows a thought of its models by: the id of an item and its content, which nobody else can read.
+pub(crate) fn seal_of_item(id: &str, content: &str) -> String {
+    format!("{OF_OPENAI}{id}:{content}")
+}
+
+/// The id and the content of an item of OpenAI's, if this is the seal of one.
+pub(crate) fn item_of_seal(seal: &str) -> Option<(&str, &str)> {
+    seal.strip_prefix(OF_OPENAI)?.split_once(':')
 }
 
 /// How much of a model's thoughts somebody wants to read. A provider that has but one way of telling them tells them so.

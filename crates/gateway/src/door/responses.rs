@@ -13,7 +13,7 @@ use axum::{
 use identity::{InferenceCaller, Principal, TenantId};
 use kernel::Lang;
 use llm::{
-    ChatAnswer, Face, Message, Part, Refusal, Role, StreamEvent, Usage,
+    ChatAnswer, Face, Message, Refusal, Role, StreamEvent, Usage,
     openai::door::{
         ResponseCard, ResponseState, ResponseWriter, SaidBefore, read_references, read_response,
         said_in,
@@ -259,11 +259,9 @@ async fn said_before(
     if run.state != RunState::Completed {
         return Err(Refusal::at(place, "This response has not been completed.").into());
     }
-    let text = (!said.text.is_empty()).then_some(Part::Text(said.text));
-    let calls = said.calls.into_iter().map(Part::Call);
     messages.push(Message {
         role: Role::Assistant,
-        parts: text.into_iter().chain(calls).collect(),
+        parts: said.parts(),
     });
     Ok(messages)
 }

@@ -148,13 +148,11 @@ fn block(part: &Part) -> Option<Value> {
 
 /// A thought that this vendor has signed; it refuses all others.
 fn of_its_own(thought: &Thought) -> Option<Value> {
-    match thought {
-        Thought::Open { text, signature } => {
-            let signature = signature.as_ref()?;
-            Some(json!({"type": "thinking", "thinking": text, "signature": signature}))
-        }
-        Thought::Closed(data) => Some(json!({"type": "redacted_thinking", "data": data})),
+    if let Thought::Closed(data) = thought {
+        return Some(json!({"type": "redacted_thinking", "data": data}));
     }
+    let (text, signature) = thought.signed()?;
+    Some(json!({"type": "thinking", "thinking": text, "signature": signature}))
 }
 
 fn image(image: &Image) -> Value {

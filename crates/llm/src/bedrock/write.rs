@@ -129,12 +129,11 @@ fn written(part: &Part, names: &mut Names) -> Result<Vec<Value>, Refusal> {
 
 /// A thought that the model's maker has signed; all others are refused.
 fn of_its_own(thought: &Thought) -> Option<Value> {
-    let content = match thought {
-        Thought::Open { text, signature } => {
-            let signature = signature.as_ref()?;
-            json!({"reasoningText": {"text": text, "signature": signature}})
-        }
-        Thought::Closed(data) => json!({"redactedContent": data}),
+    let content = if let Thought::Closed(data) = thought {
+        json!({"redactedContent": data})
+    } else {
+        let (text, signature) = thought.signed()?;
+        json!({"reasoningText": {"text": text, "signature": signature}})
     };
     Some(json!({"reasoningContent": content}))
 }

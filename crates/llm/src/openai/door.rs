@@ -7,6 +7,7 @@ mod embed;
 mod models;
 mod responses;
 mod responses_answer;
+mod responses_thoughts;
 mod responses_tools;
 
 use serde_json::{Value, json};

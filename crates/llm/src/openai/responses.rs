@@ -1,7 +1,7 @@
 //! The Responses protocol of OpenAI, towards its server: its present models take function tools by this protocol alone.
 //!
 //! Source: <https://platform.openai.com/docs/api-reference/responses>. What the server is asked to keep is nothing, so that each
-//! request brings its whole conversation. What a model has thought is told as its summary, and not brought again.
+//! request brings its whole conversation. What a model has thought is told as its summary, and brought again closed.
 
 mod stream;
 mod write;
@@ -9,7 +9,11 @@ mod write;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{ChatAnswer, CodecError, Finish, MOST_CALLS, Thought, ToolCall, Usage};
+use crate::chat::PAUSE;
+use crate::thought::seal_of_item;
+use crate::{
+    ChatAnswer, CodecError, Finish, MOST_CALLS, StreamEvent, ThoughtDelta, ToolCall, Usage,
+};
 
 use super::{fault, parse};
 
@@ -28,18 +32,11 @@ pub fn decode(body: &[u8]) -> Result<ChatAnswer, CodecError> {
         return Err(CodecError::garbled("no output"));
     }
     let said = response.said()?;
-    let thought = (!said.thought.is_empty()).then_some(Thought::Open {
-        text: said.thought,
-        signature: None,
-    });
-    Ok(ChatAnswer {
-        thoughts: thought.into_iter().map(Into::into).collect(),
-        finish: response.finish(!said.calls.is_empty(), said.declines)?,
-        text: said.text,
-        calls: said.calls,
-        model: response.model.unwrap_or_default(),
-        usage,
-    })
+    let mut answer = said.answer;
+    answer.finish = response.finish(!answer.calls.is_empty(), said.declines)?;
+    answer.model = response.model.unwrap_or_default();
+    answer.usage = usage;
+    Ok(answer)
 }
 
 /// A response, whole or as an event tells of it.
@@ -62,10 +59,18 @@ struct Incomplete {
 /// An item of an answer that is read; what else the model may have done is not.
 #[derive(Debug)]
 enum Item {
-    /// The words of what it thought, as far as they are told.
-    Thought(String),
+    Thought(Mind),
     Words(Words),
     Call(Call),
+}
+
+/// What it thought.
+#[derive(Debug)]
+struct Mind {
+    /// The words, as far as they are told.
+    text: String,
+    /// What the server knows it by.
+    seal: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -109,7 +114,7 @@ impl Item {
         let read = match item.get("type").and_then(Value::as_str) {
             Some("message") => Words::deserialize(item).map(Self::Words),
             Some("function_call") => Call::deserialize(item).map(Self::Call),
-            Some("reasoning") => Ok(Self::Thought(thought(item))),
+            Some("reasoning") => Ok(Self::Thought(Mind::read(item))),
             _ => return Ok(None),
         };
         read.map(Some)
@@ -117,19 +122,26 @@ impl Item {
     }
 }
 
-/// The summary of a thought, or the thought itself where a server tells that.
-fn thought(item: &Value) -> String {
-    let texts = |name| {
-        let parts = item.get(name).and_then(Value::as_array);
-        let texts = parts.into_iter().flatten();
-        let texts = texts.filter_map(|part| part.get("text")?.as_str());
-        texts.collect::<Vec<_>>().join(PAUSE)
-    };
-    let summary = texts("summary");
-    if summary.is_empty() {
-        texts("content")
-    } else {
-        summary
+impl Mind {
+    /// Reads the summary of a thought, or the thought itself where a server tells that.
+    fn read(item: &Value) -> Self {
+        let texts = |name| {
+            let parts = item.get(name).and_then(Value::as_array);
+            let texts = parts.into_iter().flatten();
+            let texts = texts.filter_map(|part| part.get("text")?.as_str());
+            texts.collect::<Vec<_>>().join(PAUSE)
+        };
+        let summary = texts("summary");
+        let text = |name| item.get(name).and_then(Value::as_str);
+        let seal = text("id").zip(text("encrypted_content"));
+        Self {
+            text: if summary.is_empty() {
+                texts("content")
+            } else {
+                summary
+            },
+            seal: seal.map(|(id, content)| seal_of_item(id, content)),
+        }
     }
 }
 
@@ -169,12 +181,10 @@ impl Call {
 }
 
 /// What an answer says, put together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Said {
-    thought: String,
-    text: String,
+    answer: ChatAnswer,
     declines: bool,
-    calls: Vec<ToolCall>,
 }
 
 impl Response {
@@ -207,28 +217,35 @@ impl Response {
 
     /// All that was said and called.
     fn said(&self) -> Result<Said, CodecError> {
-        let mut said = Said::default();
+        let mut answer = ChatAnswer::empty("");
+        let mut declines = false;
         for item in self.output.iter().flatten() {
             match Item::read(item)? {
-                Some(Item::Thought(thought)) => {
-                    if !said.thought.is_empty() && !thought.is_empty() {
-                        said.thought.push_str(PAUSE);
+                Some(Item::Thought(Mind { text, seal })) => {
+                    if !text.is_empty() {
+                        let goes_on = answer.is_thinking();
+                        let pause = goes_on.then(|| PAUSE.to_owned());
+                        let text = pause.unwrap_or_default() + &text;
+                        answer.take(&StreamEvent::Thought(ThoughtDelta::Text(text)));
                     }
-                    said.thought.push_str(&thought);
+                    let seal = seal.map(ThoughtDelta::Signature);
+                    seal.map(StreamEvent::Thought)
+                        .iter()
+                        .for_each(|seal| answer.take(seal));
                 }
                 Some(Item::Words(words)) => {
                     let text = words.text();
-                    if !said.text.is_empty() && !text.is_empty() {
-                        said.text.push_str(PAUSE);
+                    if !answer.text.is_empty() && !text.is_empty() {
+                        answer.text.push_str(PAUSE);
                     }
-                    said.text.push_str(&text);
-                    said.declines |= words.declines();
+                    answer.text.push_str(&text);
+                    declines |= words.declines();
                 }
                 Some(Item::Call(call)) => {
-                    if said.calls.len() >= MOST_CALLS {
+                    if answer.calls.len() >= MOST_CALLS {
                         return Err(CodecError::garbled("too many tool calls"));
                     }
-                    said.calls.push(ToolCall {
+                    answer.calls.push(ToolCall {
                         id: call.tie().unwrap_or_default(),
                         arguments: call.arguments()?,
                         name: call.name.unwrap_or_default(),
@@ -237,7 +254,7 @@ impl Response {
                 None => {}
             }
         }
-        Ok(said)
+        Ok(Said { answer, declines })
     }
 
     /// Why it ended, where it called tools or declined.
@@ -255,6 +272,3 @@ impl Response {
         }
     }
 }
-
-/// Between two messages of one answer, such as what a model says while it works and what it says at the end.
-const PAUSE: &str = "\n\n";

@@ -290,7 +290,7 @@ fn a_chat_has_its_thoughts_beside_the_words() {
     let message = writer.answer(&[gathered(&told())])["choices"][0]["message"].clone();
     assert_eq!(
         (&message["reasoning_content"], &message["content"]),
-        (&json!("abdf"), &json!("e"))
+        (&json!("ab\n\ndf"), &json!("e"))
     );
 }
 
@@ -339,7 +339,14 @@ fn a_response_has_a_summary_where_it_was_asked_for() {
     ];
     assert_eq!(
         kinds,
-        [thought(3), words.to_vec(), thought(1), vec!["completed"]].concat()
+        [
+            thought(2),
+            thought(1),
+            words.to_vec(),
+            thought(1),
+            vec!["completed"]
+        ]
+        .concat()
     );
     let ended = data(&events.last().unwrap().1)[0]["response"].clone();
     assert_eq!(
@@ -347,28 +354,22 @@ fn a_response_has_a_summary_where_it_was_asked_for() {
         json!({"effort": "low", "summary": "detailed"})
     );
     let summary = |text| json!([{"type": "summary_text", "text": text}]);
-    assert_eq!(
-        (
-            &ended["output"][0]["summary"],
-            &ended["output"][2]["summary"]
-        ),
-        (&summary("abd"), &summary("f"))
+    let output = &ended["output"];
+    let summaries = [0, 1, 3].map(|at| output[at]["summary"].clone());
+    assert_eq!(summaries, ["ab", "d", "f"].map(summary));
+    assert!(
+        !output.to_string().contains("encrypted_content"),
+        "{output}"
     );
     let whole = asked.body(
         chat::ResponseState::Completed,
         Some(&gathered(&told())),
         None,
     );
-    assert_eq!(
-        (&whole["output"][0]["type"], &whole["output"][0]["summary"]),
-        (&json!("reasoning"), &summary("abdf"))
-    );
-    let id = whole["output"][0]["id"].as_str().unwrap();
-    assert_eq!(
-        chat::said_in(id, &gathered(&told())),
-        Some(vec![]),
-        "it may be named, and says nothing"
-    );
+    assert_eq!(&whole["output"], output, "as the stream had it");
+    let named = |at: usize| chat::said_in(output[at]["id"].as_str().unwrap(), &gathered(&told()));
+    assert_eq!(named(0), Some(vec![Part::Thought(open("ab", Some("s")))]));
+    assert_eq!(named(1), Some(vec![Part::Thought(open("d", None))]));
 
     let (display, mut plain) = writer(json!({"effort": "low"}));
     assert_eq!(display, None);
@@ -384,6 +385,88 @@ fn a_response_has_a_summary_where_it_was_asked_for() {
         None,
     );
     assert_eq!(whole["output"][0]["type"], "message");
+}
+
+#[test]
+fn a_response_tells_thoughts_closed_to_whoever_keeps_them_and_reads_them_back() {
+    let body = json!({"model": "m", "input": "q", "include": ["reasoning.encrypted_content"]});
+    let read = |body: &Value| {
+        chat::read_response(body.to_string().as_bytes(), &chat::SaidBefore::new()).unwrap()
+    };
+    let ask = read(&body);
+    assert_eq!(ask.request.display, Some(ThinkingDisplay::Omitted));
+    let mut writer = chat::ResponseWriter::new(face(), ask.card);
+    let events: Vec<(u64, String)> = told()
+        .iter()
+        .flat_map(|event| writer.event(event))
+        .collect();
+    let ended = data(&events.last().unwrap().1)[0]["response"].clone();
+    let output = &ended["output"];
+    let whole = writer.body(
+        chat::ResponseState::Completed,
+        Some(&gathered(&told())),
+        None,
+    );
+    assert_eq!(&whole["output"], output);
+    let seals = [0, 1].map(|at| output[at]["encrypted_content"].clone());
+    assert_eq!(seals, ["signed:s", "closed:c"]);
+    assert_eq!(
+        (&output[0]["summary"], &output[2]["type"]),
+        (&json!([]), &json!("message"))
+    );
+
+    let input = [
+        output.as_array().unwrap().clone(),
+        vec![json!({"role": "user", "content": "and"})],
+    ];
+    let back = read(&json!({"model": "m", "input": input.concat()}))
+        .request
+        .messages;
+    let thoughts = [open("", Some("s")), Thought::Closed("c".into())].map(Part::Thought);
+    let said = [&thoughts[..], &[Part::Text("e".into())]].concat();
+    assert_eq!(
+        (&back[0].parts, back.len()),
+        (&said, 2),
+        "nothing came of the last"
+    );
+}
+
+#[test]
+fn openais_thoughts_go_back_as_the_items_that_they_were_and_others_do_not() {
+    let item = json!({"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": "gAAAA"});
+    let call = json!({"type": "function_call", "call_id": "c", "name": "t", "arguments": "{}"});
+    let answer = responses::decode(
+        json!({"status": "completed", "output": [item, call]})
+            .to_string()
+            .as_bytes(),
+    )
+    .unwrap();
+    let sealed = answer.parts();
+    assert!(
+        matches!(&sealed[..], [Part::Thought(Thought::Open { text, .. }), Part::Call(_)] if text == "hm")
+    );
+    let signed = Part::Thought(open("no", Some("claudes")));
+    let request = |parts: Vec<Part>| ChatRequest {
+        messages: vec![Message {
+            role: Role::Assistant,
+            parts,
+        }],
+        display: Some(ThinkingDisplay::Omitted),
+        ..ChatRequest::default()
+    };
+    let parts = [vec![signed], sealed.clone(), vec![sealed[0].clone()]].concat();
+    let written = responses::encode(&request(parts.clone()));
+    assert_eq!(written["include"], json!(["reasoning.encrypted_content"]));
+    assert_eq!(
+        written["input"],
+        json!([item, call]),
+        "nothing came of the last, and the first is none of its own"
+    );
+    let claudes = anthropic::encode(&request(parts));
+    assert!(
+        claudes.to_string().contains("claudes") && !claudes.to_string().contains("gAAAA"),
+        "{claudes}"
+    );
 }
 
 /// A question, what the model thought before it called a tool, and what the tool said.

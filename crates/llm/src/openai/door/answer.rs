@@ -6,6 +6,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::chat::PAUSE;
 use crate::door::{Face, sse};
 use crate::{ChatAnswer, Finish, Refusal, StreamEvent, ThoughtDelta, ToolDelta, Usage};
 
@@ -35,7 +36,18 @@ struct Choice {
     begun: bool,
     finish: Option<Finish>,
     usage: Option<Usage>,
+    mind: Mind,
     ended: bool,
+}
+
+/// Where it is with its thoughts, as far as they are told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Mind {
+    #[default]
+    Silent,
+    Thinks,
+    /// A thought is over, so that the next is told after a pause.
+    Paused,
 }
 
 impl ChatWriter {
@@ -119,7 +131,16 @@ impl ChatWriter {
             StreamEvent::Thought(ThoughtDelta::Text(text))
                 if self.style == Style::Chat && self.include_reasoning =>
             {
-                self.piece(index, &json!({"reasoning_content": text}))
+                let before = std::mem::replace(&mut choice.mind, Mind::Thinks);
+                let pause = if before == Mind::Paused { PAUSE } else { "" };
+                self.piece(
+                    index,
+                    &json!({"reasoning_content": format!("{pause}{text}")}),
+                )
+            }
+            StreamEvent::Thought(ThoughtDelta::Signature(_)) if choice.mind == Mind::Thinks => {
+                choice.mind = Mind::Paused;
+                String::new()
             }
             StreamEvent::Tool(delta) if self.style == Style::Chat => {
                 self.piece(index, &json!({"tool_calls": [call(delta)]}))

@@ -7,15 +7,17 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::chat::PAUSE;
 use crate::document::{Caption, few};
 use crate::door::{LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, agree, effort, image_url, max_tokens};
 use crate::json::{self, Node};
 use crate::{
     ChatRequest, Effort, Format, Message, Part, Refusal, RefusalKind, Role, ThinkingDisplay,
-    ToolCall, ToolResult,
+    Thought, ToolCall, ToolResult,
 };
 
 use super::chat::{may_wait, schema_format, unknown_file};
+use super::responses_thoughts::handed_back;
 use super::responses_tools::{arguments_of, full_name_at, is_left_out, tool_choice, tools};
 
 /// A response as somebody asks for it.
@@ -64,6 +66,9 @@ pub struct ResponseCard {
     pub previous: Option<String>,
     /// What the caller wants to see again.
     pub metadata: Map<String, Value>,
+    /// Whether thoughts are told with what hands them back.
+    #[serde(default)]
+    pub(super) seals: bool,
     /// The fields that the answer repeats as they came.
     pub(super) echo: Map<String, Value>,
 }
@@ -117,6 +122,7 @@ pub fn read_response(body: &[u8], before: &SaidBefore) -> Result<ResponseAsk, Re
         Some(reasoning) => thinks(&reasoning)?,
         None => (None, None),
     };
+    let seals = wants_seals(&root);
     let request = ChatRequest {
         model: root.need("model")?.name(LONGEST_NAME)?,
         messages,
@@ -130,7 +136,7 @@ pub fn read_response(body: &[u8], before: &SaidBefore) -> Result<ResponseAsk, Re
             .transpose()?,
         top_p: root.opt("top_p")?.map(|n| n.float(0.0, 1.0)).transpose()?,
         effort: said,
-        display,
+        display: display.or(seals.then_some(ThinkingDisplay::Omitted)),
         tools: root
             .opt("tools")?
             .map(|n| tools(&n))
@@ -166,6 +172,7 @@ pub fn read_response(body: &[u8], before: &SaidBefore) -> Result<ResponseAsk, Re
                 .map(|n| n.name(LONGEST_NAME))
                 .transpose()?,
             metadata: metadata(&root)?,
+            seals,
             echo,
         },
         instructions,
@@ -190,6 +197,13 @@ fn thinks(reasoning: &Node) -> Result<(Option<Effort>, Option<ThinkingDisplay>),
         _ => return Err(summary.fail("This has to be auto, concise or detailed.")),
     };
     Ok((said, Some(display)))
+}
+
+/// Whether thoughts are to be told with what hands them back; of what else an answer could bring along, nothing is here.
+fn wants_seals(root: &Node) -> bool {
+    let wanted = root.value.get("include").and_then(Value::as_array);
+    let mut wanted = wanted.into_iter().flatten();
+    wanted.any(|one| one.as_str() == Some("reasoning.encrypted_content"))
 }
 
 /// The fields that the answer repeats; of the tools, those that the model is told of.
@@ -258,7 +272,7 @@ fn read_input(
             None => "message",
         };
         match kind {
-            "message" => messages.push(message(&item)?),
+            "message" => take_message(message(&item)?, messages),
             "function_call" | "custom_tool_call" => take_said(call(&item, kind)?, messages),
             "function_call_output" | "custom_tool_call_output" => messages.push(output(&item)?),
             "item_reference" => {
@@ -271,8 +285,13 @@ fn read_input(
                     take_said(part.clone(), messages);
                 }
             }
-            // another model can't use it, nor what the vendor's own machines found
-            "reasoning" | "web_search_call" => {}
+            "reasoning" => {
+                if let Some(thought) = thought(&item)? {
+                    take_said(Part::Thought(thought), messages);
+                }
+            }
+            // nobody else can use what the vendor's own machines found
+            "web_search_call" => {}
             _ => {
                 return Err(item.unknown_kind(
                     "message, function_call, function_call_output, custom_tool_call, custom_tool_call_output, \
@@ -281,7 +300,25 @@ fn read_input(
             }
         }
     }
+    // nothing came of what was only thought
+    messages.retain(|message| {
+        let thinks = |part: &Part| matches!(part, Part::Thought(_));
+        message.parts.is_empty() || !message.parts.iter().all(thinks)
+    });
     Ok(())
+}
+
+/// A thought that is brought back: the words that were told of it, and its seal.
+fn thought(item: &Node) -> Result<Option<Thought>, Refusal> {
+    let parts = item.opt("summary")?;
+    let parts = parts.map(|parts| parts.items(0, MOST_PARTS)).transpose()?;
+    let mut words = Vec::new();
+    for part in parts.iter().flatten() {
+        words.push(part.need("text")?.text()?.to_owned());
+    }
+    let seal = item.opt("encrypted_content")?;
+    let seal = seal.as_ref().map(Node::text).transpose()?;
+    Ok(handed_back(words.join(PAUSE), seal))
 }
 
 fn call(item: &Node, kind: &str) -> Result<Part, Refusal> {
@@ -295,6 +332,19 @@ fn call(item: &Node, kind: &str) -> Result<Part, Refusal> {
         name: full_name_at(item)?,
         arguments,
     }))
+}
+
+/// Words that follow a thought belong to it.
+fn take_message(message: Message, messages: &mut Vec<Message>) {
+    let last = messages.last().and_then(|last| last.parts.last());
+    if message.role == Role::Assistant && matches!(last, Some(Part::Thought(_))) {
+        message
+            .parts
+            .into_iter()
+            .for_each(|part| take_said(part, messages));
+    } else {
+        messages.push(message);
+    }
 }
 
 /// What the model said and called in one turn comes one by one here, and is one message.

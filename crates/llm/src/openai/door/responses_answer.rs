@@ -5,12 +5,15 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::chat::Piece;
 use crate::door::{Face, sse};
 use crate::{
-    ChatAnswer, Finish, Part, Refusal, StreamEvent, ThoughtDelta, ToolCall, ToolDelta, Usage,
+    ChatAnswer, Finish, Part, Refusal, StreamEvent, Thought, ThoughtDelta, ToolCall, ToolDelta,
+    Usage,
 };
 
 use super::responses::ResponseCard;
+use super::responses_thoughts::{closed, seal_of, sealed};
 use super::responses_tools::Toolbox;
 
 /// Where a response stands.
@@ -55,11 +58,20 @@ impl ResponseState {
 /// An item of the answer, in the order in which it began.
 #[derive(Debug, Clone)]
 enum Item {
-    /// The how manieth thought of the answer, from 0 on.
-    Thought(usize, String),
+    Thought(Mind),
     /// The how manieth words of the answer, from 0 on.
     Words(usize, String),
     Call(u32, ToolCall),
+}
+
+/// A thought, as far as it is told.
+#[derive(Debug, Clone, Default)]
+struct Mind {
+    /// The how manieth of the answer, from 0 on.
+    at: usize,
+    text: String,
+    /// What hands it back.
+    seal: Option<String>,
 }
 
 /// What an item of an answer said, by the item's id.
@@ -70,8 +82,9 @@ pub fn said_in(item: &str, answer: &ChatAnswer) -> Option<Vec<Part>> {
         "msg" if at == 0 => Some(vec![Part::Text(answer.text.clone())]),
         // words after a call: the first have them all
         "msg" => Some(Vec::new()),
-        // thoughts are not brought again
-        "rs" if !answer.thoughts.is_empty() => Some(Vec::new()),
+        "rs" => Some(vec![Part::Thought(
+            answer.thoughts.get(at)?.thought.clone(),
+        )]),
         "fc" | "ctc" => Some(vec![Part::Call(answer.calls.get(at)?.clone())]),
         _ => None,
     }
@@ -84,6 +97,10 @@ pub struct ResponseWriter {
     card: ResponseCard,
     tools: Toolbox,
     items: Vec<Item>,
+    /// How many thoughts have begun, told or not.
+    thoughts: usize,
+    /// Whether the newest of them goes on.
+    thinks: bool,
     usage: Option<Usage>,
     finish: Option<Finish>,
     next: u64,
@@ -98,6 +115,8 @@ impl ResponseWriter {
             tools: Toolbox::of(card.echo.get("tools")),
             card,
             items: Vec::new(),
+            thoughts: 0,
+            thinks: false,
             usage: None,
             finish: None,
             next: 0,
@@ -115,20 +134,41 @@ impl ResponseWriter {
         let Some(said) = said else {
             return self.object(state, &[], None, None, error);
         };
-        let mut items = Vec::with_capacity(said.calls.len() + 1);
-        let thought = said.thoughts_text();
-        if self.card.has_summary() && !thought.is_empty() {
-            items.push(Item::Thought(0, thought));
+        let mut items: Vec<Item> = Vec::new();
+        let (mut thoughts, mut messages) = (0.., 0..);
+        for piece in said.pieces() {
+            match piece {
+                Piece::Thought(thought) => {
+                    let at = thoughts.next().unwrap_or_default();
+                    items.extend(self.shown(at, thought).map(Item::Thought));
+                }
+                Piece::Text(text) => {
+                    if let Some(Item::Words(_, words)) = items.last_mut() {
+                        words.push_str(text);
+                    } else {
+                        let at = messages.next().unwrap_or_default();
+                        items.push(Item::Words(at, text.to_owned()));
+                    }
+                }
+                Piece::Call(at, call) => items.push(Item::Call(at, call.clone())),
+            }
         }
-        if !said.text.is_empty() {
-            items.push(Item::Words(0, said.text.clone()));
-        }
-        items.extend(
-            (0..)
-                .zip(&said.calls)
-                .map(|(at, c)| Item::Call(at, c.clone())),
-        );
         self.object(state, &items, said.usage, Some(said.finish), error)
+    }
+
+    /// What is told of a thought, if anything.
+    fn shown(&self, at: usize, thought: &Thought) -> Option<Mind> {
+        let text = if self.card.has_summary() {
+            thought.text()
+        } else {
+            ""
+        };
+        let seal = seal_of(thought).filter(|_| self.card.seals);
+        (!text.is_empty() || seal.is_some()).then(|| Mind {
+            at,
+            text: text.to_owned(),
+            seal,
+        })
     }
 
     /// Writes the first events: the response exists, and (unless it waits) is being made.
@@ -151,12 +191,23 @@ impl ResponseWriter {
             return out;
         }
         match event {
-            StreamEvent::Text(text) => self.text(text, &mut out),
-            StreamEvent::Tool(delta) => self.tool(delta, &mut out),
-            StreamEvent::Thought(ThoughtDelta::Text(text)) if self.card.has_summary() => {
-                self.thought(text, &mut out);
+            StreamEvent::Text(text) => {
+                self.thinks = false;
+                self.text(text, &mut out);
             }
-            StreamEvent::Thought(_) | StreamEvent::Read(_) | StreamEvent::Alive => {}
+            StreamEvent::Tool(delta) => {
+                self.thinks = false;
+                self.tool(delta, &mut out);
+            }
+            StreamEvent::Thought(ThoughtDelta::Text(text)) => self.thought(text, &mut out),
+            StreamEvent::Thought(ThoughtDelta::Signature(seal)) => {
+                self.seal(sealed(seal), &mut out);
+            }
+            StreamEvent::Thought(ThoughtDelta::Closed(data)) => {
+                self.thinks = false;
+                self.seal(closed(data), &mut out);
+            }
+            StreamEvent::Read(_) | StreamEvent::Alive => {}
             StreamEvent::Usage(usage) => self.usage = Some(*usage),
             StreamEvent::Finish(finish) => self.finish = Some(*finish),
             StreamEvent::Done => {
@@ -189,25 +240,62 @@ impl ResponseWriter {
         self.tell(out, kind, json!({"response": response}));
     }
 
-    fn thought(&mut self, text: &str, out: &mut Vec<(u64, String)>) {
-        if !matches!(self.items.last(), Some(Item::Thought(..))) {
+    /// Counts the next thought, unless the newest goes on.
+    fn think(&mut self) {
+        if !self.thinks {
+            self.thoughts += 1;
+        }
+        self.thinks = true;
+    }
+
+    /// The item of the newest thought; a new one where that has none yet.
+    fn mind(&mut self, out: &mut Vec<(u64, String)>) -> usize {
+        let number = self.thoughts.saturating_sub(1);
+        if !matches!(self.items.last(), Some(Item::Thought(mind)) if mind.at == number) {
             self.close_last(out);
-            let known = |item: &&Item| matches!(item, Item::Thought(..));
-            let item = Item::Thought(self.items.iter().filter(known).count(), String::new());
-            let (id, at) = (self.item_id(&item), self.items.len());
+            let item = Item::Thought(Mind {
+                at: number,
+                ..Mind::default()
+            });
+            let at = self.items.len();
             let shown = self.item(&item, "in_progress", true);
             self.items.push(item);
             let body = json!({"output_index": at, "item": shown});
             self.tell(out, "response.output_item.added", body);
+        }
+        self.items.len().saturating_sub(1)
+    }
+
+    /// The newest thought is over; one whose words are not told is told by its seal alone.
+    fn seal(&mut self, seal: String, out: &mut Vec<(u64, String)>) {
+        self.think();
+        self.thinks = false;
+        if !self.card.seals {
+            return;
+        }
+        let at = self.mind(out);
+        if let Some(Item::Thought(mind)) = self.items.get_mut(at) {
+            mind.seal = Some(seal);
+        }
+    }
+
+    fn thought(&mut self, text: &str, out: &mut Vec<(u64, String)>) {
+        self.think();
+        if !self.card.has_summary() {
+            return;
+        }
+        let at = self.mind(out);
+        let id = self.items.get(at).map(|item| self.item_id(item));
+        let mut begins = false;
+        if let Some(Item::Thought(mind)) = self.items.get_mut(at) {
+            begins = mind.text.is_empty();
+            mind.text.push_str(text);
+        }
+        if begins {
             let body =
                 json!({"item_id": id, "output_index": at, "summary_index": 0, "part": summary("")});
             self.tell(out, "response.reasoning_summary_part.added", body);
         }
-        let at = self.items.len().saturating_sub(1);
-        if let Some(Item::Thought(_, all)) = self.items.last_mut() {
-            all.push_str(text);
-        }
-        let id = self.items.last().map(|item| self.item_id(item));
         let body = json!({"item_id": id, "output_index": at, "summary_index": 0, "delta": text});
         self.tell(out, "response.reasoning_summary_text.delta", body);
     }
@@ -281,7 +369,8 @@ impl ResponseWriter {
         let id = self.item_id(&item);
         let shown = self.item(&item, "completed", false);
         match &item {
-            Item::Thought(_, text) => {
+            Item::Thought(mind) if mind.text.is_empty() => {}
+            Item::Thought(Mind { text, .. }) => {
                 let body =
                     json!({"item_id": id, "output_index": at, "summary_index": 0, "text": text});
                 self.tell(out, "response.reasoning_summary_text.done", body);
@@ -322,7 +411,7 @@ impl ResponseWriter {
     fn item_id(&self, item: &Item) -> String {
         let run = self.face.id.trim_start_matches("resp_");
         match item {
-            Item::Thought(at, _) => format!("rs_{run}_{at}"),
+            Item::Thought(mind) => format!("rs_{run}_{}", mind.at),
             Item::Words(at, _) => format!("msg_{run}_{at}"),
             Item::Call(at, call) if self.tools.takes_text(call) => format!("ctc_{run}_{at}"),
             Item::Call(at, _) => format!("fc_{run}_{at}"),
@@ -332,13 +421,18 @@ impl ResponseWriter {
     fn item(&self, item: &Item, status: &str, empty: bool) -> Value {
         let id = self.item_id(item);
         match item {
-            Item::Thought(_, text) => {
-                let summary = if empty {
+            Item::Thought(mind) => {
+                let summary = if empty || mind.text.is_empty() {
                     json!([])
                 } else {
-                    json!([summary(text)])
+                    json!([summary(&mind.text)])
                 };
-                json!({"id": id, "type": "reasoning", "status": status, "summary": summary})
+                let mut item =
+                    json!({"id": id, "type": "reasoning", "status": status, "summary": summary});
+                if let (Some(seal), Some(fields)) = (&mind.seal, item.as_object_mut()) {
+                    fields.insert("encrypted_content".into(), json!(seal));
+                }
+                item
             }
             Item::Words(_, text) => {
                 let content = if empty {

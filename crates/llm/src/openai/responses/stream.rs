@@ -5,11 +5,12 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::chat::PAUSE;
 use crate::decoder::{Decoder, Meaning, Told};
 use crate::openai::{fault, parse};
 use crate::{CodecError, MOST_CALLS, StreamEvent, ThoughtDelta, ToolDelta};
 
-use super::{Call, Item, PAUSE, Response};
+use super::{Call, Item, Mind, Response};
 
 /// Reads a streamed answer from bytes that may be cut anywhere.
 pub type StreamDecoder = Decoder<Events>;
@@ -21,8 +22,9 @@ pub struct Events {
     calls: Vec<Begun>,
     /// The item whose words came last.
     speaks: Option<u64>,
-    /// The item and its part whose thoughts came last.
+    /// The item and its part whose thoughts came last, until these are sealed.
     thinks: Option<(u64, u64)>,
+    has_thought: bool,
     refused: bool,
 }
 
@@ -92,7 +94,14 @@ impl Events {
             told.tell(StreamEvent::Thought(pause));
         }
         self.thinks = Some(part);
+        self.has_thought = true;
         told.tell(StreamEvent::Thought(ThoughtDelta::Text(words)));
+    }
+
+    fn seal(&mut self, seal: String, told: &mut Told) {
+        self.thinks = None;
+        self.has_thought = true;
+        told.tell(StreamEvent::Thought(ThoughtDelta::Signature(seal)));
     }
 
     fn begin(&mut self, at: u64, call: &Call, told: &mut Told) -> Result<(), CodecError> {
@@ -148,11 +157,14 @@ impl Events {
     fn end(&mut self, response: &Response, told: &mut Told) -> Result<(), CodecError> {
         if self.speaks.is_none() && self.calls.is_empty() {
             // of a server that tells its answer with the end alone
-            let has_thought = self.thinks.is_some();
+            let has_thought = self.has_thought;
             for (at, item) in (0..).zip(response.output.iter().flatten()) {
                 match Item::read(item)? {
-                    Some(Item::Thought(words)) if !has_thought => {
-                        self.think((at, 0), words, told);
+                    Some(Item::Thought(Mind { text, seal })) if !has_thought => {
+                        self.think((at, 0), text, told);
+                        if let Some(seal) = seal {
+                            self.seal(seal, told);
+                        }
                     }
                     Some(Item::Words(words)) => {
                         self.refused |= words.declines();
@@ -206,12 +218,16 @@ impl Meaning for Events {
                     self.argue_whole(at, arguments, told)?;
                 }
             }
-            "response.output_item.done" => {
-                if let Some(Item::Call(call)) = event.read()? {
+            "response.output_item.done" => match event.read()? {
+                Some(Item::Call(call)) => {
                     self.begin(at, &call, told)?;
                     self.argue_whole(at, call.arguments()?, told)?;
                 }
-            }
+                Some(Item::Thought(Mind {
+                    seal: Some(seal), ..
+                })) => self.seal(seal, told),
+                _ => {}
+            },
             "response.completed" | "response.incomplete" | "response.failed" => {
                 let response = event.response.unwrap_or_default();
                 // before the fault too: what has failed may have cost

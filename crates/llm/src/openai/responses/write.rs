@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::openai::write::{image_url, tools};
 use crate::{
     ChatRequest, Document, DocumentSource, Effort, Format, Image, Message, Part, Role,
-    ThinkingDisplay, Tool, ToolResult,
+    ThinkingDisplay, Thought, Tool, ToolResult,
 };
 
 /// The lowest limit of an answer that the server takes.
@@ -35,6 +35,11 @@ pub fn encode(request: &ChatRequest) -> Value {
     }
     if let Some(reasoning) = reasoning(request) {
         body.insert("reasoning".into(), reasoning);
+    }
+    // what is not kept there is brought again, and a thought is brought closed
+    if request.display.is_some() {
+        let closed = "reasoning.encrypted_content";
+        body.insert("include".into(), json!([closed]));
     }
     let named = |name: &str| json!({"type": "function", "name": name});
     tools(request, &mut body, tool, named);
@@ -114,15 +119,30 @@ fn shown(parts: &[Part]) -> Value {
     parts.iter().flat_map(content).collect()
 }
 
-/// Words and calls in the order in which they were said. As plain text the words are the model's own without an id of the server's,
-/// which has kept none.
+/// Thoughts, words and calls in the order in which they were said. As plain text the words are the model's own without an id of the
+/// server's, which has kept none. A thought is refused where nothing comes of it, so the last ones stay away.
 fn of_the_model(message: &Message) -> Vec<Value> {
     let mut written = Vec::new();
     let mut words = String::new();
+    let mut thoughts = Vec::new();
     for part in &message.parts {
         match part {
-            Part::Text(text) => words.push_str(text),
+            Part::Text(text) => {
+                if !text.is_empty() {
+                    written.append(&mut thoughts);
+                }
+                words.push_str(text);
+            }
+            Part::Thought(thought) => {
+                if let Some(thought) = of_its_own(thought) {
+                    if !words.is_empty() {
+                        written.push(said("assistant", &json!(std::mem::take(&mut words))));
+                    }
+                    thoughts.push(thought);
+                }
+            }
             Part::Call(call) => {
+                written.append(&mut thoughts);
                 if !words.is_empty() {
                     written.push(said("assistant", &json!(std::mem::take(&mut words))));
                 }
@@ -130,13 +150,21 @@ fn of_the_model(message: &Message) -> Vec<Value> {
                     "type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments,
                 }));
             }
-            Part::Thought(_) | Part::Image(_) | Part::Document(_) | Part::Result(_) => {}
+            Part::Image(_) | Part::Document(_) | Part::Result(_) => {}
         }
     }
     if !words.is_empty() || written.is_empty() {
         written.push(said("assistant", &json!(words)));
     }
     written
+}
+
+/// A thought of one of this vendor's models; others' are none to it.
+fn of_its_own(thought: &Thought) -> Option<Value> {
+    let (text, id, content) = thought.of_item()?;
+    let summary = (!text.is_empty()).then(|| json!({"type": "summary_text", "text": text}));
+    let summary: Vec<Value> = summary.into_iter().collect();
+    Some(json!({"type": "reasoning", "id": id, "summary": summary, "encrypted_content": content}))
 }
 
 fn result(part: &Part) -> Option<Value> {
