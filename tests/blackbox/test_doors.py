@@ -488,9 +488,10 @@ def test_a_run_whose_reader_is_cut_goes_by_what_was_asked_for_and_who_listens_he
         head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nx-api-key: {secrets[0]}\r\ncontent-type: application/json\r\n{policy}"
         [connection] = crowd(house, "inference", f"{head}content-length: {len(body)}\r\n\r\n".encode() + body, 4096, many=1)
         said = connection.recv(2048)
-        run = re.search(rb"x-noren-run: (\w+)", said)[1].decode()
+        named = re.search(rb"x-noren-run: (\w+)", said)
+        assert named, said
         watch([connection], 90, False, lambda _: None)
-        return run
+        return named[1].decode()
 
     def listen(stream: bool) -> tuple[str, str]:
         """Hears an answer that takes longer than a reader may stand still: word for word, or nothing and then all of it."""

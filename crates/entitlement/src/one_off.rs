@@ -257,6 +257,10 @@ async fn post(conn: &mut PgConnection, cx: &Ctx, by: &Giver<'_>, new: &Kept) -> 
         reason: &story,
         expires_at: new.expires_at,
     };
+    // leases before the books, as whoever gives one back
+    let storefront = storefront_of(&new.unit);
+    lease::store::lock(conn, new.tenant, storefront).await?;
+    lease::changed(conn, new.tenant, storefront).await?;
     ledger::grant(conn, cx, &grant).await.map_err(unexpected)?;
     let stock = ledger::stock(conn, new.tenant, &new.unit, new.given_at).await?;
     AuditAction::new("grant.give", new.id)
@@ -266,7 +270,7 @@ async fn post(conn: &mut PgConnection, cx: &Ctx, by: &Giver<'_>, new: &Kept) -> 
         }))
         .record_as(conn, cx, by.meta, Some(new.tenant), &new.given_by)
         .await?;
-    Ok(lease::changed(conn, new.tenant, storefront_of(&new.unit)).await?)
+    Ok(())
 }
 
 /// Takes back what nobody used of a grant. What is set aside at that moment may still be used; what of it comes back is taken
@@ -294,7 +298,9 @@ pub async fn revoke(
     if kept.revoked_at.is_none() {
         let (at, actor, reason) = (cx.clock.now(), by.actor(), reason.trim());
         // as all who take of a tenant's units do, before its books
-        lease::store::lock(&mut tx, tenant, storefront_of(&kept.unit)).await?;
+        let storefront = storefront_of(&kept.unit);
+        lease::store::lock(&mut tx, tenant, storefront).await?;
+        lease::changed(&mut tx, tenant, storefront).await?;
         let before = ledger::stock(&mut tx, tenant, &kept.unit, at).await?;
         store::revoke(&mut tx, id, (at, &actor, reason)).await?;
         let story = format!("operator/{actor} {reason}");
@@ -305,7 +311,6 @@ pub async fn revoke(
             .after(json!({ "unit": kept.unit, "available": after.available }))
             .record_as(&mut tx, cx, by.meta, Some(tenant), &actor)
             .await?;
-        lease::changed(&mut tx, tenant, storefront_of(&kept.unit)).await?;
         kept.revoked_at = Some(at);
         kept.revoked_by = Some(actor);
         kept.revoked_reason = Some(reason.to_owned());

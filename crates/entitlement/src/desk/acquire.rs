@@ -100,13 +100,12 @@ pub(super) async fn acquire(
             }
             short => no_room(&catalogue, &standing.plan, short, oldest, now),
         };
-        if idle_elsewhere {
-            store::recall(&mut tx, counter.tenant, &counter.storefront, room.desk.node).await?;
-            store::notify(&mut tx, CHANNEL, counter.tenant).await?;
-        }
         tx.commit().await?;
         for block in closed {
             room.desk.block_closed(block, None);
+        }
+        if idle_elsewhere {
+            recall(&room, &counter).await?;
         }
         return Ok(Err(Refused {
             trip,
@@ -136,6 +135,16 @@ pub(super) async fn acquire(
     };
     apply(&counter, &new, granted, now);
     Ok(Ok(()))
+}
+
+/// Asks the others for what they don't use. Apart from the trip that found too little: whoever gives back locks its lease before the
+/// books, which the trip has locked.
+async fn recall(room: &Entitlement, counter: &Counter) -> Result<(), Error> {
+    let mut tx = room.cx.db.begin_aside(counter.scope()).await?;
+    store::recall(&mut tx, counter.tenant, &counter.storefront, room.desk.node).await?;
+    store::notify(&mut tx, CHANNEL, counter.tenant).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// The lease that this process goes on with: its own, where memory and row are of the same one, or else a new one.

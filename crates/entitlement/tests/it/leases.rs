@@ -30,7 +30,7 @@ async fn work_off(room: &Entitlement, caller: Principal, times: usize) -> usize 
             match entitlement::admit(room, caller, &work).await {
                 Ok(admission) => admitted.push(admission),
                 Err(error) => {
-                    assert!(matches!(error, Error::QuotaExhausted { .. }), "{error}");
+                    assert!(matches!(error, Error::QuotaExhausted { .. }), "{error:?}");
                     refused += 1;
                     left -= 1;
                 }
@@ -342,4 +342,39 @@ async fn what_gives_a_lease_back_and_what_deletes_it_do_not_wait_for_each_other(
     .await
     .unwrap();
     assert_eq!(lost, 0, "what was held is given back");
+}
+
+#[tokio::test]
+async fn who_asks_for_what_is_idle_and_who_gives_it_back_do_not_wait_for_each_other() {
+    let test = testkit::context().await;
+    let (one, two) = two_nodes(&test, &plan_file(1000, 1000, 60)).await;
+    let caller = guest(&one).await;
+    // the other takes all of it and comes to use little
+    let taken = futures::future::join_all((0..60).map(|_| reserve(&two, caller))).await;
+    for held in taken {
+        settle(&two, caller, &held.unwrap(), 0).await.unwrap();
+    }
+    assert_eq!(stock(&one, caller).await, [0, 60, 0]);
+    let (mut other, mut watch) = (test.database.owner().await, test.database.owner().await);
+    let mut gives = other.begin().await.unwrap();
+    sqlx::query("select id from entitlement.lease where tenant_id = $1 for update")
+        .bind(caller.tenant.0)
+        .fetch_all(&mut *gives)
+        .await
+        .unwrap();
+    let giving = async {
+        waiting(&mut watch, 1).await;
+        // as the other does: its lease first, and then the books
+        sqlx::query("select pg_advisory_xact_lock(hashtextextended($1, 0))")
+            .bind(format!("ledger:{}:{UNIT}", caller.tenant))
+            .execute(&mut *gives)
+            .await
+            .unwrap();
+        gives.commit().await.unwrap();
+    };
+    let (asked, ()) = futures::join!(reserve(&one, caller), giving);
+    assert!(
+        matches!(asked, Ok(_) | Err(Error::QuotaExhausted { .. })),
+        "{asked:?}"
+    );
 }
