@@ -71,6 +71,8 @@ class Asked:
 
     # how much of it was in the provider's cache, and how much was put there
     kept = (0, 0)
+    # how much of what was written was thought, and whether that is counted in it, beside it, or beside it without a word
+    thought, counts = 0, "in"
     # what is thought before, where that is told, and whether it is told closed as well
     mind: tuple[str, ...] = ()
     is_kept_closed = False
@@ -222,7 +224,10 @@ def sse(data: str, event: str = "") -> bytes:
 
 def openai_answer(asked: Asked) -> list[bytes]:
     read, written = asked.usage
-    usage = {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}
+    said = written if asked.counts == "in" else written - asked.thought
+    usage = {"prompt_tokens": read, "completion_tokens": said, "total_tokens": read + written}
+    if asked.thought and asked.counts != "unsaid":
+        usage["completion_tokens_details"] = {"reasoning_tokens": asked.thought}
     if any(asked.kept):
         usage["prompt_tokens_details"] = dict(zip(("cached_tokens", "cache_write_tokens"), asked.kept))
     finish = "tool_calls" if asked.calls else "stop"
@@ -255,7 +260,8 @@ def responses_answer(asked: Asked, breaks: str = "") -> list[bytes]:
     """With what it thought before; `breaks` says how it ends after its first words: cut, error, failed or incomplete."""
     read, written = asked.usage
     details = dict(zip(("cached_tokens", "cache_write_tokens"), asked.kept))
-    usage = {"input_tokens": read, "input_tokens_details": details, "output_tokens": written, "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": read + written}
+    usage = {"input_tokens": read, "input_tokens_details": details, "output_tokens": written, "output_tokens_details": {"reasoning_tokens": asked.thought},
+             "total_tokens": read + written}
     frame = {"id": "resp_t", "object": "response", "created_at": 1767225600, "model": "talker", "error": None, "incomplete_details": None,
              "instructions": None, "parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "temperature": 1.0, "top_p": 1.0}
     out: list[bytes] = []
@@ -322,6 +328,7 @@ def anthropic_answer(asked: Asked) -> list[bytes]:
     count = {"input_tokens": read - sum(asked.kept)}
     if any(asked.kept):
         count |= dict(zip(("cache_read_input_tokens", "cache_creation_input_tokens"), asked.kept))
+    wrote = {"output_tokens": written} | ({"output_tokens_details": {"thinking_tokens": asked.thought}} if asked.thought else {})
     frame = {"id": "msg_t", "type": "message", "role": "assistant", "model": "talker", "stop_sequence": None}
     thought = "".join(asked.mind)
     blocks = [{"type": "thinking", "thinking": thought, "signature": seal("".join(MIND))}] if asked.mind else []
@@ -330,7 +337,7 @@ def anthropic_answer(asked: Asked) -> list[bytes]:
     blocks += [{"type": "tool_use", "id": id, "name": name, "input": json.loads("".join(pieces))} for id, name, pieces in asked.calls]
     if not asked.stream:
         made = claude.Message.model_validate(frame | {"content": blocks, "stop_reason": reason,
-                                                      "usage": count | {"output_tokens": written}})
+                                                      "usage": count | wrote})
         return [made.model_dump_json(exclude_none=True).encode()]
 
     def event(kind: type[pydantic.BaseModel], body: dict) -> bytes:
@@ -356,7 +363,7 @@ def anthropic_answer(asked: Asked) -> list[bytes]:
         out += [event(claude.RawContentBlockDeltaEvent, {"type": "content_block_delta", "index": index, "delta": delta}) for delta in deltas]
         out.append(event(claude.RawContentBlockStopEvent, {"type": "content_block_stop", "index": index}))
     out.append(event(claude.RawMessageDeltaEvent, {"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": None},
-                                                   "usage": {"output_tokens": written}}))
+                                                   "usage": wrote}))
     return [*out, event(claude.RawMessageStopEvent, {"type": "message_stop"})]
 
 
@@ -389,6 +396,7 @@ class Talker:
         self.breaks = ""  # how a response ends after its first words, if not as it should
         self.pace = 0.0
         self.kept = (0, 0)
+        self.thought, self.counts = 0, "in"
         self.thinks = False  # whether it thinks, and tells so as its protocol has it
         self.reads: set[str] = set()  # the models that are to be brought what they thought before they called tools
         # what is heard before the first word of a stream, one each 0.4 s; an empty one is silence
@@ -466,6 +474,10 @@ class Talker:
             self.known_as += [(known_as, usage)] if known_as else []
             self.done.append((json.loads(raw), usage))
 
+    def counted(self, asked: Asked) -> Asked:
+        asked.kept, asked.thought, asked.counts = self.kept, self.thought, self.counts
+        return asked
+
     def answer(self, request, raw: bytes) -> tuple[str, list[bytes], tuple[int, int]]:
         """(content type, pieces, what it costs) of a request that is good."""
         body, path = json.loads(raw), request.path
@@ -478,18 +490,18 @@ class Talker:
                 made, read = vectors(body)
                 return "application/json", [made], (read, 0)
             if path == "/openai/v1/responses":
-                asked = by_responses(body)
-                asked.kept, asked.mind = self.kept, MIND if self.thinks and body.get("reasoning", {}).get("summary") else ()
+                asked = self.counted(by_responses(body))
+                asked.mind = MIND if self.thinks and body.get("reasoning", {}).get("summary") else ()
                 asked.is_kept_closed = "reasoning.encrypted_content" in body.get("include", [])
                 answer = responses_answer(asked, self.breaks)
             elif path == "/openai/v1/chat/completions":
-                asked = by_openai(body)
+                asked = self.counted(by_openai(body))
                 for said in body["messages"]:
                     if body["model"] not in self.reads and {"reasoning_content", "reasoning"} & set(said):
                         raise ValueError("Additional properties are not allowed")
                     if body["model"] in self.reads and said.get("tool_calls") and not said.get("reasoning_content"):
                         raise ValueError("The `reasoning_content` in the thinking mode must be passed back to the API.")
-                asked.kept, asked.mind = self.kept, MIND if self.thinks else ()
+                asked.mind = MIND if self.thinks else ()
                 answer = openai_answer(asked)
             else:
                 raise ValueError("no such path")
@@ -499,8 +511,7 @@ class Talker:
             version = request.headers["anthropic-version"]
             if version not in VERSIONS:
                 raise ValueError(f"there is no version {version}")
-            asked = by_anthropic(body, VERSIONS[version])
-            asked.kept = self.kept
+            asked = self.counted(by_anthropic(body, VERSIONS[version]))
             if self.thinks and body.get("thinking", {}).get("type") == "adaptive":
                 asked.mind = MIND if body["thinking"]["display"] == "summarized" else ("",)
             answer = anthropic_answer(asked)

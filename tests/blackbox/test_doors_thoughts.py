@@ -44,6 +44,7 @@ def minds(talker):
     talker.thinks, talker.reads = True, {"deep"}
     yield
     talker.thinks, talker.breaks, talker.reads = False, "", set()
+    talker.thought, talker.counts = 0, "in"
 
 
 def chat(gpt, streams: bool, **ask):
@@ -97,6 +98,27 @@ def test_openais_client_reads_thoughts_beside_the_words(shop, secret, gpt, talke
     said, _ = chat(gpt, streams, model=name, messages=HELLO)
     told = said.model_dump().get("reasoning_content")
     assert told == {"plain": THOUGHT, "opus": None, "sol": "hm"}[name], "what is told unasked is passed on, and nobody is asked to"
+
+
+@ways
+@pytest.mark.parametrize(("name", "counts"), [("plain", "in"), ("plain", "beside"), ("plain", "unsaid"), ("opus", "in"), ("sol", "in")])
+def test_thoughts_are_billed_once_and_told_by_number_at_every_door(shop, secret, gpt, claude, talker, name, counts, streams):
+    talker.thought, talker.counts = 2, counts  # as OpenAI counts, as xAI does, and as Gemini does
+    options = {"stream_options": {"include_usage": True}} if streams else {}
+    raw = gpt.chat.completions.with_raw_response.create(model=name, messages=HELLO, stream=streams, **options)
+    told = list(raw.parse())[-1].usage if streams else raw.parse().usage
+    read, written = talker.claimed[-1]
+    assert (told.prompt_tokens, told.completion_tokens, told.completion_tokens_details.reasoning_tokens) == (read, written, 2)
+    run = raw.headers["x-noren-run"]
+    known = run_of(shop, secret, run)
+    assert (known["tokens_out"], known["cost_nano_usd"]) == (written, read * 1000 + written * 2000)
+    assert httpx.get(f"{shop.inference}/inference/{run}", headers={"x-api-key": secret}).json()["tokens"] == {
+        "input": read, "output": written, "cached": 0, "thought": 2}
+    assert events_of(shop, secret, run)[-1].data["tokens_thought"] == 2, "also where the events are read again"
+    told = response(gpt, streams, model=name, input="hello").usage
+    assert (told.output_tokens, told.output_tokens_details.reasoning_tokens) == (talker.claimed[-1][1], 2)
+    told = message(claude, streams, model=name).usage
+    assert (told.output_tokens, told.output_tokens_details.thinking_tokens) == (talker.claimed[-1][1], 2)
 
 
 @ways

@@ -68,6 +68,13 @@ struct Counts {
     output_tokens: Option<u64>,
     cache_read_input_tokens: Option<u64>,
     cache_creation_input_tokens: Option<u64>,
+    output_tokens_details: Option<Written>,
+}
+
+/// What was written, by kind.
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct Written {
+    thinking_tokens: Option<u64>,
 }
 
 impl Counts {
@@ -82,6 +89,7 @@ impl Counts {
             cache_creation_input_tokens: newer
                 .cache_creation_input_tokens
                 .or(self.cache_creation_input_tokens),
+            output_tokens_details: newer.output_tokens_details.or(self.output_tokens_details),
         }
     }
 
@@ -98,6 +106,10 @@ impl Counts {
             output: self.output_tokens.unwrap_or(0),
             cached,
             written,
+            thought: self
+                .output_tokens_details
+                .and_then(|details| details.thinking_tokens)
+                .unwrap_or(0),
         })
     }
 }

@@ -107,6 +107,7 @@ impl Counts {
             output: self.output.unwrap_or(0),
             cached,
             written,
+            thought: 0,
         })
     }
 }

@@ -286,6 +286,23 @@ pub struct Usage {
     /// The part of `input` that was written to the provider's cache.
     #[serde(default)]
     pub written: u64,
+    /// The part of `output` that was thought and not said, where the provider tells.
+    #[serde(default)]
+    pub thought: u64,
+}
+
+impl Usage {
+    /// What both together have read and written.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            input: self.input.saturating_add(other.input),
+            output: self.output.saturating_add(other.output),
+            cached: self.cached.saturating_add(other.cached),
+            written: self.written.saturating_add(other.written),
+            thought: self.thought.saturating_add(other.thought),
+        }
+    }
 }
 
 /// Why a model stopped.

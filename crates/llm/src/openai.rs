@@ -171,6 +171,7 @@ impl Timings {
             output: self.predicted_n?,
             cached,
             written: 0,
+            thought: 0,
         })
     }
 }
@@ -288,22 +289,31 @@ impl Wire<'_> {
         told.or_else(|| self.timings?.usage())
     }
 
-    /// A count that is missing beside one that is there is zero, and none at all is no usage.
+    /// A count that is missing beside one that is there is zero, and none at all is no usage. Some count thoughts beside
+    /// `completion_tokens` instead of in it, which their total tells.
     fn told(usage: &Value) -> Option<Usage> {
         let count = |counts: &Value, name| counts.get(name).and_then(Value::as_u64);
         let input = count(usage, "prompt_tokens");
-        let output = count(usage, "completion_tokens");
-        if input.is_none() && output.is_none() {
+        let said = count(usage, "completion_tokens");
+        if input.is_none() && said.is_none() {
             return None;
         }
-        let details = usage.get("prompt_tokens_details");
-        let cached = details.and_then(|details| count(details, "cached_tokens"));
-        let written = details.and_then(|details| count(details, "cache_write_tokens"));
+        let (input, said) = (input.unwrap_or(0), said.unwrap_or(0));
+        let detail = |of, name| usage.get(of).and_then(|details| count(details, name));
+        let thought = detail("completion_tokens_details", "reasoning_tokens");
+        let total = count(usage, "total_tokens").unwrap_or(0);
+        let beside = total.saturating_sub(input).saturating_sub(said);
+        let beside = beside.min(thought.unwrap_or(beside));
+        // DeepSeek's own name, and Moonshot's
+        let cached = detail("prompt_tokens_details", "cached_tokens")
+            .or_else(|| count(usage, "prompt_cache_hit_tokens"))
+            .or_else(|| count(usage, "cached_tokens"));
         Some(Usage {
-            input: input.unwrap_or(0),
-            output: output.unwrap_or(0),
+            input,
+            output: said.saturating_add(beside),
             cached: cached.unwrap_or(0),
-            written: written.unwrap_or(0),
+            written: detail("prompt_tokens_details", "cache_write_tokens").unwrap_or(0),
+            thought: thought.unwrap_or(beside),
         })
     }
 }
@@ -436,7 +446,8 @@ mod tests {
             "id": "x", "object": "chat.completion", "model": "m-1",
             "choices": [{"index": 0, "message": {"role": "assistant", "content": "はい", "refusal": null},
                          "finish_reason": "stop", "logprobs": null}],
-            "usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 3}},
+            "usage": {"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 3},
+                      "completion_tokens_details": {"reasoning_tokens": 1}},
         });
         assert_eq!(
             decode(body.to_string().as_bytes()),
@@ -450,9 +461,66 @@ mod tests {
                     output: 2,
                     cached: 4,
                     written: 3,
+                    thought: 1,
                 }),
                 finish: Finish::Stop,
             })
+        );
+    }
+
+    #[test]
+    fn what_came_from_the_cache_is_read_by_every_name() {
+        for cached in [
+            json!({"prompt_tokens_details": {"cached_tokens": 20}}),
+            json!({"prompt_cache_hit_tokens": 20, "prompt_cache_miss_tokens": 12}),
+            json!({"cached_tokens": 20}),
+            json!({"prompt_tokens_details": {"cached_tokens": 20}, "prompt_cache_hit_tokens": 7}),
+        ] {
+            let mut usage =
+                json!({"prompt_tokens": 32, "completion_tokens": 9, "total_tokens": 41});
+            usage
+                .as_object_mut()
+                .unwrap()
+                .extend(cached.as_object().unwrap().clone());
+            let body = json!({"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}], "usage": usage});
+            let usage = decode(body.to_string().as_bytes()).unwrap().usage.unwrap();
+            assert_eq!(
+                (usage.input, usage.cached, usage.output),
+                (32, 20, 9),
+                "{cached}"
+            );
+        }
+    }
+
+    #[test]
+    fn thoughts_are_counted_as_written_wherever_a_provider_counts_them() {
+        let counted = |usage: Value| {
+            let body = json!({"choices": [{"message": {"content": "x"}, "finish_reason": "stop"}], "usage": usage});
+            let answer = decode(body.to_string().as_bytes()).unwrap();
+            answer
+                .usage
+                .map(|usage| (usage.input, usage.output, usage.thought))
+        };
+        let usage = |said: u64, total: u64| json!({"prompt_tokens": 32, "completion_tokens": said, "total_tokens": total});
+        let thinking = |said: u64, total: u64| {
+            let mut usage = usage(said, total);
+            usage["completion_tokens_details"] = json!({"reasoning_tokens": 94});
+            usage
+        };
+        // in what was written, as OpenAI counts; beside it, as xAI does; and beside it without a word, as Gemini does
+        assert_eq!(counted(thinking(103, 135)), Some((32, 103, 94)));
+        assert_eq!(counted(thinking(9, 135)), Some((32, 103, 94)));
+        assert_eq!(counted(usage(9, 135)), Some((32, 103, 94)));
+        assert_eq!(counted(usage(9, 41)), Some((32, 9, 0)));
+        assert_eq!(
+            counted(usage(9, 0)),
+            Some((32, 9, 0)),
+            "a total that is none"
+        );
+        assert_eq!(
+            counted(thinking(9, 900)),
+            Some((32, 103, 94)),
+            "a total of more than that"
         );
     }
 

@@ -13,6 +13,7 @@ export interface Tokens {
   input: number
   output: number
   cached: number
+  thought: number
 }
 
 export interface Inference {

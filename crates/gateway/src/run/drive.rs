@@ -202,12 +202,7 @@ impl<'a> Driver<'a> {
                 let spent = self.spent.unwrap_or(NanoUsd(0));
                 let spent = spent.checked_add(self.price.of(part));
                 self.spent = Some(spent.unwrap_or(NanoUsd(i64::MAX)));
-                self.usage = Some(llm::Usage {
-                    input: before.input.saturating_add(part.input),
-                    output: before.output.saturating_add(part.output),
-                    cached: before.cached.saturating_add(part.cached),
-                    written: before.written.saturating_add(part.written),
-                });
+                self.usage = Some(before.and(part));
             }
             if is_over {
                 return verdict;
@@ -531,9 +526,7 @@ impl<'a> Driver<'a> {
             seq: self.draft.seq() + 1,
             output: self.draft.output().to_owned(),
             model: self.model.clone(),
-            tokens_in: i64::try_from(usage.input).unwrap_or(i64::MAX),
-            tokens_out: i64::try_from(usage.output).unwrap_or(i64::MAX),
-            tokens_cached: i64::try_from(usage.cached).unwrap_or(i64::MAX),
+            tokens: usage.into(),
             cost_nano_usd: self.spent.unwrap_or_else(|| self.price.of(usage)).0,
             is_cached: self.run.again.is_some(),
             was_shown,

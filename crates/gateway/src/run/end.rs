@@ -1,8 +1,8 @@
 use entitlement::{Outcome, Settled, Usage, settle};
 
 use super::{
-    Event, ends,
-    event::{Bill, the_end},
+    Event, Tokens, ends,
+    event::the_end,
     store::{self, Ending},
     words::{Line, seal_answer},
 };
@@ -55,12 +55,7 @@ pub(super) async fn end(
 /// The event that ends a run.
 pub(super) fn last_event(ending: &Ending) -> Event {
     let (state, reason) = (ending.verdict.state(), ending.verdict.reason());
-    let bill = Bill {
-        tokens_in: ending.tokens_in,
-        tokens_cached: ending.tokens_cached,
-        tokens_out: ending.tokens_out,
-        cost_nano_usd: ending.cost_nano_usd,
-    };
+    let bill = (ending.tokens, ending.cost_nano_usd);
     the_end(ending.seq, (state, reason), bill)
 }
 
@@ -69,8 +64,8 @@ pub(super) fn usage_of(ending: &Ending) -> Usage {
     Usage {
         amount: i64::from(!ending.is_cached && ending.verdict.is_charged(ending.was_shown)),
         model: ending.model.clone(),
-        tokens_in: ending.tokens_in,
-        tokens_out: ending.tokens_out,
+        tokens_in: ending.tokens.input,
+        tokens_out: ending.tokens.output,
         cost_nano_usd: ending.cost_nano_usd,
         outcome: match ending.verdict.state() {
             State::Completed => Outcome::Completed,
@@ -89,9 +84,7 @@ pub(super) fn lost(id: RunId, tenant: identity::TenantId, last_event: i32, model
         seq: last_event + 1,
         output: String::new(),
         model: model.to_owned(),
-        tokens_in: 0,
-        tokens_out: 0,
-        tokens_cached: 0,
+        tokens: Tokens::default(),
         cost_nano_usd: 0,
         is_cached: false,
         was_shown: last_event > 0,

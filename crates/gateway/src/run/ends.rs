@@ -166,5 +166,5 @@ const fn event(state: State) -> EventType {
 
 fn payload(ending: &Ending) -> Value {
     json!({ "id": ending.id, "state": ending.verdict.state(), "reason": ending.verdict.reason(), "model": ending.model,
-        "tokens_in": ending.tokens_in, "tokens_out": ending.tokens_out, "cost_nano_usd": ending.cost_nano_usd })
+        "tokens_in": ending.tokens.input, "tokens_out": ending.tokens.output, "cost_nano_usd": ending.cost_nano_usd })
 }

@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use super::Tokens;
 use crate::{RunId, State};
 
 /// One numbered event of a run.
@@ -22,24 +23,18 @@ impl Event {
 /// The number of the end of an answer that came in one piece.
 pub(super) const WHOLE_ENDS_AT: i32 = 3;
 
-/// What a run has cost.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Bill {
-    pub(super) tokens_in: i64,
-    /// Of these, what was read from the provider's own cache.
-    pub(super) tokens_cached: i64,
-    pub(super) tokens_out: i64,
-    pub(super) cost_nano_usd: i64,
-}
-
 /// The end of a run.
-pub(super) fn the_end(seq: i32, (state, reason): (State, Option<&str>), bill: Bill) -> Event {
+pub(super) fn the_end(
+    seq: i32,
+    (state, reason): (State, Option<&str>),
+    (tokens, cost_nano_usd): (Tokens, i64),
+) -> Event {
     Event {
         seq,
         kind: EventKind::Ended,
         data: json!({
-            "state": state, "reason": reason, "tokens_in": bill.tokens_in, "tokens_cached": bill.tokens_cached,
-            "tokens_out": bill.tokens_out, "cost_nano_usd": bill.cost_nano_usd,
+            "state": state, "reason": reason, "tokens_in": tokens.input, "tokens_cached": tokens.cached,
+            "tokens_out": tokens.output, "tokens_thought": tokens.thought, "cost_nano_usd": cost_nano_usd,
         }),
     }
 }

@@ -221,9 +221,6 @@ async fn tell_rest(
 
 /// Reckons what the run has cost, by the price that it was admitted with.
 fn bill(ending: &mut Ending, job: &Remote, usage: Usage) {
-    let tokens = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    ending.tokens_in = tokens(usage.input);
-    ending.tokens_out = tokens(usage.output);
-    ending.tokens_cached = tokens(usage.cached);
+    ending.tokens = usage.into();
     ending.cost_nano_usd = job.price.unwrap_or_default().of(usage).0;
 }

@@ -159,6 +159,7 @@ mod tests {
             output: 31,
             cached: 0,
             written: 0,
+            thought: 0,
         };
         vec![
             StreamEvent::Text(text.to_owned()),

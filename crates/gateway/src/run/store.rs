@@ -7,8 +7,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    Event, EventKind, RunId, RunView,
-    event::{Bill, WHOLE_ENDS_AT, before_the_end, the_end},
+    Event, EventKind, RunId, RunView, Tokens,
+    event::{WHOLE_ENDS_AT, before_the_end, the_end},
     note::Note,
     view::Row,
     words::{Line, Unopened, open_answer},
@@ -48,9 +48,7 @@ pub(super) struct Ending {
     pub(super) seq: i32,
     pub(super) output: String,
     pub(super) model: String,
-    pub(super) tokens_in: i64,
-    pub(super) tokens_out: i64,
-    pub(super) tokens_cached: i64,
+    pub(super) tokens: Tokens,
     pub(super) cost_nano_usd: i64,
     /// Given again, for nothing.
     pub(super) is_cached: bool,
@@ -106,9 +104,11 @@ pub(super) async fn insert_all(
         .iter()
         .map(|(_, end)| end.and_then(|(_, sealed)| sealed))
         .collect();
-    let tokens_in: Vec<Option<i64>> = ends().map(|end| Some(end?.tokens_in)).collect();
-    let tokens_out: Vec<Option<i64>> = ends().map(|end| Some(end?.tokens_out)).collect();
-    let cached: Vec<Option<i64>> = ends().map(|end| Some(end?.tokens_cached)).collect();
+    let tokens = |of: fn(Tokens) -> i64| ends().map(move |end| Some(of(end?.tokens)));
+    let tokens_in: Vec<Option<i64>> = tokens(|all| all.input).collect();
+    let tokens_out: Vec<Option<i64>> = tokens(|all| all.output).collect();
+    let cached: Vec<Option<i64>> = tokens(|all| all.cached).collect();
+    let thought: Vec<Option<i64>> = tokens(|all| all.thought).collect();
     let costs: Vec<Option<i64>> = ends().map(|end| Some(end?.cost_nano_usd)).collect();
     let again: Vec<bool> = ends()
         .map(|end| end.is_some_and(|end| end.is_cached))
@@ -121,7 +121,8 @@ pub(super) async fn insert_all(
                  unnest($11::text[]) as door, unnest($12::boolean[]) as stored, unnest($13::text[]) as tags, unnest($15::integer[]) as seq,
                  unnest($16::text[]) as state, unnest($17::text[]) as reason, unnest($18::bytea[]) as output,
                  unnest($19::bigint[]) as tokens_in, unnest($20::bigint[]) as tokens_out, unnest($21::bigint[]) as tokens_cached,
-                 unnest($22::bigint[]) as cost, unnest($23::boolean[]) as again, unnest($24::timestamptz[]) as now
+                 unnest($22::bigint[]) as cost, unnest($23::boolean[]) as again, unnest($24::timestamptz[]) as now,
+                 unnest($25::bigint[]) as tokens_thought
          ), asked as (
              select unnest($1::uuid[]) as run, unnest($2::uuid[]) as tenant, unnest($10::uuid[]) as key, unnest($14::bytea[]) as request
          ), shown as (
@@ -133,11 +134,13 @@ pub(super) async fn insert_all(
          )
          insert into gateway.run
              (id, tenant_id, reservation_id, storefront, route, model, node_id, lease_until, created_at, key_id, door, is_stored, tags,
-              last_event, started_at, state, reason, sealed_output, tokens_in, tokens_out, tokens_cached, cost_nano_usd, is_cached, ended_at)
+              last_event, started_at, state, reason, sealed_output, tokens_in, tokens_out, tokens_cached, tokens_thought, cost_nano_usd,
+              is_cached, ended_at)
          select id, tenant, reservation, storefront, route, model, node, lease, created, key, door, stored,
              string_to_array(tags, chr(31)), seq, case when seq > 0 then now end,
              coalesce(state, case when seq > 0 then 'running' else 'queued' end), reason, output,
-             coalesce(tokens_in, 0), coalesce(tokens_out, 0), coalesce(tokens_cached, 0), coalesce(cost, 0), again,
+             coalesce(tokens_in, 0), coalesce(tokens_out, 0), coalesce(tokens_cached, 0), coalesce(tokens_thought, 0),
+             coalesce(cost, 0), again,
              case when state is not null then now end
          from r",
         &ids,
@@ -164,6 +167,7 @@ pub(super) async fn insert_all(
         &costs as &[Option<i64>],
         &again,
         &written,
+        &thought as &[Option<i64>],
     )
     .execute(conn)
     .await
@@ -355,7 +359,7 @@ pub(super) async fn events(
     }
     let whole = sqlx::query!(
         r#"select tenant_id as "tenant: TenantId", model, output, sealed_output, state as "state: State", reason, tokens_in, tokens_cached,
-                  tokens_out, cost_nano_usd
+                  tokens_out, tokens_thought, cost_nano_usd
            from gateway.run where id = $1 and ended_at is not null and last_event = $2"#,
         id as RunId,
         WHOLE_ENDS_AT,
@@ -366,13 +370,13 @@ pub(super) async fn events(
         return Ok(events);
     };
     let told = (run.state, run.reason.as_deref());
-    let bill = Bill {
-        tokens_in: run.tokens_in,
-        tokens_cached: run.tokens_cached,
-        tokens_out: run.tokens_out,
-        cost_nano_usd: run.cost_nano_usd,
+    let tokens = Tokens {
+        input: run.tokens_in,
+        output: run.tokens_out,
+        cached: run.tokens_cached,
+        thought: run.tokens_thought,
     };
-    let end = the_end(WHOLE_ENDS_AT, told, bill);
+    let end = the_end(WHOLE_ENDS_AT, told, (tokens, run.cost_nano_usd));
     let owner = (id, run.tenant);
     let output = open_answer(vault, owner, run.sealed_output.as_deref(), run.output)?;
     let told = before_the_end(id, &run.model, &output).into_iter();
@@ -408,11 +412,9 @@ pub(super) async fn close_all(
         .map(|(ending, _)| ending.verdict.reason().map(str::to_owned))
         .collect();
     let outputs: Vec<Option<&[u8]>> = endings.iter().map(|(_, sealed)| *sealed).collect();
-    let tokens_in: Vec<i64> = endings.iter().map(|(ending, _)| ending.tokens_in).collect();
-    let tokens_out: Vec<i64> = endings
-        .iter()
-        .map(|(ending, _)| ending.tokens_out)
-        .collect();
+    let tokens = |of: fn(Tokens) -> i64| endings.iter().map(move |(end, _)| of(end.tokens));
+    let tokens_in: Vec<i64> = tokens(|all| all.input).collect();
+    let tokens_out: Vec<i64> = tokens(|all| all.output).collect();
     let costs: Vec<i64> = endings
         .iter()
         .map(|(ending, _)| ending.cost_nano_usd)
@@ -423,20 +425,18 @@ pub(super) async fn close_all(
         .map(|(ending, _)| ending.model.clone())
         .collect();
     let again: Vec<bool> = endings.iter().map(|(ending, _)| ending.is_cached).collect();
-    let cached: Vec<i64> = endings
-        .iter()
-        .map(|(ending, _)| ending.tokens_cached)
-        .collect();
+    let cached: Vec<i64> = tokens(|all| all.cached).collect();
+    let thought: Vec<i64> = tokens(|all| all.thought).collect();
     sqlx::query_as!(
         Closed,
         r#"update gateway.run
            set state = e.state, reason = e.reason, sealed_output = e.output, tokens_in = e.tokens_in, tokens_out = e.tokens_out,
-               cost_nano_usd = e.cost_nano_usd, tokens_cached = e.tokens_cached, last_event = e.seq, model = e.model, ended_at = $10,
-               is_cached = e.is_cached,
+               cost_nano_usd = e.cost_nano_usd, tokens_cached = e.tokens_cached, tokens_thought = e.tokens_thought, last_event = e.seq,
+               model = e.model, ended_at = $10, is_cached = e.is_cached,
                started_at = case when e.seq > 1 then coalesce(started_at, $10) else started_at end
            from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::integer[],
-                    $9::text[], $11::bigint[], $12::boolean[])
-               as e (id, state, reason, output, tokens_in, tokens_out, cost_nano_usd, seq, model, tokens_cached, is_cached)
+                    $9::text[], $11::bigint[], $12::boolean[], $13::bigint[])
+               as e (id, state, reason, output, tokens_in, tokens_out, cost_nano_usd, seq, model, tokens_cached, is_cached, tokens_thought)
            where run.id = e.id and ended_at is null
            returning run.id as "id: RunId", door"#,
         &ids,
@@ -451,6 +451,7 @@ pub(super) async fn close_all(
         now,
         &cached,
         &again,
+        &thought,
     )
     .fetch_all(conn)
     .await

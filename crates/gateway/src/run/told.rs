@@ -46,6 +46,7 @@ pub(crate) fn told(event: &Event) -> Option<Told> {
                 input: count("tokens_in"),
                 output: count("tokens_out"),
                 cached: count("tokens_cached"),
+                thought: count("tokens_thought"),
                 ..Usage::default()
             };
             Some(match state {
@@ -106,13 +107,14 @@ mod tests {
         assert_eq!(
             read(
                 EventKind::Ended,
-                json!({"state": "completed", "reason": null, "tokens_in": 3, "tokens_cached": 2, "tokens_out": 0})
+                json!({"state": "completed", "reason": null, "tokens_in": 3, "tokens_cached": 2, "tokens_out": 5, "tokens_thought": 4})
             ),
             Some(Told::Ended(Usage {
                 input: 3,
-                output: 0,
+                output: 5,
                 cached: 2,
                 written: 0,
+                thought: 4,
             }))
         );
         assert_eq!(
@@ -125,6 +127,7 @@ mod tests {
                 output: 2,
                 cached: 0,
                 written: 0,
+                thought: 0,
             }))
         );
         assert_eq!(

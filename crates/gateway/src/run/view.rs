@@ -1,6 +1,6 @@
 use chrono::{DateTime, Utc};
 use kernel::Text;
-use llm::ToolCall;
+use llm::{ToolCall, Usage};
 use serde::Serialize;
 
 use crate::{RunId, State, failure::failure};
@@ -88,6 +88,20 @@ pub struct Tokens {
     pub output: i64,
     /// The part of `input` that came from the provider's cache.
     pub cached: i64,
+    /// The part of `output` that was thought and not said, where the provider tells.
+    pub thought: i64,
+}
+
+impl From<Usage> for Tokens {
+    fn from(usage: Usage) -> Self {
+        let count = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX);
+        Self {
+            input: count(usage.input),
+            output: count(usage.output),
+            cached: count(usage.cached),
+            thought: count(usage.thought),
+        }
+    }
 }
 
 /// Why a run failed.
@@ -143,9 +157,7 @@ pub(crate) struct Row {
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) started_at: Option<DateTime<Utc>>,
     pub(crate) ended_at: Option<DateTime<Utc>>,
-    pub(crate) tokens_in: i64,
-    pub(crate) tokens_out: i64,
-    pub(crate) tokens_cached: i64,
+    pub(crate) tokens: Tokens,
     pub(crate) cost_nano_usd: i64,
     pub(crate) is_cached: bool,
     pub(crate) is_stored: bool,
@@ -170,11 +182,7 @@ impl From<Row> for InferenceView {
             processing_time_ms: row
                 .ended_at
                 .map(|ended| (ended - row.created_at).num_milliseconds()),
-            tokens: Tokens {
-                input: row.tokens_in,
-                output: row.tokens_out,
-                cached: row.tokens_cached,
-            },
+            tokens: row.tokens,
             cost_nano_usd: row.cost_nano_usd,
             is_cached: row.is_cached,
             is_stored: row.is_stored && row.text_gone_at.is_none(),

@@ -55,7 +55,11 @@ impl Events {
         let Some(counts) = counts else { return };
         self.counts = counts;
         if let Some(usage) = counts.usage() {
-            told.tell(StreamEvent::Read(Usage { output: 0, ..usage }));
+            told.tell(StreamEvent::Read(Usage {
+                output: 0,
+                thought: 0,
+                ..usage
+            }));
         }
     }
 

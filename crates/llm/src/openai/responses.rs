@@ -100,13 +100,19 @@ struct Call {
 struct Counts {
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
-    input_tokens_details: Option<Details>,
+    input_tokens_details: Option<ReadDetails>,
+    output_tokens_details: Option<WrittenDetails>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
-struct Details {
+struct ReadDetails {
     cached_tokens: Option<u64>,
     cache_write_tokens: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct WrittenDetails {
+    reasoning_tokens: Option<u64>,
 }
 
 impl Item {
@@ -207,11 +213,13 @@ impl Response {
             return None;
         }
         let details = counts.input_tokens_details;
+        let written = counts.output_tokens_details;
         Some(Usage {
             input: counts.input_tokens.unwrap_or(0),
             output: counts.output_tokens.unwrap_or(0),
             cached: details.and_then(|it| it.cached_tokens).unwrap_or(0),
             written: details.and_then(|it| it.cache_write_tokens).unwrap_or(0),
+            thought: written.and_then(|it| it.reasoning_tokens).unwrap_or(0),
         })
     }
 

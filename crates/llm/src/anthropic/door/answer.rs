@@ -284,5 +284,6 @@ fn write_usage(usage: Usage) -> Value {
         "cache_read_input_tokens": usage.cached,
         "cache_creation_input_tokens": 0,
         "output_tokens": usage.output,
+        "output_tokens_details": {"thinking_tokens": usage.thought},
     })
 }

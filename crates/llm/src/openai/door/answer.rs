@@ -316,12 +316,18 @@ struct Counts {
     prompt_tokens: u64,
     completion_tokens: u64,
     total_tokens: u64,
-    prompt_tokens_details: Details,
+    prompt_tokens_details: ReadDetails,
+    completion_tokens_details: WrittenDetails,
 }
 
 #[derive(Serialize)]
-struct Details {
+struct ReadDetails {
     cached_tokens: u64,
+}
+
+#[derive(Serialize)]
+struct WrittenDetails {
+    reasoning_tokens: u64,
 }
 
 impl From<Usage> for Counts {
@@ -330,8 +336,11 @@ impl From<Usage> for Counts {
             prompt_tokens: usage.input,
             completion_tokens: usage.output,
             total_tokens: usage.input.saturating_add(usage.output),
-            prompt_tokens_details: Details {
+            prompt_tokens_details: ReadDetails {
                 cached_tokens: usage.cached,
+            },
+            completion_tokens_details: WrittenDetails {
+                reasoning_tokens: usage.thought,
             },
         }
     }
@@ -339,12 +348,7 @@ impl From<Usage> for Counts {
 
 /// What several answers have read and written together; none where nobody counted.
 fn sum(usages: impl Iterator<Item = Option<Usage>>) -> Option<Usage> {
-    usages.flatten().reduce(|a, b| Usage {
-        input: a.input.saturating_add(b.input),
-        output: a.output.saturating_add(b.output),
-        cached: a.cached.saturating_add(b.cached),
-        written: a.written.saturating_add(b.written),
-    })
+    usages.flatten().reduce(Usage::and)
 }
 
 fn call(delta: &ToolDelta) -> Value {

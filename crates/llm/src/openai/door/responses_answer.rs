@@ -531,7 +531,7 @@ fn write_usage(usage: Usage) -> Value {
         "input_tokens": usage.input,
         "input_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": 0},
         "output_tokens": usage.output,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": usage.thought},
         "total_tokens": usage.input.saturating_add(usage.output),
     })
 }
