@@ -204,6 +204,19 @@ def taken(shop) -> tuple:
         return database.execute("select (select count(*) from gateway.run), (select count(*) from entitlement.reservation where state = 'open')").fetchone()
 
 
+def test_a_model_that_tells_nothing_of_its_tokens_refuses_to_be_asked(shop, secret, gpt, talker):
+    before = len(talker.requests), taken(shop)
+    asked = {"messages": [{"role": "user", "content": "hello"}], "logprobs": True}
+    with pytest.raises(openai.BadRequestError) as refused:
+        gpt.chat.completions.create(model="claude", **asked)
+    assert (refused.value.code, refused.value.type) == ("logprobs_untold", "invalid_request_error") and "logprobs" in str(refused.value)
+    for wrong, place in [({"top_logprobs": 21}, "top_logprobs"), ({"logprobs": False, "top_logprobs": 2}, "top_logprobs"), ({"logprobs": 5}, "logprobs")]:
+        with pytest.raises(openai.BadRequestError) as refused:
+            gpt.chat.completions.create(model="gpt", **(asked | wrong))
+        assert place in refused.value.param, wrong
+    assert (len(talker.requests), taken(shop)) == before
+
+
 def test_a_model_that_reads_none_refuses_it_in_the_words_of_each_door(shop, gpt, claude, talker):
     before = len(talker.requests), taken(shop)
     for ask in (lambda: gpt.chat.completions.create(model="blind", messages=turn(part())),

@@ -71,6 +71,33 @@ def test_what_the_engine_says_is_what_is_answered_and_what_it_counted_is_what_is
     assert billed(shop, secret, answer.headers["x-noren-run"]) == counted
 
 
+@pytest.mark.parametrize("others", [None, 3])
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+def test_how_likely_each_token_was_is_told_as_the_engine_tells_it(gpt, direct, streams, others):
+    wish = {"messages": ASKED, "temperature": 0, "max_tokens": 12, "logprobs": True} | ({"top_logprobs": others} if others else {})
+    own = direct.chat.completions.create(model=MODEL, **wish).choices[0]
+    if streams:
+        choices = [chunk.choices[0] for chunk in gpt.chat.completions.create(model="bar", stream=True, **wish)]
+        said = "".join(choice.delta.content or "" for choice in choices)
+        tokens = [token for choice in choices if choice.logprobs for token in choice.logprobs.content]
+    else:
+        choice = gpt.chat.completions.create(model="bar", **wish).choices[0]
+        said, tokens = choice.message.content, choice.logprobs.content
+
+    assert said == own.message.content and len(tokens) == 12
+    for told, known in zip(tokens, own.logprobs.content, strict=True):
+        # the engine reckons a question that it still knows a little differently
+        assert (told.token, told.bytes, told.logprob) == (known.token, known.bytes, pytest.approx(known.logprob, abs=1e-4))
+        likely, likeliest = ([(one.token, one.bytes, one.logprob) for one in token.top_logprobs] for token in (told, known))
+        assert len(likely) == len(likeliest) == (others or len(likeliest))
+        assert likely[0] == (told.token, told.bytes, told.logprob), "the likeliest is chosen without a temperature"
+        assert [one[2] for one in likely] == pytest.approx([one[2] for one in likeliest], abs=1e-4)
+
+
+def test_nothing_is_told_of_tokens_unasked(gpt):
+    assert gpt.chat.completions.create(model="bar", messages=ASKED, max_tokens=5).choices[0].logprobs is None
+
+
 def test_a_grammar_of_the_engine_keeps_to_the_schema_that_was_asked_for(gpt):
     wanted = {"type": "json_schema", "json_schema": {"name": "mood", "strict": True, "schema": MOOD}}
     answer = gpt.chat.completions.create(model="bar", messages=ASKED, temperature=0, max_tokens=60, response_format=wanted)

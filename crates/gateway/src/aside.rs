@@ -204,6 +204,7 @@ async fn listen(
             StreamEvent::Read(_)
             | StreamEvent::Alive
             | StreamEvent::Thought(_)
+            | StreamEvent::Logprobs(_)
             | StreamEvent::Tool(_)
             | StreamEvent::Finish(_) => {}
         }

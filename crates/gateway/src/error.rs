@@ -27,6 +27,8 @@ pub enum Error {
     ModelNotForThis(String),
     #[error("no target of the model {0} can read the documents")]
     DocumentsUnreadable(String),
+    #[error("no target of the model {0} tells how likely its tokens are")]
+    LogprobsUntold(String),
     #[error("what is wanted of the cache can't be read")]
     CacheUseInvalid,
     #[error("where it may go can't be read")]
@@ -310,6 +312,7 @@ impl From<Error> for Problem {
             .with_suggestion(suggestion),
             Error::ModelNotForThis(model) => not_for_this(&model),
             Error::DocumentsUnreadable(model) => documents_unreadable(&model),
+            Error::LogprobsUntold(model) => logprobs_untold(&model),
             Error::CacheUseInvalid
             | Error::DataPolicyInvalid
             | Error::DataPolicyUnmet
@@ -426,6 +429,21 @@ fn documents_unreadable(model: &str) -> Problem {
             ),
             format!(
                 "{model} has no model that can read this PDF. Please name one that reads PDF; most take the PDF itself, not its address."
+            ),
+        ),
+    )
+}
+
+fn logprobs_untold(model: &str) -> Problem {
+    Problem::new(
+        400,
+        "logprobs_untold",
+        Text::owned(
+            format!(
+                "「{model}」には、トークンの確率（logprobs）を返せるモデルがありません。logprobs を外すか、別のモデルの名前にしてください。"
+            ),
+            format!(
+                "{model} has no model that tells how likely its tokens are. Please leave logprobs out or name another."
             ),
         ),
     )

@@ -26,6 +26,7 @@ mod guard;
 mod id;
 mod key;
 mod live;
+mod logprobs;
 mod menu;
 mod models;
 mod pace;

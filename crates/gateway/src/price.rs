@@ -129,6 +129,7 @@ mod tests {
             output,
             cached,
             written: 0,
+            thought: 0,
         };
         let price = Price {
             input: NanoUsd(150_000),
@@ -177,6 +178,7 @@ mod tests {
                 output,
                 cached,
                 written,
+                thought: 0,
             };
             price.of(usage).0
         };

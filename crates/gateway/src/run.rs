@@ -43,7 +43,7 @@ use crate::{
     cache::{CacheUse, Cached},
     documents,
     guard::{Judge, Refused},
-    menu,
+    logprobs, menu,
     places::Priority,
     policy::DataPolicy,
     route::{AfterBreak, Use},
@@ -327,6 +327,7 @@ pub(crate) async fn way(
     ask.policy.keep(&mut targets)?;
     if let Some(request) = ask.request {
         documents::keep(&mut targets, &route, request)?;
+        logprobs::keep(&mut targets, &route, request)?;
     }
     Ok((route, targets))
 }

@@ -147,6 +147,7 @@ async fn ask(room: &Gateway, shadow: &Shadow, given: &Given) -> Result<(String, 
             StreamEvent::Read(_)
             | StreamEvent::Alive
             | StreamEvent::Thought(_)
+            | StreamEvent::Logprobs(_)
             | StreamEvent::Tool(_)
             | StreamEvent::Finish(_) => {}
         }

@@ -62,7 +62,6 @@ struct Block {
 
 /// Counts; each message of a stream repeats those that it knows.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[expect(clippy::struct_field_names, reason = "the names of the protocol")]
 struct Counts {
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Document, ThinkingDisplay, Thought, ThoughtAt, ThoughtDelta};
+use crate::{Document, ThinkingDisplay, Thought, ThoughtAt, ThoughtDelta, TokenLogprob};
 
 /// Who said a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -252,6 +252,9 @@ pub struct ChatRequest {
     /// What of its thoughts is asked for; those that a provider tells unasked are told without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display: Option<ThinkingDisplay>,
+    /// Whether it is to be told how likely each token was, and so many of the likeliest in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logprobs: Option<u8>,
     /// Where the answer has to stop.
     #[serde(default)]
     pub stop: Vec<String>,
@@ -342,6 +345,8 @@ pub enum StreamEvent {
     Text(String),
     /// The next piece of what the model thinks, which is no part of the answer.
     Thought(ThoughtDelta),
+    /// How likely the tokens were that were said last.
+    Logprobs(Vec<TokenLogprob>),
     /// The next piece of a tool call.
     Tool(ToolDelta),
     /// What was read, where a provider counts that before the first word. What it writes is not in it.
@@ -374,6 +379,9 @@ pub struct ChatAnswer {
     pub thoughts: Vec<ThoughtAt>,
     /// What the model said.
     pub text: String,
+    /// How likely its tokens were, where that was asked for and is told.
+    #[serde(default)]
+    pub logprobs: Vec<TokenLogprob>,
     /// The tools that it wants called.
     pub calls: Vec<ToolCall>,
     /// The model that the provider says has answered.
@@ -390,6 +398,7 @@ impl ChatAnswer {
         Self {
             thoughts: Vec::new(),
             text: String::new(),
+            logprobs: Vec::new(),
             calls: Vec::new(),
             model: model.into(),
             usage: None,
@@ -401,6 +410,7 @@ impl ChatAnswer {
     pub fn take(&mut self, event: &StreamEvent) {
         match event {
             StreamEvent::Text(text) => self.text.push_str(text),
+            StreamEvent::Logprobs(tokens) => self.logprobs.extend_from_slice(tokens),
             StreamEvent::Thought(delta) => self.take_thought(delta),
             StreamEvent::Tool(delta) => self.take_tool(delta),
             StreamEvent::Usage(usage) => self.usage = Some(*usage),
@@ -538,6 +548,9 @@ impl ChatAnswer {
                     events.push(StreamEvent::Thought(ThoughtDelta::Closed(data.clone())));
                 }
             }
+        }
+        if !self.logprobs.is_empty() {
+            events.push(StreamEvent::Logprobs(self.logprobs));
         }
         events.extend(self.usage.map(StreamEvent::Usage));
         events.extend([StreamEvent::Finish(self.finish), StreamEvent::Done]);

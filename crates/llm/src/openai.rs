@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    ChatAnswer, ChatRequest, CodecError, Finish, MOST_CALLS, Thought, ToolCall, ToolDelta, Usage,
+    ChatAnswer, ChatRequest, CodecError, Finish, MOST_CALLS, Thought, TokenLogprob, ToolCall,
+    ToolDelta, Usage,
 };
 
 pub use embed::{decode_embed, encode_embed};
@@ -85,6 +86,7 @@ pub fn decode(body: &[u8]) -> Result<ChatAnswer, CodecError> {
         return Err(CodecError::garbled("no choice"));
     };
     let mut finish = choice.finish().unwrap_or(Finish::Other);
+    let logprobs = choice.logprobs();
     let Some(message) = choice.message else {
         return Err(CodecError::garbled("no message"));
     };
@@ -107,6 +109,7 @@ pub fn decode(body: &[u8]) -> Result<ChatAnswer, CodecError> {
             .or(message.refusal)
             .map(Text::into_owned)
             .unwrap_or_default(),
+        logprobs,
         calls,
         model: wire.model.map(Text::into_owned).unwrap_or_default(),
         usage,
@@ -185,6 +188,7 @@ struct Choice<'a> {
     delta: Option<Spoken<'a>>,
     #[serde(borrow)]
     finish_reason: Option<Text<'a>>,
+    logprobs: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -319,6 +323,17 @@ impl Wire<'_> {
 }
 
 impl Choice<'_> {
+    /// How likely its tokens were, as far as that is told as the protocol has it.
+    fn logprobs(&self) -> Vec<TokenLogprob> {
+        let told = self.logprobs.as_ref();
+        let lists = ["content", "refusal"].into_iter();
+        let lists = lists.filter_map(|name| told?.get(name));
+        lists
+            .filter_map(|tokens| Vec::<TokenLogprob>::deserialize(tokens).ok())
+            .flatten()
+            .collect()
+    }
+
     /// Tells whether this is the one answer that was asked for.
     fn is_first(&self) -> bool {
         self.index.unwrap_or(0) == 0
@@ -454,6 +469,7 @@ mod tests {
             Ok(ChatAnswer {
                 thoughts: vec![],
                 text: "はい".into(),
+                logprobs: vec![],
                 calls: vec![],
                 model: "m-1".into(),
                 usage: Some(Usage {
@@ -538,6 +554,7 @@ mod tests {
                     .into()
                 ],
                 text: String::new(),
+                logprobs: vec![],
                 calls: vec![],
                 model: String::new(),
                 usage: None,

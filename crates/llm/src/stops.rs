@@ -27,7 +27,10 @@ impl Stops {
     pub fn take(&mut self, event: StreamEvent) -> Vec<StreamEvent> {
         match event {
             event if self.sequences.is_empty() => vec![event],
-            StreamEvent::Text(_) | StreamEvent::Tool(_) | StreamEvent::Thought(_)
+            StreamEvent::Text(_)
+            | StreamEvent::Logprobs(_)
+            | StreamEvent::Tool(_)
+            | StreamEvent::Thought(_)
                 if self.stopped =>
             {
                 vec![StreamEvent::Alive]
@@ -39,6 +42,7 @@ impl Stops {
                 self.held().into_iter().chain([event]).collect()
             }
             StreamEvent::Thought(_)
+            | StreamEvent::Logprobs(_)
             | StreamEvent::Read(_)
             | StreamEvent::Usage(_)
             | StreamEvent::Alive => vec![event],

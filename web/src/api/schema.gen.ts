@@ -7277,6 +7277,11 @@ export interface components {
             input: number;
             /** Format: int64 */
             output: number;
+            /**
+             * Format: int64
+             * @description The part of `output` that was thought and not said, where the provider tells.
+             */
+            thought: number;
         };
         /** @description A tool that the model wants called. */
         ToolCallView: {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use llm::{ThoughtDelta, tokens};
+use llm::{ThoughtDelta, TokenLogprob, tokens};
 use serde_json::{Value, json};
 
 use super::{Event, EventKind, thoughts::Thoughts};
@@ -140,6 +140,13 @@ impl Draft {
     pub(super) fn note_piece(&mut self, data: Value) {
         self.seal();
         self.note(EventKind::Delta, data);
+    }
+
+    /// Notes how likely the tokens were that were said last. None is told where words are judged before they are shown.
+    pub(super) fn weigh(&mut self, tokens: &[TokenLogprob]) {
+        if self.guard.is_none() {
+            self.note_piece(json!({ "text": "", "logprobs": tokens }));
+        }
     }
 
     /// Says a piece that was said before.

@@ -378,6 +378,10 @@ impl<'a> Driver<'a> {
                 self.usage = Some(usage);
                 None
             }
+            Some(Ok(StreamEvent::Logprobs(tokens))) => {
+                self.draft.weigh(&tokens);
+                None
+            }
             Some(Ok(StreamEvent::Tool(piece))) => {
                 self.called_tools = true;
                 self.draft.note_piece(json!({ "text": "", "tool": piece }));

@@ -77,6 +77,7 @@ pub(super) fn rest(
             StreamEvent::Usage(usage) => counted = Some(usage),
             StreamEvent::Finish(why) => finish = why,
             StreamEvent::Thought(_)
+            | StreamEvent::Logprobs(_)
             | StreamEvent::Read(_)
             | StreamEvent::Alive
             | StreamEvent::Done => {}

@@ -558,8 +558,8 @@ pub(super) async fn view(conn: &mut PgConnection, id: RunId) -> sqlx::Result<Opt
                        where o.tenant_id = run.tenant_id and o.state = 'queued' and o.ended_at is null
                          and (o.created_at, o.id) <= (run.created_at, run.id)
                          and o.created_at > run.created_at - interval '10 minutes') end as queue_position,
-                  created_at, started_at, ended_at, tokens_in, tokens_out, tokens_cached, cost_nano_usd, is_cached, is_stored,
-                  text_gone_at, tags, last_event
+                  created_at, started_at, ended_at, tokens_in, tokens_out, tokens_cached, tokens_thought, cost_nano_usd, is_cached,
+                  is_stored, text_gone_at, tags, last_event
            from gateway.run where id = $1"#,
         id as RunId,
     )

@@ -1,4 +1,4 @@
-use llm::{Finish, StreamEvent, ThoughtDelta, ToolDelta, Usage};
+use llm::{Finish, StreamEvent, ThoughtDelta, TokenLogprob, ToolDelta, Usage};
 use serde_json::Value;
 
 use super::{Event, EventKind};
@@ -31,6 +31,10 @@ pub(crate) fn told(event: &Event) -> Option<Told> {
             if let Some(thought) = data.get("thought") {
                 let piece: ThoughtDelta = serde_json::from_value(thought.clone()).ok()?;
                 return Some(Told::Said(StreamEvent::Thought(piece)));
+            }
+            if let Some(tokens) = data.get("logprobs") {
+                let tokens: Vec<TokenLogprob> = serde_json::from_value(tokens.clone()).ok()?;
+                return Some(Told::Said(StreamEvent::Logprobs(tokens)));
             }
             if let Some(finish) = data.get("finish") {
                 let finish: Finish = serde_json::from_value(finish.clone()).ok()?;

@@ -157,7 +157,10 @@ pub(crate) struct Row {
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) started_at: Option<DateTime<Utc>>,
     pub(crate) ended_at: Option<DateTime<Utc>>,
-    pub(crate) tokens: Tokens,
+    pub(crate) tokens_in: i64,
+    pub(crate) tokens_out: i64,
+    pub(crate) tokens_cached: i64,
+    pub(crate) tokens_thought: i64,
     pub(crate) cost_nano_usd: i64,
     pub(crate) is_cached: bool,
     pub(crate) is_stored: bool,
@@ -182,7 +185,12 @@ impl From<Row> for InferenceView {
             processing_time_ms: row
                 .ended_at
                 .map(|ended| (ended - row.created_at).num_milliseconds()),
-            tokens: row.tokens,
+            tokens: Tokens {
+                input: row.tokens_in,
+                output: row.tokens_out,
+                cached: row.tokens_cached,
+                thought: row.tokens_thought,
+            },
             cost_nano_usd: row.cost_nano_usd,
             is_cached: row.is_cached,
             is_stored: row.is_stored && row.text_gone_at.is_none(),

@@ -32,6 +32,7 @@ impl Meaning for Chunks {
         }
         for choice in chunk.choices.into_iter().flatten().filter(Choice::is_first) {
             let finish = choice.finish();
+            let logprobs = choice.logprobs();
             if let Some(delta) = choice.delta {
                 let calls = delta.calls()?;
                 if let Some(thought) = delta.thought() {
@@ -43,6 +44,9 @@ impl Meaning for Chunks {
                 self.refused |= refusal.is_some();
                 if let Some(Text(words)) = text.or(refusal) {
                     told.say(words, data);
+                }
+                if !logprobs.is_empty() {
+                    told.tell(StreamEvent::Logprobs(logprobs));
                 }
                 for call in calls {
                     told.tell(StreamEvent::Tool(call));

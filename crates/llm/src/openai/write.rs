@@ -40,6 +40,13 @@ impl Dialect {
         if let Some(effort) = request.effort {
             body.insert("reasoning_effort".into(), json!(effort.as_str()));
         }
+        if let Some(others) = request.logprobs {
+            body.insert("logprobs".into(), json!(true));
+            // a zero that is said means none at all to llama.cpp
+            if others > 0 {
+                body.insert("top_logprobs".into(), json!(others));
+            }
+        }
         if !request.stop.is_empty() {
             body.insert("stop".into(), json!(request.stop));
         }

@@ -39,6 +39,7 @@ fn told() -> Vec<StreamEvent> {
             output: 4,
             cached: 3,
             written: 0,
+            thought: 0,
         }),
         StreamEvent::Done,
     ]

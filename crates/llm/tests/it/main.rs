@@ -73,6 +73,7 @@ fn usage(input: u64, output: u64, cached: u64) -> StreamEvent {
         output,
         cached,
         written: 0,
+        thought: 0,
     })
 }
 

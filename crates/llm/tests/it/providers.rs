@@ -48,6 +48,7 @@ fn a_stream_of_tool_calls_is_read() {
             output: 20,
             cached: 0,
             written: 0,
+            thought: 0,
         })
     );
 }
@@ -84,6 +85,7 @@ fn a_stream_of_anthropic_is_read_and_what_was_cached_counts_as_read() {
         output: 0,
         cached: 4,
         written: 3,
+        thought: 0,
     };
     assert_eq!(
         events[0],
@@ -107,6 +109,7 @@ fn a_stream_of_bedrock_is_read() {
             output: 7,
             cached: 4,
             written: 0,
+            thought: 0,
         })
     );
     assert_eq!(events.last(), Some(&StreamEvent::Done));
@@ -312,6 +315,7 @@ fn outputs_of_every_handler_are_read() {
         output: 4,
         cached: 0,
         written: 0,
+        thought: 0,
     });
     for (output, usage) in [
         (json!("はい、どうぞ"), None),
@@ -347,6 +351,7 @@ fn a_batch_of_a_job_tells_what_was_counted_so_far() {
             output,
             cached: 0,
             written: 0,
+            thought: 0,
         })
     };
     let said = |text: &str| StreamEvent::Text(text.to_owned());

@@ -84,6 +84,7 @@ fn a_stream_is_read_with_what_was_thought_apart() {
             output: 20,
             cached: 8,
             written: 4,
+            thought: 9,
         }),
         StreamEvent::Finish(Finish::ToolCalls),
         StreamEvent::Done,

@@ -3,12 +3,12 @@
 use llm::anthropic::door as messages;
 use llm::openai::door as chat;
 use llm::{
-    ChatAnswer, ChatRequest, Face, Finish, Format, Image, Message, Part, Role, StreamEvent,
-    ThinkingDisplay, Thought, ThoughtDelta, Tool, ToolCall, ToolChoice, ToolResult, Usage,
-    anthropic, openai,
+    ChatAnswer, ChatRequest, Face, Finish, Format, Image, Likely, Message, Part, Role, StreamEvent,
+    ThinkingDisplay, Thought, ThoughtDelta, TokenLogprob, Tool, ToolCall, ToolChoice, ToolResult,
+    Usage, anthropic, openai,
 };
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::{Number, Value, json};
 
 fn words() -> impl Strategy<Value = String> {
     "[a-zぁ-んァ-ヶ一-龠🍶\"\\\\\n ]{1,20}"
@@ -76,13 +76,15 @@ fn request() -> impl Strategy<Value = ChatRequest> {
         prop::option::of(0u8..=10),
         any::<bool>(),
         prop::option::of(words()),
+        prop::option::of(0u8..=20),
     )
-        .prop_map(|(system, turns, tools, tenths, stream, stop)| ChatRequest {
+        .prop_map(|(system, turns, tools, tenths, stream, stop, logprobs)| ChatRequest {
             model: "m".into(),
             messages: [vec![Message::system(system)], turns.concat()].concat(),
             max_tokens: Some(64),
             temperature: tenths.map(|t| f64::from(t) / 10.0),
             stop: stop.into_iter().collect(),
+            logprobs,
             tool_choice: tools.first().cloned().map(ToolChoice::Named),
             tools: tools
                 .into_iter()
@@ -120,11 +122,36 @@ fn unsigned(answer: &ChatAnswer) -> ChatAnswer {
     }
 }
 
+/// The same answer where nothing is told of its tokens.
+fn unweighed(answer: ChatAnswer) -> ChatAnswer {
+    ChatAnswer {
+        logprobs: Vec::new(),
+        ..answer
+    }
+}
+
+fn token() -> impl Strategy<Value = TokenLogprob> {
+    let likely = |(token, loss, has_bytes): (String, f64, bool)| Likely {
+        bytes: has_bytes.then(|| token.as_bytes().to_vec()),
+        logprob: Number::from_f64(-loss).unwrap(),
+        token,
+    };
+    let one = ("[a-zぁ-ん🍶\n]{1,3}", 0.0..30.0, any::<bool>()).prop_map(likely);
+    (one.clone(), prop::collection::vec(one, 0..3)).prop_map(|(said, others)| TokenLogprob {
+        token: said.token,
+        logprob: said.logprob,
+        bytes: said.bytes,
+        top_logprobs: others,
+    })
+}
+
 fn answer() -> impl Strategy<Value = ChatAnswer> {
     (
         prop::collection::vec(thought(), 0..3),
         "[a-zぁ-ん🍶\n]{0,30}",
+        prop::collection::vec(token(), 0..3),
         prop::collection::vec(call(), 0..3),
+        0u64..1000,
         0u64..1000,
         0u64..1000,
         0u64..1000,
@@ -136,16 +163,18 @@ fn answer() -> impl Strategy<Value = ChatAnswer> {
         ]),
     )
         .prop_map(
-            |(thoughts, text, calls, fresh, cached, output, finish)| ChatAnswer {
+            |(thoughts, text, logprobs, calls, fresh, cached, said, thought, finish)| ChatAnswer {
                 thoughts: thoughts.into_iter().map(Into::into).collect(),
                 text,
+                logprobs,
                 calls,
                 model: "m".into(),
                 usage: Some(Usage {
                     input: fresh + cached,
-                    output,
+                    output: said + thought,
                     cached,
                     written: 0,
+                    thought,
                 }),
                 finish,
             },
@@ -225,7 +254,7 @@ proptest! {
         let body = anthropic::encode(&request).to_string();
         let read = messages::read_messages(body.as_bytes()).unwrap();
         prop_assert!(same_calls(&read, &request), "{read:?}\n{request:?}");
-        prop_assert_eq!(ChatRequest { messages: vec![], ..read }, ChatRequest { messages: vec![], ..request });
+        prop_assert_eq!(ChatRequest { messages: vec![], ..read }, ChatRequest { messages: vec![], logprobs: None, ..request });
     }
 
     #[test]
@@ -243,7 +272,7 @@ proptest! {
         let body = chat::ChatWriter::new(face(), false).answer(std::slice::from_ref(&answer)).to_string();
         prop_assert_eq!(openai::decode(body.as_bytes()).unwrap(), unsigned(&answer));
         let body = messages::MessageWriter::new(face(), 0).with_thoughts(Some(ThinkingDisplay::Auto)).answer(&answer).to_string();
-        prop_assert_eq!(anthropic::decode(body.as_bytes()).unwrap(), answer);
+        prop_assert_eq!(anthropic::decode(body.as_bytes()).unwrap(), unweighed(answer));
     }
 
     #[test]
@@ -266,6 +295,6 @@ proptest! {
             events.extend(decoder.push(part).unwrap());
         }
         prop_assert!(decoder.is_done());
-        prop_assert_eq!(gathered(&events), answer);
+        prop_assert_eq!(gathered(&events), unweighed(answer));
     }
 }

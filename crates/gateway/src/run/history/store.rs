@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Filter, Listed};
 use crate::{
     State,
-    run::{RunId, Tokens, view::Row},
+    run::{RunId, view::Row},
 };
 
 #[derive(Debug)]
@@ -52,12 +52,10 @@ impl From<ListedRow> for Listed {
                 created_at: row.created_at,
                 started_at: row.started_at,
                 ended_at: row.ended_at,
-                tokens: Tokens {
-                    input: row.tokens_in,
-                    output: row.tokens_out,
-                    cached: row.tokens_cached,
-                    thought: row.tokens_thought,
-                },
+                tokens_in: row.tokens_in,
+                tokens_out: row.tokens_out,
+                tokens_cached: row.tokens_cached,
+                tokens_thought: row.tokens_thought,
                 cost_nano_usd: row.cost_nano_usd,
                 is_cached: row.is_cached,
                 is_stored: row.is_stored,

@@ -108,7 +108,7 @@ impl MessageWriter {
                 self.finish = Some(*finish);
                 String::new()
             }
-            StreamEvent::Read(_) | StreamEvent::Alive => String::new(),
+            StreamEvent::Logprobs(_) | StreamEvent::Read(_) | StreamEvent::Alive => String::new(),
             StreamEvent::Done => self.end(),
         }
     }

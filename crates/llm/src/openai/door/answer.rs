@@ -8,7 +8,9 @@ use serde_json::{Map, Value, json};
 
 use crate::chat::PAUSE;
 use crate::door::{Face, sse};
-use crate::{ChatAnswer, Finish, Refusal, StreamEvent, ThoughtDelta, ToolDelta, Usage};
+use crate::{
+    ChatAnswer, Finish, Refusal, StreamEvent, ThoughtDelta, TokenLogprob, ToolDelta, Usage,
+};
 
 /// Writes one answer.
 #[derive(Debug, Clone)]
@@ -102,7 +104,7 @@ impl ChatWriter {
             message: (self.style == Style::Chat)
                 .then(|| Message::of(answer, self.include_reasoning)),
             text: (self.style == Style::Text).then(|| format!("{}{}", choice.echo, answer.text)),
-            logprobs: (),
+            logprobs: likely(&answer.logprobs),
             finish_reason: reason(self.style, answer.finish),
         });
         Whole {
@@ -153,7 +155,13 @@ impl ChatWriter {
                 choice.finish = Some(*finish);
                 String::new()
             }
-            StreamEvent::Thought(_)
+            StreamEvent::Logprobs(tokens) if self.style == Style::Chat => {
+                let mut written = self.opening(index);
+                written.push_str(&self.chunk(index, &json!({}), tokens, None));
+                written
+            }
+            StreamEvent::Logprobs(_)
+            | StreamEvent::Thought(_)
             | StreamEvent::Tool(_)
             | StreamEvent::Read(_)
             | StreamEvent::Alive => String::new(),
@@ -180,7 +188,7 @@ impl ChatWriter {
             Style::Chat => json!({}),
             Style::Text => json!(""),
         };
-        written.push_str(&self.chunk(index, &nothing, Some(finish)));
+        written.push_str(&self.chunk(index, &nothing, &[], Some(finish)));
         if !self.choices.iter().all(|choice| choice.ended) {
             return written;
         }
@@ -198,7 +206,7 @@ impl ChatWriter {
 
     fn piece(&mut self, index: usize, delta: &Value) -> String {
         let mut written = self.opening(index);
-        written.push_str(&self.chunk(index, delta, None));
+        written.push_str(&self.chunk(index, delta, &[], None));
         written
     }
 
@@ -212,14 +220,20 @@ impl ChatWriter {
         match self.style {
             Style::Chat => {
                 let speaker = json!({"role": "assistant", "content": ""});
-                self.chunk(index, &speaker, None)
+                self.chunk(index, &speaker, &[], None)
             }
             Style::Text if echo.is_empty() => String::new(),
-            Style::Text => self.chunk(index, &json!(echo), None),
+            Style::Text => self.chunk(index, &json!(echo), &[], None),
         }
     }
 
-    fn chunk(&self, index: usize, delta: &Value, finish: Option<Finish>) -> String {
+    fn chunk(
+        &self,
+        index: usize,
+        delta: &Value,
+        tokens: &[TokenLogprob],
+        finish: Option<Finish>,
+    ) -> String {
         let mut body = self.head("chat.completion.chunk");
         let finish = finish.map(|finish| reason(self.style, finish));
         let name = match self.style {
@@ -228,7 +242,7 @@ impl ChatWriter {
         };
         body.insert(
             "choices".into(),
-            json!([{"index": index, name: delta, "logprobs": null, "finish_reason": finish}]),
+            json!([{"index": index, name: delta, "logprobs": likely(tokens), "finish_reason": finish}]),
         );
         if self.include_usage {
             body.insert("usage".into(), Value::Null);
@@ -274,7 +288,7 @@ struct WholeChoice<'a> {
     message: Option<Message<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
-    logprobs: (),
+    logprobs: Option<Likelihood<'a>>,
     finish_reason: &'static str,
 }
 
@@ -349,6 +363,18 @@ impl From<Usage> for Counts {
 /// What several answers have read and written together; none where nobody counted.
 fn sum(usages: impl Iterator<Item = Option<Usage>>) -> Option<Usage> {
     usages.flatten().reduce(Usage::and)
+}
+
+/// How likely the tokens of an answer were.
+#[derive(Serialize)]
+struct Likelihood<'a> {
+    content: &'a [TokenLogprob],
+    refusal: (),
+}
+
+fn likely(content: &[TokenLogprob]) -> Option<Likelihood<'_>> {
+    let refusal = ();
+    (!content.is_empty()).then_some(Likelihood { content, refusal })
 }
 
 fn call(delta: &ToolDelta) -> Value {

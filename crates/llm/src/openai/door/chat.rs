@@ -13,6 +13,7 @@ use crate::door::{
     parameters, stops, tool_name,
 };
 use crate::json::{self, Node};
+use crate::logprob::MOST_OTHERS;
 use crate::{
     ChatRequest, Format, MOST_CALLS, Message, Part, Refusal, Role, ThinkingDisplay, Thought, Tool,
     ToolCall, ToolChoice, ToolResult, schema,
@@ -77,6 +78,7 @@ pub fn read_chat(body: &[u8]) -> Result<ChatAsk, Refusal> {
             .map(|n| format(&n))
             .transpose()?
             .unwrap_or_default(),
+        logprobs: logprobs(&root)?,
         stream,
         ..sampling(&root)?
     };
@@ -104,6 +106,19 @@ pub(super) fn streaming(root: &Node) -> Result<(bool, bool), Refusal> {
             .map_or(Ok(false), |n| n.flag())?,
     };
     Ok((stream, include_usage))
+}
+
+/// Whether it is asked how likely each token was, and how many others in its place.
+fn logprobs(root: &Node) -> Result<Option<u8>, Refusal> {
+    let is_asked = root.opt("logprobs")?.map_or(Ok(false), |n| n.flag())?;
+    let Some(others) = root.opt("top_logprobs")? else {
+        return Ok(is_asked.then_some(0));
+    };
+    let count = others.int(0, MOST_OTHERS)?;
+    if !is_asked {
+        return Err(others.fail("This is only allowed together with \"logprobs\": true."));
+    }
+    Ok(u8::try_from(count).ok())
 }
 
 /// How the words are chosen, in a request that asks for nothing yet.
@@ -172,13 +187,6 @@ fn refuse_shapes(root: &Node) -> Result<(), Refusal> {
                 .fail("This is not supported.")
                 .coded("unsupported_parameter"));
         }
-    }
-    if let Some(logprobs) = root.opt("logprobs")?
-        && logprobs.flag()?
-    {
-        return Err(logprobs
-            .fail("This is not supported.")
-            .coded("unsupported_parameter"));
     }
     if let Some(modalities) = root.opt("modalities")? {
         for item in modalities.items(0, 10)? {

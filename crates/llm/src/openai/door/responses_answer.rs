@@ -207,7 +207,7 @@ impl ResponseWriter {
                 self.thinks = false;
                 self.seal(closed(data), &mut out);
             }
-            StreamEvent::Read(_) | StreamEvent::Alive => {}
+            StreamEvent::Logprobs(_) | StreamEvent::Read(_) | StreamEvent::Alive => {}
             StreamEvent::Usage(usage) => self.usage = Some(*usage),
             StreamEvent::Finish(finish) => self.finish = Some(*finish),
             StreamEvent::Done => {
