@@ -131,12 +131,12 @@ fn unweighed(answer: ChatAnswer) -> ChatAnswer {
 }
 
 fn token() -> impl Strategy<Value = TokenLogprob> {
-    let likely = |(token, loss, has_bytes): (String, f64, bool)| Likely {
+    let likely = |(token, sixteenths, has_bytes): (String, u16, bool)| Likely {
         bytes: has_bytes.then(|| token.as_bytes().to_vec()),
-        logprob: Number::from_f64(-loss).unwrap(),
+        logprob: Number::from_f64(-f64::from(sixteenths) / 16.0).unwrap(),
         token,
     };
-    let one = ("[a-zぁ-ん🍶\n]{1,3}", 0.0..30.0, any::<bool>()).prop_map(likely);
+    let one = ("[a-zぁ-ん🍶\n]{1,3}", 0u16..480, any::<bool>()).prop_map(likely);
     (one.clone(), prop::collection::vec(one, 0..3)).prop_map(|(said, others)| TokenLogprob {
         token: said.token,
         logprob: said.logprob,
