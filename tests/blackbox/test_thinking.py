@@ -2,6 +2,7 @@
 
 import json
 
+import anthropic
 import httpx
 import openai
 import pytest
@@ -27,6 +28,7 @@ def shop(cluster, tmp_path_factory, talker):
         "deep": model("deep", "gpt", ', effort = "low"'),
         "calm": model("calm", "claude", ', effort = "medium", sampling = false'),
         "older": model("older", "claude"),
+        "anthropic.cloud": model("anthropic.cloud", "aws"),
         "cloudy": model("cloudy", "aws", ', effort = "low", sampling = false'),
     }
     # a second of silence is much, except from a model that thinks
@@ -116,6 +118,31 @@ def test_what_is_kept_by_the_provider_and_long_questions_cost_what_they_cost(sho
         prices = (1000, 100, 1250, 5000) if read <= 1000 else (2000, 200, 2000, 7000)
         amounts = (read - cached - stored, cached, stored, written)
         assert found["cost_nano_usd"] == sum(price * amount for price, amount in zip(prices, amounts)), (question[:9], kept)
+
+
+def test_what_is_to_be_kept_is_marked_for_claude_wherever_it_is_asked(shop, secret, gpt, claude, talker):
+    mark, point = {"type": "ephemeral"}, {"cachePoint": {"type": "default"}}
+    rules, question = {"type": "text", "text": "rules " * 30}, {"type": "text", "text": "tea?"}
+    marked, turn = rules | {"cache_control": mark}, [{"role": "user", "content": [question | {"cache_control": mark}]}]
+    hour = [rules | {"cache_control": mark | {"ttl": "1h"}}]
+    seen = {"system": [marked], "messages": turn}
+    claude.messages.create(model="older", max_tokens=50, system=hour, messages=turn)
+    assert told(talker, *seen) == seen
+    claude.messages.create(model="older", max_tokens=50, messages=QUESTION, cache_control=mark)
+    assert told(talker, "cache_control") == {"cache_control": mark}
+    gpt.chat.completions.create(model="older", messages=[{"role": "system", "content": [marked]}, *turn])
+    assert told(talker, *seen) == seen
+    claude.messages.create(model="anthropic.cloud", max_tokens=50, system=hour, messages=turn)
+    seen = {"system": [{"text": rules["text"]}, point], "messages": [{"role": "user", "content": [{"text": "tea?"}, point]}]}
+    assert told(talker, *seen) == seen
+    claude.messages.create(model="plain", max_tokens=50, system=hour, messages=turn)
+    assert told(talker, "messages") == {"messages": [{"role": "system", "content": rules["text"]}, {"role": "user", "content": "tea?"}]}
+    before = len(talker.requests)
+    for ask in (lambda: claude.messages.create(model="older", max_tokens=50, messages=[{"role": "user", "content": [marked] * 5}]),
+                lambda: claude.messages.create(model="older", max_tokens=50, messages=QUESTION, cache_control={"type": "for ever"})):
+        with pytest.raises(anthropic.BadRequestError, match="cache_control|ephemeral"):
+            ask()
+    assert len(talker.requests) == before
 
 
 @pytest.mark.parametrize(("name", "thought"), [

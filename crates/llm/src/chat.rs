@@ -79,6 +79,8 @@ pub enum Part {
     Call(ToolCall),
     /// The result of a call; of the role `tool` only.
     Result(ToolResult),
+    /// Not said: the provider is to keep what it has read up to here, where it does so when told.
+    CachePoint,
 }
 
 /// One turn of a conversation.
@@ -119,7 +121,11 @@ impl Message {
         self.parts.iter().flat_map(|part| match part {
             Part::Document(document) => std::slice::from_ref(document),
             Part::Result(result) => &result.documents,
-            Part::Thought(_) | Part::Text(_) | Part::Image(_) | Part::Call(_) => &[],
+            Part::Thought(_)
+            | Part::Text(_)
+            | Part::Image(_)
+            | Part::Call(_)
+            | Part::CachePoint => &[],
         })
     }
 
@@ -150,6 +156,9 @@ pub struct Tool {
     pub parameters: Value,
     /// Whether the arguments have to keep the schema exactly.
     pub strict: Option<bool>,
+    /// Whether the provider is to keep the tools up to this one, where it does so when told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cache_point: bool,
 }
 
 /// Which tool the model has to call.
@@ -273,6 +282,9 @@ pub struct ChatRequest {
     /// How the answer is to be written.
     #[serde(default)]
     pub format: Format,
+    /// Whether the provider is to keep all of this for a later request that begins alike, where it does so when told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub caches: bool,
     /// Whether the answer is wanted piece by piece.
     pub stream: bool,
 }

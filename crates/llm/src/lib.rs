@@ -6,6 +6,7 @@
 
 pub mod anthropic;
 pub mod bedrock;
+mod cache;
 mod chat;
 mod decoder;
 mod document;

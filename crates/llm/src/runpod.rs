@@ -292,7 +292,7 @@ fn refuse_rich(request: &ChatRequest) -> Result<(), Refusal> {
         .messages
         .iter()
         .flat_map(|message| &message.parts)
-        .all(|part| matches!(part, Part::Text(_) | Part::Thought(_)));
+        .all(|part| matches!(part, Part::Text(_) | Part::Thought(_) | Part::CachePoint));
     if words_only {
         Ok(())
     } else {

@@ -239,6 +239,7 @@ pub fn count_request(request: &ChatRequest, vocabulary: Vocabulary) -> u64 {
             let cost = match part {
                 Part::Text(text) => count(text, vocabulary),
                 Part::Thought(thought) => count(thought.text(), vocabulary),
+                Part::CachePoint => 0,
                 Part::Image(_) => PER_IMAGE,
                 Part::Document(document) => count_document(document, vocabulary),
                 Part::Call(call) => {

@@ -70,7 +70,7 @@ fn message(message: &Message) -> Value {
         match part {
             Part::Text(text) => texts.push(short(text)),
             Part::Image(_) => images += 1,
-            Part::Thought(_) | Part::Document(_) => {}
+            Part::Thought(_) | Part::Document(_) | Part::CachePoint => {}
             Part::Call(call) => calls.push(json!({
                 "id": short(&call.id), "name": short(&call.name), "arguments": short(&call.arguments),
             })),

@@ -5,8 +5,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    ChatRequest, Document, DocumentSource, Effort, Format, Image, Message, Part, Role,
-    ThinkingDisplay, Thought, Tool, ToolCall, ToolChoice, ToolResult,
+    ChatRequest, Document, DocumentSource, Effort, Format, Image, Part, Role, ThinkingDisplay,
+    Thought, Tool, ToolCall, ToolChoice, ToolResult,
 };
 
 /// The limit of an answer where nobody set one: the protocol wants one.
@@ -27,6 +27,9 @@ pub fn encode(request: &ChatRequest) -> Value {
         body.insert("system".into(), system);
     }
     body.insert("messages".into(), Value::Array(turns(request)));
+    if request.caches {
+        body.insert("cache_control".into(), kept());
+    }
     // models since Claude Opus 4.1 take one of the two alone
     if let Some(value) = request.temperature.map(|t| t.min(1.0)) {
         body.insert("temperature".into(), json!(value));
@@ -96,14 +99,18 @@ pub(crate) const fn known(effort: Effort) -> Effort {
 
 /// The words of the house stand apart from the conversation.
 fn system(request: &ChatRequest) -> Option<Value> {
-    let mut blocks: Vec<Value> = request
-        .messages
-        .iter()
-        .filter(|message| message.role == Role::System)
-        .map(Message::text)
-        .filter(|text| !text.is_empty())
-        .map(|text| json!({"type": "text", "text": text}))
-        .collect();
+    let mut blocks = Vec::new();
+    let messages = request.messages.iter();
+    let system = messages.filter(|message| message.role == Role::System);
+    for part in system.flat_map(|message| &message.parts) {
+        match part {
+            Part::Text(text) if !text.is_empty() => {
+                blocks.push(json!({"type": "text", "text": text}))
+            }
+            Part::CachePoint => keep(&mut blocks),
+            _ => {}
+        }
+    }
     if request.format == Format::Json {
         blocks.push(json!({"type": "text", "text": JSON_ONLY}));
     }
@@ -119,11 +126,17 @@ fn turns(request: &ChatRequest) -> Vec<Value> {
             Role::User | Role::Tool => "user",
             Role::Assistant => "assistant",
         };
-        let blocks = message.parts.iter().filter_map(block);
-        match turns.last_mut() {
-            Some((last, known)) if *last == side => known.extend(blocks),
-            _ => turns.push((side, blocks.collect())),
+        let mut blocks = match turns.pop_if(|(last, _)| *last == side) {
+            Some((_, known)) => known,
+            None => Vec::new(),
+        };
+        for part in &message.parts {
+            match part {
+                Part::CachePoint => keep(&mut blocks),
+                said => blocks.extend(block(said)),
+            }
         }
+        turns.push((side, blocks));
     }
     turns
         .into_iter()
@@ -132,8 +145,25 @@ fn turns(request: &ChatRequest) -> Vec<Value> {
         .collect()
 }
 
+/// Marks the last block, with all that comes before it, for the provider's cache, which takes no mark at a thought.
+fn keep(blocks: &mut [Value]) {
+    if let Some(Value::Object(block)) = blocks.last_mut()
+        && !matches!(
+            block.get("type").and_then(Value::as_str),
+            Some("thinking" | "redacted_thinking")
+        )
+    {
+        block.insert("cache_control".into(), kept());
+    }
+}
+
+fn kept() -> Value {
+    json!({"type": "ephemeral"})
+}
+
 fn block(part: &Part) -> Option<Value> {
     match part {
+        Part::CachePoint => None,
         Part::Thought(thought) => of_its_own(thought),
         Part::Text(text) if text.is_empty() => None, // refused there
         Part::Text(text) => Some(json!({"type": "text", "text": text})),
@@ -225,6 +255,9 @@ fn tool(tool: &Tool) -> Value {
     written.insert("input_schema".into(), with_type(&tool.parameters));
     if let Some(strict) = tool.strict {
         written.insert("strict".into(), json!(strict));
+    }
+    if tool.cache_point {
+        written.insert("cache_control".into(), kept());
     }
     Value::Object(written)
 }

@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::anthropic::{input, known, thinking};
 use crate::{
-    ChatRequest, Document, DocumentSource, Format, Image, Message, Part, Refusal, Role, Thought,
-    Tool, ToolChoice, ToolResult,
+    ChatRequest, Document, DocumentSource, Format, Image, Part, Refusal, Role, Thought, Tool,
+    ToolChoice, ToolResult,
 };
 
 /// Where the request goes: the model stands in the path, encoded as [`super::sign`] expects it.
@@ -28,14 +28,7 @@ pub const CALLED: &str = "noren_run";
 pub fn encode(request: &ChatRequest, name: &str) -> Result<Value, Refusal> {
     let mut body = Map::new();
     body.insert("requestMetadata".into(), json!({CALLED: name}));
-    let system: Vec<Value> = request
-        .messages
-        .iter()
-        .filter(|message| message.role == Role::System)
-        .map(Message::text)
-        .filter(|text| !text.is_empty())
-        .map(|text| json!({"text": text}))
-        .collect();
+    let system = system(request);
     if !system.is_empty() {
         body.insert("system".into(), Value::Array(system));
     }
@@ -88,6 +81,34 @@ pub fn encode(request: &ChatRequest, name: &str) -> Result<Value, Refusal> {
     Ok(Value::Object(body))
 }
 
+/// The words of the house stand apart from the conversation.
+fn system(request: &ChatRequest) -> Vec<Value> {
+    let mut blocks = Vec::new();
+    let messages = request.messages.iter();
+    let system = messages.filter(|message| message.role == Role::System);
+    for part in system.flat_map(|message| &message.parts) {
+        match part {
+            Part::Text(text) if !text.is_empty() => blocks.push(json!({"text": text})),
+            Part::CachePoint => keep(request, &mut blocks),
+            _ => {}
+        }
+    }
+    blocks
+}
+
+/// Puts a point behind the blocks up to which they are kept. Only Claude is told, who keeps tools too and by the same rules as at
+/// its maker's; others refuse what they don't know.
+///
+/// Source: <https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html>.
+fn keep(request: &ChatRequest, blocks: &mut Vec<Value>) {
+    let is_claude = request.model.contains("anthropic.");
+    let takes_one =
+        |last: &Value| last.get("cachePoint").is_none() && last.get("reasoningContent").is_none();
+    if is_claude && blocks.last().is_some_and(takes_one) {
+        blocks.push(json!({"cachePoint": {"type": "default"}}));
+    }
+}
+
 fn turns(request: &ChatRequest) -> Result<Vec<Value>, Refusal> {
     let mut names = Names::default();
     let mut turns: Vec<(&str, Vec<Value>)> = Vec::new();
@@ -97,14 +118,22 @@ fn turns(request: &ChatRequest) -> Result<Vec<Value>, Refusal> {
             Role::User | Role::Tool => "user",
             Role::Assistant => "assistant",
         };
-        let mut blocks = Vec::new();
+        let mut blocks = match turns.pop_if(|(last, _)| *last == side) {
+            Some((_, known)) => known,
+            None => Vec::new(),
+        };
         for part in &message.parts {
-            blocks.extend(written(part, &mut names)?);
+            match part {
+                Part::CachePoint => keep(request, &mut blocks),
+                said => blocks.extend(written(said, &mut names)?),
+            }
         }
-        match turns.last_mut() {
-            Some((last, known)) if *last == side => known.extend(blocks),
-            _ => turns.push((side, blocks)),
-        }
+        turns.push((side, blocks));
+    }
+    if request.caches
+        && let Some((_, last)) = turns.last_mut()
+    {
+        keep(request, last);
     }
     Ok(turns
         .into_iter()
@@ -115,6 +144,7 @@ fn turns(request: &ChatRequest) -> Result<Vec<Value>, Refusal> {
 
 fn written(part: &Part, names: &mut Names) -> Result<Vec<Value>, Refusal> {
     Ok(match part {
+        Part::CachePoint => Vec::new(),
         Part::Thought(thought) => of_its_own(thought).into_iter().collect(),
         Part::Text(text) if text.is_empty() => Vec::new(),
         Part::Text(text) => vec![json!({"text": text})],
@@ -222,7 +252,13 @@ fn tools(request: &ChatRequest) -> Option<Value> {
         return None;
     }
     let mut config = Map::new();
-    let tools: Vec<Value> = request.tools.iter().map(tool).collect();
+    let mut tools = Vec::with_capacity(request.tools.len());
+    for offered in &request.tools {
+        tools.push(tool(offered));
+        if offered.cache_point {
+            keep(request, &mut tools);
+        }
+    }
     config.insert("tools".into(), Value::Array(tools));
     let choice = match &request.tool_choice {
         None | Some(ToolChoice::None) => None,

@@ -203,7 +203,7 @@ fn content(part: &Part) -> Vec<Value> {
         Part::Text(text) => vec![json!({"type": "text", "text": text})],
         Part::Image(shown) => vec![image(shown)],
         Part::Document(given) => document(given),
-        Part::Thought(_) | Part::Call(_) | Part::Result(_) => Vec::new(),
+        Part::Thought(_) | Part::Call(_) | Part::Result(_) | Part::CachePoint => Vec::new(),
     }
 }
 

@@ -28,6 +28,7 @@ macro_rules! reader {
     };
 }
 
+mod caching;
 mod clients;
 mod completions;
 mod counts;

@@ -454,6 +454,7 @@ fn tools_are_as_strict_as_was_asked_and_no_stricter() {
         description: Some("asks".into()),
         parameters: json!({"type": "object"}),
         strict,
+        cache_point: false,
     };
     for (choice, written) in [
         (ToolChoice::Auto, json!("auto")),

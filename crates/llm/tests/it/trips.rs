@@ -93,6 +93,7 @@ fn request() -> impl Strategy<Value = ChatRequest> {
                     description: Some("道具".into()),
                     parameters: json!({"type": "object", "properties": {"city": {"type": "string"}}}),
                     strict: Some(true),
+                    cache_point: false,
                 })
                 .collect(),
             format: Format::Text,

@@ -1,8 +1,9 @@
 //! What the door reads.
 //!
 //! Source: <https://platform.claude.com/docs/en/api/messages/create>. Fields that only colour an answer (`top_k`,
-//! `metadata`, `cache_control`, …) are passed over; tools that run at the provider are refused.
+//! `metadata`, …) are passed over; tools that run at the provider are refused.
 
+use crate::cache::{self, and_point};
 use crate::document::{Caption, few};
 use crate::door::{
     LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, MOST_TOKENS, MOST_TOOLS, agree, effort, image_data,
@@ -105,10 +106,12 @@ fn conversation(root: &Node) -> Result<ChatRequest, Refusal> {
         tool_choice,
         parallel_tools,
         format: format(root)?,
+        caches: cache::point(root)?,
         ..ChatRequest::default()
     };
     agree(&request.tools, request.tool_choice.as_ref(), root)?;
     few(&request.messages, &root.need("messages")?)?;
+    cache::few(&request, root)?;
     Ok(request)
 }
 
@@ -116,13 +119,15 @@ fn texts(node: &Node) -> Result<Vec<Part>, Refusal> {
     if node.value.is_string() {
         return Ok(vec![Part::Text(node.text()?.to_owned())]);
     }
-    node.items(0, MOST_PARTS)?
-        .iter()
-        .map(|block| match block.kind()? {
-            "text" => Ok(Part::Text(block.need("text")?.text()?.to_owned())),
-            _ => Err(block.unknown_kind("text")),
-        })
-        .collect()
+    let mut parts = Vec::new();
+    for block in node.items(0, MOST_PARTS)? {
+        if block.kind()? != "text" {
+            return Err(block.unknown_kind("text"));
+        }
+        let text = Part::Text(block.need("text")?.text()?.to_owned());
+        parts.extend(and_point(text, &block)?);
+    }
+    Ok(parts)
 }
 
 fn read_turn(node: &Node, messages: &mut Vec<Message>) -> Result<(), Refusal> {
@@ -147,17 +152,21 @@ fn read_user(content: &Node, messages: &mut Vec<Message>) -> Result<(), Refusal>
     let mut results = Vec::new();
     let mut said = Vec::new();
     for block in content.items(1, MOST_PARTS)? {
-        match block.kind()? {
-            "text" => said.push(Part::Text(block.need("text")?.text()?.to_owned())),
-            "image" => said.push(Part::Image(image(&block)?)),
-            "tool_result" => results.push(Part::Result(result(&block)?)),
-            "document" | "search_result" => said.push(document(&block)?),
+        let (side, part) = match block.kind()? {
+            "text" => {
+                let text = block.need("text")?.text()?.to_owned();
+                (&mut said, Part::Text(text))
+            }
+            "image" => (&mut said, Part::Image(image(&block)?)),
+            "tool_result" => (&mut results, Part::Result(result(&block)?)),
+            "document" | "search_result" => (&mut said, document(&block)?),
             _ => {
                 return Err(
                     block.unknown_kind("text, image, document, search_result or tool_result")
                 );
             }
-        }
+        };
+        side.extend(and_point(part, &block)?);
     }
     for (role, parts) in [(Role::Tool, results), (Role::User, said)] {
         if !parts.is_empty() {
@@ -173,34 +182,35 @@ fn assistant(content: &Node) -> Result<Vec<Part>, Refusal> {
     }
     let mut parts = Vec::new();
     for block in content.items(0, MOST_PARTS)? {
-        match block.kind()? {
-            "text" => parts.push(Part::Text(block.need("text")?.text()?.to_owned())),
+        let part = match block.kind()? {
+            "text" => Part::Text(block.need("text")?.text()?.to_owned()),
             "tool_use" => {
                 let input = block.need("input")?;
                 input.object()?;
-                parts.push(Part::Call(ToolCall {
+                Part::Call(ToolCall {
                     id: block.need("id")?.name(LONGEST_NAME)?,
                     name: tool_name(&block.need("name")?)?,
                     arguments: input.value.to_string(),
-                }));
+                })
             }
             "thinking" => {
                 let signature = block.opt("signature")?;
                 let signature = signature.map(|n| n.text().map(ToOwned::to_owned));
-                parts.push(Part::Thought(Thought::Open {
+                Part::Thought(Thought::Open {
                     text: block.need("thinking")?.text()?.to_owned(),
                     // none of another vendor's model, whose thoughts are told here with an empty one
                     signature: signature.transpose()?.filter(|seal| !seal.is_empty()),
-                }));
+                })
             }
             "redacted_thinking" => {
                 let data = block.need("data")?.text()?.to_owned();
-                parts.push(Part::Thought(Thought::Closed(data)));
+                Part::Thought(Thought::Closed(data))
             }
             _ => {
                 return Err(block.unknown_kind("text, tool_use, thinking or redacted_thinking"));
             }
-        }
+        };
+        parts.extend(and_point(part, &block)?);
     }
     Ok(parts)
 }
@@ -287,7 +297,11 @@ fn result(block: &Node) -> Result<ToolResult, Refusal> {
             "document" | "search_result" => match document(&inner)? {
                 Part::Document(document) => result.documents.push(document),
                 Part::Text(text) => result.text.push_str(&text),
-                Part::Thought(_) | Part::Image(_) | Part::Call(_) | Part::Result(_) => {}
+                Part::Thought(_)
+                | Part::Image(_)
+                | Part::Call(_)
+                | Part::Result(_)
+                | Part::CachePoint => {}
             },
             // the tool itself came with the request
             "tool_reference" => result.text.push_str(inner.need("tool_name")?.text()?),
@@ -317,6 +331,7 @@ fn tools(node: &Node) -> Result<Vec<Tool>, Refusal> {
                     .transpose()?,
                 parameters: parameters(Some(schema))?,
                 strict: node.opt("strict")?.map(|n| n.flag()).transpose()?,
+                cache_point: cache::point(node)?,
             })
         })
         .collect()

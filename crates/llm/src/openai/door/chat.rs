@@ -7,6 +7,7 @@ use std::iter::repeat_n;
 
 use serde_json::Value;
 
+use crate::cache::{self, and_point};
 use crate::document::{Caption, few};
 use crate::door::{
     LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, MOST_TOOLS, agree, effort, image_url, max_tokens,
@@ -79,11 +80,13 @@ pub fn read_chat(body: &[u8]) -> Result<ChatAsk, Refusal> {
             .transpose()?
             .unwrap_or_default(),
         logprobs: logprobs(&root)?,
+        caches: cache::point(&root)?,
         stream,
         ..sampling(&root)?
     };
     agree(&request.tools, request.tool_choice.as_ref(), &root)?;
     few(&request.messages, &root.need("messages")?)?;
+    cache::few(&request, &root)?;
     Ok(ChatAsk {
         request,
         include_usage,
@@ -200,8 +203,16 @@ fn refuse_shapes(root: &Node) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Reads one message.
+/// Reads one message. As at `LiteLLM`, all of it may be marked for the provider's cache, and not only one part.
 pub(crate) fn message(node: &Node) -> Result<Message, Refusal> {
+    let mut message = said(node)?;
+    if cache::point(node)? && message.parts.last() != Some(&Part::CachePoint) {
+        message.parts.push(Part::CachePoint);
+    }
+    Ok(message)
+}
+
+fn said(node: &Node) -> Result<Message, Refusal> {
     let role = node.need("role")?;
     match role.text()? {
         "system" | "developer" => Ok(Message {
@@ -215,20 +226,21 @@ pub(crate) fn message(node: &Node) -> Result<Message, Refusal> {
         "assistant" => assistant(node),
         "tool" => {
             let texts = content(&node.need("content")?, false)?;
-            let text = Message {
+            let mut result = Message {
                 role: Role::Tool,
                 parts: texts,
-            }
-            .text()
-            .into_owned();
-            Ok(Message {
-                role: Role::Tool,
-                parts: vec![Part::Result(ToolResult {
-                    call: node.need("tool_call_id")?.name(LONGEST_NAME)?,
-                    text,
-                    ..ToolResult::default()
-                })],
-            })
+            };
+            let text = result.text().into_owned();
+            // a point within is one behind it
+            result.parts.retain(|part| *part == Part::CachePoint);
+            result.parts.truncate(1);
+            let said = Part::Result(ToolResult {
+                call: node.need("tool_call_id")?.name(LONGEST_NAME)?,
+                text,
+                ..ToolResult::default()
+            });
+            result.parts.insert(0, said);
+            Ok(result)
         }
         _ => Err(role
             .fail("This has to be system, developer, user, assistant or tool.")
@@ -293,11 +305,11 @@ fn content(node: &Node, pictures: bool) -> Result<Vec<Part>, Refusal> {
     if node.value.is_string() {
         return Ok(vec![Part::Text(node.text()?.to_owned())]);
     }
-    node.items(1, MOST_PARTS)?
-        .iter()
-        .map(|part| match part.kind()? {
-            "text" => Ok(Part::Text(part.need("text")?.text()?.to_owned())),
-            "refusal" => Ok(Part::Text(part.need("refusal")?.text()?.to_owned())),
+    let mut parts = Vec::new();
+    for part in node.items(1, MOST_PARTS)? {
+        let read = match part.kind()? {
+            "text" => Part::Text(part.need("text")?.text()?.to_owned()),
+            "refusal" => Part::Text(part.need("refusal")?.text()?.to_owned()),
             "image_url" if pictures => {
                 let shown = part.need("image_url")?;
                 let url = if shown.value.is_string() {
@@ -305,13 +317,15 @@ fn content(node: &Node, pictures: bool) -> Result<Vec<Part>, Refusal> {
                 } else {
                     shown.need("url")?
                 };
-                Ok(Part::Image(image_url(&url)?))
+                Part::Image(image_url(&url)?)
             }
-            "file" if pictures => file(&part.need("file")?),
-            _ if pictures => Err(part.unknown_kind("text, image_url or file")),
-            _ => Err(part.unknown_kind("text")),
-        })
-        .collect()
+            "file" if pictures => file(&part.need("file")?)?,
+            _ if pictures => return Err(part.unknown_kind("text, image_url or file")),
+            _ => return Err(part.unknown_kind("text")),
+        };
+        parts.extend(and_point(read, &part)?);
+    }
+    Ok(parts)
 }
 
 /// Reads a document. Its address may stand for an id, as LiteLLM has it; files that were sent before are a batch's alone here.
@@ -339,7 +353,9 @@ fn tools(node: &Node) -> Result<Vec<Tool>, Refusal> {
             if node.kind()? != "function" {
                 return Err(node.unknown_kind("function"));
             }
-            tool(&node.need("function")?)
+            let mut tool = tool(&node.need("function")?)?;
+            tool.cache_point |= cache::point(node)?;
+            Ok(tool)
         })
         .collect()
 }
@@ -353,6 +369,7 @@ pub(super) fn tool(node: &Node) -> Result<Tool, Refusal> {
             .map(|n| n.text().map(ToOwned::to_owned))
             .transpose()?,
         parameters: parameters(node.opt("parameters")?)?,
+        cache_point: cache::point(node)?,
         strict: node.opt("strict")?.map(|n| n.flag()).transpose()?,
     })
 }

@@ -369,7 +369,7 @@ fn output(item: &Node) -> Result<Message, Refusal> {
             Part::Text(text) => result.text.push_str(&text),
             Part::Image(image) => result.images.push(image),
             Part::Document(document) => result.documents.push(document),
-            Part::Thought(_) | Part::Call(_) | Part::Result(_) => {}
+            Part::Thought(_) | Part::Call(_) | Part::Result(_) | Part::CachePoint => {}
         }
     }
     Ok(Message {

@@ -56,6 +56,7 @@ fn read(node: &Node, within: Option<&str>, all: &mut Vec<Tool>) -> Result<(), Re
                     "required": ["input"], "additionalProperties": false,
                 }),
                 strict: None,
+                cache_point: false,
             });
         }
         "namespace" if within.is_none() => {

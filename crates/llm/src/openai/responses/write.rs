@@ -109,7 +109,10 @@ fn said(role: &str, content: &Value) -> Value {
 }
 
 fn shown(parts: &[Part]) -> Value {
-    if parts.iter().all(|part| matches!(part, Part::Text(_))) {
+    if parts
+        .iter()
+        .all(|part| matches!(part, Part::Text(_) | Part::CachePoint))
+    {
         let words = parts.iter().filter_map(|part| match part {
             Part::Text(text) => Some(text.as_str()),
             _ => None,
@@ -150,7 +153,7 @@ fn of_the_model(message: &Message) -> Vec<Value> {
                     "type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments,
                 }));
             }
-            Part::Image(_) | Part::Document(_) | Part::Result(_) => {}
+            Part::Image(_) | Part::Document(_) | Part::Result(_) | Part::CachePoint => {}
         }
     }
     if !words.is_empty() || written.is_empty() {
@@ -191,7 +194,7 @@ fn content(part: &Part) -> Vec<Value> {
         Part::Text(text) => vec![json!({"type": "input_text", "text": text})],
         Part::Image(shown) => vec![image(shown)],
         Part::Document(given) => document(given),
-        Part::Thought(_) | Part::Call(_) | Part::Result(_) => Vec::new(),
+        Part::Thought(_) | Part::Call(_) | Part::Result(_) | Part::CachePoint => Vec::new(),
     }
 }
 
