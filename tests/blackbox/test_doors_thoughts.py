@@ -113,7 +113,7 @@ def test_thoughts_are_billed_once_and_told_by_number_at_every_door(shop, secret,
     known = run_of(shop, secret, run)
     assert (known["tokens_out"], known["cost_nano_usd"]) == (written, read + 2 * written)
     assert httpx.get(f"{shop.inference}/inference/{run}", headers={"x-api-key": secret}).json()["tokens"] == {
-        "input": read, "output": written, "cached": 0, "thought": 2}
+        "input": read, "output": written, "cached": 0, "written": 0, "thought": 2}
     assert events_of(shop, secret, run)[-1].data["tokens_thought"] == 2, "also where the events are read again"
     told = response(gpt, streams, model=name, input="hello").usage
     assert (told.output_tokens, told.output_tokens_details.reasoning_tokens) == (talker.claimed[-1][1], 2)

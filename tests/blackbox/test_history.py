@@ -178,7 +178,7 @@ def test_statistics_history_usage_and_ledger_agree_for_a_random_mix(shop, develo
 
     def sums(items: list[dict]) -> dict:
         return {"requests": len(items), **{status: sum(item["status"] == status for item in items) for status in ("completed", "failed", "cancelled")},
-                "tokens": {name: sum(item["tokens"][name] for item in items) for name in ("input", "output", "cached", "thought")},
+                "tokens": {name: sum(item["tokens"][name] for item in items) for name in ("input", "output", "cached", "written", "thought")},
                 "cost_nano_usd": sum(item["cost_nano_usd"] for item in items)}
 
     def stated(found: dict) -> dict:

@@ -114,6 +114,7 @@ def test_what_is_kept_by_the_provider_and_long_questions_cost_what_they_cost(sho
         found = run_of(shop, secret, answer.headers["x-noren-run"])
         assert (found["tokens_in"], found["tokens_out"]) == (read, written)
         assert (told.prompt_tokens, told.prompt_tokens_details.cached_tokens, told.completion_tokens) == (read, cached, written)
+        assert told.prompt_tokens_details.cache_write_tokens == stored
         # long questions have no price of their own for what is put into the cache: it is other input
         prices = (1000, 100, 1250, 5000) if read <= 1000 else (2000, 200, 2000, 7000)
         amounts = (read - cached - stored, cached, stored, written)

@@ -45,7 +45,7 @@ def test_the_chat_shows_exactly_what_the_upstream_said_and_bills_what_it_counted
     assert upstream.complaints == []
     assert text_of(events) == double.TEXT
     assert events[-1].data | {"cost_nano_usd": 0} == {
-        "state": "completed", "reason": None, "tokens_cached": 0, "tokens_thought": 0, "tokens_in": 123, "tokens_out": 45, "cost_nano_usd": 0}
+        "state": "completed", "reason": None, "tokens_cached": 0, "tokens_written": 0, "tokens_thought": 0, "tokens_in": 123, "tokens_out": 45, "cost_nano_usd": 0}
     [request] = upstream.requests[seen:]
     assert request["model"] == double.MODEL and request["stream"] is True
     assert request["stream_options"]["include_usage"] is True

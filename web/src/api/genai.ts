@@ -13,6 +13,7 @@ export interface Tokens {
   input: number
   output: number
   cached: number
+  written: number
   thought: number
 }
 

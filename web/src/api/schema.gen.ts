@@ -7282,6 +7282,11 @@ export interface components {
              * @description The part of `output` that was thought and not said, where the provider tells.
              */
             thought: number;
+            /**
+             * Format: int64
+             * @description The part of `input` that was put into the provider's cache, which may cost more.
+             */
+            written: number;
         };
         /** @description A tool that the model wants called. */
         ToolCallView: {

@@ -93,6 +93,7 @@ export const requestWords = define({
   playground: { ja: '鍵なし（プレイグラウンドなど）', en: 'none (playground and the like)' },
   cached: { ja: 'キャッシュから', en: 'from the cache' },
   cachedTokens: { ja: 'うちキャッシュ', en: 'Cached' },
+  writtenTokens: { ja: 'うちキャッシュへの書き込み', en: 'Written to the cache' },
   thoughtTokens: { ja: '出力のうち思考', en: 'Thought, of the output' },
   tags: { ja: 'タグ', en: 'Tags' },
   parameters: { ja: 'パラメータ', en: 'Parameters' },

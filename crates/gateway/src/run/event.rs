@@ -34,7 +34,7 @@ pub(super) fn the_end(
         kind: EventKind::Ended,
         data: json!({
             "state": state, "reason": reason, "tokens_in": tokens.input, "tokens_cached": tokens.cached,
-            "tokens_out": tokens.output, "tokens_thought": tokens.thought, "cost_nano_usd": cost_nano_usd,
+            "tokens_written": tokens.written, "tokens_out": tokens.output, "tokens_thought": tokens.thought, "cost_nano_usd": cost_nano_usd,
         }),
     }
 }

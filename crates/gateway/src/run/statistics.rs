@@ -123,6 +123,7 @@ struct Row {
     tokens_in: i64,
     tokens_out: i64,
     tokens_cached: i64,
+    tokens_written: i64,
     tokens_thought: i64,
     cost_nano_usd: i64,
 }
@@ -141,6 +142,7 @@ impl From<&Row> for Sums {
                 input: row.tokens_in,
                 output: row.tokens_out,
                 cached: row.tokens_cached,
+                written: row.tokens_written,
                 thought: row.tokens_thought,
             },
             cost_nano_usd: row.cost_nano_usd,

@@ -100,14 +100,13 @@ pub(super) async fn insert_all(
         .map(|end| Some(end?.verdict.state().as_str()))
         .collect();
     let reasons: Vec<Option<&str>> = ends().map(|end| end?.verdict.reason()).collect();
-    let outputs: Vec<Option<&[u8]>> = runs
-        .iter()
-        .map(|(_, end)| end.and_then(|(_, sealed)| sealed))
-        .collect();
+    let sealed = runs.iter().map(|(_, end)| end.and_then(|(_, words)| words));
+    let outputs: Vec<Option<&[u8]>> = sealed.collect();
     let tokens = |of: fn(Tokens) -> i64| ends().map(move |end| Some(of(end?.tokens)));
     let tokens_in: Vec<Option<i64>> = tokens(|all| all.input).collect();
     let tokens_out: Vec<Option<i64>> = tokens(|all| all.output).collect();
     let cached: Vec<Option<i64>> = tokens(|all| all.cached).collect();
+    let written_to_cache: Vec<Option<i64>> = tokens(|all| all.written).collect();
     let thought: Vec<Option<i64>> = tokens(|all| all.thought).collect();
     let costs: Vec<Option<i64>> = ends().map(|end| Some(end?.cost_nano_usd)).collect();
     let again: Vec<bool> = ends()
@@ -122,7 +121,7 @@ pub(super) async fn insert_all(
                  unnest($16::text[]) as state, unnest($17::text[]) as reason, unnest($18::bytea[]) as output,
                  unnest($19::bigint[]) as tokens_in, unnest($20::bigint[]) as tokens_out, unnest($21::bigint[]) as tokens_cached,
                  unnest($22::bigint[]) as cost, unnest($23::boolean[]) as again, unnest($24::timestamptz[]) as now,
-                 unnest($25::bigint[]) as tokens_thought
+                 unnest($25::bigint[]) as tokens_thought, unnest($26::bigint[]) as tokens_written
          ), asked as (
              select unnest($1::uuid[]) as run, unnest($2::uuid[]) as tenant, unnest($10::uuid[]) as key, unnest($14::bytea[]) as request
          ), shown as (
@@ -134,12 +133,12 @@ pub(super) async fn insert_all(
          )
          insert into gateway.run
              (id, tenant_id, reservation_id, storefront, route, model, node_id, lease_until, created_at, key_id, door, is_stored, tags,
-              last_event, started_at, state, reason, sealed_output, tokens_in, tokens_out, tokens_cached, tokens_thought, cost_nano_usd,
-              is_cached, ended_at)
+              last_event, started_at, state, reason, sealed_output, tokens_in, tokens_out, tokens_cached, tokens_written, tokens_thought,
+              cost_nano_usd, is_cached, ended_at)
          select id, tenant, reservation, storefront, route, model, node, lease, created, key, door, stored,
              string_to_array(tags, chr(31)), seq, case when seq > 0 then now end,
              coalesce(state, case when seq > 0 then 'running' else 'queued' end), reason, output,
-             coalesce(tokens_in, 0), coalesce(tokens_out, 0), coalesce(tokens_cached, 0), coalesce(tokens_thought, 0),
+             coalesce(tokens_in, 0), coalesce(tokens_out, 0), coalesce(tokens_cached, 0), coalesce(tokens_written, 0), coalesce(tokens_thought, 0),
              coalesce(cost, 0), again,
              case when state is not null then now end
          from r",
@@ -168,6 +167,7 @@ pub(super) async fn insert_all(
         &again,
         &written,
         &thought as &[Option<i64>],
+        &written_to_cache as &[Option<i64>],
     )
     .execute(conn)
     .await
@@ -359,7 +359,7 @@ pub(super) async fn events(
     }
     let whole = sqlx::query!(
         r#"select tenant_id as "tenant: TenantId", model, output, sealed_output, state as "state: State", reason, tokens_in, tokens_cached,
-                  tokens_out, tokens_thought, cost_nano_usd
+                  tokens_out, tokens_written, tokens_thought, cost_nano_usd
            from gateway.run where id = $1 and ended_at is not null and last_event = $2"#,
         id as RunId,
         WHOLE_ENDS_AT,
@@ -374,6 +374,7 @@ pub(super) async fn events(
         input: run.tokens_in,
         output: run.tokens_out,
         cached: run.tokens_cached,
+        written: run.tokens_written,
         thought: run.tokens_thought,
     };
     let end = the_end(WHOLE_ENDS_AT, told, (tokens, run.cost_nano_usd));
@@ -426,17 +427,19 @@ pub(super) async fn close_all(
         .collect();
     let again: Vec<bool> = endings.iter().map(|(ending, _)| ending.is_cached).collect();
     let cached: Vec<i64> = tokens(|all| all.cached).collect();
+    let written_to_cache: Vec<i64> = tokens(|all| all.written).collect();
     let thought: Vec<i64> = tokens(|all| all.thought).collect();
     sqlx::query_as!(
         Closed,
         r#"update gateway.run
            set state = e.state, reason = e.reason, sealed_output = e.output, tokens_in = e.tokens_in, tokens_out = e.tokens_out,
-               cost_nano_usd = e.cost_nano_usd, tokens_cached = e.tokens_cached, tokens_thought = e.tokens_thought, last_event = e.seq,
-               model = e.model, ended_at = $10, is_cached = e.is_cached,
+               cost_nano_usd = e.cost_nano_usd, tokens_cached = e.tokens_cached, tokens_written = e.tokens_written,
+               tokens_thought = e.tokens_thought, last_event = e.seq, model = e.model, ended_at = $10, is_cached = e.is_cached,
                started_at = case when e.seq > 1 then coalesce(started_at, $10) else started_at end
            from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::integer[],
-                    $9::text[], $11::bigint[], $12::boolean[], $13::bigint[])
-               as e (id, state, reason, output, tokens_in, tokens_out, cost_nano_usd, seq, model, tokens_cached, is_cached, tokens_thought)
+                    $9::text[], $11::bigint[], $12::boolean[], $13::bigint[], $14::bigint[])
+               as e (id, state, reason, output, tokens_in, tokens_out, cost_nano_usd, seq, model, tokens_cached, is_cached, tokens_thought,
+                     tokens_written)
            where run.id = e.id and ended_at is null
            returning run.id as "id: RunId", door"#,
         &ids,
@@ -452,6 +455,7 @@ pub(super) async fn close_all(
         &cached,
         &again,
         &thought,
+        &written_to_cache,
     )
     .fetch_all(conn)
     .await
@@ -558,8 +562,8 @@ pub(super) async fn view(conn: &mut PgConnection, id: RunId) -> sqlx::Result<Opt
                        where o.tenant_id = run.tenant_id and o.state = 'queued' and o.ended_at is null
                          and (o.created_at, o.id) <= (run.created_at, run.id)
                          and o.created_at > run.created_at - interval '10 minutes') end as queue_position,
-                  created_at, started_at, ended_at, tokens_in, tokens_out, tokens_cached, tokens_thought, cost_nano_usd, is_cached,
-                  is_stored, text_gone_at, tags, last_event
+                  created_at, started_at, ended_at, tokens_in, tokens_out, tokens_cached, tokens_written, tokens_thought, cost_nano_usd,
+                  is_cached, is_stored, text_gone_at, tags, last_event
            from gateway.run where id = $1"#,
         id as RunId,
     )

@@ -50,8 +50,8 @@ pub(crate) fn told(event: &Event) -> Option<Told> {
                 input: count("tokens_in"),
                 output: count("tokens_out"),
                 cached: count("tokens_cached"),
+                written: count("tokens_written"),
                 thought: count("tokens_thought"),
-                ..Usage::default()
             };
             Some(match state {
                 Some("completed") => Told::Ended(usage),
@@ -111,13 +111,13 @@ mod tests {
         assert_eq!(
             read(
                 EventKind::Ended,
-                json!({"state": "completed", "reason": null, "tokens_in": 3, "tokens_cached": 2, "tokens_out": 5, "tokens_thought": 4})
+                json!({"state": "completed", "reason": null, "tokens_in": 3, "tokens_cached": 2, "tokens_written": 1, "tokens_out": 5, "tokens_thought": 4})
             ),
             Some(Told::Ended(Usage {
                 input: 3,
                 output: 5,
                 cached: 2,
-                written: 0,
+                written: 1,
                 thought: 4,
             }))
         );

@@ -88,6 +88,8 @@ pub struct Tokens {
     pub output: i64,
     /// The part of `input` that came from the provider's cache.
     pub cached: i64,
+    /// The part of `input` that was put into the provider's cache, which may cost more.
+    pub written: i64,
     /// The part of `output` that was thought and not said, where the provider tells.
     pub thought: i64,
 }
@@ -99,6 +101,7 @@ impl From<Usage> for Tokens {
             input: count(usage.input),
             output: count(usage.output),
             cached: count(usage.cached),
+            written: count(usage.written),
             thought: count(usage.thought),
         }
     }
@@ -160,6 +163,7 @@ pub(crate) struct Row {
     pub(crate) tokens_in: i64,
     pub(crate) tokens_out: i64,
     pub(crate) tokens_cached: i64,
+    pub(crate) tokens_written: i64,
     pub(crate) tokens_thought: i64,
     pub(crate) cost_nano_usd: i64,
     pub(crate) is_cached: bool,
@@ -189,6 +193,7 @@ impl From<Row> for InferenceView {
                 input: row.tokens_in,
                 output: row.tokens_out,
                 cached: row.tokens_cached,
+                written: row.tokens_written,
                 thought: row.tokens_thought,
             },
             cost_nano_usd: row.cost_nano_usd,

@@ -6,7 +6,7 @@ use gateway::statistics::Sums;
 
 use super::Line;
 
-const COLUMNS: &str = "name,id,requests,completed,failed,cancelled,success_rate,mean_ms,p95_ms,tokens_input,tokens_output,tokens_cached,tokens_thought,cost_nano_usd";
+const COLUMNS: &str = "name,id,requests,completed,failed,cancelled,success_rate,mean_ms,p95_ms,tokens_input,tokens_output,tokens_cached,tokens_written,tokens_thought,cost_nano_usd";
 
 pub(super) fn file(lines: &[Line<'_>]) -> String {
     let mut text = format!("{COLUMNS}\r\n");
@@ -22,7 +22,7 @@ fn line(text: &mut String, name: &str, id: &str, sums: &Sums) {
     let rate = sums.success_rate.map(|rate| rate.to_string());
     let _ = write!(
         text,
-        "{name},{id},{},{},{},{},{},{},{},{},{},{},{},{}\r\n",
+        "{name},{id},{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n",
         sums.requests,
         sums.completed,
         sums.failed,
@@ -33,6 +33,7 @@ fn line(text: &mut String, name: &str, id: &str, sums: &Sums) {
         sums.tokens.input,
         sums.tokens.output,
         sums.tokens.cached,
+        sums.tokens.written,
         sums.tokens.thought,
         sums.cost_nano_usd,
     );

@@ -36,6 +36,7 @@ const SCHEMA: &str = "message statistics {
     required int64 tokens_input;
     required int64 tokens_output;
     required int64 tokens_cached;
+    required int64 tokens_written;
     required int64 tokens_thought;
     required int64 cost_nano_usd;
 }";
@@ -91,6 +92,7 @@ impl Rows<'_> {
         self.whole(|sums| sums.tokens.input)?;
         self.whole(|sums| sums.tokens.output)?;
         self.whole(|sums| sums.tokens.cached)?;
+        self.whole(|sums| sums.tokens.written)?;
         self.whole(|sums| sums.tokens.thought)?;
         self.whole(|sums| sums.cost_nano_usd)?;
         self.writer.close()?;

@@ -105,7 +105,7 @@ fn system(request: &ChatRequest) -> Option<Value> {
     for part in system.flat_map(|message| &message.parts) {
         match part {
             Part::Text(text) if !text.is_empty() => {
-                blocks.push(json!({"type": "text", "text": text}))
+                blocks.push(json!({"type": "text", "text": text}));
             }
             Part::CachePoint => keep(&mut blocks),
             _ => {}

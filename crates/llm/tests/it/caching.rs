@@ -5,14 +5,18 @@ use llm::openai::{self, door as chat, responses};
 use llm::{ChatRequest, anthropic, bedrock};
 use serde_json::{Value, json};
 
-fn marked(mut block: Value) -> Value {
-    block["cache_control"] = json!({"type": "ephemeral"});
+fn with(mut block: Value, mark: Value) -> Value {
+    let fields = block.as_object_mut().unwrap();
+    fields.insert("cache_control".to_owned(), mark);
     block
 }
 
-fn for_an_hour(mut block: Value) -> Value {
-    block["cache_control"] = json!({"type": "ephemeral", "ttl": "1h"});
-    block
+fn marked(block: Value) -> Value {
+    with(block, json!({"type": "ephemeral"}))
+}
+
+fn for_an_hour(block: Value) -> Value {
+    with(block, json!({"type": "ephemeral", "ttl": "1h"}))
 }
 
 fn text(text: &str) -> Value {
@@ -107,8 +111,7 @@ fn who_keeps_by_itself_is_told_nothing() {
 #[test]
 fn a_chat_marks_parts_messages_and_tools() {
     let tool = json!({"type": "function", "function": {"name": "weather"}});
-    let mut inside = tool.clone();
-    inside["function"] = marked(json!({"name": "time"}));
+    let inside = json!({"type": "function", "function": marked(json!({"name": "time"}))});
     let body = marked(json!({
         "model": "m", "tools": [marked(tool), inside],
         "messages": [

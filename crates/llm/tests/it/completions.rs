@@ -144,7 +144,7 @@ fn a_whole_text_stands_behind_its_prompt_and_is_counted_together() {
                 {"index": 0, "text": "1, 2", "logprobs": null, "finish_reason": "length"},
                 {"index": 1, "text": "a, b", "logprobs": null, "finish_reason": "stop"},
             ],
-            "usage": {"prompt_tokens": 6, "completion_tokens": 4, "total_tokens": 10, "prompt_tokens_details": {"cached_tokens": 0},
+            "usage": {"prompt_tokens": 6, "completion_tokens": 4, "total_tokens": 10, "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
                        "completion_tokens_details": {"reasoning_tokens": 0}},
         })
     );

@@ -152,8 +152,7 @@ fn answer() -> impl Strategy<Value = ChatAnswer> {
         "[a-zぁ-ん🍶\n]{0,30}",
         prop::collection::vec(token(), 0..3),
         prop::collection::vec(call(), 0..3),
-        0u64..1000,
-        0u64..1000,
+        (0u64..1000, 0u64..1000, 0u64..1000),
         0u64..1000,
         0u64..1000,
         prop::sample::select(vec![
@@ -164,20 +163,22 @@ fn answer() -> impl Strategy<Value = ChatAnswer> {
         ]),
     )
         .prop_map(
-            |(thoughts, text, logprobs, calls, fresh, cached, said, thought, finish)| ChatAnswer {
-                thoughts: thoughts.into_iter().map(Into::into).collect(),
-                text,
-                logprobs,
-                calls,
-                model: "m".into(),
-                usage: Some(Usage {
-                    input: fresh + cached,
-                    output: said + thought,
-                    cached,
-                    written: 0,
-                    thought,
-                }),
-                finish,
+            |(thoughts, text, logprobs, calls, (fresh, cached, kept), said, thought, finish)| {
+                ChatAnswer {
+                    thoughts: thoughts.into_iter().map(Into::into).collect(),
+                    text,
+                    logprobs,
+                    calls,
+                    model: "m".into(),
+                    usage: Some(Usage {
+                        input: fresh + cached + kept,
+                        output: said + thought,
+                        cached,
+                        written: kept,
+                        thought,
+                    }),
+                    finish,
+                }
             },
         )
 }

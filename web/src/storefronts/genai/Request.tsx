@@ -91,6 +91,7 @@ function Figures({ entry }: { entry: HistoryEntry }) {
     [words.time, duration(entry.processing_time_ms, locale)],
     [words.tokens, `${count(tokens.input, locale)} / ${count(tokens.output, locale)}`],
     ...(tokens.cached > 0 ? [[words.cachedTokens, count(tokens.cached, locale)] as [string, ReactNode]] : []),
+    ...(tokens.written > 0 ? [[words.writtenTokens, count(tokens.written, locale)] as [string, ReactNode]] : []),
     ...(tokens.thought > 0 ? [[words.thoughtTokens, count(tokens.thought, locale)] as [string, ReactNode]] : []),
     [words.cost, `${dollarsFromNano(entry.cost_nano_usd, locale)}${entry.is_cached ? ` (${words.cached})` : ''}`],
     [words.key, entry.key?.name ?? words.playground],

@@ -14,7 +14,7 @@ export function item(id: string, more: Partial<HistoryItem> = {}): HistoryItem {
     started_at: null,
     completed_at: null,
     processing_time_ms: 800,
-    tokens: { input: 1, output: 2, cached: 0, thought: 0 },
+    tokens: { input: 1, output: 2, cached: 0, written: 0, thought: 0 },
     cost_nano_usd: 5,
     is_cached: false,
     is_stored: true,
@@ -66,7 +66,7 @@ export const figures: Figures = {
   success_rate: 2 / 3,
   mean_ms: 700,
   p95_ms: 900,
-  tokens: { input: 10, output: 20, cached: 0, thought: 0 },
+  tokens: { input: 10, output: 20, cached: 0, written: 0, thought: 0 },
   cost_nano_usd: 1000,
 }
 

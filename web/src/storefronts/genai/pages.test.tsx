@@ -355,12 +355,16 @@ test.each([
   expect(screen.queryAllByText(/文書2件/)).toHaveLength(messages?.[0]?.documents ? 1 : 0)
 })
 
-test('of the tokens of a request it is told which came from a cache and which were thoughts', async () => {
-  const tokens = { input: 1200, output: 800, cached: 300, thought: 512 }
+test('of the tokens of a request it is told which came from a cache, which were put there, and which were thoughts', async () => {
+  const tokens = { input: 1200, output: 800, cached: 300, written: 100, thought: 512 }
   openHouse('/genai/requests/run_1', { ...signedIn, 'GET /history/run_1': () => json(entry('run_1', { tokens })) })
   const shown = (name: string) => screen.getByText(name, { selector: 'dt' }).nextElementSibling?.textContent
   await screen.findByText('1,200 / 800')
-  expect([shown('うちキャッシュ'), shown('出力のうち思考')]).toEqual(['300', '512'])
+  expect([shown('うちキャッシュ'), shown('うちキャッシュへの書き込み'), shown('出力のうち思考')]).toEqual([
+    '300',
+    '100',
+    '512',
+  ])
 })
 
 test('how long texts are kept is chosen for all, and for one key apart', async () => {

@@ -25,6 +25,7 @@ struct ListedRow {
     tokens_in: i64,
     tokens_out: i64,
     tokens_cached: i64,
+    tokens_written: i64,
     tokens_thought: i64,
     cost_nano_usd: i64,
     is_cached: bool,
@@ -55,6 +56,7 @@ impl From<ListedRow> for Listed {
                 tokens_in: row.tokens_in,
                 tokens_out: row.tokens_out,
                 tokens_cached: row.tokens_cached,
+                tokens_written: row.tokens_written,
                 tokens_thought: row.tokens_thought,
                 cost_nano_usd: row.cost_nano_usd,
                 is_cached: row.is_cached,
@@ -80,8 +82,8 @@ pub(super) async fn list(
     let rows = sqlx::query_as!(
         ListedRow,
         r#"select r.id as "id: RunId", r.state as "state: State", r.reason, r.route, r.model, r.door, r.created_at, r.started_at,
-                  r.ended_at, r.tokens_in, r.tokens_out, r.tokens_cached, r.tokens_thought, r.cost_nano_usd, r.is_cached,
-                  r.is_stored, r.text_gone_at, r.tags, r.last_event, r.key_id as "key_id: KeyId",
+                  r.ended_at, r.tokens_in, r.tokens_out, r.tokens_cached, r.tokens_written, r.tokens_thought, r.cost_nano_usd,
+                  r.is_cached, r.is_stored, r.text_gone_at, r.tags, r.last_event, r.key_id as "key_id: KeyId",
                   coalesce(octet_length(r.sealed_output), octet_length(r.output))::bigint
                       + coalesce(octet_length(t.sealed), pg_column_size(t.request), 0) as "bytes!"
            from gateway.run r left join gateway.run_text t on t.run_id = r.id
@@ -166,8 +168,8 @@ pub(super) async fn changing(
     let rows = sqlx::query_as!(
         ListedRow,
         r#"select r.id as "id: RunId", r.state as "state: State", r.reason, r.route, r.model, r.door, r.created_at, r.started_at,
-                  r.ended_at, r.tokens_in, r.tokens_out, r.tokens_cached, r.tokens_thought, r.cost_nano_usd, r.is_cached,
-                  r.is_stored, r.text_gone_at, r.tags, r.last_event, r.key_id as "key_id: KeyId",
+                  r.ended_at, r.tokens_in, r.tokens_out, r.tokens_cached, r.tokens_written, r.tokens_thought, r.cost_nano_usd,
+                  r.is_cached, r.is_stored, r.text_gone_at, r.tags, r.last_event, r.key_id as "key_id: KeyId",
                   coalesce(octet_length(r.sealed_output), octet_length(r.output))::bigint
                       + coalesce(octet_length(t.sealed), pg_column_size(t.request), 0) as "bytes!"
            from gateway.run r left join gateway.run_text t on t.run_id = r.id

@@ -44,7 +44,8 @@ pub(super) async fn sums(
                   count(*) filter (where state = 'cancelled') as "cancelled!",
                   round(avg(ms))::bigint as mean_ms, percentile_disc(0.95) within group (order by ms) as p95_ms,
                   sum(tokens_in)::bigint as "tokens_in!", sum(tokens_out)::bigint as "tokens_out!",
-                  sum(tokens_cached)::bigint as "tokens_cached!", sum(tokens_thought)::bigint as "tokens_thought!",
+                  sum(tokens_cached)::bigint as "tokens_cached!", sum(tokens_written)::bigint as "tokens_written!",
+                  sum(tokens_thought)::bigint as "tokens_thought!",
                   sum(cost_nano_usd)::bigint as "cost_nano_usd!"
            from placed group by is_total, is_rest, place_name order by is_total desc, is_rest, place_name"#,
         storefront,

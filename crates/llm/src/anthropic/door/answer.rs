@@ -277,12 +277,12 @@ fn reason(finish: Finish) -> &'static str {
     }
 }
 
-/// This dialect counts what came from the cache apart from what was read anew.
+/// This dialect counts what came from the cache, and what was put there, apart from what was only read.
 fn write_usage(usage: Usage) -> Value {
     json!({
-        "input_tokens": usage.input.saturating_sub(usage.cached),
+        "input_tokens": usage.input.saturating_sub(usage.cached).saturating_sub(usage.written),
         "cache_read_input_tokens": usage.cached,
-        "cache_creation_input_tokens": 0,
+        "cache_creation_input_tokens": usage.written,
         "output_tokens": usage.output,
         "output_tokens_details": {"thinking_tokens": usage.thought},
     })

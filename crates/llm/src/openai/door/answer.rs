@@ -337,6 +337,7 @@ struct Counts {
 #[derive(Serialize)]
 struct ReadDetails {
     cached_tokens: u64,
+    cache_write_tokens: u64,
 }
 
 #[derive(Serialize)]
@@ -352,6 +353,7 @@ impl From<Usage> for Counts {
             total_tokens: usage.input.saturating_add(usage.output),
             prompt_tokens_details: ReadDetails {
                 cached_tokens: usage.cached,
+                cache_write_tokens: usage.written,
             },
             completion_tokens_details: WrittenDetails {
                 reasoning_tokens: usage.thought,

@@ -529,7 +529,7 @@ fn words(text: &str) -> Value {
 fn write_usage(usage: Usage) -> Value {
     json!({
         "input_tokens": usage.input,
-        "input_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": 0},
+        "input_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": usage.written},
         "output_tokens": usage.output,
         "output_tokens_details": {"reasoning_tokens": usage.thought},
         "total_tokens": usage.input.saturating_add(usage.output),
