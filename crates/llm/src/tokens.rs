@@ -21,7 +21,7 @@ const PER_MESSAGE: u64 = 4;
 /// Tokens that begin the answer.
 const PER_REQUEST: u64 = 3;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Letter,
     Digit,
@@ -63,26 +63,44 @@ fn cost(kind: Kind, length: u64, only_space: bool) -> u64 {
 
 /// Estimates the tokens of a text; zero only for an empty one or a single space.
 pub fn estimate(text: &str) -> u64 {
-    let mut total: u64 = 0;
-    let mut run: Option<(Kind, u64, bool)> = None;
-    for c in text.chars() {
-        let kind = kind(c);
-        run = match run {
-            Some((last, length, spaces)) if last == kind => {
-                Some((last, length + 1, spaces && c == ' '))
-            }
-            other => {
-                if let Some((last, length, spaces)) = other {
-                    total = total.saturating_add(cost(last, length, spaces));
+    let mut estimate = Estimate::default();
+    estimate.push(text);
+    estimate.tokens()
+}
+
+/// The same of a text that grows.
+#[derive(Debug, Clone, Default)]
+pub struct Estimate {
+    /// Of what is before the characters of one kind that the text ends with.
+    total: u64,
+    /// These, how many there are, and whether they are spaces.
+    run: Option<(Kind, u64, bool)>,
+}
+
+impl Estimate {
+    /// Takes in what follows.
+    pub fn push(&mut self, text: &str) {
+        for c in text.chars() {
+            let kind = kind(c);
+            self.run = match self.run {
+                Some((last, length, spaces)) if last == kind => {
+                    Some((last, length + 1, spaces && c == ' '))
                 }
-                Some((kind, 1, c == ' '))
-            }
-        };
+                _ => {
+                    self.total = self.tokens();
+                    Some((kind, 1, c == ' '))
+                }
+            };
+        }
     }
-    if let Some((last, length, spaces)) = run {
-        total = total.saturating_add(cost(last, length, spaces));
+
+    /// What a provider will count of all that was taken in.
+    pub fn tokens(&self) -> u64 {
+        let last = self
+            .run
+            .map_or(0, |(last, length, spaces)| cost(last, length, spaces));
+        self.total.saturating_add(last)
     }
-    total
 }
 
 /// Estimates what a provider will count as the input of a request with these messages.
@@ -298,6 +316,13 @@ mod tests {
             ("🍶", 2),
         ] {
             assert_eq!(estimate(text), tokens, "{text:?}");
+            let mut growing = Estimate::default();
+            let mut so_far = String::new();
+            for c in text.chars() {
+                growing.push(c.encode_utf8(&mut [0; 4]));
+                so_far.push(c);
+                assert_eq!(growing.tokens(), estimate(&so_far), "{so_far:?}");
+            }
         }
     }
 

@@ -157,10 +157,10 @@ impl Answer {
     /// Keeps what fits a token limit, and says so.
     pub(super) fn limited(mut self, limit: Option<u64>) -> Self {
         let Some(limit) = limit else { return self };
-        let mut said = String::new();
+        let mut said = tokens::Estimate::default();
         let fits = self.pieces.iter().take_while(|piece| {
-            said.push_str(piece);
-            tokens::estimate(&said) <= limit
+            said.push(piece);
+            said.tokens() <= limit
         });
         let count = fits.count();
         if count < self.pieces.len() {

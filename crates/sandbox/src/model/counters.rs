@@ -48,7 +48,7 @@ enum Outcome {
 pub(super) struct Work {
     model: Arc<Model>,
     outcome: Outcome,
-    said: String,
+    said: tokens::Estimate,
     counted: u64,
     thought: u64,
 }
@@ -60,7 +60,7 @@ impl Work {
         Self {
             model,
             outcome: Outcome::Cancelled,
-            said: String::new(),
+            said: tokens::Estimate::default(),
             counted: 0,
             thought: 0,
         }
@@ -78,8 +78,8 @@ impl Work {
 
     /// Counts a chunk as produced just before it is handed to the connection.
     pub(super) fn count_chunk(&mut self, piece: &str) {
-        self.said.push_str(piece);
-        let total = tokens::estimate(&self.said).max(self.counted);
+        self.said.push(piece);
+        let total = self.said.tokens().max(self.counted);
         self.model.counters.chunks.fetch_add(1, Relaxed);
         self.model
             .counters
