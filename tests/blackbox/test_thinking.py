@@ -10,6 +10,7 @@ import pytest
 from house import House
 from shop import files, run_of
 from talker import PLAIN
+from test_doors_batches import begin, ended, results, upload
 
 QUESTION = [{"role": "user", "content": "tea " * 30}]
 PRICES = 'prices = [{ from = "2025-01-01", input = 1000000, cached = 100000, written = 1250000, output = 5000000, ' \
@@ -40,7 +41,7 @@ def shop(cluster, tmp_path_factory, talker):
 @pytest.fixture(autouse=True)
 def nothing_kept(talker):
     yield
-    talker.kept, talker.thoughts = (0, 0), []
+    talker.kept, talker.thought, talker.thoughts = (0, 0), 0, []
 
 
 def told(talker, *names: str) -> dict:
@@ -165,3 +166,14 @@ def test_a_model_that_thinks_may_be_silent_before_its_first_word_and_others_may_
         with pytest.raises(openai.APIStatusError) as refused:
             gpt.chat.completions.create(model=name, messages=QUESTION)
         assert refused.value.status_code >= 500, name
+
+
+def test_a_batchs_totals_tell_what_was_kept_and_what_was_thought(gpt, talker):
+    body = {"model": "plain", "messages": QUESTION}
+    lines = [{"custom_id": str(n), "method": "POST", "url": "/v1/chat/completions", "body": body} for n in range(2)]
+    talker.kept, talker.thought = (10, 0), 3
+    done = ended(gpt, begin(gpt, upload(gpt, *lines)))
+    bodies = [line["response"]["body"]["usage"] for line in results(gpt, done.output_file_id)]
+    assert len(bodies) == 2 and done.usage.input_tokens == sum(one["prompt_tokens"] for one in bodies)
+    assert done.usage.input_tokens_details.cached_tokens == 20
+    assert done.usage.output_tokens_details.reasoning_tokens == 6

@@ -106,6 +106,8 @@ struct Batch {
     failed: i32,
     tokens_in: i64,
     tokens_out: i64,
+    tokens_cached: i64,
+    tokens_thought: i64,
     keep_seconds: i32,
     created_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,

@@ -8,7 +8,7 @@ use super::{
     line::Answer,
     store::{self, Open},
 };
-use crate::{Error, Gateway, file};
+use crate::{Error, Gateway, Tokens, file};
 
 /// A line on its way to its end.
 pub(super) struct Ended {
@@ -24,7 +24,7 @@ pub(super) async fn end(
     room: &Gateway,
     batch: &Batch,
     lines: Vec<Ended>,
-    tokens: (i64, i64),
+    tokens: Tokens,
 ) -> Result<usize, Error> {
     if lines.is_empty() {
         return Ok(0);
@@ -70,12 +70,12 @@ pub(super) fn ended(
     line: &Open,
     run: Option<Uuid>,
     answer: &Answer,
-) -> (Ended, (i64, i64)) {
+) -> (Ended, Tokens) {
     let ended = Ended {
         line: line.line,
         run,
         is_answer: answer.error.is_none(),
         text: answer.write(batch.id, line.line, line.custom_id.as_deref()),
     };
-    (ended, (answer.tokens_in, answer.tokens_out))
+    (ended, answer.tokens)
 }

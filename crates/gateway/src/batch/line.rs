@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{BatchId, Endpoint};
 use crate::{
+    Tokens,
     dialect::{Dialect, Turned},
     door::check_length,
 };
@@ -118,8 +119,7 @@ pub(super) struct Answer {
     pub(super) body: Value,
     /// What the run or the request for vectors is called.
     pub(super) request_id: Option<String>,
-    pub(super) tokens_in: i64,
-    pub(super) tokens_out: i64,
+    pub(super) tokens: Tokens,
     /// Why it is no answer: a word and a sentence.
     pub(super) error: Option<(String, String)>,
 }
@@ -141,8 +141,7 @@ impl Answer {
             status,
             body,
             request_id,
-            tokens_in: 0,
-            tokens_out: 0,
+            tokens: Tokens::default(),
             error,
         }
     }

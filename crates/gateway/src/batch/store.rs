@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Batch, BatchId, Status};
-use crate::file::FileId;
+use crate::{Tokens, file::FileId};
 
 /// Keeps a batch; false when the tenant has as many under way as it may.
 pub(super) async fn insert(
@@ -51,7 +51,8 @@ pub(super) async fn select(
         r#"select id as "id: BatchId", tenant_id as "tenant: TenantId", key_id as "key: KeyId", user_id as "user: UserId",
                storefront, endpoint, input_file as "input_file: FileId", output_file as "output_file: FileId",
                error_file as "error_file: FileId", status as "status: Status", metadata, trouble, total, completed, failed,
-               tokens_in, tokens_out, keep_seconds, created_at, expires_at, in_progress_at, cancelling_at, ended_at
+               tokens_in, tokens_out, tokens_cached, tokens_thought, keep_seconds, created_at, expires_at, in_progress_at, cancelling_at,
+               ended_at
            from gateway.batch
            where ($1::uuid is null or id = $1) and ($2::uuid is null or id < $2)
            order by id desc limit $3"#,
@@ -237,16 +238,18 @@ pub(super) async fn count(
     conn: &mut PgConnection,
     id: BatchId,
     (completed, failed): (usize, usize),
-    (tokens_in, tokens_out): (i64, i64),
+    tokens: Tokens,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "update gateway.batch set completed = completed + $2, failed = failed + $3, tokens_in = tokens_in + $4,
-             tokens_out = tokens_out + $5 where id = $1",
+             tokens_out = tokens_out + $5, tokens_cached = tokens_cached + $6, tokens_thought = tokens_thought + $7 where id = $1",
         id as BatchId,
         i32::try_from(completed).unwrap_or(i32::MAX),
         i32::try_from(failed).unwrap_or(i32::MAX),
-        tokens_in,
-        tokens_out,
+        tokens.input,
+        tokens.output,
+        tokens.cached,
+        tokens.thought,
     )
     .execute(conn)
     .await

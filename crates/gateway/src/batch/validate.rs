@@ -7,7 +7,7 @@ use super::{
     line::{Answer, Line},
     store,
 };
-use crate::{Error, Gateway, file};
+use crate::{Error, Gateway, Tokens, file};
 
 /// Looks at every line once: what can't be read, or has another's name, ends here.
 pub(super) async fn validate(
@@ -63,7 +63,7 @@ pub(super) async fn validate(
                 });
             }
         }
-        end(&mut tx, room, batch, ended, (0, 0)).await?;
+        end(&mut tx, room, batch, ended, Tokens::default()).await?;
         tx.commit().await?;
     }
 }

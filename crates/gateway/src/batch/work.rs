@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     Ask, AskVectors, CacheUse, DataPolicy, EmbeddingId, Error, Gateway, Priority, RunId, State,
-    Terms, admit,
+    Terms, Tokens, admit,
     dialect::Turned,
     door::{collect, face, kept_body, so_far},
     embed::{Noted, VECTORS, embed_noted},
@@ -334,7 +334,7 @@ impl<'a> Turn<'a> {
     /// Waits for the end of a line's run and writes it down.
     async fn hear(&self, line: Open, run: RunId, asked: Asked) -> Result<Left, Error> {
         let heard = collect(self.room, self.principal, run).await;
-        let (view, _) = so_far(self.room, self.principal, run).await?;
+        let (view, told) = so_far(self.room, self.principal, run).await?;
         if !view.state.is_ended() {
             return Ok(Left::Again(Duration::from_secs(1)));
         }
@@ -358,8 +358,7 @@ impl<'a> Turn<'a> {
                 status: StatusCode::OK,
                 body,
                 request_id,
-                tokens_in: view.tokens_in,
-                tokens_out: view.tokens_out,
+                tokens: told.usage.map(Tokens::from).unwrap_or_default(),
                 error: None,
             },
             Err(turned) => Answer::refused(turned, request_id),
@@ -409,13 +408,11 @@ impl<'a> Turn<'a> {
         let note = {
             let (room, batch, line) = (room.clone(), self.batch.clone(), line.clone());
             let write = move |answer: &EmbedAnswer| {
-                let tokens = answer.usage.map_or(0, |usage| usage.input);
                 let answer = Answer {
                     status: StatusCode::OK,
                     body: write_embed(answer, &model, ask.encoding),
                     request_id: Some(id.to_string()),
-                    tokens_in: i64::try_from(tokens).unwrap_or(i64::MAX),
-                    tokens_out: 0,
+                    tokens: answer.usage.map(Tokens::from).unwrap_or_default(),
                     error: None,
                 };
                 ended(&batch, &line, Some(id.0), &answer)
@@ -505,7 +502,14 @@ impl<'a> Turn<'a> {
                 run: line.run,
                 is_answer: false,
             });
-            end(&mut tx, self.room, self.batch, lines.collect(), (0, 0)).await?;
+            end(
+                &mut tx,
+                self.room,
+                self.batch,
+                lines.collect(),
+                Tokens::default(),
+            )
+            .await?;
             tx.commit().await?;
         }
     }
