@@ -204,6 +204,8 @@ def by_anthropic(body: dict, removed: set[str]) -> Asked:
     roles = [turn["role"] for turn in body["messages"]]
     if any(one == two for one, two in zip(roles, roles[1:])):
         raise ValueError("two turns of one side")
+    if roles[-1:] == ["assistant"]:
+        raise ValueError("This model does not support assistant message prefill.")  # as Claude since 4.6
     schema = (body.get("output_config") or {}).get("format", {}).get("schema")
     return Asked([block["text"] for block in blocks if block["type"] == "text"] + [flat(body.get("system", ""))],
                  [flat(block["content"]) for block in blocks if block["type"] == "tool_result"],
@@ -401,6 +403,7 @@ class Talker:
         self.reads: set[str] = set()  # the models that are to be brought what they thought before they called tools
         # what is heard before the first word of a stream, one each 0.4 s; an empty one is silence
         self.thoughts: list[bytes] = []
+        self.instead: list[bytes] = []  # what the next stream is instead of an answer, once
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -439,6 +442,8 @@ class Talker:
                 self.send_header("connection", "close")
                 self.end_headers()
                 self.close_connection = True
+                if outer.instead:
+                    answer, outer.instead = outer.instead, []
                 for thought in outer.thoughts:
                     time.sleep(0.4)
                     self.wfile.write(thought)

@@ -155,6 +155,9 @@ def test_a_failure_is_told_and_another_target_takes_up_what_broke_off(gpt, talke
     assert raw.parse().choices[0].message.content == PLAIN[0] + "".join(PLAIN)
     paths = [path for path, _ in talker.requests[-2:]]
     assert paths == ["/openai/v1/responses", "/anthropic/v1/messages"]
+    *_, said, asked = talker.requests[-1][1]["messages"]
+    assert said["role"] == "assistant" and PLAIN[0] in str(said), "what was said before"
+    assert asked["role"] == "user" and "続き" in str(asked), "in the language of the answer"
 
 
 BAD = {"no messages": {"messages": []}, "no length": {"max_tokens": 0}, "too warm": {"temperature": 9}, "an endless stop": {"stop": ["a"] * 99},

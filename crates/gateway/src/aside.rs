@@ -78,7 +78,7 @@ pub async fn ask_aside(
             Ok((text, usage)) => {
                 room.node.health.succeeded(&target.name());
                 let usage = usage.unwrap_or_else(|| Usage {
-                    input: tokens::estimate_messages(&wish.messages),
+                    input: tokens::estimate_request(&wish),
                     output: tokens::estimate(&text),
                     ..Usage::default()
                 });

@@ -1,6 +1,7 @@
 mod admit;
 mod again;
 mod begin;
+mod calls;
 mod draft;
 mod drive;
 mod end;
@@ -19,6 +20,7 @@ mod rest;
 pub mod retention;
 pub mod statistics;
 mod store;
+mod takeover;
 mod thoughts;
 mod told;
 mod view;

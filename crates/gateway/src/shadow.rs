@@ -156,7 +156,7 @@ async fn ask(room: &Gateway, shadow: &Shadow, given: &Given) -> Result<(String, 
         }
     }
     let usage = usage.unwrap_or_else(|| Usage {
-        input: tokens::estimate_messages(&request.messages),
+        input: tokens::estimate_request(&request),
         output: tokens::estimate(&text),
         ..Usage::default()
     });

@@ -14,7 +14,7 @@
 //! | kana, kanji, hangul, full-width forms, CJK punctuation | one each |
 //! | anything else (emoji, symbols) | two each |
 
-use crate::{ChatRequest, Document, Format, Message, Part};
+use crate::{ChatRequest, Document, Format, Part};
 
 /// Tokens that the frame of each message costs (role and separators).
 const PER_MESSAGE: u64 = 4;
@@ -103,12 +103,9 @@ impl Estimate {
     }
 }
 
-/// Estimates what a provider will count as the input of a request with these messages.
-pub fn estimate_messages(messages: &[Message]) -> u64 {
-    messages
-        .iter()
-        .map(|message| estimate(&message.text()).saturating_add(PER_MESSAGE))
-        .fold(PER_REQUEST, u64::saturating_add)
+/// Estimates what a provider will count as the input of a request, as [`estimate`] does.
+pub fn estimate_request(request: &ChatRequest) -> u64 {
+    sum_request(request, &estimate)
 }
 
 /// A family of vocabularies: how many tokens the same text has differs by half and more between them.
@@ -250,26 +247,28 @@ const PER_PAGE: u64 = 3_000;
 
 /// Counts what a provider will count as the input of a request: messages, tools and the wanted form.
 pub fn count_request(request: &ChatRequest, vocabulary: Vocabulary) -> u64 {
+    sum_request(request, &|text| count(text, vocabulary))
+}
+
+fn sum_request(request: &ChatRequest, count: &dyn Fn(&str) -> u64) -> u64 {
     let mut total = PER_REQUEST;
     for message in &request.messages {
         total = total.saturating_add(PER_MESSAGE);
         for part in &message.parts {
             let cost = match part {
-                Part::Text(text) => count(text, vocabulary),
-                Part::Thought(thought) => count(thought.text(), vocabulary),
+                Part::Text(text) => count(text),
+                Part::Thought(thought) => count(thought.text()),
                 Part::CachePoint => 0,
                 Part::Image(_) => PER_IMAGE,
-                Part::Document(document) => count_document(document, vocabulary),
-                Part::Call(call) => {
-                    count(&call.name, vocabulary) + count(&call.arguments, vocabulary) + PER_MESSAGE
-                }
-                Part::Result(result) => count(&result.text, vocabulary)
+                Part::Document(document) => sum_document(document, count),
+                Part::Call(call) => count(&call.name) + count(&call.arguments) + PER_MESSAGE,
+                Part::Result(result) => count(&result.text)
                     .saturating_add(PER_IMAGE * result.images.len() as u64)
                     .saturating_add(
                         result
                             .documents
                             .iter()
-                            .map(|document| count_document(document, vocabulary))
+                            .map(|document| sum_document(document, count))
                             .sum(),
                     ),
             };
@@ -277,27 +276,28 @@ pub fn count_request(request: &ChatRequest, vocabulary: Vocabulary) -> u64 {
         }
     }
     for tool in &request.tools {
-        let described = count(tool.description.as_deref().unwrap_or(""), vocabulary);
-        let schema = count(&tool.parameters.to_string(), vocabulary);
-        total = [described, schema, count(&tool.name, vocabulary), 8]
+        let described = count(tool.description.as_deref().unwrap_or(""));
+        let schema = count(&tool.parameters.to_string());
+        total = [described, schema, count(&tool.name), 8]
             .into_iter()
             .fold(total, u64::saturating_add);
     }
     if let Format::Schema { schema, .. } = &request.format {
-        total = total.saturating_add(count(&schema.to_string(), vocabulary));
+        total = total.saturating_add(count(&schema.to_string()));
     }
     total
 }
 
-fn count_document(document: &Document, vocabulary: Vocabulary) -> u64 {
+fn sum_document(document: &Document, count: &dyn Fn(&str) -> u64) -> u64 {
     let said = [&document.title, &document.context].into_iter().flatten();
-    let said: u64 = said.map(|text| count(text, vocabulary)).sum();
+    let said: u64 = said.map(|text| count(text)).sum();
     said + PER_PAGE * u64::from(document.pages())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Message;
 
     #[test]
     fn the_rule_of_the_table_holds() {
@@ -328,9 +328,16 @@ mod tests {
 
     #[test]
     fn messages_cost_their_frame() {
-        assert_eq!(estimate_messages(&[]), 3);
+        let request = |messages: Vec<Message>| ChatRequest {
+            messages,
+            ..ChatRequest::default()
+        };
+        assert_eq!(estimate_request(&request(vec![])), 3);
         assert_eq!(
-            estimate_messages(&[Message::system("こんばんは"), Message::user("hi")]),
+            estimate_request(&request(vec![
+                Message::system("こんばんは"),
+                Message::user("hi")
+            ])),
             3 + 4 + 5 + 4 + 1
         );
     }

@@ -39,7 +39,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use llm::{Message, Role, tokens};
+use llm::{ChatRequest, Message, Role, tokens};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -258,12 +258,11 @@ async fn complete(State(model): State<Arc<Model>>, body: Bytes) -> Response {
         return response;
     }
 
-    let input = tokens::estimate_messages(
-        &ask.messages
-            .iter()
-            .map(|m| Message::new(Role::User, m.text()))
-            .collect::<Vec<_>>(),
-    );
+    let read = ask.messages.iter();
+    let input = tokens::estimate_request(&ChatRequest {
+        messages: read.map(|m| Message::new(Role::User, m.text())).collect(),
+        ..ChatRequest::default()
+    });
     work.count_input(input);
     work.think(tells.think);
     let limit = ask.max_completion_tokens.or(ask.max_tokens);

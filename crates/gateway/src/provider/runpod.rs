@@ -52,7 +52,7 @@ pub(super) async fn open(
         key: key.cloned(),
     };
     let (to, of, target) = (place.clone(), asker.clone(), target.clone());
-    let tokens_in = tokens::estimate_messages(&request.messages);
+    let tokens_in = tokens::estimate_request(request);
     // on its own, so that a job that is accepted while nobody waits any more is known, and ended
     let accepted = room.node.tasks.spawn(async move {
         let call = to.call(Method::POST, "run", None).json(&body);

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use llm::{ThoughtDelta, TokenLogprob, tokens};
+use llm::{ThoughtDelta, TokenLogprob, ToolDelta, tokens};
 use serde_json::{Value, json};
 
-use super::{Event, EventKind, thoughts::Thoughts};
+use super::{Event, EventKind, calls::Calls, thoughts::Thoughts};
 use crate::guard::{Guard, Refusal};
 
 /// The words of a run and the events that they become.
@@ -19,6 +19,8 @@ pub(super) struct Draft {
     batch: String,
     /// What the model thinks, which is no part of the answer.
     thoughts: Thoughts,
+    /// What it asks of tools, which is part of the answer and has no words.
+    calls: Calls,
     /// All that became events.
     output: String,
     /// The number of the newest event.
@@ -53,7 +55,10 @@ impl Draft {
     }
 
     pub(super) fn has_news(&self) -> bool {
-        !self.batch.is_empty() || !self.pending.is_empty() || self.thoughts.has_news()
+        !self.batch.is_empty()
+            || !self.pending.is_empty()
+            || self.thoughts.has_news()
+            || self.calls.has_news()
     }
 
     /// Whether no word was said yet.
@@ -66,11 +71,16 @@ impl Draft {
         !self.thoughts.is_empty()
     }
 
-    /// The tokens said since byte `from`, seen or not, with those that were thought.
+    /// Whether the answer asks for tools.
+    pub(super) fn has_calls(&self) -> bool {
+        !self.calls.is_empty()
+    }
+
+    /// The tokens said since byte `from`, seen or not, with those that were thought and those that tools were asked with.
     pub(super) fn tokens_since(&self, from: usize) -> u64 {
         let said = self.output.get(from..).unwrap_or_default();
         let unseen = self.refused.as_ref().map_or(0, |(_, tokens)| *tokens);
-        tokens::estimate(said) + unseen + self.thoughts.tokens()
+        tokens::estimate(said) + unseen + self.thoughts.tokens() + self.calls.tokens()
     }
 
     /// Takes in text.
@@ -86,10 +96,18 @@ impl Draft {
 
     /// Takes in a thought. False when the target thinks without end.
     pub(super) fn think(&mut self, piece: ThoughtDelta) -> bool {
-        if !self.batch.is_empty() {
+        if !self.batch.is_empty() || self.calls.has_news() {
             self.seal();
         }
         self.thoughts.hear(piece, self.guard.is_none())
+    }
+
+    /// Takes in a piece of a call. False when the target asks without end.
+    pub(super) fn call(&mut self, piece: ToolDelta) -> bool {
+        if !self.batch.is_empty() {
+            self.seal();
+        }
+        self.calls.hear(piece)
     }
 
     /// Another target takes the answer up, with thoughts of its own.
@@ -156,10 +174,11 @@ impl Draft {
         self.note(EventKind::Delta, said.clone());
     }
 
-    /// Makes one event of the text that has gathered, after what was thought before it.
+    /// Makes one event of the text that has gathered, after what was thought and asked of tools before it.
     pub(super) fn seal(&mut self) {
-        for thought in self.thoughts.seal() {
-            self.note(EventKind::Delta, thought);
+        let before = [self.thoughts.seal(), self.calls.seal()];
+        for piece in before.into_iter().flatten() {
+            self.note(EventKind::Delta, piece);
         }
         if !self.batch.is_empty() {
             let text = std::mem::take(&mut self.batch);

@@ -20,6 +20,7 @@ use super::{
     event::{WHOLE_ENDS_AT, before_the_end},
     live::Feed,
     store::Ending,
+    takeover::go_on,
     writer::{Found, Step, What},
 };
 use crate::{
@@ -75,7 +76,6 @@ pub(super) async fn drive(room: Gateway, mut run: Admitted, feed: Arc<Feed>) {
         spent: None,
         takeovers: 0,
         broke: Vec::new(),
-        called_tools: false,
         finish: None,
         answers: None,
     };
@@ -136,8 +136,6 @@ pub(super) struct Driver<'a> {
     pub(super) takeovers: u32,
     /// The targets that broke off in this run; they come last.
     pub(super) broke: Vec<String>,
-    /// Whether the answer asks for tools: what broke off there can't be taken up.
-    called_tools: bool,
     /// Why the model says that it stopped.
     finish: Option<llm::Finish>,
     /// The target that answers.
@@ -196,7 +194,8 @@ impl<'a> Driver<'a> {
             let is_over = !verdict.is_the_upstreams()
                 || self.run.after_break == AfterBreak::End && !self.has_only_thought()
                 || self.takeovers >= MOST_TAKEOVERS
-                || self.called_tools;
+                // nobody could take up what a tool was to be asked
+                || self.draft.has_calls();
             if let Some(before) = before.or((!is_over).then(llm::Usage::default)) {
                 let part = self.usage.unwrap_or_else(|| self.estimate(said));
                 let spent = self.spent.unwrap_or(NanoUsd(0));
@@ -248,7 +247,7 @@ impl<'a> Driver<'a> {
                 self.finish,
                 Some(llm::Finish::Stop | llm::Finish::ToolCalls)
             )
-            && (self.called_tools || !self.draft.output().is_empty());
+            && (self.draft.has_calls() || !self.draft.output().is_empty());
         if !self.run.cache.writes || !is_whole || self.takeovers > 0 {
             return None;
         }
@@ -267,11 +266,24 @@ impl<'a> Driver<'a> {
         let mut request = asked.clone();
         request.model.clone_from(&target.model);
         request.stream = target.streams;
-        if self.takeovers > 0 && !self.draft.output().is_empty() {
-            let said = llm::Message::assistant(self.draft.output().to_owned());
-            request.messages.push(said);
+        if self.takeovers > 0 {
+            go_on(&mut request.messages, self.draft.output(), target.kind);
         }
         Cow::Owned(request)
+    }
+
+    /// Keeps what a target has counted that is left before its first word.
+    pub(super) fn leave(
+        &mut self,
+        target: &Target,
+        read: Option<llm::Usage>,
+        usage: Option<llm::Usage>,
+    ) {
+        if self.takeovers == 0 {
+            self.model.clone_from(&target.model);
+            self.price = target.price;
+            (self.read, self.usage) = (read, usage);
+        }
     }
 
     /// What an upstream that told no count has probably counted, for what was said since byte `from`.
@@ -281,7 +293,7 @@ impl<'a> Driver<'a> {
             input: if output == 0 {
                 0
             } else {
-                tokens::estimate_messages(&self.run.request.messages)
+                tokens::estimate_request(&self.run.request)
             },
             ..llm::Usage::default()
         });
@@ -383,9 +395,8 @@ impl<'a> Driver<'a> {
                 None
             }
             Some(Ok(StreamEvent::Tool(piece))) => {
-                self.called_tools = true;
-                self.draft.note_piece(json!({ "text": "", "tool": piece }));
-                None
+                let goes_on = self.draft.call(piece);
+                (!goes_on).then_some(Verdict::UpstreamGarbled)
             }
             // what ends as it should is told by its end
             Some(Ok(StreamEvent::Finish(llm::Finish::Stop))) => {
@@ -425,7 +436,7 @@ impl<'a> Driver<'a> {
 
     /// Whether only thoughts were heard, so that nothing was said yet that another target would have to go on from.
     fn has_only_thought(&self) -> bool {
-        self.draft.has_thought() && self.draft.has_no_words() && !self.called_tools
+        self.draft.has_thought() && self.draft.has_no_words() && !self.draft.has_calls()
     }
 
     /// How long the target that answers may be silent: between its thoughts as long as before its first word.
@@ -521,7 +532,7 @@ impl<'a> Driver<'a> {
         self.draft.seal();
         let usage = self.usage.unwrap_or_else(|| self.estimate(0));
         traced::used(&self.span, &self.model, Some(usage));
-        let was_shown = !self.draft.output().is_empty();
+        let was_shown = !self.draft.output().is_empty() || self.draft.has_calls();
         let refused_for = self.withdraw();
         let ending = Ending {
             id: self.run.id,

@@ -149,11 +149,8 @@ impl Feed {
     /// The events after number `after`.
     pub(crate) fn after(&self, after: i32) -> Vec<Arc<Event>> {
         let events = self.events.read().unwrap_or_else(PoisonError::into_inner);
-        events
-            .iter()
-            .filter(|event| event.seq > after)
-            .cloned()
-            .collect()
+        let first = events.partition_point(|event| event.seq <= after);
+        events.iter().skip(first).cloned().collect()
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<i32> {

@@ -1,4 +1,7 @@
-use std::time::Duration;
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures::{StreamExt, stream};
 use kernel::Text;
@@ -98,7 +101,8 @@ impl<'a> Driver<'a> {
             .await
     }
 
-    /// Makes one call and waits for its first event; an error outside means that the run is to end.
+    /// Makes one call and waits for its first word, thought or call: who has only read, or was counted, may still fail and be
+    /// replaced. An error outside means that the run is to end; then what was read until then is to be paid.
     async fn call(
         &mut self,
         target: &'a Target,
@@ -112,6 +116,9 @@ impl<'a> Driver<'a> {
         self.asker = Some(asker.clone());
         let secret = key.and_then(|at| target.keys.get(at));
         let silence = provider::patience(target, &request, self.room.node.patience.silence);
+        // what it has read, and what it has used so far
+        let counts = Mutex::new((None, None));
+        let heard = || counts.lock().unwrap_or_else(PoisonError::into_inner);
         let opening = async move {
             let opening = provider::open(room, &asker, target, secret, &request);
             let opened = timeout(silence, opening)
@@ -122,14 +129,25 @@ impl<'a> Driver<'a> {
                 let next = timeout(silence, events.next());
                 match next.await.map_err(|_| Trouble::Silent)? {
                     Some(Ok(StreamEvent::Alive)) => {}
+                    Some(Ok(StreamEvent::Read(read))) => heard().0 = Some(read),
+                    Some(Ok(StreamEvent::Usage(usage))) => heard().1 = Some(usage),
                     next => break next.ok_or(CodecError::Truncated)??,
                 }
             };
-            Ok(stream::iter([Ok(first)]).chain(events).boxed())
+            let (read, usage) = *heard();
+            let before = [read.map(StreamEvent::Read), usage.map(StreamEvent::Usage)];
+            let begun = before.into_iter().flatten().chain([first]).map(Ok);
+            Ok(stream::iter(begun.collect::<Vec<_>>())
+                .chain(events)
+                .boxed())
         };
         // boxed: it is the largest that a run waits for, and everything around it would move it
         let called = self.while_alive(Box::pin(span.around(opening))).await;
         self.asker = None;
+        if called.is_err() {
+            let (read, usage) = *heard();
+            self.leave(target, read, usage);
+        }
         called
     }
 
