@@ -98,7 +98,7 @@ impl Counts {
         }
         let cached = self.cache_read_input_tokens.unwrap_or(0);
         let written = self.cache_creation_input_tokens.unwrap_or(0);
-        Some(Usage {
+        Usage {
             input: [self.input_tokens.unwrap_or(0), cached, written]
                 .into_iter()
                 .fold(0, u64::saturating_add),
@@ -109,7 +109,8 @@ impl Counts {
                 .output_tokens_details
                 .and_then(|details| details.thinking_tokens)
                 .unwrap_or(0),
-        })
+        }
+        .if_possible()
     }
 }
 

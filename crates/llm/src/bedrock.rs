@@ -100,7 +100,7 @@ impl Counts {
         }
         let cached = self.cache_read.unwrap_or(0);
         let written = self.cache_write.unwrap_or(0);
-        Some(Usage {
+        Usage {
             input: [self.input.unwrap_or(0), cached, written]
                 .into_iter()
                 .fold(0, u64::saturating_add),
@@ -108,7 +108,8 @@ impl Counts {
             cached,
             written,
             thought: 0,
-        })
+        }
+        .if_possible()
     }
 }
 

@@ -306,7 +306,24 @@ pub struct Usage {
     pub thought: u64,
 }
 
+/// The most tokens that one call can have read or written. An engine that subtracts below zero tells more.
+const MOST_TOKENS: u64 = 1 << 31;
+
 impl Usage {
+    /// The count, where it can be one; what nobody can have read or written is no count, so that it is estimated.
+    pub fn if_possible(self) -> Option<Self> {
+        let all = [
+            self.input,
+            self.output,
+            self.cached,
+            self.written,
+            self.thought,
+        ];
+        all.iter()
+            .all(|count| *count <= MOST_TOKENS)
+            .then_some(self)
+    }
+
     /// What both together have read and written.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {

@@ -169,13 +169,14 @@ struct Timings {
 impl Timings {
     fn usage(self) -> Option<Usage> {
         let cached = self.cache_n?;
-        Some(Usage {
+        Usage {
             input: self.prompt_n?.saturating_add(cached),
             output: self.predicted_n?,
             cached,
             written: 0,
             thought: 0,
-        })
+        }
+        .if_possible()
     }
 }
 
@@ -312,13 +313,14 @@ impl Wire<'_> {
         let cached = detail("prompt_tokens_details", "cached_tokens")
             .or_else(|| count(usage, "prompt_cache_hit_tokens"))
             .or_else(|| count(usage, "cached_tokens"));
-        Some(Usage {
+        Usage {
             input,
             output: said.saturating_add(beside),
             cached: cached.unwrap_or(0),
             written: detail("prompt_tokens_details", "cache_write_tokens").unwrap_or(0),
             thought: thought.unwrap_or(beside),
-        })
+        }
+        .if_possible()
     }
 }
 

@@ -84,10 +84,11 @@ pub fn decode_embed(body: &[u8], inputs: usize) -> Result<EmbedAnswer, CodecErro
     }
     let usage = body.usage.and_then(|usage| {
         let input = usage.prompt_tokens.or(usage.total_tokens)?;
-        Some(Usage {
+        Usage {
             input,
             ..Usage::default()
-        })
+        }
+        .if_possible()
     });
     Ok(EmbedAnswer {
         model: body.model.unwrap_or_default(),

@@ -214,13 +214,14 @@ impl Response {
         }
         let details = counts.input_tokens_details;
         let written = counts.output_tokens_details;
-        Some(Usage {
+        Usage {
             input: counts.input_tokens.unwrap_or(0),
             output: counts.output_tokens.unwrap_or(0),
             cached: details.and_then(|it| it.cached_tokens).unwrap_or(0),
             written: details.and_then(|it| it.cache_write_tokens).unwrap_or(0),
             thought: written.and_then(|it| it.reasoning_tokens).unwrap_or(0),
-        })
+        }
+        .if_possible()
     }
 
     /// All that was said and called.

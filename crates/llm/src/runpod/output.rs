@@ -52,11 +52,12 @@ impl StreamReader {
 
     fn usage(&mut self) -> Option<StreamEvent> {
         let input = self.input.filter(|_| std::mem::take(&mut self.untold))?;
-        Some(StreamEvent::Usage(Usage {
+        let usage = Usage {
             input,
             output: self.output,
             ..Usage::default()
-        }))
+        };
+        usage.if_possible().map(StreamEvent::Usage)
     }
 
     /// Takes the end: the job is done.

@@ -519,3 +519,44 @@ proptest! {
         prop_assert_eq!(read_openai(split(TOOLS)), read_openai([TOOLS]));
     }
 }
+
+#[test]
+fn what_nobody_can_have_read_is_no_count() {
+    for (most, is_told) in [(1 << 31, true), ((1 << 31) + 1, false), (u64::MAX, false)] {
+        let told = [
+            openai::decode(
+                json!({"choices": [{"message": {"content": "a"}, "finish_reason": "stop"}],
+                    "usage": {"prompt_tokens": 3, "completion_tokens": most, "total_tokens": 3}})
+                .to_string()
+                .as_bytes(),
+            ),
+            anthropic::decode(
+                json!({"content": [{"type": "text", "text": "a"}], "stop_reason": "end_turn", "model": "m",
+                    "usage": {"input_tokens": 3, "output_tokens": most}})
+                .to_string()
+                .as_bytes(),
+            ),
+            bedrock::decode(
+                json!({"output": {"message": {"role": "assistant", "content": [{"text": "a"}]}}, "stopReason": "end_turn",
+                    "usage": {"inputTokens": 3, "outputTokens": most}})
+                .to_string()
+                .as_bytes(),
+                "m",
+            ),
+            openai::responses::decode(
+                json!({"status": "completed", "output": [{"type": "message", "role": "assistant",
+                        "content": [{"type": "output_text", "text": "a"}]}],
+                    "usage": {"input_tokens": 3, "output_tokens": most}})
+                .to_string()
+                .as_bytes(),
+            ),
+        ];
+        for answer in told {
+            let answer = answer.unwrap();
+            assert_eq!(
+                (answer.text.as_str(), answer.usage.is_some()),
+                ("a", is_told)
+            );
+        }
+    }
+}
