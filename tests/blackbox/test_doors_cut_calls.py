@@ -129,3 +129,24 @@ def test_who_stops_a_model_that_has_only_read_pays_for_that(shop, secret, talker
     known = run_of(shop, secret, run)
     assert (known["state"], known["tokens_in"], known["tokens_out"], known["cost_nano_usd"]) == ("cancelled", 700, 0, 700_000)
     assert amount_of(shop, known) == 0
+
+
+def samples(shop) -> dict[str, float]:
+    """What /metrics says, with the labels."""
+    lines = httpx.get(f"{shop.account}/metrics").text.splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line.startswith("gateway_"))}
+
+
+def test_metrics_say_which_target_failed_and_what_each_has_cost(shop, secret, talker):
+    talker.instead = [START, BUSY]
+    before = samples(shop)
+    made = httpx.post(f"{shop.inference}/v1/chat/completions", headers={"x-api-key": secret}, json={"model": "two", "messages": HELLO, "stream": True}, timeout=30)
+    known = run_of(shop, secret, made.headers["x-noren-run"])
+    after = samples(shop)
+    more = {name: after[name] - before.get(name, 0) for name in after}
+    assert more['gateway_upstream_failures_total{target="claude/two",reason="upstream_busy"}'] >= 1
+    target = 'target="gpt/two"'
+    assert more[f'gateway_tokens_total{{{target},kind="input"}}'] == known["tokens_in"] > 0
+    assert more[f'gateway_tokens_total{{{target},kind="output"}}'] == known["tokens_out"] > 0
+    assert more[f"gateway_cost_nano_usd_total{{{target}}}"] == known["cost_nano_usd"]
+    assert more['gateway_runs_ended_total{state="completed",reason="none",model="two"}'] == 1

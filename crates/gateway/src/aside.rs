@@ -218,9 +218,9 @@ async fn listen(
 fn note(room: &Gateway, target: &Target, trouble: &Trouble) -> &'static str {
     tracing::warn!(provider = target.provider, model = target.model, error = %trouble, "upstream, aside");
     if !trouble.is_ours() {
-        room.node
-            .health
-            .failed(&target.name(), trouble.retry_after());
+        let (health, name) = (&room.node.health, target.name());
+        health.failed(&name, trouble.retry_after());
+        health.failed_beside(&name, trouble.meaning().reason());
     }
     trouble.meaning().reason()
 }

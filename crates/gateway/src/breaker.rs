@@ -9,10 +9,12 @@ use std::{
 };
 
 use futures::Stream;
+use llm::Usage;
 use tokio::time::Instant;
 
 use crate::{
     choose,
+    meters::{Meters, label},
     pace::Pace,
     places::Place,
     provider::Events,
@@ -83,11 +85,23 @@ impl Breaker {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
     breaker: Breaker,
     pace: Pace,
     tally: Tally,
+    meters: Meters,
+}
+
+impl Known {
+    fn of(target: &str) -> Self {
+        Self {
+            breaker: Breaker::default(),
+            pace: Pace::default(),
+            tally: Tally::default(),
+            meters: Meters::of(target),
+        }
+    }
 }
 
 /// What this process knows of all targets.
@@ -140,7 +154,6 @@ impl Health {
     }
 
     pub(crate) fn failed(&self, target: &str, asked_to_wait: Option<Duration>) {
-        metrics::counter!("gateway_upstream_failures_total").increment(1);
         self.with(target, |known| {
             known.breaker.failed(Instant::now(), asked_to_wait);
         });
@@ -149,6 +162,24 @@ impl Health {
     /// Counts what came of a call, for the desk.
     pub(crate) fn tally(&self, target: &str, count: impl FnOnce(&mut Tally)) {
         self.with(target, |known| count(&mut known.tally));
+    }
+
+    /// An answer that had begun has broken off.
+    pub(crate) fn broke_off(&self, target: &str, why: &'static str) {
+        self.with(target, |known| {
+            known.tally.broke_off(why);
+            known.meters.failed(why);
+        });
+    }
+
+    /// A question beside all runs has failed, which the desk is not told.
+    pub(crate) fn failed_beside(&self, target: &str, why: &'static str) {
+        self.with(target, |known| known.meters.failed(why));
+    }
+
+    /// Counts what was billed of a target.
+    pub(crate) fn used(&self, target: &str, usage: Usage, cost_nano_usd: i64) {
+        self.with(target, |known| known.meters.used(usage, cost_nano_usd));
     }
 
     /// What was counted since this was last asked.
@@ -169,7 +200,11 @@ impl Health {
 
     fn with<T>(&self, target: &str, act: impl FnOnce(&mut Known) -> T) -> T {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        act(known.entry(target.to_owned()).or_default())
+        if let Some(known) = known.get_mut(target) {
+            return act(known);
+        }
+        let new = known.entry(target.to_owned());
+        act(new.or_insert_with(|| Known::of(target)))
     }
 }
 
@@ -186,8 +221,7 @@ impl Underway {
     pub(crate) fn answered(&self) {
         let now = Instant::now();
         let first_word = now.saturating_duration_since(self.begun);
-        let target = self.name.rsplit_once('@');
-        let target = target.map_or("", |(target, _)| target).to_owned();
+        let target = label(&self.name).to_owned();
         metrics::histogram!("gateway_first_word_seconds", "target" => target).record(first_word);
         self.health.with(&self.name, |known| {
             known.pace.took(now, first_word);
@@ -209,6 +243,7 @@ impl Underway {
         self.health.with(&self.name, |known| {
             known.pace.failed(now);
             known.tally.failed(why);
+            known.meters.failed(why);
         });
     }
 }

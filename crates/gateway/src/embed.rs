@@ -160,6 +160,8 @@ async fn make(
         outcome: Outcome::Completed,
     };
     end(&room, &caller, &kept, &used, Some((&note, &answer))).await?;
+    let health = &room.node.health;
+    health.used(&target.name(), usage, cost_nano_usd);
     Ok(Vectors {
         id,
         answer,

@@ -28,6 +28,7 @@ mod key;
 mod live;
 mod logprobs;
 mod menu;
+mod meters;
 mod models;
 mod pace;
 mod places;

@@ -184,10 +184,7 @@ impl<'a> Driver<'a> {
                 let name = target.name();
                 self.room.node.health.failed(&name, None);
                 if let Some(why) = verdict.reason() {
-                    self.room
-                        .node
-                        .health
-                        .tally(&name, |tally| tally.broke_off(why));
+                    self.room.node.health.broke_off(&name, why);
                 }
                 self.broke.push(target.name());
             }
@@ -555,7 +552,7 @@ impl<'a> Driver<'a> {
             match self.put(Some(&ending)).await {
                 Ok(Found::Written { .. }) => {
                     self.publish((!is_told).then_some(last));
-                    metrics::counter!("gateway_runs_ended_total", "state" => verdict.state().as_str()).increment(1);
+                    self.meter(verdict, usage, ending.cost_nano_usd);
                     return Ok(true);
                 }
                 Ok(Found::Ended | Found::Unadmitted) => return Ok(false),
@@ -565,6 +562,17 @@ impl<'a> Driver<'a> {
                     sleep(Duration::from_millis(500)).await;
                 }
             }
+        }
+    }
+
+    /// Counts how it ended and what it used; what several targets have used is counted as the last one's.
+    fn meter(&self, verdict: Verdict, usage: llm::Usage, cost_nano_usd: i64) {
+        let (state, reason) = (verdict.state().as_str(), verdict.reason().unwrap_or("none"));
+        let model = self.model.clone();
+        metrics::counter!("gateway_runs_ended_total", "state" => state, "reason" => reason, "model" => model).increment(1);
+        if let Some(target) = self.answers {
+            let health = &self.room.node.health;
+            health.used(&target.name(), usage, cost_nano_usd);
         }
     }
 
