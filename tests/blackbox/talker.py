@@ -395,6 +395,7 @@ class Talker:
         self.known_as: list[tuple[str, tuple[int, int]]] = []  # the ids that it was told, with what was claimed for each
         self.now = self.most = 0  # requests under way
         self.status = 0  # answers with this instead, if it is one
+        self.complains: dict[str, tuple[int, dict]] = {}  # what is answered instead below a path
         self.breaks = ""  # how a response ends after its first words, if not as it should
         self.pace = 0.0
         self.kept = (0, 0)
@@ -426,6 +427,9 @@ class Talker:
                         outer.now -= 1
 
             def serve(self, raw: bytes):
+                for path, (status, complaint) in outer.complains.items():
+                    if self.path.startswith(path):
+                        return self.whole(status, json.dumps(complaint).encode())
                 if outer.status:
                     return self.whole(outer.status, b'{"error": {"type": "api_error", "message": "as asked", "code": "server_error"}}')
                 try:

@@ -89,7 +89,10 @@ pub async fn ask_aside(
                     cost,
                 });
             }
-            Err(trouble) => last = Some(note(room, target, &trouble)),
+            Err(trouble) => {
+                let told = trouble.told(provider::words(&wish));
+                last = Some(note(room, target, &trouble, &told));
+            }
         }
     }
     Err(Error::Upstream(last.unwrap_or("upstream_unavailable")))
@@ -146,7 +149,10 @@ pub async fn embed_aside(
                 return Ok((answer.vectors, target.price.of(usage)));
             }
             Ok(_) => last = Some("upstream_garbled"),
-            Err(trouble) => last = Some(note(room, target, &trouble)),
+            Err(trouble) => {
+                let told = trouble.told(texts.iter().map(String::as_str));
+                last = Some(note(room, target, &trouble, &told));
+            }
         }
     }
     Err(Error::Upstream(last.unwrap_or("upstream_unavailable")))
@@ -215,8 +221,13 @@ async fn listen(
     Ok((text, usage))
 }
 
-fn note(room: &Gateway, target: &Target, trouble: &Trouble) -> &'static str {
-    tracing::warn!(provider = target.provider, model = target.model, error = %trouble, "upstream, aside");
+fn note(room: &Gateway, target: &Target, trouble: &Trouble, told: &str) -> &'static str {
+    tracing::warn!(
+        provider = target.provider,
+        model = target.model,
+        error = told,
+        "upstream, aside"
+    );
     if !trouble.is_ours() {
         let (health, name) = (&room.node.health, target.name());
         health.failed(&name, trouble.retry_after());

@@ -121,7 +121,12 @@ impl<'a> Attempts<'a> {
         let underway = at.underway.take();
         if trouble.is_ours() {
             self.health.succeeded(&at.name);
-            return Then::GiveUp;
+            at.is_passed_over = true;
+            return if trouble.is_too_long() {
+                Then::GoOn
+            } else {
+                Then::GiveUp
+            };
         }
         if let Some(underway) = underway {
             underway.failed(trouble.meaning().reason());

@@ -332,7 +332,8 @@ async fn call(
                 }
                 Err(trouble) => trouble,
             };
-            tracing::warn!(embedding = %id, provider = target.provider, model = target.model, error = %trouble, "upstream");
+            let told = trouble.told(request.input.texts().iter().map(String::as_str));
+            tracing::warn!(embedding = %id, provider = target.provider, model = target.model, error = told, "upstream");
             verdict = Verdict::of(trouble.meaning());
             traced::ended(&span, verdict);
             match attempts.failed(&trouble) {

@@ -32,6 +32,13 @@ pub(crate) fn failure(reason: &str) -> Problem {
             "モデルの提供元がこの内容を受け付けませんでした。長さや形式をお確かめください。",
             "The model's provider did not take this request. Please check its length and form.",
         ),
+        // the words that clients of Anthropic's look for, as the code is what clients of OpenAI's do
+        "context_length_exceeded" => problem(
+            400,
+            "context_length_exceeded",
+            "会話が長すぎて、モデルが一度に読める量を超えました（prompt is too long）。短くするか、別のモデルをお選びください。",
+            "prompt is too long: it exceeds what the model can read at once. Please shorten it, or choose another model.",
+        ),
         "upstream_denied" => problem(
             502,
             "upstream_denied",
@@ -89,6 +96,7 @@ mod tests {
             "upstream_unavailable",
             "line_full",
             "upstream_refused",
+            "context_length_exceeded",
             "upstream_denied",
             "upstream_stalled",
             "upstream_garbled",

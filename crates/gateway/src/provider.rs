@@ -1,5 +1,6 @@
 mod anthropic;
 mod bedrock;
+mod hush;
 mod openai;
 pub(crate) mod runpod;
 mod suit;
@@ -14,14 +15,15 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::{Stream, StreamExt};
 use identity::TenantId;
 use llm::{ChatRequest, CodecError, EmbedAnswer, EmbedRequest, StreamEvent, runpod::Handler};
-use reqwest::header::RETRY_AFTER;
+use reqwest::header::{DATE, HeaderValue, RETRY_AFTER};
 
 use crate::{EmbeddingId, Gateway, RunId, Target, credential, key::ApiKey, route::Kind};
 
+pub(crate) use hush::words;
 pub(crate) use suit::patience;
 pub(crate) use trouble::{Meaning, Trouble};
 
@@ -137,9 +139,7 @@ async fn accepted(
     let retry_after = response
         .headers()
         .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.trim().parse().ok())
-        .map(Duration::from_secs);
+        .and_then(|value| wait_until(value, response.headers().get(DATE)));
     let body = read(response, 16 * 1024).await.unwrap_or_default();
     let (message, code) = match read_error(&body) {
         Some(CodecError::Upstream { message, code }) => (message, code),
@@ -149,8 +149,19 @@ async fn accepted(
         status,
         code,
         retry_after,
-        message: message.chars().take(300).collect(),
+        message,
     })
+}
+
+/// How long `Retry-After` asks to wait: in seconds, or until a time by the clock of who says so (RFC 9110, 10.2.3).
+fn wait_until(value: &HeaderValue, now: Option<&HeaderValue>) -> Option<Duration> {
+    let value = value.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let time = |text: &str| DateTime::parse_from_rfc2822(text).ok();
+    let wait = time(value)? - time(now?.to_str().ok()?)?;
+    wait.max(TimeDelta::zero()).to_std().ok()
 }
 
 async fn read(response: reqwest::Response, limit: usize) -> Result<Vec<u8>, Trouble> {
@@ -227,5 +238,24 @@ fn streamed(
         for event in decoder.finish()? {
             yield event;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_to_wait_until_a_time_is_waited_for_by_its_own_clock() {
+        let wait = |value: &'static str, now: Option<&'static str>| {
+            let now = now.map(HeaderValue::from_static);
+            wait_until(&HeaderValue::from_static(value), now.as_ref()).map(|wait| wait.as_secs())
+        };
+        let now = Some("Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(wait("40", None), Some(40));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:50:17 GMT", now), Some(40));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT", now), Some(0));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:50:17 GMT", None), None);
+        assert_eq!(wait("soon", now), None);
     }
 }

@@ -203,7 +203,7 @@ pub struct RunView {
     pub id: RunId,
     pub state: State,
     /// Why it ended other than completed: stopped, moderated, upstream_failed, upstream_busy, upstream_refused,
-    /// upstream_denied, upstream_unavailable, line_full, upstream_stalled, upstream_garbled, node_lost or deadline.
+    /// context_length_exceeded, upstream_denied, upstream_unavailable, line_full, upstream_stalled, upstream_garbled, node_lost or deadline.
     #[schema(required)]
     pub reason: Option<String>,
     pub model: String,

@@ -42,6 +42,8 @@ pub(crate) enum Verdict {
     UpstreamFailed,
     UpstreamBusy,
     UpstreamRefused,
+    /// What was asked is longer than any target's model reads.
+    TooLong,
     UpstreamDenied,
     /// Every target was left alone, since none answered of late.
     UpstreamUnavailable,
@@ -72,6 +74,7 @@ impl Verdict {
             Self::UpstreamFailed => Some(Meaning::Failed.reason()),
             Self::UpstreamBusy => Some(Meaning::Busy.reason()),
             Self::UpstreamRefused => Some(Meaning::Refused.reason()),
+            Self::TooLong => Some(Meaning::TooLong.reason()),
             Self::UpstreamDenied => Some(Meaning::Denied.reason()),
             Self::UpstreamUnavailable => Some("upstream_unavailable"),
             Self::LineFull => Some("line_full"),
@@ -87,6 +90,7 @@ impl Verdict {
             Meaning::Failed => Self::UpstreamFailed,
             Meaning::Busy => Self::UpstreamBusy,
             Meaning::Refused => Self::UpstreamRefused,
+            Meaning::TooLong => Self::TooLong,
             Meaning::Denied => Self::UpstreamDenied,
             Meaning::Stalled => Self::UpstreamStalled,
             Meaning::Garbled => Self::UpstreamGarbled,

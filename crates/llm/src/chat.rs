@@ -601,6 +601,14 @@ pub enum EmbedInput {
 }
 
 impl EmbedInput {
+    /// The words, where it has some.
+    pub fn texts(&self) -> &[String] {
+        match self {
+            Self::Texts(texts) => texts,
+            Self::Tokens(_) => &[],
+        }
+    }
+
     /// How many are to be placed.
     pub const fn len(&self) -> usize {
         match self {

@@ -4,9 +4,9 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
     /// The provider itself reports a failure.
-    #[error("upstream failed: {message}")]
+    #[error("upstream failed ({})", code.as_deref().unwrap_or("no code"))]
     Upstream {
-        /// The provider's words. For logs, not for the person who waits: they may name accounts.
+        /// The provider's words. For neither logs nor the person who waits as they are: they may name accounts and quote people.
         message: String,
         /// The provider's code, or its type where it gives no code.
         code: Option<String>,

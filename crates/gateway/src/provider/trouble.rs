@@ -1,13 +1,16 @@
-use std::time::Duration;
+use std::{error::Error, iter::successors, time::Duration};
 
 use llm::CodecError;
 
-/// Why an upstream did not deliver. Texts of the upstream may name accounts, so they are logged and never shown.
+use super::hush::hush;
+
+/// Why an upstream did not deliver. Texts of the upstream may name accounts and quote people, so they are never shown, and logged by
+/// [`Trouble::told`] alone.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
-    #[error("the upstream can't be reached: {0}")]
+    #[error("the upstream can't be reached: {}", causes(.0))]
     Unreachable(#[source] reqwest::Error),
-    #[error("the upstream answered {status} ({}): {message}", code.as_deref().unwrap_or("no code"))]
+    #[error("the upstream answered {status} ({})", code.as_deref().unwrap_or("no code"))]
     Refused {
         status: u16,
         code: Option<String>,
@@ -15,7 +18,7 @@ pub(crate) enum Trouble {
         retry_after: Option<Duration>,
         message: String,
     },
-    #[error("the upstream broke off: {0}")]
+    #[error("the upstream broke off: {}", causes(.0))]
     Cut(#[source] reqwest::Error),
     #[error("the upstream is silent")]
     Silent,
@@ -32,6 +35,8 @@ pub(crate) enum Meaning {
     Busy,
     /// It does not take what was asked: too long, against its rules, of the wrong form.
     Refused,
+    /// It is longer than the model reads: another may read more.
+    TooLong,
     /// It does not know us, or has no such model: the operator's to mend.
     Denied,
     Stalled,
@@ -45,6 +50,7 @@ impl Meaning {
             Self::Failed => "upstream_failed",
             Self::Busy => "upstream_busy",
             Self::Refused => "upstream_refused",
+            Self::TooLong => "context_length_exceeded",
             Self::Denied => "upstream_denied",
             Self::Stalled => "upstream_stalled",
             Self::Garbled => "upstream_garbled",
@@ -53,6 +59,16 @@ impl Meaning {
 }
 
 impl Trouble {
+    /// What is written into the log: with the provider's own words, unless they repeat those that it was asked.
+    pub(crate) fn told<'a>(&self, asked: impl Iterator<Item = &'a str>) -> String {
+        match self {
+            Self::Refused { message, .. } | Self::Codec(CodecError::Upstream { message, .. }) => {
+                format!("{self}: {}", hush(message, asked))
+            }
+            _ => self.to_string(),
+        }
+    }
+
     pub(crate) fn meaning(&self) -> Meaning {
         match self {
             Self::Unreachable(_) | Self::Cut(_) | Self::Codec(CodecError::Truncated) => {
@@ -65,9 +81,14 @@ impl Trouble {
         }
     }
 
-    /// Whether it is about what was asked, so that every target would say the same.
+    /// Whether it is about what was asked, and says nothing of the target.
     pub(crate) fn is_ours(&self) -> bool {
-        self.meaning() == Meaning::Refused
+        matches!(self.meaning(), Meaning::Refused | Meaning::TooLong)
+    }
+
+    /// Whether a target with a larger window may take what was asked.
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.meaning() == Meaning::TooLong
     }
 
     /// Whether another key of the same provider may do better.
@@ -102,8 +123,19 @@ impl Trouble {
     }
 }
 
+/// What was at the bottom of it: a refused connection, an unknown name, a wrong certificate. The outer words are the same for all,
+/// and have the address in them, in which a password may be.
+fn causes(error: &reqwest::Error) -> String {
+    let innermost = successors(error.source(), |error| error.source()).last();
+    innermost.map_or_else(|| "for no known cause".to_owned(), ToString::to_string)
+}
+
+/// What OpenAI calls a question that is longer than the model reads; other providers' words are read as this.
+const TOO_LONG: &str = "context_length_exceeded";
+
 fn of_status(status: u16, code: Option<&str>) -> Meaning {
     match status {
+        _ if code == Some(TOO_LONG) => Meaning::TooLong,
         400 | 413 | 422 => Meaning::Refused,
         401..=405 => Meaning::Denied,
         _ if is_out_of_money(code) => Meaning::Denied,
@@ -114,9 +146,9 @@ fn of_status(status: u16, code: Option<&str>) -> Meaning {
 
 fn of_code(code: Option<&str>) -> Meaning {
     match code {
+        Some(TOO_LONG) => Meaning::TooLong,
         Some(
-            "context_length_exceeded"
-            | "content_filter"
+            "content_filter"
             | "content_policy_violation"
             | "invalid_prompt"
             | "bio_policy"
@@ -165,7 +197,7 @@ mod tests {
     fn every_failure_has_one_meaning() {
         for (status, code, meaning) in [
             (400, None, Meaning::Refused),
-            (400, Some("context_length_exceeded"), Meaning::Refused),
+            (400, Some("context_length_exceeded"), Meaning::TooLong),
             (401, None, Meaning::Denied),
             (403, None, Meaning::Denied),
             (404, None, Meaning::Denied),

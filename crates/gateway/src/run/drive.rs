@@ -411,7 +411,9 @@ impl<'a> Driver<'a> {
             }
             Some(Ok(StreamEvent::Done)) | None => Some(Verdict::Completed),
             Some(Err(error)) => {
-                tracing::warn!(run = %self.run.id, model = self.model, %error, "upstream");
+                let provider = self.answers.map(|target| &target.provider);
+                let error_told = error.told(provider::words(&self.run.request));
+                tracing::warn!(run = %self.run.id, provider, model = self.model, error = error_told, "upstream");
                 Some(Verdict::of(error.meaning()))
             }
         }

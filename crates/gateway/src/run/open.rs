@@ -69,7 +69,7 @@ impl<'a> Driver<'a> {
                     }
                     Err(trouble) => trouble,
                 };
-                tracing::warn!(run = %run.id, provider = target.provider, model = target.model, error = %trouble, "upstream");
+                tracing::warn!(run = %run.id, provider = target.provider, model = target.model, error = trouble.told(provider::words(&run.request)), "upstream");
                 verdict = Verdict::of(trouble.meaning());
                 traced::ended(&span, verdict);
                 match attempts.failed(&trouble) {
