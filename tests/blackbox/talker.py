@@ -8,6 +8,7 @@ was shown and what the PDFs are called that it was given. It counts every call a
 import base64
 import functools
 import http.server
+import itertools
 import json
 import re
 import struct
@@ -39,6 +40,8 @@ ARGUMENTS = ['{"ci', 'ty": "\\u6771', '京", "days"', ": 2}"]
 MIND = ("Let me", " think. ", "考え中…")
 CLOSED = "gAAAA-closed"  # what OpenAI's models think, as it is told to whoever keeps it for them
 CALLS = [("call_1", "get_weather", ARGUMENTS), ("call_2", "get_time", ['{"zone": "', 'Asia/Tokyo"}'])]
+# what Gemini tells beside a call of tools and wants to have back
+SIGNED = {"google": {"thought_signature": "c2VhbA=="}}
 PLAIN = ["こんばんは。", "今夜は", " take", " your time", " 🍶"]
 
 # the versions of Anthropic's protocol, and what the older one takes that the library of today no longer knows
@@ -76,6 +79,8 @@ class Asked:
     # what is thought before, where that is told, and whether it is told closed as well
     mind: tuple[str, ...] = ()
     is_kept_closed = False
+    # how calls are told by OpenAI's protocol: as itself does, as Gemini does, or by turns
+    calling = ""
 
     def __init__(self, texts: list[str], results: list[str], tools: list[str], schema: dict | None, pictures: int, stream: bool,
                  documents: list[tuple[str, str]] = ()):
@@ -232,9 +237,11 @@ def openai_answer(asked: Asked) -> list[bytes]:
         usage["completion_tokens_details"] = {"reasoning_tokens": asked.thought}
     if any(asked.kept):
         usage["prompt_tokens_details"] = dict(zip(("cached_tokens", "cache_write_tokens"), asked.kept))
-    finish = "tool_calls" if asked.calls else "stop"
+    finish = "tool_calls" if asked.calls and asked.calling != "gemini" else "stop"
+    signed = {"extra_content": SIGNED} if asked.calling == "gemini" else {}
+    whole = [{"id": id, "type": "function", "function": {"name": name, "arguments": "".join(pieces)}} | signed for id, name, pieces in asked.calls]
     if not asked.stream:
-        calls = [{"id": id, "type": "function", "function": {"name": name, "arguments": "".join(pieces)}} for id, name, pieces in asked.calls]
+        calls = whole
         message = {"role": "assistant", "content": "".join(asked.pieces) or None, "tool_calls": calls or None}
         if asked.mind:
             message["reasoning_content"] = "".join(asked.mind)
@@ -252,9 +259,18 @@ def openai_answer(asked: Asked) -> list[bytes]:
     # as vLLM of these months, by the old name and the new
     out += [chunk({"reasoning_content": piece, "reasoning": piece}) for piece in asked.mind]
     out += [chunk({"content": piece}) for piece in asked.pieces]
-    for index, (id, name, pieces) in enumerate(asked.calls):
-        out.append(chunk({"tool_calls": [{"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}]}))
-        out += [chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]}) for piece in pieces]
+    heads = [[chunk({"tool_calls": [{"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}]})]
+             for index, (id, name, _) in enumerate(asked.calls)]
+    rests = [[chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]}) for piece in pieces]
+             for index, (_, _, pieces) in enumerate(asked.calls)]
+    if asked.calling == "gemini":
+        # no library of OpenAI's writes a call without its index
+        out += [sse(json.dumps({"choices": [{"index": 0, "delta": {"tool_calls": [call]}}]})) for call in whole]
+    elif asked.calling == "by turns":
+        out += sum(heads, [])
+        out += [piece for turn in itertools.zip_longest(*rests) for piece in turn if piece]
+    else:
+        out += [piece for head, rest in zip(heads, rests) for piece in head + rest]
     return [*out, chunk({}, finish), chunk(None, usage=usage), b"data: [DONE]\n\n"]
 
 
@@ -505,6 +521,13 @@ class Talker:
                 answer = responses_answer(asked, self.breaks)
             elif path == "/openai/v1/chat/completions":
                 asked = self.counted(by_openai(body))
+                if body["model"] == "full":
+                    # what it can't read it says in one piece, with a status as if all were well
+                    return "application/json", [b'{"error": {"message": "as asked", "code": "context_length_exceeded"}}'], (0, 0)
+                asked.calling = {"gemini-3-pro": "gemini", "turns": "by turns"}.get(body["model"], "")
+                for call in [call for said in body["messages"] for call in said.get("tool_calls") or []]:
+                    if call.get("extra_content") != (SIGNED if asked.calling == "gemini" else None):
+                        raise ValueError("missing a thought_signature, or an unknown parameter")
                 for said in body["messages"]:
                     if body["model"] not in self.reads and {"reasoning_content", "reasoning"} & set(said):
                         raise ValueError("Additional properties are not allowed")

@@ -41,6 +41,7 @@ def shop(cluster, tmp_path_factory, talker):
     models = {name: model(name, (name, "anthropic.talker-v1:0")) for name in ("gpt", "claude", "aws")}
     models["sol"] = model("sol", ("gpt", "sol")).replace('"sol", rank', '"sol", api = "responses", rank')
     models["logged"] = model("logged", ("aws", "anthropic.logged-v1:0"))
+    models |= {name: model(name, ("gpt", target)) for name, target in (("gemini", "gemini-3-pro"), ("turns", "turns"), ("full", "full"))}
     models["narrow"] = model("narrow", ("gpt", "small")).replace('"small"', '"small", window = 4096')
     told = files(tmp_path_factory.mktemp("tools"), models)
     made = House(cluster.fresh(), **told, **talker.env())
@@ -176,6 +177,66 @@ def test_anthropics_client_has_tools_called_and_their_results_read(claude, name,
                                           {"type": "tool_result", "tool_use_id": calls[1].id, "content": [{"type": "text", "text": "12:00"}]}]}]
     answer = by_claude(claude, streams, model=name, messages=turns, tools=CLAUDE_TOOLS)
     assert answer.stop_reason == "end_turn" and FORECAST in answer.content[0].text and "12:00" in answer.content[0].text
+
+
+@ways
+def test_gemini_calls_tools_without_numbers_and_has_back_what_it_signed(gpt, claude, streams):
+    """It tells calls without an index, says `stop` after them, and refuses a call without the signature that it gave it."""
+    message, finish, _ = by_gpt(gpt, streams, model="gemini", messages=QUESTION, tools=GPT_TOOLS)
+    assert finish == "tool_calls" and [(call.function.name, json.loads(call.function.arguments)) for call in message.tool_calls] == WANTED
+    calls = [call.model_dump(include={"id": True, "type": True, "function": {"name", "arguments"}, "extra_content": True}) for call in message.tool_calls]
+    assert [(call["id"], call["extra_content"]) for call in calls] == [("call_1", double.SIGNED), ("call_2", double.SIGNED)]
+    turns = [*QUESTION, {"role": "assistant", "tool_calls": calls},
+             {"role": "tool", "tool_call_id": "call_1", "content": FORECAST}, {"role": "tool", "tool_call_id": "call_2", "content": "12:00"}]
+    message, finish, _ = by_gpt(gpt, streams, model="gemini", messages=turns, tools=GPT_TOOLS)
+    assert finish == "stop" and FORECAST in message.content
+    # another vendor's server, which knows no such field, is not told of it
+    message, _, _ = by_gpt(gpt, streams, model="gpt", messages=turns, tools=GPT_TOOLS)
+    assert FORECAST in message.content
+    answer = by_claude(claude, streams, model="gemini", messages=QUESTION, tools=CLAUDE_TOOLS)
+    called = [(block.id, block.name, block.input) for block in answer.content if block.type == "tool_use"]
+    assert answer.stop_reason == "tool_use" and called == [("call_1", *WANTED[0]), ("call_2", *WANTED[1])]
+
+
+def test_a_response_that_goes_on_from_gemini_brings_what_it_signed(gpt):
+    tools = [{"type": "function", "strict": False, **tool["function"]} for tool in GPT_TOOLS]
+    first = gpt.responses.create(model="gemini", input="東京の天気と時刻は？", tools=tools)
+    assert [item.call_id for item in first.output] == ["call_1", "call_2"]
+    results = [{"type": "function_call_output", "call_id": "call_1", "output": FORECAST}, {"type": "function_call_output", "call_id": "call_2", "output": "12:00"}]
+    then = gpt.responses.create(model="gemini", previous_response_id=first.id, input=results, tools=tools)
+    assert FORECAST in then.output_text
+
+
+def test_calls_that_come_by_turns_are_told_one_after_the_other(gpt, claude):
+    tools = [{"type": "function", "strict": False, **tool["function"]} for tool in GPT_TOOLS]
+    open, done = [], []
+    for event in gpt.responses.create(model="turns", input="東京の天気と時刻は？", tools=tools, stream=True):
+        if event.type == "response.output_item.added":
+            assert not open, "the one before it is over"
+            open.append(event.output_index)
+        elif event.type == "response.function_call_arguments.delta":
+            assert open == [event.output_index]
+        elif event.type == "response.output_item.done":
+            assert open.pop() == event.output_index
+            done.append((event.item.name, json.loads(event.item.arguments)))
+    assert done == WANTED and not open
+    for event in claude.messages.create(model="turns", max_tokens=500, messages=QUESTION, tools=CLAUDE_TOOLS, stream=True):
+        if event.type == "content_block_start":
+            assert not open
+            open.append(event.index)
+        elif event.type == "content_block_delta":
+            assert open == [event.index]
+        elif event.type == "content_block_stop":
+            assert open.pop() == event.index
+    message, finish, _ = by_gpt(gpt, True, model="turns", messages=QUESTION, tools=GPT_TOOLS)
+    assert finish == "tool_calls" and [(call.function.name, json.loads(call.function.arguments)) for call in message.tool_calls] == WANTED
+
+
+@ways
+def test_a_refusal_is_heard_that_comes_in_one_piece_as_if_all_were_well(gpt, streams):
+    with pytest.raises(openai.BadRequestError) as refused:
+        by_gpt(gpt, streams, model="full", messages=QUESTION)
+    assert refused.value.code == "upstream_refused"
 
 
 def choice_at(talker, name: str):

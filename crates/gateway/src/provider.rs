@@ -18,8 +18,10 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::{Stream, StreamExt};
 use identity::TenantId;
-use llm::{ChatRequest, CodecError, EmbedAnswer, EmbedRequest, StreamEvent, runpod::Handler};
-use reqwest::header::{DATE, HeaderValue, RETRY_AFTER};
+use llm::{
+    ChatAnswer, ChatRequest, CodecError, EmbedAnswer, EmbedRequest, StreamEvent, runpod::Handler,
+};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 
 use crate::{EmbeddingId, Gateway, RunId, Target, credential, key::ApiKey, route::Kind};
 
@@ -216,29 +218,46 @@ decode!(
     llm::bedrock::StreamDecoder
 );
 
+/// Reads what was asked for as a stream. Some servers answer in one piece nonetheless, above all that they failed, with status 200.
 fn streamed(
     response: reqwest::Response,
     mut decoder: impl Decode,
+    whole: impl FnOnce(&[u8]) -> Result<ChatAnswer, CodecError> + Send,
 ) -> impl Stream<Item = Result<StreamEvent, Trouble>> + Send {
     async_stream::try_stream! {
-        let mut bytes = response.bytes_stream();
-        while !decoder.is_done() {
-            let Some(chunk) = bytes.next().await else { break };
-            let events = decoder.push(&chunk.map_err(Trouble::Cut)?)?;
-            if events.is_empty() {
-                yield StreamEvent::Alive;
-            }
-            for event in events {
+        if is_json(&response) {
+            let answer = whole(&read(response, ANSWER_LIMIT).await?)?;
+            for event in answer.into_events() {
                 yield event;
             }
-            if let Some(fault) = decoder.fault() {
-                Err(Trouble::Codec(fault.clone()))?;
+        } else {
+            let mut bytes = response.bytes_stream();
+            while !decoder.is_done() {
+                let Some(chunk) = bytes.next().await else { break };
+                let events = decoder.push(&chunk.map_err(Trouble::Cut)?)?;
+                if events.is_empty() {
+                    yield StreamEvent::Alive;
+                }
+                for event in events {
+                    yield event;
+                }
+                if let Some(fault) = decoder.fault() {
+                    Err(Trouble::Codec(fault.clone()))?;
+                }
+            }
+            for event in decoder.finish()? {
+                yield event;
             }
         }
-        for event in decoder.finish()? {
-            yield event;
-        }
     }
+}
+
+/// Whether an answer says that it is one JSON text, which no stream is.
+fn is_json(response: &reqwest::Response) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kind.eq_ignore_ascii_case("application/json")
 }
 
 #[cfg(test)]

@@ -156,6 +156,7 @@ pub fn decode(body: &[u8]) -> Result<ChatAnswer, CodecError> {
                 arguments: block
                     .input
                     .map_or_else(|| "{}".to_owned(), |v| v.to_string()),
+                ..ToolCall::default()
             }),
             _ => {}
         }

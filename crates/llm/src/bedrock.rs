@@ -158,6 +158,7 @@ pub fn decode(body: &[u8], model: &str) -> Result<ChatAnswer, CodecError> {
                 arguments: tool
                     .input
                     .map_or_else(|| "{}".to_owned(), |v| v.to_string()),
+                ..ToolCall::default()
             });
         }
     }

@@ -45,6 +45,10 @@ pub struct ToolCall {
     pub name: String,
     /// A JSON object as text, exactly as the model wrote it; a model may write it badly.
     pub arguments: String,
+    /// What the provider told beside it and wants to have back unchanged: a JSON object of at most [`MOST_EXTRA`]. Gemini's holds the
+    /// `thought_signature` without which it refuses the call: <https://ai.google.dev/gemini-api/docs/thought-signatures>.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra_content: Option<Value>,
 }
 
 /// What a called tool said.
@@ -364,6 +368,9 @@ pub struct ToolDelta {
     pub name: Option<String>,
     /// The next piece of the arguments; may be empty.
     pub arguments: String,
+    /// As in [`ToolCall`]; it comes in one piece.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra_content: Option<Value>,
 }
 
 /// One thing that a stream has told.
@@ -553,6 +560,9 @@ impl ChatAnswer {
                 call.name.clone_from(name);
             }
             call.arguments.push_str(&delta.arguments);
+            if delta.extra_content.is_some() {
+                call.extra_content.clone_from(&delta.extra_content);
+            }
         }
     }
 
@@ -567,6 +577,7 @@ impl ChatAnswer {
                     id: Some(call.id.clone()),
                     name: Some(call.name.clone()),
                     arguments: call.arguments.clone(),
+                    extra_content: call.extra_content.clone(),
                 })),
                 Piece::Thought(Thought::Open { text, signature }) => {
                     let text = (!text.is_empty()).then(|| ThoughtDelta::Text(text.clone()));
@@ -589,6 +600,9 @@ impl ChatAnswer {
 
 /// The most tool calls that one answer may have.
 pub const MOST_CALLS: usize = 128;
+
+/// The most that a provider may tell beside one call, in bytes of JSON.
+pub const MOST_EXTRA: usize = 64 * 1024;
 
 /// Texts to be placed in the space of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -231,6 +231,9 @@ mod tests {
             r#""content":"a"},"finish_reason":"length","x":{"y":"a""#,
             r#""content":null,"refusal":"no""#,
             r#""content":7"#,
+            r#""content":[{"type":"text","text":"b"}]"#,
+            r#""content":[{"type":"thinking","thinking":[{"type":"text","text":"b"}]}]"#,
+            r#""content":"a"},"x":[{"content":"b""#,
             "\"content\":\"a\u{1}b\"",
             "\"content\":\"a\tb\"",
         ];
@@ -240,6 +243,9 @@ mod tests {
         }
         let two = r#"{"choices":[{"delta":{"content":"a"}},{"delta":{"content":"b"}}]}"#;
         check(openai::StreamDecoder::new, two, two);
+        let listed = with(r#""content":[{"type":"text","text":"a"}]"#);
+        check(openai::StreamDecoder::new, &listed, &listed);
+        check(openai::StreamDecoder::new, &listed, plain);
         let counted = |n: u8| {
             format!(
                 r#"{{"choices":[{{"delta":{{"content":"a"}}}}],"usage":{{"prompt_tokens":{n}}}}}"#

@@ -13,6 +13,7 @@ mod document;
 pub mod door;
 mod error;
 mod failure;
+mod in_turn;
 pub mod json;
 mod logprob;
 pub mod openai;
@@ -26,8 +27,8 @@ pub mod tokens;
 
 pub use chat::{
     ChatAnswer, ChatRequest, Effort, EmbedAnswer, EmbedInput, EmbedRequest, Finish, Format, Image,
-    MOST_CALLS, Message, Part, Role, StreamEvent, Tool, ToolCall, ToolChoice, ToolDelta,
-    ToolResult, Usage,
+    MOST_CALLS, MOST_EXTRA, Message, Part, Role, StreamEvent, Tool, ToolCall, ToolChoice,
+    ToolDelta, ToolResult, Usage,
 };
 pub use decoder::Decoder;
 pub use document::{Document, DocumentSource};

@@ -4,6 +4,8 @@
 //!
 //! Reads generously (fields may be missing, null or unknown) and writes plainly (nothing that an older server refuses).
 
+mod calls;
+mod content;
 pub mod door;
 mod embed;
 pub mod responses;
@@ -15,10 +17,10 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{
-    ChatAnswer, ChatRequest, CodecError, Finish, MOST_CALLS, Thought, TokenLogprob, ToolCall,
-    ToolDelta, Usage,
-};
+use crate::{ChatAnswer, ChatRequest, CodecError, Finish, Thought, TokenLogprob, Usage};
+
+use calls::WireCall;
+use content::Content;
 
 pub use embed::{decode_embed, encode_embed};
 pub use stream::StreamDecoder;
@@ -32,6 +34,8 @@ pub struct Dialect {
     pub counts: Counts,
     /// Where a thought stands that is handed back to it; without, none is.
     pub thoughts: Option<ThoughtField>,
+    /// Whether it is handed back what was told beside calls (`extra_content`). Others refuse fields that they don't know.
+    pub extra_content: bool,
 }
 
 /// Where a server reads what its model thought before, in a message of the model. OpenAI's own refuses fields that it doesn't know.
@@ -85,7 +89,7 @@ pub fn decode(body: &[u8]) -> Result<ChatAnswer, CodecError> {
     let Some(choice) = wire.choices.into_iter().flatten().find(Choice::is_first) else {
         return Err(CodecError::garbled("no choice"));
     };
-    let mut finish = choice.finish().unwrap_or(Finish::Other);
+    let finish = choice.finish().unwrap_or(Finish::Other);
     let logprobs = choice.logprobs();
     let Some(message) = choice.message else {
         return Err(CodecError::garbled("no message"));
@@ -94,26 +98,24 @@ pub fn decode(body: &[u8]) -> Result<ChatAnswer, CodecError> {
         .refusal
         .as_ref()
         .is_some_and(|text| !text.as_str().is_empty());
-    if refused && finish == Finish::Stop {
-        finish = Finish::ContentFilter;
-    }
-    let calls = message.calls()?.into_iter().map(ToolCall::from).collect();
     let thought = message.thought().map(|text| Thought::Open {
         text: text.to_owned(),
         signature: None,
     });
+    let calls = calls::whole(message.tool_calls.unwrap_or_default())?;
     Ok(ChatAnswer {
         thoughts: thought.into_iter().map(Into::into).collect(),
         text: message
             .content
-            .or(message.refusal)
-            .map(Text::into_owned)
+            .map(|content| content.words)
+            .or(message.refusal.map(|refusal| refusal.0))
+            .map(Cow::into_owned)
             .unwrap_or_default(),
         logprobs,
+        finish: ended(finish, refused, !calls.is_empty()),
         calls,
         model: wire.model.map(Text::into_owned).unwrap_or_default(),
         usage,
-        finish,
     })
 }
 
@@ -195,7 +197,7 @@ struct Choice<'a> {
 #[derive(Debug, Deserialize)]
 struct Spoken<'a> {
     #[serde(borrow)]
-    content: Option<Text<'a>>,
+    content: Option<Content<'a>>,
     /// What the model says instead when it won't answer.
     #[serde(borrow)]
     refusal: Option<Text<'a>>,
@@ -206,65 +208,14 @@ struct Spoken<'a> {
     tool_calls: Option<Vec<WireCall>>,
 }
 
-#[derive(Debug, Deserialize)]
-struct WireCall {
-    index: Option<u32>,
-    id: Option<String>,
-    function: Option<WireFunction>,
-}
-
-#[derive(Debug, Deserialize)]
-struct WireFunction {
-    name: Option<String>,
-    /// Text by the protocol; some servers give the object itself.
-    arguments: Option<Value>,
-}
-
 impl Spoken<'_> {
     /// What it thinks, where a server tells that.
     fn thought(&self) -> Option<&str> {
         let told = [&self.reasoning_content, &self.reasoning].into_iter();
-        let mut texts = told.filter_map(|field| field.as_ref()?.as_str());
+        let texts = told.filter_map(|field| field.as_ref()?.as_str());
+        let parts = self.content.as_ref();
+        let mut texts = texts.chain(parts.map(|content| content.thought.as_str()));
         texts.find(|text| !text.is_empty())
-    }
-
-    /// Takes the pieces of tool calls out.
-    fn calls(&self) -> Result<Vec<ToolDelta>, CodecError> {
-        let wire = self.tool_calls.as_deref().unwrap_or_default();
-        (0..)
-            .zip(wire)
-            .map(|(at, call)| {
-                let index = call.index.unwrap_or(at);
-                if index as usize >= MOST_CALLS {
-                    return Err(CodecError::garbled("too many tool calls"));
-                }
-                let function = call.function.as_ref();
-                let arguments = match function.and_then(|f| f.arguments.as_ref()) {
-                    None | Some(Value::Null) => String::new(),
-                    Some(Value::String(text)) => text.clone(),
-                    Some(object @ Value::Object(_)) => object.to_string(),
-                    Some(_) => return Err(CodecError::garbled("arguments of a wrong type")),
-                };
-                Ok(ToolDelta {
-                    index,
-                    id: call.id.clone().filter(|id| !id.is_empty()),
-                    name: function
-                        .and_then(|f| f.name.clone())
-                        .filter(|name| !name.is_empty()),
-                    arguments,
-                })
-            })
-            .collect()
-    }
-}
-
-impl From<ToolDelta> for ToolCall {
-    fn from(delta: ToolDelta) -> Self {
-        Self {
-            id: delta.id.unwrap_or_default(),
-            name: delta.name.unwrap_or_default(),
-            arguments: delta.arguments,
-        }
     }
 }
 
@@ -350,6 +301,16 @@ impl Choice<'_> {
             Some("content_filter") => Some(Finish::ContentFilter),
             Some(_) => Some(Finish::Other),
         }
+    }
+}
+
+/// Why an answer ended that said or called something. Gemini says `stop` of calls, as OpenAI does of one that had to be, and agents take
+/// that for the end: <https://github.com/googleapis/python-genai/issues/2868>.
+fn ended(finish: Finish, refused: bool, called: bool) -> Finish {
+    match finish {
+        Finish::Stop if refused => Finish::ContentFilter,
+        Finish::Stop if called => Finish::ToolCalls,
+        finish => finish,
     }
 }
 

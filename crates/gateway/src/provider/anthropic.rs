@@ -26,7 +26,11 @@ pub(super) async fn open(
     let response = accepted(response, |body| anthropic::decode(body).err()).await?;
     if request.stream {
         return Ok(Opened {
-            events: Box::pin(streamed(response, anthropic::StreamDecoder::new())),
+            events: Box::pin(streamed(
+                response,
+                anthropic::StreamDecoder::new(),
+                anthropic::decode,
+            )),
         });
     }
     let answer = anthropic::decode(&read(response, ANSWER_LIMIT).await?)?;

@@ -57,7 +57,9 @@ pub(super) async fn open(
     let response = accepted(response, |body| bedrock::decode(body, "").err()).await?;
     if request.stream {
         return Ok(Opened {
-            events: Box::pin(streamed(response, bedrock::StreamDecoder::new())),
+            events: Box::pin(streamed(response, bedrock::StreamDecoder::new(), |body| {
+                bedrock::decode(body, "")
+            })),
         });
     }
     let answer = bedrock::decode(&read(response, ANSWER_LIMIT).await?, &request.model)?;

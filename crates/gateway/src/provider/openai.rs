@@ -7,7 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 use telemetry::trace;
 
 use super::{
-    ANSWER_LIMIT, Events, Opened, Trouble, accepted, read, streamed, suit::counts_completions,
+    ANSWER_LIMIT, Events, Opened, Trouble, accepted, read, streamed,
+    suit::{counts_completions, signs_calls},
 };
 use crate::{EmbeddingId, RunId, Target, route::Api};
 
@@ -23,6 +24,7 @@ pub(super) async fn open(
         counts: target.counts,
         thoughts: target.thoughts,
         max_completion_tokens: counts_completions(&target.base_url),
+        extra_content: signs_calls(target),
     };
     let (path, body) = match target.api {
         Api::Chat => ("chat/completions", dialect.encode(request)),
@@ -40,9 +42,13 @@ pub(super) async fn open(
     let response = call.send().await.map_err(Trouble::Unreachable)?;
     let response = accepted(response, |body| openai::decode(body).err()).await?;
     let events = match (target.api, request.stream) {
-        (Api::Chat, true) => streamed(response, openai::StreamDecoder::new()).boxed(),
+        (Api::Chat, true) => {
+            streamed(response, openai::StreamDecoder::new(), openai::decode).boxed()
+        }
         (Api::Chat, false) => whole(response, openai::decode).await?,
-        (Api::Responses, true) => streamed(response, responses::StreamDecoder::new()).boxed(),
+        (Api::Responses, true) => {
+            streamed(response, responses::StreamDecoder::new(), responses::decode).boxed()
+        }
         (Api::Responses, false) => whole(response, responses::decode).await?,
     };
     Ok(Opened {

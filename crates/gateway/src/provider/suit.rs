@@ -69,6 +69,20 @@ pub(super) fn counts_completions(base_url: &str) -> bool {
     })
 }
 
+/// Whether a target is handed back what was told beside calls (`extra_content`): Google's models refuse a call without the
+/// `thought_signature` that they gave it, while OpenAI and others refuse a field that they don't know. It is known by the model's name,
+/// since these models are had through others' servers too, or by the address.
+///
+/// Source: <https://ai.google.dev/gemini-api/docs/thought-signatures>.
+pub(super) fn signs_calls(target: &Target) -> bool {
+    if target.model.to_ascii_lowercase().contains("gemini") {
+        return true;
+    }
+    let url = reqwest::Url::parse(&target.base_url).ok();
+    let host = url.as_ref().and_then(|url| url.host_str());
+    host.is_some_and(|host| host.ends_with(".googleapis.com"))
+}
+
 #[cfg(test)]
 mod tests {
     use llm::ThinkingDisplay;
@@ -150,6 +164,28 @@ mod tests {
         let request = asked(None);
         let same = suited(&target(Kind::OpenAi, None, false), &request);
         assert!(matches!(same, Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn googles_models_alone_are_handed_back_what_they_told_beside_calls() {
+        for (model, base_url, signs) in [
+            ("google/Gemini-3-pro", "https://openrouter.ai/api/v1", true),
+            (
+                "tuned",
+                "https://generativelanguage.googleapis.com/v1beta/openai",
+                true,
+            ),
+            ("gpt-6", "https://api.openai.com/v1", false),
+            ("m", "https://googleapis.com.example/v1", false),
+            ("m", "no address", false),
+        ] {
+            let target = Target {
+                model: model.to_owned(),
+                base_url: base_url.to_owned(),
+                ..Target::default()
+            };
+            assert_eq!(signs_calls(&target), signs, "{model} at {base_url}");
+        }
     }
 
     #[test]

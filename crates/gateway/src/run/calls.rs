@@ -29,7 +29,9 @@ impl Calls {
         tokens.push(name);
         tokens.push(&piece.arguments);
         let id = piece.id.as_deref().unwrap_or_default();
-        self.bytes += SMALLEST.max(id.len() + name.len() + piece.arguments.len());
+        let beside = piece.extra_content.as_ref();
+        let beside = beside.map_or(0, |extra| extra.to_string().len());
+        self.bytes += SMALLEST.max(id.len() + name.len() + piece.arguments.len() + beside);
         match self.pending.last_mut() {
             Some(before) if goes_on(before, &piece) => before.arguments.push_str(&piece.arguments),
             _ => self.pending.push(piece),

@@ -172,6 +172,7 @@ mod tests {
                         id: "1".to_owned(),
                         name: "look".to_owned(),
                         arguments: "{}".to_owned(),
+                        ..ToolCall::default()
                     })],
                 },
             ],

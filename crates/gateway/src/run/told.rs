@@ -93,6 +93,7 @@ mod tests {
             id: Some("c".into()),
             name: None,
             arguments: "{".into(),
+            ..ToolDelta::default()
         };
         assert_eq!(
             read(EventKind::Delta, json!({"text": "", "tool": piece})),

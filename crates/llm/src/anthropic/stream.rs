@@ -110,6 +110,7 @@ impl Events {
                     id: block.id,
                     name: block.name,
                     arguments: whole.map(|v| v.to_string()).unwrap_or_default(),
+                    ..ToolDelta::default()
                 }));
             }
             _ => {}

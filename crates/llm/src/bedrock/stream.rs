@@ -191,6 +191,7 @@ impl Events {
             id: tool.id.clone(),
             name: tool.name.clone(),
             arguments: String::new(),
+            ..ToolDelta::default()
         }));
         Ok(())
     }

@@ -258,6 +258,7 @@ impl Response {
                         id: call.tie().unwrap_or_default(),
                         arguments: call.arguments()?,
                         name: call.name.unwrap_or_default(),
+                        ..ToolCall::default()
                     });
                 }
                 None => {}

@@ -3,9 +3,10 @@
 //! Source: <https://platform.openai.com/docs/api-reference/chat-streaming>.
 
 use crate::decoder::{Decoder, Meaning, Told};
-use crate::{CodecError, Finish, StreamEvent, ThoughtDelta};
+use crate::{CodecError, StreamEvent, ThoughtDelta};
 
-use super::{Choice, Text, Wire, parse};
+use super::calls::Calls;
+use super::{Choice, Wire, ended, parse};
 
 /// Reads a streamed answer from bytes that may be cut anywhere.
 pub type StreamDecoder = Decoder<Chunks>;
@@ -14,6 +15,7 @@ pub type StreamDecoder = Decoder<Chunks>;
 #[derive(Debug, Default)]
 pub struct Chunks {
     refused: bool,
+    calls: Calls,
 }
 
 impl Meaning for Chunks {
@@ -33,16 +35,20 @@ impl Meaning for Chunks {
         for choice in chunk.choices.into_iter().flatten().filter(Choice::is_first) {
             let finish = choice.finish();
             let logprobs = choice.logprobs();
-            if let Some(delta) = choice.delta {
-                let calls = delta.calls()?;
+            if let Some(mut delta) = choice.delta {
+                let calls = delta.tool_calls.take().into_iter().flatten();
+                let calls = calls.map(|call| self.calls.hear(call));
+                let calls = calls.collect::<Result<Vec<_>, _>>()?;
                 if let Some(thought) = delta.thought() {
                     let thought = ThoughtDelta::Text(thought.to_owned());
                     told.tell(StreamEvent::Thought(thought));
                 }
-                let text = delta.content.filter(|text| !text.0.is_empty());
-                let refusal = delta.refusal.filter(|text| !text.0.is_empty());
+                let text = delta.content.map(|content| content.words);
+                let text = text.filter(|words| !words.is_empty());
+                let refusal = delta.refusal.map(|refusal| refusal.0);
+                let refusal = refusal.filter(|words| !words.is_empty());
                 self.refused |= refusal.is_some();
-                if let Some(Text(words)) = text.or(refusal) {
+                if let Some(words) = text.or(refusal) {
                     told.say(words, data);
                 }
                 if !logprobs.is_empty() {
@@ -53,12 +59,8 @@ impl Meaning for Chunks {
                 }
             }
             if let Some(finish) = finish {
-                let withheld = self.refused && finish == Finish::Stop;
-                told.tell(StreamEvent::Finish(if withheld {
-                    Finish::ContentFilter
-                } else {
-                    finish
-                }));
+                let finish = ended(finish, self.refused, !self.calls.is_empty());
+                told.tell(StreamEvent::Finish(finish));
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use crate::{
     ChatRequest, Document, DocumentSource, Format, Image, Message, Part, Role, Tool, ToolChoice,
 };
 
-use super::{Counts, Dialect, ThoughtField};
+use super::{Counts, Dialect};
 
 impl Dialect {
     /// Writes the body of a request in this dialect.
@@ -17,9 +17,8 @@ impl Dialect {
     pub fn encode(self, request: &ChatRequest) -> Value {
         let mut body = Map::new();
         body.insert("model".into(), json!(request.model));
-        let thoughts = self.thoughts;
         let written = request.messages.iter();
-        let messages: Vec<Value> = written.flat_map(|it| messages(it, thoughts)).collect();
+        let messages: Vec<Value> = written.flat_map(|it| messages(it, self)).collect();
         body.insert("messages".into(), Value::Array(messages));
         if let Some(limit) = request.max_tokens {
             let name = if self.max_completion_tokens {
@@ -133,9 +132,9 @@ fn format(format: &Format) -> Option<Value> {
 }
 
 /// Writes a message; one with the results of several tools becomes several.
-fn messages(message: &Message, thoughts: Option<ThoughtField>) -> Vec<Value> {
+fn messages(message: &Message, dialect: Dialect) -> Vec<Value> {
     if message.role != Role::Tool {
-        return vec![spoken(message, thoughts)];
+        return vec![spoken(message, dialect)];
     }
     let mut written = Vec::new();
     let mut shown = Vec::new();
@@ -154,10 +153,11 @@ fn messages(message: &Message, thoughts: Option<ThoughtField>) -> Vec<Value> {
     written
 }
 
-fn spoken(message: &Message, thoughts: Option<ThoughtField>) -> Value {
+fn spoken(message: &Message, dialect: Dialect) -> Value {
     let mut written = Map::new();
     written.insert("role".into(), json!(message.role));
-    let calls: Vec<Value> = message.parts.iter().filter_map(call).collect();
+    let calls = message.parts.iter();
+    let calls: Vec<Value> = calls.filter_map(|part| call(part, dialect)).collect();
     let shows = message
         .parts
         .iter()
@@ -173,7 +173,7 @@ fn spoken(message: &Message, thoughts: Option<ThoughtField>) -> Value {
         }
     };
     written.insert("content".into(), content);
-    if let Some(field) = thoughts {
+    if let Some(field) = dialect.thoughts {
         // what another vendor has signed is for its own eyes
         let thought = message.parts.iter().filter_map(|part| match part {
             Part::Thought(thought) => thought.unsigned(),
@@ -190,12 +190,18 @@ fn spoken(message: &Message, thoughts: Option<ThoughtField>) -> Value {
     Value::Object(written)
 }
 
-fn call(part: &Part) -> Option<Value> {
+fn call(part: &Part, dialect: Dialect) -> Option<Value> {
     let Part::Call(call) = part else { return None };
-    Some(json!({
+    let mut written = json!({
         "id": call.id, "type": "function",
         "function": {"name": call.name, "arguments": call.arguments},
-    }))
+    });
+    if let (Some(extra), Some(fields)) = (&call.extra_content, written.as_object_mut())
+        && dialect.extra_content
+    {
+        fields.insert("extra_content".into(), extra.clone());
+    }
+    Some(written)
 }
 
 fn content(part: &Part) -> Vec<Value> {

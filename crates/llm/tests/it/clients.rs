@@ -110,6 +110,7 @@ fn what_the_model_calls_goes_out_as_the_tool_that_the_agent_knows() {
                 id,
                 name,
                 arguments,
+                ..ToolDelta::default()
             }));
         }
     }
@@ -172,6 +173,7 @@ fn an_item_of_an_earlier_response_stands_for_what_it_said() {
         id: "c1".into(),
         name: "shell".into(),
         arguments: "{}".into(),
+        ..ToolCall::default()
     };
     let said = ChatAnswer {
         text: "hm".into(),

@@ -25,6 +25,7 @@ fn told() -> Vec<StreamEvent> {
             id: id.map(Into::into),
             name: name.map(Into::into),
             arguments: arguments.into(),
+            ..ToolDelta::default()
         })
     };
     vec![

@@ -29,6 +29,7 @@ macro_rules! reader {
 }
 
 mod caching;
+mod calls;
 mod clients;
 mod completions;
 mod counts;

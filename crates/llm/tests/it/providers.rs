@@ -27,6 +27,7 @@ fn weather(id: &str) -> ToolCall {
         id: id.into(),
         name: "weather".into(),
         arguments: "{\"city\":\"東京\"}".into(),
+        ..ToolCall::default()
     }
 }
 

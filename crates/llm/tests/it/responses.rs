@@ -53,6 +53,7 @@ fn call(id: &str) -> ToolCall {
         id: id.into(),
         name: "weather".into(),
         arguments: "{\"city\":\"東京\"}".into(),
+        ..ToolCall::default()
     }
 }
 
@@ -66,6 +67,7 @@ fn a_stream_is_read_with_what_was_thought_apart() {
             id: Some(id.into()),
             name: Some(name.into()),
             arguments: String::new(),
+            ..ToolDelta::default()
         })
     };
     let want = [

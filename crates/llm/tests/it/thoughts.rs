@@ -475,6 +475,7 @@ fn asked(thoughts: Vec<Thought>) -> ChatRequest {
         id: "t".into(),
         name: "weather".into(),
         arguments: "{}".into(),
+        ..ToolCall::default()
     });
     let parts = thoughts
         .into_iter()

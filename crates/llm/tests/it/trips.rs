@@ -29,11 +29,14 @@ fn arguments() -> impl Strategy<Value = String> {
 }
 
 fn call() -> impl Strategy<Value = ToolCall> {
-    ("[a-z0-9_]{1,12}", "[a-z_]{1,10}", arguments()).prop_map(|(id, name, arguments)| ToolCall {
+    let extra = prop::option::of(words());
+    let called = |(id, name, arguments, extra): (_, _, _, Option<String>)| ToolCall {
         id,
         name,
         arguments,
-    })
+        extra_content: extra.map(|seal| json!({"google": {"thought_signature": seal}})),
+    };
+    ("[a-z0-9_]{1,12}", "[a-z_]{1,10}", arguments(), extra).prop_map(called)
 }
 
 /// A turn of the person, and one of the model with the results of its calls.
@@ -123,8 +126,11 @@ fn unsigned(answer: &ChatAnswer) -> ChatAnswer {
     }
 }
 
-/// The same answer where nothing is told of its tokens.
-fn unweighed(answer: ChatAnswer) -> ChatAnswer {
+/// The same answer where nothing is told of its tokens and beside its calls.
+fn unweighed(mut answer: ChatAnswer) -> ChatAnswer {
+    for call in &mut answer.calls {
+        call.extra_content = None;
+    }
     ChatAnswer {
         logprobs: Vec::new(),
         ..answer
@@ -168,6 +174,11 @@ fn answer() -> impl Strategy<Value = ChatAnswer> {
                     thoughts: thoughts.into_iter().map(Into::into).collect(),
                     text,
                     logprobs,
+                    // what calls has not just stopped
+                    finish: match finish {
+                        Finish::Stop if !calls.is_empty() => Finish::ToolCalls,
+                        finish => finish,
+                    },
                     calls,
                     model: "m".into(),
                     usage: Some(Usage {
@@ -177,7 +188,6 @@ fn answer() -> impl Strategy<Value = ChatAnswer> {
                         written: kept,
                         thought,
                     }),
-                    finish,
                 }
             },
         )
@@ -247,7 +257,8 @@ fn same_calls(left: &ChatRequest, right: &ChatRequest) -> bool {
 proptest! {
     #[test]
     fn a_request_comes_back_through_openai(request in request()) {
-        let body = openai::encode(&request).to_string();
+        let dialect = openai::Dialect { extra_content: true, ..openai::Dialect::default() };
+        let body = dialect.encode(&request).to_string();
         prop_assert_eq!(chat::read_chat(body.as_bytes()).unwrap().request, request);
     }
 

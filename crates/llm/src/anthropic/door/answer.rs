@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::anthropic::write::input;
 use crate::chat::Piece;
 use crate::door::{Face, sse};
+use crate::in_turn::InTurn;
 use crate::{
     ChatAnswer, Finish, Refusal, StreamEvent, ThinkingDisplay, Thought, ThoughtDelta, ToolDelta,
     Usage,
@@ -38,6 +39,7 @@ pub struct MessageWriter {
     /// What is known of the usage before the answer.
     usage: Usage,
     blocks: Vec<Block>,
+    calls: InTurn,
     open: bool,
     finish: Option<Finish>,
     begun: bool,
@@ -56,6 +58,7 @@ impl MessageWriter {
                 ..Usage::default()
             },
             blocks: Vec::new(),
+            calls: InTurn::default(),
             open: false,
             finish: None,
             begun: false,
@@ -96,10 +99,17 @@ impl MessageWriter {
         if self.ended {
             return String::new();
         }
+        let calls = self.calls.hear(event);
+        let mut out: String = calls.iter().map(|piece| self.tool(piece)).collect();
+        out.push_str(&self.other(event));
+        out
+    }
+
+    /// Writes what is no call.
+    fn other(&mut self, event: &StreamEvent) -> String {
         match event {
             StreamEvent::Text(text) => self.text(text),
             StreamEvent::Thought(piece) => self.thought(piece),
-            StreamEvent::Tool(delta) => self.tool(delta),
             StreamEvent::Usage(usage) => {
                 self.usage = *usage;
                 String::new()
@@ -108,7 +118,10 @@ impl MessageWriter {
                 self.finish = Some(*finish);
                 String::new()
             }
-            StreamEvent::Logprobs(_) | StreamEvent::Read(_) | StreamEvent::Alive => String::new(),
+            StreamEvent::Tool(_)
+            | StreamEvent::Logprobs(_)
+            | StreamEvent::Read(_)
+            | StreamEvent::Alive => String::new(),
             StreamEvent::Done => self.end(),
         }
     }

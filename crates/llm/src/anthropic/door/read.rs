@@ -191,6 +191,7 @@ fn assistant(content: &Node) -> Result<Vec<Part>, Refusal> {
                     id: block.need("id")?.name(LONGEST_NAME)?,
                     name: tool_name(&block.need("name")?)?,
                     arguments: input.value.to_string(),
+                    ..ToolCall::default()
                 })
             }
             "thinking" => {

@@ -308,8 +308,12 @@ impl<'a> Message<'a> {
     fn of(answer: &'a ChatAnswer, include_reasoning: bool) -> Self {
         let is_silent = answer.text.is_empty() && !answer.calls.is_empty();
         let calls = answer.calls.iter().map(|call| {
-            json!({"id": call.id, "type": "function",
-                   "function": {"name": call.name, "arguments": call.arguments}})
+            let mut written = json!({"id": call.id, "type": "function",
+                                     "function": {"name": call.name, "arguments": call.arguments}});
+            if let (Some(extra), Some(fields)) = (&call.extra_content, written.as_object_mut()) {
+                fields.insert("extra_content".into(), extra.clone());
+            }
+            written
         });
         Self {
             role: "assistant",
@@ -392,6 +396,9 @@ fn call(delta: &ToolDelta) -> Value {
         call.insert("type".into(), json!("function"));
     }
     call.insert("function".into(), Value::Object(function));
+    if let Some(extra) = &delta.extra_content {
+        call.insert("extra_content".into(), extra.clone());
+    }
     Value::Object(call)
 }
 

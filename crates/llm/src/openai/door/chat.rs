@@ -16,8 +16,8 @@ use crate::door::{
 use crate::json::{self, Node};
 use crate::logprob::MOST_OTHERS;
 use crate::{
-    ChatRequest, Format, MOST_CALLS, Message, Part, Refusal, Role, ThinkingDisplay, Thought, Tool,
-    ToolCall, ToolChoice, ToolResult, schema,
+    ChatRequest, Format, MOST_CALLS, MOST_EXTRA, Message, Part, Refusal, Role, ThinkingDisplay,
+    Thought, Tool, ToolCall, ToolChoice, ToolResult, schema,
 };
 
 /// The most answers to one question.
@@ -271,6 +271,7 @@ fn assistant(node: &Node) -> Result<Message, Refusal> {
                 id: call.need("id")?.name(LONGEST_NAME)?,
                 name: tool_name(&function.need("name")?)?,
                 arguments: function.need("arguments")?.text()?.to_owned(),
+                extra_content: extra_content(&call)?,
             }));
         }
     }
@@ -287,6 +288,19 @@ fn assistant(node: &Node) -> Result<Message, Refusal> {
         role: Role::Assistant,
         parts,
     })
+}
+
+/// What a provider told beside a call, as the client was told it.
+fn extra_content(call: &Node) -> Result<Option<Value>, Refusal> {
+    let Some(extra) = call.opt("extra_content")? else {
+        return Ok(None);
+    };
+    extra.object()?;
+    if extra.value.to_string().len() > MOST_EXTRA {
+        let message = format!("This has to have {MOST_EXTRA} bytes of JSON at most.");
+        return Err(extra.fail(message).coded("invalid_value"));
+    }
+    Ok(Some(extra.value.clone()))
 }
 
 /// What the model thought, by either of the names that servers of this protocol have for it.

@@ -331,6 +331,7 @@ fn call(item: &Node, kind: &str) -> Result<Part, Refusal> {
         id: item.need("call_id")?.name(LONGEST_NAME)?,
         name: full_name_at(item)?,
         arguments,
+        ..ToolCall::default()
     }))
 }
 

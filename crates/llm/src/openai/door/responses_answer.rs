@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::chat::Piece;
 use crate::door::{Face, sse};
+use crate::in_turn::InTurn;
 use crate::{
     ChatAnswer, Finish, Part, Refusal, StreamEvent, Thought, ThoughtDelta, ToolCall, ToolDelta,
     Usage,
@@ -97,6 +98,7 @@ pub struct ResponseWriter {
     card: ResponseCard,
     tools: Toolbox,
     items: Vec<Item>,
+    calls: InTurn,
     /// How many thoughts have begun, told or not.
     thoughts: usize,
     /// Whether the newest of them goes on.
@@ -115,6 +117,7 @@ impl ResponseWriter {
             tools: Toolbox::of(card.echo.get("tools")),
             card,
             items: Vec::new(),
+            calls: InTurn::default(),
             thoughts: 0,
             thinks: false,
             usage: None,
@@ -190,15 +193,15 @@ impl ResponseWriter {
         if self.ended {
             return out;
         }
+        for piece in self.calls.hear(event) {
+            self.tool(&piece, &mut out);
+        }
         match event {
             StreamEvent::Text(text) => {
                 self.thinks = false;
                 self.text(text, &mut out);
             }
-            StreamEvent::Tool(delta) => {
-                self.thinks = false;
-                self.tool(delta, &mut out);
-            }
+            StreamEvent::Tool(_) => self.thinks = false,
             StreamEvent::Thought(ThoughtDelta::Text(text)) => self.thought(text, &mut out),
             StreamEvent::Thought(ThoughtDelta::Signature(seal)) => {
                 self.seal(sealed(seal), &mut out);
@@ -228,6 +231,9 @@ impl ResponseWriter {
     }
 
     fn end(&mut self, state: ResponseState, error: Option<&Refusal>, out: &mut Vec<(u64, String)>) {
+        for piece in self.calls.end() {
+            self.tool(&piece, out);
+        }
         self.close_last(out);
         self.ended = true;
         let kind = match state {
@@ -336,7 +342,7 @@ impl ResponseWriter {
             let call = ToolCall {
                 id: delta.id.clone().unwrap_or_default(),
                 name: delta.name.clone().unwrap_or_default(),
-                arguments: String::new(),
+                ..ToolCall::default()
             };
             let item = Item::Call(delta.index, call);
             let at = self.items.len();

@@ -121,6 +121,7 @@ impl Events {
             id: call.tie(),
             name: call.name.clone(),
             arguments,
+            ..ToolDelta::default()
         }));
         Ok(())
     }
