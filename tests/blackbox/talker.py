@@ -196,6 +196,19 @@ def by_responses(body: dict) -> Asked:
                   else ("-", fetched(part["file_url"])) for part in parts if part["type"] == "input_file"])
 
 
+def check_said(turns: list[dict], texts: list[str], stops: list[str]) -> None:
+    """Raises where Claude refuses what OpenAI takes."""
+    if not turns:
+        raise ValueError("messages: at least one message is required")
+    roles = [turn["role"] for turn in turns]
+    if any(one == two for one, two in zip(roles, roles[1:])):
+        raise ValueError("two turns of one side")
+    if not all(text.strip() for text in texts):
+        raise ValueError("text content blocks must contain non-whitespace text")
+    if not all(stop.strip() for stop in stops):
+        raise ValueError("each stop sequence must contain non-whitespace")
+
+
 def by_anthropic(body: dict, removed: set[str]) -> Asked:
     kind = MessageCreateParamsStreaming if body.get("stream") else MessageCreateParamsNonStreaming
     adapter(kind).validate_python(body)
@@ -206,15 +219,15 @@ def by_anthropic(body: dict, removed: set[str]) -> Asked:
                                                               if isinstance(turn["content"], str) else turn["content"])]
     everything = blocks + [inner for block in blocks if block["type"] == "tool_result" and isinstance(block["content"], list) for inner in block["content"]]
     check_seals(blocks)
-    roles = [turn["role"] for turn in body["messages"]]
-    if any(one == two for one, two in zip(roles, roles[1:])):
-        raise ValueError("two turns of one side")
-    if roles[-1:] == ["assistant"]:
+    check_said(body["messages"], [block["text"] for block in blocks if block["type"] == "text"], body.get("stop_sequences", []))
+    if body["messages"][-1]["role"] == "assistant":
         raise ValueError("This model does not support assistant message prefill.")  # as Claude since 4.6
+    if not body.get("tools") and any(block["type"] in ("tool_use", "tool_result") for block in blocks):
+        raise ValueError("Requests which include `tool_use` or `tool_result` blocks must define tools.")
     schema = (body.get("output_config") or {}).get("format", {}).get("schema")
     return Asked([block["text"] for block in blocks if block["type"] == "text"] + [flat(body.get("system", ""))],
                  [flat(block["content"]) for block in blocks if block["type"] == "tool_result"],
-                 [tool["name"] for tool in body.get("tools", [])], schema,
+                 [tool["name"] for tool in body.get("tools", []) if body.get("tool_choice") != {"type": "none"}], schema,
                  sum(block["type"] == "image" for block in blocks), body.get("stream", False),
                  [(block.get("title", "-"), block["source"]["data"] if block["source"]["type"] == "base64" else fetched(block["source"]["url"]))
                   for block in everything if block["type"] == "document"])
@@ -619,6 +632,11 @@ def by_bedrock(body: dict, model: str, stream: bool) -> Asked:
     if unknown:
         raise ValueError(f"the official library knows no {sorted(unknown)}")
     blocks = [block for turn in body["messages"] for block in turn["content"]]
+    check_said(body["messages"], [block["text"] for block in blocks if "text" in block], body.get("inferenceConfig", {}).get("stopSequences", []))
+    if body["messages"][0]["role"] != "user":
+        raise ValueError("A conversation must start with a user message.")
+    if "toolConfig" not in body and any({"toolUse", "toolResult"} & set(block) for block in blocks):
+        raise ValueError("The toolConfig field must be defined when using toolUse and toolResult content blocks.")
     schema = body.get("outputConfig", {}).get("textFormat", {}).get("structure", {}).get("jsonSchema", {}).get("schema")
     return Asked([block["text"] for block in blocks + body.get("system", []) if "text" in block],
                  [flat(block["toolResult"]["content"]) for block in blocks if "toolResult" in block],

@@ -29,6 +29,8 @@ pub enum Error {
     DocumentsUnreadable(String),
     #[error("no target of the model {0} tells how likely its tokens are")]
     LogprobsUntold(String),
+    #[error("nothing is said, and no target of the model {0} answers that")]
+    NothingSaid(String),
     #[error("what is wanted of the cache can't be read")]
     CacheUseInvalid,
     #[error("where it may go can't be read")]
@@ -313,6 +315,7 @@ impl From<Error> for Problem {
             Error::ModelNotForThis(model) => not_for_this(&model),
             Error::DocumentsUnreadable(model) => documents_unreadable(&model),
             Error::LogprobsUntold(model) => logprobs_untold(&model),
+            Error::NothingSaid(model) => nothing_said(&model),
             Error::CacheUseInvalid
             | Error::DataPolicyInvalid
             | Error::DataPolicyUnmet
@@ -444,6 +447,19 @@ fn logprobs_untold(model: &str) -> Problem {
             ),
             format!(
                 "{model} has no model that tells how likely its tokens are. Please leave logprobs out or name another."
+            ),
+        ),
+    )
+}
+
+fn nothing_said(model: &str) -> Problem {
+    Problem::new(
+        400,
+        "nothing_said",
+        Text::owned(
+            format!("messages に言葉がありません。「{model}」には、何か書いて送ってください。"),
+            format!(
+                "There are no words in messages. Please say something to {model} in one of them."
             ),
         ),
     )

@@ -46,6 +46,7 @@ mod shadow;
 mod state;
 mod traced;
 mod traffic;
+mod unsaid;
 mod versions;
 
 use std::{ops::Deref, sync::Arc, time::Duration};

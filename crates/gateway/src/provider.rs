@@ -3,6 +3,7 @@ mod bedrock;
 mod hush;
 mod openai;
 pub(crate) mod runpod;
+mod stops;
 mod suit;
 mod trouble;
 
@@ -94,7 +95,9 @@ pub(crate) async fn open(
         }
     };
     learn(room, key, opened.as_ref().err());
-    opened
+    Ok(Opened {
+        events: stops::until(&stops::untold(target, request), opened?.events),
+    })
 }
 
 /// Asks a target for vectors, by the id that they are known by here where they have one. Only servers of OpenAI's protocol

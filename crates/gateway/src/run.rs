@@ -49,7 +49,7 @@ use crate::{
     places::Priority,
     policy::DataPolicy,
     route::{AfterBreak, Use},
-    traced,
+    traced, unsaid,
 };
 
 pub(crate) use admit::Together;
@@ -330,6 +330,7 @@ pub(crate) async fn way(
     if let Some(request) = ask.request {
         documents::keep(&mut targets, &route, request)?;
         logprobs::keep(&mut targets, &route, request)?;
+        unsaid::keep(&mut targets, &route, request)?;
     }
     Ok((route, targets))
 }

@@ -14,7 +14,7 @@ use crate::openai::parse;
 use crate::{ChatAnswer, CodecError, Finish, MOST_CALLS, Thought, ToolCall, Usage};
 
 pub use stream::StreamDecoder;
-pub use write::encode;
+pub use write::{encode, is_blank};
 pub(crate) use write::{input, known, thinking};
 
 /// The version of the protocol, sent as `anthropic-version`.

@@ -293,6 +293,18 @@ pub struct ChatRequest {
     pub stream: bool,
 }
 
+impl ChatRequest {
+    /// Whether there is nothing to answer in it: no picture, document, call or result, and no words but white space.
+    pub fn says_nothing(&self) -> bool {
+        let mut parts = self.messages.iter().flat_map(|message| &message.parts);
+        parts.all(|part| match part {
+            Part::Text(text) => text.trim().is_empty(),
+            Part::Thought(_) | Part::CachePoint => true,
+            Part::Image(_) | Part::Document(_) | Part::Call(_) | Part::Result(_) => false,
+        })
+    }
+}
+
 /// Tokens that a provider says it has read and written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {

@@ -1,6 +1,6 @@
 use futures::{StreamExt, stream};
 use llm::{
-    ChatAnswer, ChatRequest, CodecError, EmbedAnswer, EmbedRequest, Stops, StreamEvent,
+    ChatAnswer, ChatRequest, CodecError, EmbedAnswer, EmbedRequest,
     openai::{self, responses},
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -51,12 +51,7 @@ pub(super) async fn open(
         }
         (Api::Responses, false) => whole(response, responses::decode).await?,
     };
-    Ok(Opened {
-        events: match target.api {
-            Api::Chat => events,
-            Api::Responses => until(&request.stop, events),
-        },
-    })
+    Ok(Opened { events })
 }
 
 async fn whole(
@@ -65,23 +60,6 @@ async fn whole(
 ) -> Result<Events, Trouble> {
     let answer = decode(&read(response, ANSWER_LIMIT).await?)?;
     Ok(stream::iter(answer.into_events().into_iter().map(Ok)).boxed())
-}
-
-/// Ends what is heard where it was asked to stop.
-fn until(sequences: &[String], events: Events) -> Events {
-    if sequences.is_empty() {
-        return events;
-    }
-    let mut stops = Stops::new(sequences);
-    let heard = move |event: Result<StreamEvent, Trouble>| {
-        let (heard, trouble) = match event {
-            Ok(event) => (stops.take(event), None),
-            Err(trouble) => (stops.break_off(), Some(trouble)),
-        };
-        let trouble = trouble.filter(|_| !stops.has_stopped()).map(Err);
-        stream::iter(heard.into_iter().map(Ok).chain(trouble))
-    };
-    events.flat_map(heard).boxed()
 }
 
 /// Asks an OpenAI-compatible target for vectors.

@@ -12,7 +12,7 @@ use crate::{Error, Gateway, LEASE, Target};
 ///
 /// # Errors
 /// Whatever entitlement refuses; `SecretClosed` without a sealing key, `RouteNotFound`, `ModelUnknown`, `ModelNotInPlan`,
-/// `ModelNotConfigured`, `DocumentsUnreadable`, and `ModelNotAllowed` to the caller's key.
+/// `ModelNotConfigured`, `DocumentsUnreadable`, `NothingSaid`, and `ModelNotAllowed` to the caller's key.
 pub async fn admit(
     conn: &mut PgConnection,
     room: &Gateway,

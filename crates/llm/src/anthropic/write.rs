@@ -2,6 +2,8 @@
 //!
 //! Source: <https://platform.claude.com/docs/en/api/messages/create>.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -23,10 +25,11 @@ pub fn encode(request: &ChatRequest) -> Value {
         "max_tokens".into(),
         json!(request.max_tokens.unwrap_or(MAX_TOKENS)),
     );
-    if let Some(system) = system(request) {
-        body.insert("system".into(), system);
+    let (system, turns) = conversation(request);
+    if !system.is_empty() {
+        body.insert("system".into(), Value::Array(system));
     }
-    body.insert("messages".into(), Value::Array(turns(request)));
+    body.insert("messages".into(), Value::Array(turns));
     if request.caches {
         body.insert("cache_control".into(), kept());
     }
@@ -36,16 +39,11 @@ pub fn encode(request: &ChatRequest) -> Value {
     } else if let Some(value) = request.top_p {
         body.insert("top_p".into(), json!(value));
     }
-    if !request.stop.is_empty() {
-        body.insert("stop_sequences".into(), json!(request.stop));
+    let stops: Vec<&String> = request.stop.iter().filter(|it| !is_blank(it)).collect();
+    if !stops.is_empty() {
+        body.insert("stop_sequences".into(), json!(stops));
     }
-    if !request.tools.is_empty() {
-        let tools: Vec<Value> = request.tools.iter().map(tool).collect();
-        body.insert("tools".into(), Value::Array(tools));
-        if let Some(choice) = choice(request) {
-            body.insert("tool_choice".into(), choice);
-        }
-    }
+    tools(request, &mut body);
     if let Some(thinking) = thinking(request) {
         body.insert("thinking".into(), thinking);
     }
@@ -97,27 +95,43 @@ pub(crate) const fn known(effort: Effort) -> Effort {
     }
 }
 
-/// The words of the house stand apart from the conversation.
-fn system(request: &ChatRequest) -> Option<Value> {
+/// Whether a text is white space alone, which this vendor refuses as a place to stop and as a block of words.
+pub fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
+/// The words of the house, which stand apart, and the turns. Where nobody else says anything, those words are what is to be answered.
+fn conversation(request: &ChatRequest) -> (Vec<Value>, Vec<Value>) {
+    let mut system = system(request);
+    let mut turns = turns(request);
+    if turns.is_empty() && !system.is_empty() {
+        let words = std::mem::take(&mut system);
+        turns.push(json!({"role": "user", "content": words}));
+    }
+    if request.format == Format::Json {
+        system.push(json!({"type": "text", "text": JSON_ONLY}));
+    }
+    (system, turns)
+}
+
+fn system(request: &ChatRequest) -> Vec<Value> {
     let mut blocks = Vec::new();
     let messages = request.messages.iter();
     let system = messages.filter(|message| message.role == Role::System);
     for part in system.flat_map(|message| &message.parts) {
         match part {
-            Part::Text(text) if !text.is_empty() => {
+            Part::Text(text) if !is_blank(text) => {
                 blocks.push(json!({"type": "text", "text": text}));
             }
             Part::CachePoint => keep(&mut blocks),
             _ => {}
         }
     }
-    if request.format == Format::Json {
-        blocks.push(json!({"type": "text", "text": JSON_ONLY}));
-    }
-    (!blocks.is_empty()).then_some(Value::Array(blocks))
+    blocks
 }
 
-/// Writes the turns; neighbours of one side become one, since results of tools are the person's here.
+/// Writes the turns; neighbours of one side become one, since results of tools are the person's here. One that says nothing is
+/// left out, and its neighbours become one.
 fn turns(request: &ChatRequest) -> Vec<Value> {
     let mut turns: Vec<(&str, Vec<Value>)> = Vec::new();
     for message in &request.messages {
@@ -136,11 +150,12 @@ fn turns(request: &ChatRequest) -> Vec<Value> {
                 said => blocks.extend(block(said)),
             }
         }
-        turns.push((side, blocks));
+        if !blocks.is_empty() {
+            turns.push((side, blocks));
+        }
     }
     turns
         .into_iter()
-        .filter(|(_, blocks)| !blocks.is_empty())
         .map(|(role, blocks)| json!({"role": role, "content": blocks}))
         .collect()
 }
@@ -165,7 +180,7 @@ fn block(part: &Part) -> Option<Value> {
     match part {
         Part::CachePoint => None,
         Part::Thought(thought) => of_its_own(thought),
-        Part::Text(text) if text.is_empty() => None, // refused there
+        Part::Text(text) if is_blank(text) => None, // refused there
         Part::Text(text) => Some(json!({"type": "text", "text": text})),
         Part::Image(shown) => Some(image(shown)),
         Part::Document(given) => Some(document(given)),
@@ -244,6 +259,34 @@ fn result(result: &ToolResult) -> Value {
         block.insert("is_error".into(), json!(true));
     }
     Value::Object(block)
+}
+
+/// Writes the tools and which of them is to be called. A conversation in which some were called was refused without any, and may
+/// still be by others who speak this protocol: they are named then, and none may be called.
+///
+/// Source: <https://github.com/BerriAI/litellm/issues/4689>.
+fn tools(request: &ChatRequest, body: &mut Map<String, Value>) {
+    if !request.tools.is_empty() {
+        let tools: Vec<Value> = request.tools.iter().map(tool).collect();
+        body.insert("tools".into(), Value::Array(tools));
+        if let Some(choice) = choice(request) {
+            body.insert("tool_choice".into(), choice);
+        }
+        return;
+    }
+    let parts = request.messages.iter().flat_map(|message| &message.parts);
+    let called: BTreeSet<&str> = parts
+        .filter_map(|part| match part {
+            Part::Call(call) => Some(call.name.as_str()),
+            _ => None,
+        })
+        .collect();
+    if !called.is_empty() {
+        let named = |name: &&str| json!({"name": name, "input_schema": {"type": "object"}});
+        let tools: Vec<Value> = called.iter().map(named).collect();
+        body.insert("tools".into(), Value::Array(tools));
+        body.insert("tool_choice".into(), json!({"type": "none"}));
+    }
 }
 
 fn tool(tool: &Tool) -> Value {

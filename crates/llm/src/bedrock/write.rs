@@ -4,11 +4,14 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::anthropic::{input, known, thinking};
+use crate::anthropic::{input, is_blank, known, thinking};
 use crate::{
     ChatRequest, Document, DocumentSource, Format, Image, Part, Refusal, Role, Thought, Tool,
-    ToolChoice, ToolResult,
+    ToolCall, ToolChoice, ToolResult,
 };
+
+/// What the person says before a model that speaks first: a conversation has to begin with them, and with something to read.
+const BEFORE: &str = ".";
 
 /// Where the request goes: the model stands in the path, encoded as [`super::sign`] expects it.
 pub fn path(request: &ChatRequest) -> String {
@@ -28,11 +31,12 @@ pub const CALLED: &str = "noren_run";
 pub fn encode(request: &ChatRequest, name: &str) -> Result<Value, Refusal> {
     let mut body = Map::new();
     body.insert("requestMetadata".into(), json!({CALLED: name}));
-    let system = system(request);
+    let tools = tools(request);
+    let (system, turns) = conversation(request, tools.is_some())?;
     if !system.is_empty() {
         body.insert("system".into(), Value::Array(system));
     }
-    body.insert("messages".into(), Value::Array(turns(request)?));
+    body.insert("messages".into(), Value::Array(turns));
     let mut config = Map::new();
     if let Some(limit) = request.max_tokens {
         config.insert("maxTokens".into(), json!(limit));
@@ -43,8 +47,9 @@ pub fn encode(request: &ChatRequest, name: &str) -> Result<Value, Refusal> {
     if let Some(value) = request.top_p {
         config.insert("topP".into(), json!(value));
     }
-    if !request.stop.is_empty() {
-        config.insert("stopSequences".into(), json!(request.stop));
+    let stops: Vec<&String> = request.stop.iter().filter(|it| !is_blank(it)).collect();
+    if !stops.is_empty() {
+        config.insert("stopSequences".into(), json!(stops));
     }
     if !config.is_empty() {
         body.insert("inferenceConfig".into(), Value::Object(config));
@@ -59,7 +64,7 @@ pub fn encode(request: &ChatRequest, name: &str) -> Result<Value, Refusal> {
     if !fields.is_empty() {
         body.insert("additionalModelRequestFields".into(), json!(fields));
     }
-    if let Some(tools) = tools(request) {
+    if let Some(tools) = tools {
         body.insert("toolConfig".into(), tools);
     }
     match &request.format {
@@ -81,14 +86,40 @@ pub fn encode(request: &ChatRequest, name: &str) -> Result<Value, Refusal> {
     Ok(Value::Object(body))
 }
 
-/// The words of the house stand apart from the conversation.
+/// The words of the house, which stand apart, and the turns, of which the first is the person's. Where nobody else says anything,
+/// those words are what is to be answered.
+fn conversation(
+    request: &ChatRequest,
+    has_tools: bool,
+) -> Result<(Vec<Value>, Vec<Value>), Refusal> {
+    let mut system = system(request);
+    let mut turns = turns(request, has_tools)?;
+    match turns.first() {
+        None if system.is_empty() => {
+            return Err(Refusal::at("/messages", "Nothing is said here."));
+        }
+        None => turns.push(("user", std::mem::take(&mut system))),
+        Some(("assistant", _)) => turns.insert(0, ("user", vec![json!({"text": BEFORE})])),
+        Some(_) => {}
+    }
+    if request.caches
+        && let Some((_, last)) = turns.last_mut()
+    {
+        keep(request, last);
+    }
+    let turns = turns
+        .into_iter()
+        .map(|(role, blocks)| json!({"role": role, "content": blocks}));
+    Ok((system, turns.collect()))
+}
+
 fn system(request: &ChatRequest) -> Vec<Value> {
     let mut blocks = Vec::new();
     let messages = request.messages.iter();
     let system = messages.filter(|message| message.role == Role::System);
     for part in system.flat_map(|message| &message.parts) {
         match part {
-            Part::Text(text) if !text.is_empty() => blocks.push(json!({"text": text})),
+            Part::Text(text) if !is_blank(text) => blocks.push(json!({"text": text})),
             Part::CachePoint => keep(request, &mut blocks),
             _ => {}
         }
@@ -109,9 +140,13 @@ fn keep(request: &ChatRequest, blocks: &mut Vec<Value>) {
     }
 }
 
-fn turns(request: &ChatRequest) -> Result<Vec<Value>, Refusal> {
+/// Who speaks, and what.
+type Turn = (&'static str, Vec<Value>);
+
+/// Writes the turns; neighbours of one side become one. One that says nothing is left out, and its neighbours become one.
+fn turns(request: &ChatRequest, has_tools: bool) -> Result<Vec<Turn>, Refusal> {
     let mut names = Names::default();
-    let mut turns: Vec<(&str, Vec<Value>)> = Vec::new();
+    let mut turns: Vec<Turn> = Vec::new();
     for message in &request.messages {
         let side = match message.role {
             Role::System => continue,
@@ -125,28 +160,23 @@ fn turns(request: &ChatRequest) -> Result<Vec<Value>, Refusal> {
         for part in &message.parts {
             match part {
                 Part::CachePoint => keep(request, &mut blocks),
+                Part::Call(call) if !has_tools => blocks.push(told_call(call)),
+                Part::Result(said) if !has_tools => blocks.extend(told_result(said, &mut names)?),
                 said => blocks.extend(written(said, &mut names)?),
             }
         }
-        turns.push((side, blocks));
+        if !blocks.is_empty() {
+            turns.push((side, blocks));
+        }
     }
-    if request.caches
-        && let Some((_, last)) = turns.last_mut()
-    {
-        keep(request, last);
-    }
-    Ok(turns
-        .into_iter()
-        .filter(|(_, blocks)| !blocks.is_empty())
-        .map(|(role, blocks)| json!({"role": role, "content": blocks}))
-        .collect())
+    Ok(turns)
 }
 
 fn written(part: &Part, names: &mut Names) -> Result<Vec<Value>, Refusal> {
     Ok(match part {
         Part::CachePoint => Vec::new(),
         Part::Thought(thought) => of_its_own(thought).into_iter().collect(),
-        Part::Text(text) if text.is_empty() => Vec::new(),
+        Part::Text(text) if is_blank(text) => Vec::new(), // refused there
         Part::Text(text) => vec![json!({"text": text})],
         Part::Image(shown) => vec![image(shown)?],
         Part::Document(given) => document(given, names)?.into(),
@@ -155,6 +185,23 @@ fn written(part: &Part, names: &mut Names) -> Result<Vec<Value>, Refusal> {
         })],
         Part::Result(said) => vec![result(said, names)?],
     })
+}
+
+/// A call in words: where no tool may be called none is defined, and without any the protocol refuses calls and results. In no
+/// language, so as not to lead an answer out of its own.
+///
+/// Source: <https://github.com/langgenius/dify/issues/17545>.
+fn told_call(call: &ToolCall) -> Value {
+    json!({"text": format!("[{}] {}({})", call.id, call.name, call.arguments)})
+}
+
+/// A result in words, known by the id of its call, with what it showed and gave behind it.
+fn told_result(result: &ToolResult, names: &mut Names) -> Result<Vec<Value>, Refusal> {
+    let state = if result.failed { "error: " } else { "" };
+    let text = format!("[{}] {state}{}", result.call, result.text);
+    let mut blocks = vec![json!({"text": text})];
+    blocks.extend(shown(result, names)?);
+    Ok(blocks)
 }
 
 /// A thought that the model's maker has signed; all others are refused.
@@ -234,19 +281,26 @@ fn image(image: &Image) -> Result<Value, Refusal> {
 
 fn result(result: &ToolResult, names: &mut Names) -> Result<Value, Refusal> {
     let mut content = vec![json!({"text": result.text})];
-    for shown in &result.images {
-        content.push(image(shown)?);
-    }
-    for given in &result.documents {
-        content.extend(document(given, names)?);
-    }
+    content.extend(shown(result, names)?);
     let status = if result.failed { "error" } else { "success" };
     Ok(json!({
         "toolResult": {"toolUseId": result.call, "content": content, "status": status},
     }))
 }
 
-/// The protocol has no «none»: without tools there is nothing to choose.
+/// The pictures and documents of a result.
+fn shown(result: &ToolResult, names: &mut Names) -> Result<Vec<Value>, Refusal> {
+    let mut content = Vec::new();
+    for shown in &result.images {
+        content.push(image(shown)?);
+    }
+    for given in &result.documents {
+        content.extend(document(given, names)?);
+    }
+    Ok(content)
+}
+
+/// The protocol has no «none»: without tools there is nothing to choose, and what was called is told in words.
 fn tools(request: &ChatRequest) -> Option<Value> {
     if request.tools.is_empty() || request.tool_choice == Some(ToolChoice::None) {
         return None;

@@ -3,7 +3,7 @@
 use llm::anthropic::door as messages;
 use llm::openai::door as chat;
 use llm::{
-    ChatAnswer, ChatRequest, Effort, Face, Finish, Format, Image, Part, RefusalKind, Role,
+    ChatAnswer, ChatRequest, Effort, Face, Finish, Format, Image, Message, Part, RefusalKind, Role,
     StreamEvent, ToolCall, ToolChoice, ToolDelta,
 };
 use serde_json::{Value, json};
@@ -370,7 +370,10 @@ fn how_long_to_think_is_read_at_every_door_and_told_in_each_vendors_words() {
         bedrock(&xhigh),
         json!({"output_config": {"effort": "xhigh"}})
     );
-    let plain = ChatRequest::default();
+    let plain = ChatRequest {
+        messages: vec![Message::user("a")],
+        ..ChatRequest::default()
+    };
     assert_eq!(bedrock(&plain), Value::Null);
     assert_eq!(
         (openai(&plain), anthropic(&plain)),

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use llm::anthropic::door as messages;
 use llm::openai::door as chat;
 use llm::tokens::{Vocabulary, count_request};
-use llm::{ChatRequest, Document, DocumentSource, Message, Part, Refusal, Role, ToolResult};
+use llm::{ChatRequest, Document, DocumentSource, Message, Part, Refusal, Role, Tool, ToolResult};
 use serde_json::{Value, json};
 
 const PAGES: &str = "%PDF-1.4\n<</Type /Pages /Count 2>> <</Type /Page>> <</Type /Page>>";
@@ -314,6 +314,20 @@ fn a_result_gives_it_where_the_protocol_lets_it() {
     assert_eq!(anthropic[0]["text"], "here");
     assert_eq!(anthropic[1]["title"], "a");
     let converse = bedrock(&given).unwrap();
+    let in_words = &converse["messages"][0]["content"];
+    assert_eq!(in_words[0], json!({"text": "[t] here"}));
+    assert_eq!(in_words[2]["document"]["name"], "a");
+    let with_tools = ChatRequest {
+        tools: vec![Tool {
+            name: "find".to_owned(),
+            description: None,
+            parameters: json!({"type": "object"}),
+            strict: None,
+            cache_point: false,
+        }],
+        ..given
+    };
+    let converse = bedrock(&with_tools).unwrap();
     let given = &converse["messages"][0]["content"][0]["toolResult"]["content"];
     assert_eq!(given[2]["document"]["name"], "a");
 }

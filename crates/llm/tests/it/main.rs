@@ -39,6 +39,7 @@ mod providers;
 mod responses;
 mod thoughts;
 mod trips;
+mod turns;
 
 use llm::openai::StreamDecoder;
 use llm::{ChatAnswer, CodecError, Finish, StreamEvent, ThoughtDelta, Usage};

@@ -5,7 +5,7 @@ use llm::openai::door as chat;
 use llm::openai::{Dialect, ThoughtField, responses};
 use llm::{
     ChatAnswer, ChatRequest, Effort, Finish, Message, Part, Role, StreamEvent, ThinkingDisplay,
-    Thought, ThoughtDelta, ToolCall, ToolChoice, anthropic, bedrock, openai,
+    Thought, ThoughtDelta, Tool, ToolCall, ToolChoice, anthropic, bedrock, openai,
 };
 use serde_json::{Value, json};
 
@@ -166,7 +166,17 @@ fn bedrocks_are_read_and_handed_back() {
         of(&answer),
         [open("hm", Some("s")), Thought::Closed("Yw==".into())]
     );
-    let body = bedrock::encode(&asked(of(&answer)), "run").unwrap();
+    let request = ChatRequest {
+        tools: vec![Tool {
+            name: "weather".into(),
+            description: None,
+            parameters: json!({"type": "object"}),
+            strict: None,
+            cache_point: false,
+        }],
+        ..asked(of(&answer))
+    };
+    let body = bedrock::encode(&request, "run").unwrap();
     let content = &body["messages"][1]["content"];
     let given = &whole["output"]["message"]["content"];
     assert_eq!((&content[0], &content[1]), (&given[0], &given[1]));

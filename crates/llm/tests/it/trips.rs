@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use serde_json::{Number, Value, json};
 
 fn words() -> impl Strategy<Value = String> {
-    "[a-zぁ-んァ-ヶ一-龠🍶\"\\\\\n ]{1,20}"
+    let any = "[a-zぁ-んァ-ヶ一-龠🍶\"\\\\\n ]{1,20}";
+    any.prop_filter("white space alone is no word", |it| !it.trim().is_empty())
 }
 
 fn image() -> impl Strategy<Value = Image> {
@@ -81,9 +82,15 @@ fn request() -> impl Strategy<Value = ChatRequest> {
         prop::option::of(words()),
         prop::option::of(0u8..=20),
     )
-        .prop_map(|(system, turns, tools, tenths, stream, stop, logprobs)| ChatRequest {
+        .prop_map(|(system, turns, mut tools, tenths, stream, stop, logprobs)| {
+            let messages = [vec![Message::system(system)], turns.concat()].concat();
+            // Claude is told of tools in any case where some were called
+            if messages.iter().any(|message| message.role == Role::Tool) && tools.is_empty() {
+                tools.insert("tool".to_owned());
+            }
+            ChatRequest {
             model: "m".into(),
-            messages: [vec![Message::system(system)], turns.concat()].concat(),
+            messages,
             max_tokens: Some(64),
             temperature: tenths.map(|t| f64::from(t) / 10.0),
             stop: stop.into_iter().collect(),
@@ -102,6 +109,7 @@ fn request() -> impl Strategy<Value = ChatRequest> {
             format: Format::Text,
             stream,
             ..ChatRequest::default()
+            }
         })
 }
 
