@@ -125,3 +125,33 @@ def test_what_is_asked_wrongly_is_not_asked_again(cluster, tmp_path, own_talker)
         door.claude().messages.create(model="claude", max_tokens=-1, messages=HELLO)
     assert len(door.statuses) == 3 and own_talker.requests == [] and door.bills() == []
     door.house.stop()
+
+
+@pytest.mark.parametrize(("path", "body"), [
+    ("/v1/chat/completions", {"model": "chat", "messages": HELLO}),
+    ("/v1/responses", {"model": "chat", "input": "hello"}),
+    ("/v1/messages", {"model": "claude", "max_tokens": 50, "messages": HELLO}),
+])
+def test_who_is_told_to_try_again_does_so_with_the_same_key_and_is_served_once(cluster, tmp_path, own_talker, path, body):
+    door = Door(cluster, tmp_path, own_talker)
+
+    def send(key: str) -> httpx.Response:
+        return httpx.post(f"{door.house.inference}{path}", json=body, timeout=60,
+                          headers={"x-api-key": door.secret, "anthropic-version": "2023-06-01", "idempotency-key": key})
+
+    own_talker.status = 429
+    busy = send("again")
+    assert (busy.status_code, busy.headers["retry-after"]) == (503, "5"), busy.text
+    own_talker.status, own_talker.pace = 0, 0.2
+    heard = len(own_talker.requests)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: send("again"), range(8)))
+    answers.append(send("again"))
+    assert {answer.status_code for answer in answers} == {200}, answers[0].text
+    assert len({answer.headers["x-noren-run"] for answer in answers}) == 1 and len(own_talker.requests) == heard + 1
+    assert [amount for _, _, amount in door.bills()] == [0, 1]
+    own_talker.status = 400
+    assert send("refused").status_code == 400
+    own_talker.status = 0
+    assert send("refused").status_code == 400 and len(own_talker.requests) == heard + 2, "what failed for good stays"
+    door.house.stop()
