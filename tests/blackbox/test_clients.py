@@ -299,9 +299,10 @@ def test_what_is_not_here_is_said_in_the_vendors_words(shop, gpt, claude):
     assert httpx.head(shop.inference).status_code == 404
 
 
-@pytest.mark.parametrize(("asked", "said"), [("*", "There is no model"), ("ja", "モデルはありません")])
+@pytest.mark.parametrize(("asked", "said"), [("*", "There is no model"), ("fr", "There is no model"),
+                                             ("zh-CN,zh;q=0.9", "There is no model"), ("fr, ja;q=0.5", "モデルはありません"), ("ja", "モデルはありません")])
 def test_a_client_that_takes_any_language_reads_english(gpt, asked, said):
-    """As `fetch` of Node.js says by itself."""
+    """As `fetch` of Node.js says by itself; and who names none of the house's languages."""
     with pytest.raises(openai.NotFoundError, match=said):
         gpt.chat.completions.create(model="nothing", messages=[{"role": "user", "content": "hello"}], extra_headers={"accept-language": asked})
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 import visitor
+from house import House
 from people import Person
 from shop import run_of
 from visitor import Visitor
@@ -116,6 +117,42 @@ def test_the_inference_listener_takes_no_cookie_and_trusts_no_foreign_page(house
         "origin": house.account, "access-control-request-headers": "authorization,content-type,idempotency-key"})
     assert ours.headers["access-control-allow-origin"] == house.account
     assert "access-control-allow-credentials" not in ours.headers
+
+
+# what the vendors' clients send from a browser
+BY_CLIENTS = "authorization,content-type,x-api-key,anthropic-version,anthropic-dangerous-direct-browser-access,x-stainless-lang,x-stainless-retry-count"
+
+
+def preflight(house, path: str, origin: str, listener: str = "inference") -> httpx.Response:
+    return httpx.options(getattr(house, listener) + path, headers={
+        "origin": origin, "access-control-request-method": "POST", "access-control-request-headers": BY_CLIENTS})
+
+
+def test_our_own_pages_may_use_the_vendors_clients_and_read_what_they_look_for(house, guest):
+    asked = preflight(house, "/v1/messages", house.account)
+    assert asked.headers["access-control-allow-origin"] == house.account
+    assert set(asked.headers["access-control-allow-headers"].split(",")) == set(BY_CLIENTS.split(","))
+    answer = httpx.post(f"{house.inference}/v1/messages", json={}, headers={"origin": house.account} | guest.bearer())
+    exposed = {name.strip() for name in answer.headers["access-control-expose-headers"].lower().split(",")}
+    assert {"request-id", "x-should-retry", "x-noren-run", "x-request-id", "retry-after"} <= exposed
+    assert answer.headers["request-id"] and answer.headers["x-should-retry"] == "false"
+
+
+def test_pages_of_the_origins_that_the_operator_names_may_call_the_inference_listener_alone(cluster):
+    for named, there, elsewhere in (("https://app.example, http://localhost:5173", "https://app.example", "https://evil.example"),
+                                    ("*", "https://anyone.example", None)):
+        house = House(cluster.fresh(), NOREN__SERVER__BROWSER_ORIGINS=named)
+        allowed = "*" if named == "*" else there
+        asked = preflight(house, "/v1/chat/completions", there)
+        assert asked.headers["access-control-allow-origin"] == allowed and "x-stainless-lang" in asked.headers["access-control-allow-headers"]
+        assert "access-control-allow-credentials" not in asked.headers
+        refused = httpx.post(f"{house.inference}/v1/chat/completions", json={}, headers={"origin": there})
+        assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, allowed)
+        if elsewhere:
+            assert preflight(house, "/v1/chat/completions", elsewhere).headers.get("access-control-allow-origin") is None
+        assert "access-control-allow-origin" not in preflight(house, "/auth/guest", there, "account").headers
+        assert httpx.post(f"{house.account}/auth/guest", headers={"origin": there}).status_code == 403
+        house.stop()
 
 
 @pytest.mark.parametrize("listener", LISTENERS)

@@ -46,6 +46,16 @@ def results(gpt, file: str) -> list[dict]:
     return [json.loads(line) for line in gpt.files.content(file).text.splitlines()]
 
 
+def test_a_file_that_is_not_there_is_not_found_whatever_it_is_called(gpt):
+    for name in ("file-abc", "file_" + "0" * 32):
+        with pytest.raises(openai.NotFoundError) as missing:
+            gpt.batches.create(input_file_id=name, endpoint="/v1/chat/completions", completion_window="24h")
+        assert missing.value.code == "file_not_found"
+    with pytest.raises(openai.BadRequestError) as wrong:
+        gpt.batches.create(input_file_id="file-abc", endpoint="/v1/audio", completion_window="24h")
+    assert wrong.value.param == "/endpoint"
+
+
 def test_openais_client_has_a_file_of_lines_answered(house, gpt):
     model = gpt.models.list().data[0].id
     file = upload(gpt, line("一", "こんばんは", model), "{no json", line("一", "again", model), line("two", "rain", "nothing"))

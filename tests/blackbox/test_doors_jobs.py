@@ -26,7 +26,8 @@ def receiver():
 @pytest.fixture(scope="module")
 def shop(cluster, tmp_path_factory, talker, receiver):
     models = {"small": model("small", ("sandbox", "sandbox-small")), "judged": model("judged", ("gpt", "talker")),
-              "drip": model("drip", ("sandbox", "sandbox-fault-drip")), "other": model("other", ("claude", "talker"))}
+              "drip": model("drip", ("sandbox", "sandbox-fault-drip")), "other": model("other", ("claude", "talker")),
+              "narrow": model("narrow", ("sandbox", "sandbox-medium")).replace("rank = 0", "rank = 0, concurrent = 1, waiting = 9")}
     made = House(cluster.fresh(), **files(tmp_path_factory.mktemp("jobs"), models), **talker.env(), NOREN__HOOKS__DEMO_ORIGINS=receiver.origin)
     yield made
     made.stop()
@@ -102,6 +103,35 @@ def test_runpods_client_reads_the_health_of_an_endpoint(shop, secret, endpoint):
     assert found["jobs"]["inQueue"] + found["jobs"]["inProgress"] == 1 and found["workers"]["idle"] == 1
     assert slow.cancel()["status"] == "CANCELLED"
     assert call(shop, secret, "GET", "nothing/health").status_code == 404
+
+
+def test_runpods_client_empties_the_queue_of_an_endpoint(shop, secret, endpoint):
+    first = endpoint("narrow").run({"input": {"text": "[slow][long 2000] talk"}})
+    deadline = time.monotonic() + 30
+    while first.status() != "IN_PROGRESS":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)  # a poll is what this protocol offers
+    waiting = [endpoint("narrow").run({"input": {"text": "hello"}}) for _ in range(2)]
+    stranger = Person(shop).join().prove_address().key()["secret"]
+    other = call(shop, stranger, "POST", "narrow/run", input={"text": "hello"}).json()["id"]
+    assert endpoint("judged").purge_queue() == {"removed": 0, "status": "completed"}
+    assert endpoint("narrow").purge_queue() == {"removed": 2, "status": "completed"}
+    assert [ended(shop, secret, "narrow", job.job_id)["status"] for job in waiting] == ["CANCELLED", "CANCELLED"]
+    assert endpoint("narrow").purge_queue()["removed"] == 0
+    assert first.status() == "IN_PROGRESS", "what is under way goes on"
+    assert call(shop, stranger, "GET", f"narrow/status/{other}").json()["status"] == "IN_QUEUE", "and what is others'"
+    assert call(shop, secret, "POST", "nothing/purge-queue").status_code == 404
+    assert first.cancel()["status"] == "CANCELLED"
+    assert ended(shop, stranger, "narrow", other)["status"] == "COMPLETED"
+
+
+def test_an_operation_that_is_not_here_is_refused_in_runpods_words(shop, secret):
+    for method, path in (("POST", "judged/purge"), ("GET", "judged/requests"), ("GET", "")):
+        answer = call(shop, secret, method, path)
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json"), answer.text
+        assert answer.json() == {"error": f"There is no operation {method} /v2/{path} here."}
+    wrong = call(shop, secret, "GET", "judged/run")
+    assert wrong.status_code == 405 and "GET /v2/judged/run" in wrong.json()["error"]
 
 
 def test_a_job_that_failed_is_tried_again_under_its_own_id(shop, secret, talker):

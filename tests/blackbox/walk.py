@@ -170,6 +170,7 @@ POST   /v1/batches/{batch}/cancel                -     -     -     y      y     
 GET    /v2/{endpoint}/stream/{job}               -     y     -     y      y     y      y        y      y
 POST   /v2/{endpoint}/retry/{job}                -     y     -     y      y     y      y        y      y
 GET    /v2/{endpoint}/health                     -     y     -     y      y     y      y        y      y
+POST   /v2/{endpoint}/purge-queue                -     y     -     y      y     y      y        y      y
 POST   /v2/{endpoint}/run                        -     y     -     y      y     y      y        y      y
 POST   /v2/{endpoint}/runsync                    -     y     -     y      y     y      y        y      y
 GET    /v2/{endpoint}/status/{job}               -     y     -     y      y     y      y        y      y
@@ -451,7 +452,7 @@ NO_BODY = {
     "POST /billing/portal-session", "POST /auth/guest", "POST /auth/logout", "POST /auth/email/resend", "POST /auth/sessions/revoke-others", "POST /auth/factors/totp",
     "POST /hooks/{hook}/test", "POST /hooks/deliveries/{delivery}/replay", "POST /admin/jobs/{job}/retry",
     "POST /auth/factors/recovery-codes", "POST /auth/factors/passkeys/options", "POST /inference/{run}/cancel", "POST /v2/{endpoint}/cancel/{job}",
-    "POST /v2/{endpoint}/retry/{job}", "POST /v1/responses/{response}/cancel", "POST /v1/batches/{batch}/cancel", "POST /v1/files",
+    "POST /v2/{endpoint}/retry/{job}", "POST /v2/{endpoint}/purge-queue", "POST /v1/responses/{response}/cancel", "POST /v1/batches/{batch}/cancel", "POST /v1/files",
     "POST /family/children/{user}/enter", "POST /account/deletion", "POST /oauth/token", "POST /oauth/revoke", "POST /oauth/userinfo", "POST /mail/unsubscribe/{token}",
 }
 FORMS: dict[str, Callable[[Ids], dict]] = {

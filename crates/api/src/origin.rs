@@ -7,11 +7,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use kernel::Text;
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use crate::Problem;
 
-/// The web origins that may use a listener with a browser's credentials. An empty list means nobody.
+/// Stands for every origin there is.
+const ANY: &str = "*";
+
+/// The web origins whose pages may use a listener. An empty list means nobody; `*` in one for [`allow_browser_origins`] means all.
 #[derive(Clone, Debug)]
 pub struct Origins(Arc<[HeaderValue]>);
 
@@ -23,6 +26,10 @@ impl Origins {
                 .filter_map(|origin| HeaderValue::try_from(origin).ok())
                 .collect(),
         )
+    }
+
+    fn are_all(&self) -> bool {
+        self.0.iter().any(|origin| origin == ANY)
     }
 
     fn contains(&self, origin: &HeaderValue) -> bool {
@@ -58,21 +65,23 @@ pub async fn refuse_foreign_origins(origins: Origins, request: Request, next: Ne
     .into_response()
 }
 
-/// Lets pages of these origins call a listener that is authenticated by a bearer token, never by cookies.
+/// Lets pages of these origins call a listener that is authenticated by a token or key, never by cookies. They may send any header:
+/// the vendors' clients have dozens of their own, and none of them is what makes a call somebody's.
 pub fn allow_browser_origins(origins: &Origins) -> CorsLayer {
+    let allowed = if origins.are_all() {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(origins.0.iter().cloned())
+    };
     CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins.0.iter().cloned()))
+        .allow_origin(allowed)
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            header::ACCEPT_LANGUAGE,
-            HeaderName::from_static("idempotency-key"),
-            HeaderName::from_static("last-event-id"),
-            HeaderName::from_static("x-noren-cache"),
-        ])
+        .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([
             HeaderName::from_static("x-request-id"),
+            HeaderName::from_static("request-id"),
+            HeaderName::from_static("x-should-retry"),
+            HeaderName::from_static("x-noren-run"),
             HeaderName::from_static("idempotency-replayed"),
             header::RETRY_AFTER,
             HeaderName::from_static("ratelimit"),
@@ -117,6 +126,37 @@ mod tests {
                 .unwrap();
             let response = app.clone().oneshot(request).await.unwrap();
             assert_eq!(response.status(), status, "{method} {header}: {value}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_of_an_allowed_origin_may_send_what_its_client_sends() {
+        let sent = "x-api-key,x-stainless-lang";
+        for (origins, origin, allowed) in [
+            ("https://app.example", "https://app.example", true),
+            ("https://app.example", "https://evil.example", false),
+            ("*", "https://evil.example", true),
+            ("", "https://app.example", false),
+        ] {
+            let named = (!origins.is_empty()).then(|| origins.to_owned());
+            let origins = Origins::new(named.clone());
+            let app = Router::new()
+                .route("/", post(|| async {}))
+                .layer(allow_browser_origins(&origins));
+            let request = Request::builder()
+                .method("OPTIONS")
+                .uri("/")
+                .header("origin", origin)
+                .header("access-control-request-method", "POST")
+                .header("access-control-request-headers", sent)
+                .body(Body::empty())
+                .unwrap();
+            let response = app.oneshot(request).await.unwrap();
+            let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok());
+            let named = named.as_deref().filter(|_| allowed);
+            assert_eq!(header("access-control-allow-origin"), named, "{origin}");
+            assert_eq!(header("access-control-allow-headers"), Some(sent));
+            assert_eq!(header("access-control-allow-credentials"), None);
         }
     }
 }

@@ -276,13 +276,15 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     (status, headers, Body::from(body)).into_response()
 }
 
-/// The language that a caller asks for; programs that say nothing read English, as do those whose HTTP client says `*` for them.
+/// The language that a caller asks for. Programs that name none of ours read English, as the vendors' do: those that say nothing, or
+/// another, or whose HTTP client says `*` for them.
 pub(crate) fn lang(headers: &HeaderMap) -> Lang {
     headers
         .get("accept-language")
         .and_then(|value| value.to_str().ok())
-        .filter(|said| !said.trim_start().starts_with('*'))
-        .map_or(Lang::En, Lang::from_accept_language)
+        .map_or(Lang::En, |said| {
+            Lang::from_accept_language(&format!("{said},en"))
+        })
 }
 
 #[cfg(test)]

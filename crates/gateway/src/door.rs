@@ -52,6 +52,7 @@ pub(crate) fn router() -> OpenApiRouter<Gateway> {
         .routes(routes!(runpod::stream_job))
         .routes(routes!(runpod::retry_job))
         .routes(routes!(runpod::get_health))
+        .routes(routes!(runpod::purge_queue))
         .routes(routes!(runpod::cancel_job))
 }
 

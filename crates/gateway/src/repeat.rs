@@ -4,11 +4,12 @@ mod store;
 
 use axum::http::HeaderMap;
 use chrono::Duration;
-use identity::InferenceCaller;
+use identity::{InferenceCaller, TenantId};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
-use crate::{Error, Gateway, RunId};
+use crate::{Error, Gateway, RunId, failure::failure};
+use store::Found;
 
 /// How long a key names its run.
 const KEPT: Duration = Duration::hours(24);
@@ -64,7 +65,8 @@ impl Repeat {
     }
 
     /// Looks a key up, and locks it to this transaction when it is new: of many at once one starts its run, and the others
-    /// wait here until they can be told which.
+    /// wait here until they can be told which. A run that failed in vain, for what may pass, is no answer to keep: the key goes
+    /// to the next.
     ///
     /// # Errors
     /// `RepeatKeyReused` when it came with another body.
@@ -81,12 +83,51 @@ impl Repeat {
         if store::insert(conn, tenant, self, run, now).await? {
             return Ok(Known::New);
         }
-        let (run, fingerprint) = store::find(conn, tenant, &self.key)
-            .await?
-            .ok_or(Error::RunNotFound)?;
-        if fingerprint != self.fingerprint {
+        let known = self.find(conn, tenant).await?;
+        if !known.failed_for.as_deref().is_some_and(may_pass) {
+            return Ok(Known::Before(known.run));
+        }
+        // of several retries at once one frees the key, and the others wait for it here and find its run
+        store::free(conn, tenant, &self.key, known.run).await?;
+        if store::insert(conn, tenant, self, run, now).await? {
+            return Ok(Known::New);
+        }
+        Ok(Known::Before(self.find(conn, tenant).await?.run))
+    }
+
+    async fn find(&self, conn: &mut PgConnection, tenant: TenantId) -> Result<Found, Error> {
+        let found = store::find(conn, tenant, &self.key).await?;
+        let found = found.ok_or(Error::RunNotFound)?;
+        if found.fingerprint != self.fingerprint {
             return Err(Error::RepeatKeyReused);
         }
-        Ok(Known::Before(run))
+        Ok(found)
+    }
+}
+
+/// Whether what failed for this reason may go well another time, which is what the doors answer it with.
+fn may_pass(reason: &str) -> bool {
+    matches!(failure(reason).status.as_u16(), 429 | 502..=504)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_in_itself_is_not_asked_again() {
+        for (reason, again) in [
+            ("upstream_busy", true),
+            ("upstream_unavailable", true),
+            ("line_full", true),
+            ("upstream_failed", true),
+            ("upstream_stalled", true),
+            ("deadline", true),
+            ("node_lost", true),
+            ("upstream_refused", false),
+            ("stopped", false),
+        ] {
+            assert_eq!(may_pass(reason), again, "{reason}");
+        }
     }
 }

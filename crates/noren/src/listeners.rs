@@ -99,7 +99,7 @@ pub(crate) fn inference(house: &House, front: Front) -> Router {
         .method_not_allowed_fallback(gateway::no_such_method)
         .layer(around)
         .merge(front::document(&document))
-        .layer(api::allow_browser_origins(&house.urls.origins()));
+        .layer(api::allow_browser_origins(&house.urls.calling_origins()));
     api::wrap(routes, house.identity.cx.ids.clone())
 }
 

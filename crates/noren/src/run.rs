@@ -239,6 +239,7 @@ pub(crate) async fn work(settings: Settings) -> Result<()> {
     let urls = PublicUrls {
         account: settings.server.account_url.clone(),
         inference: settings.server.inference_url.clone(),
+        browser_origins: Vec::new(),
     };
     let opening = Opening {
         urls,

@@ -8,6 +8,8 @@ use settings::Settings;
 pub(crate) struct PublicUrls {
     pub(crate) account: String,
     pub(crate) inference: String,
+    /// The origins of others whose pages may call the inference listener; `*` for all.
+    pub(crate) browser_origins: Vec<String>,
 }
 
 impl PublicUrls {
@@ -16,11 +18,21 @@ impl PublicUrls {
         Self {
             account: public_url(&settings.server.account_url, account),
             inference: public_url(&settings.server.inference_url, inference),
+            browser_origins: settings.server.origins(),
         }
     }
 
     /// The origins whose pages are our own: the public one, and on a single machine every name of it.
     pub(crate) fn origins(&self) -> Origins {
+        Origins::new(self.own_origins())
+    }
+
+    /// The origins whose pages may call the inference listener, which takes no cookies: our own, and those of the settings.
+    pub(crate) fn calling_origins(&self) -> Origins {
+        Origins::new(self.own_origins().chain(self.browser_origins.clone()))
+    }
+
+    fn own_origins(&self) -> impl Iterator<Item = String> {
         let url = url::Url::parse(&self.account).ok();
         let here = url
             .as_ref()
@@ -30,12 +42,10 @@ impl PublicUrls {
             .and_then(|url| url.port_or_known_default())
             .filter(|_| here);
         let names = ["localhost", "127.0.0.1", "[::1]"];
-        Origins::new(
-            own.into_iter().chain(
-                port.into_iter()
-                    .flat_map(|port| names.map(|name| format!("http://{name}:{port}"))),
-            ),
-        )
+        let here = port
+            .into_iter()
+            .flat_map(move |port| names.map(|name| format!("http://{name}:{port}")));
+        own.into_iter().chain(here)
     }
 }
 

@@ -5,23 +5,18 @@ use crate::Settings;
 impl Settings {
     /// The effective values, one `room.field = value` a line, secrets masked.
     pub fn describe(&self) -> String {
-        let openai = &self.gateway.openai;
+        let (server, openai) = (&self.server, &self.gateway.openai);
         let lines = [
-            ("server.account_url", quoted(&self.server.account_url)),
-            ("server.inference_url", quoted(&self.server.inference_url)),
-            ("server.connections", self.server.connections.to_string()),
+            ("server.account_url", quoted(&server.account_url)),
+            ("server.inference_url", quoted(&server.inference_url)),
+            ("server.connections", server.connections.to_string()),
             (
                 "server.connections_per_address",
-                self.server.connections_per_address.to_string(),
+                server.connections_per_address.to_string(),
             ),
-            (
-                "server.drain_seconds",
-                self.server.drain_seconds.to_string(),
-            ),
-            (
-                "server.trusted_proxies",
-                quoted(&self.server.trusted_proxies),
-            ),
+            ("server.drain_seconds", server.drain_seconds.to_string()),
+            ("server.trusted_proxies", quoted(&server.trusted_proxies)),
+            ("server.browser_origins", quoted(&server.browser_origins)),
             (
                 "database.url (DATABASE_URL)",
                 masked(self.database.url.as_ref()),

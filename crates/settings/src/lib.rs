@@ -42,9 +42,34 @@ pub struct Server {
     pub connections_per_address: usize,
     pub drain_seconds: u64,
     pub trusted_proxies: String,
+    /// Web origins whose pages may call the inference listener, beside our own: with commas between, or `*` for all. Empty: none.
+    pub browser_origins: String,
 }
 
 impl Server {
+    /// The parts of `browser_origins`.
+    pub fn origins(&self) -> Vec<String> {
+        let parts = self.browser_origins.split(',').map(str::trim);
+        let parts = parts.filter(|part| !part.is_empty());
+        parts.map(ToOwned::to_owned).collect()
+    }
+
+    /// An origin is compared letter by letter with what a browser sends, so it has to be written as browsers do.
+    fn check_origins(&self) -> Result<(), Error> {
+        let is_origin = |part: &String| {
+            let url = Url::parse(part).ok();
+            let url = url.filter(|url| matches!(url.scheme(), "http" | "https"));
+            part == "*" || url.is_some_and(|url| url.origin().ascii_serialization() == *part)
+        };
+        let wrong = self.origins().into_iter().find(|part| !is_origin(part));
+        wrong.map_or(Ok(()), |text| {
+            Err(Error::NotOrigin {
+                field: "server.browser_origins",
+                text,
+            })
+        })
+    }
+
     /// The networks of `trusted_proxies`.
     ///
     /// # Errors
@@ -317,6 +342,8 @@ pub enum Error {
     Unreadable(#[from] config::ConfigError),
     #[error("{field} has a part that is no network, such as 10.0.0.0/8: {text}")]
     NotNetwork { field: &'static str, text: String },
+    #[error("{field} has a part that is no origin, such as https://app.example, and not *: {text}")]
+    NotOrigin { field: &'static str, text: String },
     #[error("{field} is not a URL: {text}")]
     NotUrl { field: String, text: String },
     #[error(
@@ -379,6 +406,7 @@ impl Settings {
         check_public_url("billing.stripe.api_url", &settings.billing.stripe.api_url)?;
         check_registration_number(&settings.billing.issuer.registration_number)?;
         settings.server.proxies()?;
+        settings.server.check_origins()?;
         check_smtp_url(&settings.mail.smtp_url)?;
         check_address("mail.from", &settings.mail.from)?;
         for (name, issuer) in &settings.identity.issuers {
@@ -723,6 +751,11 @@ mod tests {
                 "secret",
             ),
             ("[server]\nconnections = \"many\"", "many"),
+            (
+                "[server]\nbrowser_origins = \"https://app.example, https://app.example/\"",
+                "server.browser_origins has a part that is no origin, such as https://app.example, and not *: https://app.example/",
+            ),
+            ("[server]\nbrowser_origins = \"app.example\"", "no origin"),
             ("[server", "can't be read"),
         ] {
             let error = load(toml).unwrap_err().to_string();
@@ -730,5 +763,8 @@ mod tests {
         }
         assert!(Settings::load(Some(Path::new("/nowhere.toml"))).is_err());
         load("[server]\naccount_url = \"http://localhost:8080\"").unwrap();
+        for origins in ["", "*", "https://app.example, http://localhost:5173,"] {
+            load(&format!("[server]\nbrowser_origins = \"{origins}\"")).unwrap();
+        }
     }
 }

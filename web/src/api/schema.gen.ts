@@ -2697,7 +2697,7 @@ export interface paths {
         /**
          * Starts a run; it is durable before the answer, and goes on whether or not anyone listens. With `Prefer: wait=n` the result
          *     comes when the run has ended, or where it stands after n seconds, whichever is first; an `Idempotency-Key` names one run for
-         *     a day, however often it is sent.
+         *     a day, however often it is sent; after one that failed without a word, for what may pass, it names the next.
          */
         post: operations["start_inference"];
         delete?: never;
@@ -3681,6 +3681,26 @@ export interface paths {
         get: operations["get_endpoint_health"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/{endpoint}/purge-queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Calls off the caller's jobs at an endpoint that have not begun. What is under way goes on, and so does what came in by another
+         *     door.
+         */
+        post: operations["purge_endpoint_queue"];
         delete?: never;
         options?: never;
         head?: never;
@@ -18043,6 +18063,50 @@ export interface operations {
         parameters: {
             query?: never;
             header?: never;
+            path: {
+                endpoint: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description The request is refused, in the form of the vendor's protocol. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description We failed, or the model's provider; trying again may help. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    purge_endpoint_queue: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 endpoint: string;
             };

@@ -31,7 +31,8 @@ const LONGEST_NOTE: usize = 512;
 /// What is asked for.
 #[derive(Debug, Deserialize)]
 struct Wish {
-    input_file_id: FileId,
+    /// As text, since a name that can't be one is a file that is not there.
+    input_file_id: String,
     endpoint: String,
     completion_window: String,
     metadata: Option<Map<String, Value>>,
@@ -163,6 +164,7 @@ async fn begin(room: &Gateway, caller: &InferenceCaller, body: &[u8]) -> Result<
             })?,
     };
     let metadata = wish.metadata.map(notes).transpose()?;
+    let input_file: FileId = wish.input_file_id.parse().map_err(|_| file::not_found())?;
     let (cx, principal) = (&room.cx, caller.principal);
     let now = cx.clock.now();
     let batch = Batch {
@@ -172,7 +174,7 @@ async fn begin(room: &Gateway, caller: &InferenceCaller, body: &[u8]) -> Result<
         user: principal.user,
         storefront: caller.storefront.clone(),
         endpoint: endpoint.as_str().to_owned(),
-        input_file: wish.input_file_id,
+        input_file,
         output_file: cx.ids.new_id(),
         error_file: cx.ids.new_id(),
         status: Status::Validating,

@@ -299,7 +299,7 @@ impl NewInference {
 
 /// Starts a run; it is durable before the answer, and goes on whether or not anyone listens. With `Prefer: wait=n` the result
 /// comes when the run has ended, or where it stands after n seconds, whichever is first; an `Idempotency-Key` names one run for
-/// a day, however often it is sent.
+/// a day, however often it is sent; after one that failed without a word, for what may pass, it names the next.
 #[utoipa::path(post, path = "/inference", operation_id = "start_inference", tag = "inference", request_body = NewInference,
     params(("prefer" = Option<String>, Header, description = "`wait=n`: how many seconds to wait for the end, 60 at most."),
            ("x-noren-priority" = Option<String>, Header, description = "`low`: others may go first where a model takes only so many at once."),

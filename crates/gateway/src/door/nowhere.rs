@@ -7,7 +7,8 @@ use llm::{Refusal, RefusalKind};
 
 use crate::dialect::{Dialect, Turned, lang};
 
-/// Answers where nothing is. Whoever calls below `/v1/` is told so in the words of its vendor, by which its client knows a failure.
+/// Answers where nothing is. Whoever calls below `/v1/` or `/v2/` is told so in the words of its vendor, by which its client knows a
+/// failure.
 pub async fn no_such_path(request: Request) -> Response {
     refused(&request, StatusCode::NOT_FOUND, "unknown_url")
 }
@@ -23,13 +24,14 @@ pub async fn no_such_method(request: Request) -> Response {
 
 fn refused(request: &Request, status: StatusCode, code: &str) -> Response {
     let path = request.uri().path();
-    if !path.starts_with("/v1/") {
-        return status.into_response();
-    }
-    let dialect = if path.starts_with("/v1/messages") || path == "/v1/complete" {
+    let dialect = if path.starts_with("/v2/") {
+        Dialect::RunPod
+    } else if path.starts_with("/v1/messages") || path == "/v1/complete" {
         Dialect::Anthropic
-    } else {
+    } else if path.starts_with("/v1/") {
         Dialect::of(request.headers())
+    } else {
+        return status.into_response();
     };
     let message = format!("There is no operation {} {path} here.", request.method());
     let refusal = Refusal::new(RefusalKind::NotFound, message).coded(code);

@@ -77,7 +77,13 @@ pub(super) async fn create_response(State(room): State<Gateway>, request: Reques
         let mut response = if streams {
             let aborts = visit.aborts() && !in_background;
             let write = Responses::new(id, kept, lang);
-            sse(&room, visit.caller, id, 0, aborts, write).await?
+            // what goes on in the background is begun by its answer, however it ends
+            let run = if in_background {
+                id.into()
+            } else {
+                begun.clone()
+            };
+            sse(&room, visit.caller, run, 0, aborts, write).await?
         } else {
             if !in_background {
                 collect(&room, visit.caller.principal, id).await?;
@@ -380,8 +386,25 @@ async fn body(
         .reason
         .as_deref()
         .filter(|_| run.state == RunState::Failed);
-    let error = reason.map(|reason| Turned::from(failure(reason)).into_refusal(lang));
+    let error = reason.map(|reason| in_its_words(failure(reason).into(), lang));
     Ok(writer(id, kept).body(state, Some(&said), error.as_ref()))
+}
+
+/// A failure in the protocol's own codes, of which its clients know no other; ours follows the message.
+///
+/// Source: `ResponseErrorCode` in <https://platform.openai.com/docs/api-reference/responses/object>.
+fn in_its_words(turned: Turned, lang: Lang) -> Refusal {
+    let mut refusal = turned.into_refusal(lang);
+    let ours = refusal.code.take().unwrap_or_default();
+    let code = match ours.as_str() {
+        "upstream_busy" | "line_full" => "rate_limit_exceeded",
+        "upstream_refused" => "invalid_prompt",
+        _ => "server_error",
+    };
+    if !ours.is_empty() {
+        refusal.message = format!("{} ({ours})", refusal.message);
+    }
+    refusal.coded(code)
 }
 
 struct Responses {
@@ -426,7 +449,7 @@ impl Write for Responses {
     }
 
     fn failed(&mut self, turned: Turned) -> String {
-        let refusal = turned.into_refusal(self.lang);
+        let refusal = in_its_words(turned, self.lang);
         let events = self.writer.fail(ResponseState::Failed, &refusal);
         self.news(events)
     }
@@ -449,6 +472,21 @@ mod tests {
             "stream=true&starting_after=-1",
         ] {
             assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_told_in_the_codes_that_the_protocol_has() {
+        for (reason, code) in [
+            ("upstream_busy", "rate_limit_exceeded"),
+            ("line_full", "rate_limit_exceeded"),
+            ("upstream_refused", "invalid_prompt"),
+            ("upstream_failed", "server_error"),
+            ("node_lost", "server_error"),
+        ] {
+            let told = in_its_words(failure(reason).into(), Lang::En);
+            assert_eq!(told.code.as_deref(), Some(code), "{reason}");
+            assert!(told.message.ends_with(&format!(". ({reason})")), "{told}");
         }
     }
 

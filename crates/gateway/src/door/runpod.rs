@@ -15,7 +15,7 @@ use llm::{
     ChatAnswer, Refusal, RefusalKind, StreamEvent, Usage,
     runpod::{
         Health, JobState,
-        door::{JobCard, Shape, read_job, write_health, write_job, write_stream},
+        door::{JobCard, Shape, read_job, write_health, write_job, write_purge, write_stream},
     },
 };
 use serde_json::Value;
@@ -150,10 +150,7 @@ pub(super) async fn get_health(
     let lang = lang(request.headers());
     let found = async {
         let visit = enter(&room, request).await?;
-        if room.routes.use_of(&endpoint).is_none() {
-            let refusal = Refusal::new(RefusalKind::NotFound, "There is no such endpoint.");
-            return Err(refusal.into());
-        }
+        require_endpoint(&room, &endpoint)?;
         let principal = visit.caller.principal;
         let since = room.cx.clock.now() - DAY;
         let mut tx = room.cx.db.begin(principal.scope()).await?;
@@ -174,6 +171,36 @@ pub(super) async fn get_health(
         ))
     };
     answer(found.await, lang)
+}
+
+/// Calls off the caller's jobs at an endpoint that have not begun. What is under way goes on, and so does what came in by another
+/// door.
+#[utoipa::path(post, path = "/v2/{endpoint}/purge-queue", operation_id = "purge_endpoint_queue", tag = "runpod",
+    params(("endpoint" = String, Path)),
+    security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
+    responses((status = 200, body = serde_json::Value), VendorRefusals))]
+pub(super) async fn purge_queue(
+    State(room): State<Gateway>,
+    Path(endpoint): Path<String>,
+    request: Request,
+) -> Response {
+    let lang = lang(request.headers());
+    let purged = async {
+        let visit = enter(&room, request).await?;
+        require_endpoint(&room, &endpoint)?;
+        let principal = visit.caller.principal;
+        let since = room.cx.clock.now() - DAY;
+        let mut tx = room.cx.db.begin(principal.scope()).await?;
+        let asked = (endpoint.as_str(), DIALECT.name());
+        let removed = store::call_off(&mut tx, principal.tenant, asked, since).await?;
+        tx.commit().await?;
+        for run in &removed {
+            // on another node the run's own task sees the row within a second
+            room.node.live.cancel(*run);
+        }
+        Ok(write_purge(removed.len()))
+    };
+    answer(purged.await, lang)
 }
 
 /// Asks a job to stop; one that has ended stays as it is.
@@ -214,6 +241,13 @@ async fn enter(room: &Gateway, mut request: Request) -> Result<Visit, Turned> {
         headers.insert(AUTHORIZATION, named);
     }
     Visit::begin(room, request, DIALECT).await
+}
+
+fn require_endpoint(room: &Gateway, endpoint: &str) -> Result<(), Refusal> {
+    let known = room.routes.use_of(endpoint);
+    known
+        .map(drop)
+        .ok_or_else(|| Refusal::new(RefusalKind::NotFound, "There is no such endpoint."))
 }
 
 async fn begin(

@@ -228,6 +228,13 @@ pub fn write_health(health: &Health, completed: u64, failed: u64) -> Value {
     })
 }
 
+/// Writes how many jobs were taken out of the queue of an endpoint.
+///
+/// Source: <https://docs.runpod.io/serverless/endpoints/operations>.
+pub fn write_purge(removed: usize) -> Value {
+    json!({"removed": removed, "status": "completed"})
+}
+
 /// The status of a refusal at this door.
 pub fn status(refusal: &Refusal) -> u16 {
     refusal.kind.status()

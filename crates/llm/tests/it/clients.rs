@@ -303,7 +303,11 @@ fn models_are_listed_in_pages_for_those_who_speak_anthropics_protocol() {
         assert_eq!(page["has_more"], has_more, "{query}");
         assert_eq!(page["last_id"], json!(ids.last()), "{query}");
     }
-    assert_eq!(messages::write_model(&cards[0])["type"], "model");
+    let model = messages::write_model(&cards[0]);
+    assert_eq!(
+        (&model["type"], &model["lifecycle"]),
+        (&json!("model"), &json!("active"))
+    );
     for wrong in [
         "limit=0",
         "limit=x",
@@ -313,6 +317,19 @@ fn models_are_listed_in_pages_for_those_who_speak_anthropics_protocol() {
     ] {
         assert!(messages::write_models(&cards, wrong).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn a_picture_that_was_sent_before_is_refused_in_words() {
+    let picture = json!({"type": "input_image", "file_id": "file-1"});
+    let body = json!({"model": "m", "input": [{"role": "user", "content": [picture]}]});
+    let read = chat::read_response(body.to_string().as_bytes(), &chat::SaidBefore::new());
+    let refusal = read.unwrap_err();
+    assert_eq!(
+        refusal.pointer.as_deref(),
+        Some("/input/0/content/0/file_id")
+    );
+    assert!(refusal.message.contains("image_url"), "{refusal:?}");
 }
 
 #[test]
@@ -335,6 +352,20 @@ fn how_long_to_think_is_read_at_every_door_and_told_in_each_vendors_words() {
     assert_eq!(chat(json!(null)).unwrap().effort, None);
     let none = chat(json!("none")).unwrap();
     assert_eq!(none.effort, Some(Effort::None));
+    for (more, effort) in [
+        (json!({"effort": "low"}), Some(Effort::Low)),
+        (json!({"max_tokens": 2000, "exclude": true}), None),
+    ] {
+        let body = json!({"model": "m", "messages": said, "reasoning": more});
+        let asked = chat::read_chat(body.to_string().as_bytes()).unwrap();
+        assert_eq!(asked.request.effort, effort, "as OpenRouter has it");
+    }
+    let body = json!({"model": "m", "messages": said, "reasoning": {"effort": "much"}});
+    let refusal = chat::read_chat(body.to_string().as_bytes()).unwrap_err();
+    assert_eq!(refusal.pointer.as_deref(), Some("/reasoning/effort"));
+    let both = json!({"model": "m", "messages": said, "reasoning": {"effort": "low"}, "reasoning_effort": "high"});
+    let asked = chat::read_chat(both.to_string().as_bytes()).unwrap();
+    assert_eq!(asked.request.effort, Some(Effort::High));
     let refusal = chat(json!("much")).unwrap_err();
     assert_eq!(refusal.pointer.as_deref(), Some("/reasoning_effort"));
     assert!(

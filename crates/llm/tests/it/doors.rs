@@ -294,6 +294,10 @@ fn a_message_is_read_and_a_wrong_one_refused_at_its_place() {
             "/tool_choice",
         ),
         (
+            json!({"mcp_servers": [{"type": "url", "name": "a", "url": "https://mcp.example"}]}),
+            "/mcp_servers",
+        ),
+        (
             json!({"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "!"}}]}]}),
             "/messages/0/content/0/source/data",
         ),
@@ -305,7 +309,8 @@ fn a_message_is_read_and_a_wrong_one_refused_at_its_place() {
         let refused = messages::read_messages(wrong.to_string().as_bytes());
         assert_eq!(pointer(refused), place);
     }
-    let count = json!({"model": "m", "messages": [{"role": "user", "content": "x"}]});
+    let count =
+        json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "mcp_servers": []});
     assert!(messages::read_count(count.to_string().as_bytes()).is_ok());
     assert_eq!(messages::write_count(3), json!({"input_tokens": 3}));
 }

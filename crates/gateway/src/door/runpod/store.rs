@@ -172,6 +172,26 @@ pub(super) async fn counts(
     .await
 }
 
+/// Asks a tenant's runs to stop that came in by a door since a moment for an endpoint, and have not begun.
+pub(super) async fn call_off(
+    conn: &mut PgConnection,
+    tenant: TenantId,
+    (endpoint, door): (&str, &str),
+    since: DateTime<Utc>,
+) -> sqlx::Result<Vec<RunId>> {
+    sqlx::query_scalar!(
+        r#"update gateway.run set cancel_requested = true
+           where tenant_id = $1 and route = $2 and door = $3 and created_at >= $4 and state = 'queued' and not cancel_requested
+           returning id as "id: RunId""#,
+        tenant as TenantId,
+        endpoint,
+        door,
+        since,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 pub(super) async fn delete_all(conn: &mut PgConnection, tenant: TenantId) -> sqlx::Result<()> {
     sqlx::query!(
         "delete from gateway.endpoint_job where tenant_id = $1",

@@ -11,10 +11,11 @@ use crate::openai::door::ModelCard;
 /// The most models of one page, and as many as come where nobody says how many.
 const MOST: usize = 1_000;
 
-/// Writes one model. Nobody knows when it was made, which this protocol says by the beginning of time.
+/// Writes one model. Nobody knows when it was made, which this protocol says by the beginning of time; what is listed can be asked.
 pub fn write_model(card: &ModelCard) -> Value {
     json!({
         "type": "model", "id": card.id, "display_name": card.id, "created_at": "1970-01-01T00:00:00Z",
+        "lifecycle": "active",
     })
 }
 

@@ -81,6 +81,11 @@ pub fn read_count(body: &[u8]) -> Result<ChatRequest, Refusal> {
 }
 
 fn conversation(root: &Node) -> Result<ChatRequest, Refusal> {
+    if let Some(servers) = root.opt("mcp_servers")?
+        && !servers.items(0, MOST_TOOLS)?.is_empty()
+    {
+        return Err(servers.fail("Servers of tools that the vendor calls are not supported."));
+    }
     let mut messages = Vec::new();
     if let Some(system) = root.opt("system")? {
         messages.push(Message {

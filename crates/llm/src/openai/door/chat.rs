@@ -1,7 +1,7 @@
 //! `POST /v1/chat/completions`, the request.
 //!
 //! Source: <https://platform.openai.com/docs/api-reference/chat/create>. Fields that only colour an answer
-//! (penalties, `user`, `metadata`, …) are passed over; those that would change its shape are refused.
+//! (penalties, `logit_bias`, `user`, `metadata`, a message's `name`, …) are passed over; those that would change its shape are refused.
 
 use std::iter::repeat_n;
 
@@ -16,8 +16,8 @@ use crate::door::{
 use crate::json::{self, Node};
 use crate::logprob::MOST_OTHERS;
 use crate::{
-    ChatRequest, Format, MOST_CALLS, MOST_EXTRA, Message, Part, Refusal, Role, ThinkingDisplay,
-    Thought, Tool, ToolCall, ToolChoice, ToolResult, schema,
+    ChatRequest, Effort, Format, MOST_CALLS, MOST_EXTRA, Message, Part, Refusal, Role,
+    ThinkingDisplay, Thought, Tool, ToolCall, ToolChoice, ToolResult, schema,
 };
 
 /// The most answers to one question.
@@ -56,10 +56,7 @@ pub fn read_chat(body: &[u8]) -> Result<ChatAsk, Refusal> {
         model: root.need("model")?.name(LONGEST_NAME)?,
         messages: messages.iter().map(message).collect::<Result<_, _>>()?,
         max_tokens: limit.map(|n| max_tokens(&n)).transpose()?,
-        effort: root
-            .opt("reasoning_effort")?
-            .map(|n| effort(&n))
-            .transpose()?,
+        effort: thinks(&root)?,
         display: (include_reasoning == Some(true)).then_some(ThinkingDisplay::Auto),
         tools: root
             .opt("tools")?
@@ -94,6 +91,17 @@ pub fn read_chat(body: &[u8]) -> Result<ChatAsk, Refusal> {
         may_wait: may_wait(&root)?,
         choices: choices(&root)?,
     })
+}
+
+/// How long the model is to think: as OpenAI says it, or else as `OpenRouter` does.
+///
+/// Source: <https://openrouter.ai/docs/use-cases/reasoning-tokens>.
+fn thinks(root: &Node) -> Result<Option<Effort>, Refusal> {
+    let said = match (root.opt("reasoning_effort")?, root.opt("reasoning")?) {
+        (None, Some(reasoning)) => reasoning.opt("effort")?,
+        (said, _) => said,
+    };
+    said.map(|n| effort(&n)).transpose()
 }
 
 /// Whether the answer is wanted piece by piece, and its usage at the end of that.

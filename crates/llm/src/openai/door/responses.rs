@@ -12,7 +12,7 @@ use crate::document::{Caption, few};
 use crate::door::{LONGEST_NAME, MOST_MESSAGES, MOST_PARTS, agree, effort, image_url, max_tokens};
 use crate::json::{self, Node};
 use crate::{
-    ChatRequest, Effort, Format, Message, Part, Refusal, RefusalKind, Role, ThinkingDisplay,
+    ChatRequest, Effort, Format, Image, Message, Part, Refusal, RefusalKind, Role, ThinkingDisplay,
     Thought, ToolCall, ToolResult,
 };
 
@@ -402,12 +402,19 @@ fn content(node: &Node, pictures: bool) -> Result<Vec<Part>, Refusal> {
         .map(|part| match part.kind()? {
             "input_text" | "output_text" => Ok(Part::Text(part.need("text")?.text()?.to_owned())),
             "refusal" => Ok(Part::Text(part.need("refusal")?.text()?.to_owned())),
-            "input_image" if pictures => Ok(Part::Image(image_url(&part.need("image_url")?)?)),
+            "input_image" if pictures => Ok(Part::Image(picture(part)?)),
             "input_file" if pictures => file(part),
             _ if pictures => Err(part.unknown_kind("input_text, input_image or input_file")),
             _ => Err(part.unknown_kind("input_text or output_text")),
         })
         .collect()
+}
+
+fn picture(part: &Node) -> Result<Image, Refusal> {
+    match (part.opt("image_url")?, part.opt("file_id")?) {
+        (None, Some(id)) => Err(unknown_file(&id, "image_url")),
+        _ => image_url(&part.need("image_url")?),
+    }
 }
 
 fn file(part: &Node) -> Result<Part, Refusal> {
