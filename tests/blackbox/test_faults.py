@@ -288,6 +288,45 @@ def test_check_shows_the_settings_and_masks_the_secrets(cluster):
     assert "geheim" not in said and "api.example.test" in said and "panicked" not in said
 
 
+@pytest.mark.parametrize(("env", "why"), [
+    ({"NOREN__GATEWAY__PROVIDERS__OWN__API_KEYS": "sk", "NOREN__GATEWAY__PROVIDERS__OWN__KIND": "bogus"}, "gateway.providers.own"),
+    ({"NOREN__GATEWAY__PROVIDERS__BEDROCK__API_KEYS": "id:secret"}, "gateway.providers.bedrock"),
+    ({"NOREN__GATEWAY__PROVIDERS__BEDROCK__API_KEYS": "id", "NOREN__GATEWAY__PROVIDERS__BEDROCK__REGION": "us-east-1"}, "gateway.providers.bedrock"),
+    ({"NOREN__GATEWAY__MODELS_FILE": "/nonexistent"}, "gateway.models_file"),
+    ({"NOREN__GATEWAY__OPENAI__EFFORT": "much"}, "gateway.openai.effort"),
+    ({"NOREN__SEAL__KEYS": "abc"}, "seal.keys"),
+    ({"NOREN__PLANS__FILE": "/nonexistent"}, "/nonexistent"),
+    ({"NOREN__DATABASE__CONNECTIONS": "0"}, "database.connections is 0"),
+    ({"NOREN__SERVER__CONNECTIONS": "0"}, "server.connections is 0"),
+    ({"NOREN__GATEWAY__SILENCE_SECONDS": "0"}, "gateway.silence_seconds is 0"),
+    ({"NOREN__GATEWAY__RUN_SECONDS": "0"}, "gateway.run_seconds is 0"),
+])
+def test_check_refuses_what_a_house_would_not_start_with(env, why):
+    done = run("check", **env)
+    assert done.returncode == 1 and why in done.stderr and "panicked" not in done.stderr, done.stdout + done.stderr
+
+
+def test_check_counts_named_providers_and_prints_no_password_of_a_url():
+    done = run("check", NOREN__GATEWAY__PROVIDERS__OPENAI__API_KEYS="sk-geheim",
+               NOREN__GATEWAY__PROVIDERS__OWN__BASE_URL="https://user:geheim@own.example.test/v1", NOREN__GATEWAY__PROVIDERS__OWN__API_KEYS="sk-geheim")
+    assert done.returncode == 0, done.stderr
+    assert "a model that answers" not in done.stdout
+    assert "https://own.example.test/v1" in done.stdout and "geheim" not in done.stdout + done.stderr
+
+
+def test_models_that_nobody_would_pay_for_yet_are_refused(tmp_path):
+    path = tmp_path / "models.toml"
+    path.write_text("""
+[[model]]
+name = "misaki-small"
+targets = [{ provider = "openai", model = "m" }]
+prices = [{ from = "2999-01-01", input = 1000, output = 2000 }]
+""")
+    checked = run("models", "check", path)
+    assert checked.returncode == 1 and "/model/0/prices" in checked.stderr and "no price holds now" in checked.stderr, checked.stderr
+    assert run("check", NOREN__GATEWAY__MODELS_FILE=str(path)).returncode == 1
+
+
 def test_every_subcommand_explains_itself():
     done = run("--help")
     assert done.returncode == 0

@@ -149,6 +149,31 @@ def test_plans_that_were_applied_by_hand_are_still_in_force_after_a_restart(clus
     assert limits == {"per_minute": 1000, "concurrent": 100}
 
 
+def test_plans_that_are_applied_hold_in_a_running_house_within_seconds(cluster, tmp_path):
+    database = cluster.fresh()
+    houses = [House(database), House(database)]
+    visitor = Visitor(houses[0]).guest()
+    first = visitor.post(FREE_QUESTION)
+    visitor.events(first.json()["run_id"])
+    path = tmp_path / "tight.toml"
+    path.write_text((REPOSITORY / "plans/default.toml").read_text().replace(WIDE, "limits = { per_minute = 2, concurrent = 1 }"))
+    applied = run("plans", "apply", path, DATABASE_URL=database)
+    assert applied.returncode == 0, applied.stderr
+    deadline = time.monotonic() + 5
+    while any(Visitor(house).guest().plan()["limits"]["per_minute"] != 2 for house in houses):
+        assert time.monotonic() < deadline, "as fast as models"
+        time.sleep(0.1)  # a node tells nobody which plans it knows
+    # what this process took of the limit of before is not given out any more
+    second = visitor.post(FREE_QUESTION + " 2")
+    assert second.status_code == 202, second.text
+    visitor.events(second.json()["run_id"])
+    third = visitor.post(FREE_QUESTION + " 3")
+    assert (third.status_code, third.json()["code"]) == (429, "rate_exceeded")
+    check_books(visitor)
+    for house in houses:
+        assert house.stop() == 0
+
+
 @pytest.fixture
 def hundred(tmp_path):
     """Plans whose guest has 100 answers and no other limit that matters."""

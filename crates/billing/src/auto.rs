@@ -133,7 +133,7 @@ async fn place(
     wish: Wish,
 ) -> Result<AutoTopUpOrder, Error> {
     let shop = room.shop()?;
-    let topup = topup::for_sale(room, &wish.storefront, &wish.topup).await?;
+    let topup = topup::for_sale(room, &wish.storefront, &wish.topup)?;
     let total = topup.terms.price_yen.0;
     if wish.monthly_yen < total {
         return Err(Error::CeilingTooLow);
@@ -201,7 +201,7 @@ async fn agree(
     if shown.storefront != storefront {
         return Err(Error::NoOrder);
     }
-    let sold = topup::for_sale(room, storefront, &shown.topup.id).await?;
+    let sold = topup::for_sale(room, storefront, &shown.topup.id)?;
     if expires_at <= now || sold.version_id != version {
         return Err(Error::OrderStale);
     }

@@ -93,8 +93,8 @@ async fn is_short(
 }
 
 /// Whether the top-up that somebody agreed to is what is sold now: neither withdrawn nor changed.
-async fn is_still_sold(room: &Billing, storefront: &str, topup: &TopUp) -> bool {
-    let catalogue = room.entitlement.catalogue.read().await;
+fn is_still_sold(room: &Billing, storefront: &str, topup: &TopUp) -> bool {
+    let catalogue = room.entitlement.catalogue.now();
     let sold = catalogue.topup(storefront, &topup.id);
     sold.is_some_and(|sold| sold.version_id == topup.version_id)
 }
@@ -118,7 +118,7 @@ async fn order(room: &Billing, shop: &Shop, rule: &Rule) -> Result<bool, Error> 
     if spent + price > rule.monthly_yen {
         return Ok(false);
     }
-    if !is_still_sold(room, &rule.storefront, &topup).await {
+    if !is_still_sold(room, &rule.storefront, &topup) {
         let mut tx = begin(room).await?;
         stop(
             &mut tx,

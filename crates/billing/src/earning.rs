@@ -47,7 +47,7 @@ async fn settle(room: &Billing, invoice: &str) -> Result<bool, Error> {
         }
         None => None,
     };
-    let rewards = room.entitlement.catalogue.read().await.rewards().clone();
+    let rewards = room.entitlement.catalogue.now().rewards().clone();
     let scope = Scope::House("rewards of a payment");
     let mut tx = room.cx.db.begin(scope).await?;
     let Some(payment) = store::lock(&mut tx, invoice).await? else {

@@ -180,7 +180,7 @@ pub(crate) async fn place(
     plan: &str,
 ) -> Result<Order, Error> {
     let shop = room.shop()?;
-    let wanted = for_sale(room, storefront, plan).await?;
+    let wanted = for_sale(room, storefront, plan)?;
     let by = caller.principal;
     let (live, held) = live_with_plan(room, shop, by, storefront).await?;
     let kind = match (&live, &held) {
@@ -264,10 +264,9 @@ fn shown(plan: &Plan) -> OrderPlan {
     }
 }
 
-async fn for_sale(room: &Billing, storefront: &str, plan: &str) -> Result<Plan, Error> {
-    let catalogue = room.entitlement.catalogue.read().await;
+fn for_sale(room: &Billing, storefront: &str, plan: &str) -> Result<Plan, Error> {
+    let catalogue = room.entitlement.catalogue.now();
     let found = catalogue.find(storefront, plan).cloned();
-    drop(catalogue);
     let plan = found.ok_or(Error::Entitlement(entitlement::Error::NoPlan))?;
     if plan.terms.stripe_price.is_none() {
         return Err(Error::NotForSale);
@@ -349,7 +348,7 @@ pub(crate) async fn fresh(
         return Err(Error::OrderStale);
     }
     if kind != Kind::Resume {
-        let sold = for_sale(room, &plan.storefront, &plan.id).await;
+        let sold = for_sale(room, &plan.storefront, &plan.id);
         if sold.is_ok_and(|sold| sold.version_id != plan.version_id) {
             return Err(Error::OrderStale);
         }

@@ -59,7 +59,7 @@ pub async fn earn(
     event: Occasion,
     key: &str,
 ) -> Result<i64, Error> {
-    let rewards = room.entitlement.catalogue.read().await.rewards().clone();
+    let rewards = room.entitlement.catalogue.now().rewards().clone();
     let now = room.cx.clock.now();
     let owed = reward::points(&rewards, tenant, event, (key, 0), now);
     let posted = reward::post(conn, room, owed).await?;
@@ -70,7 +70,7 @@ pub(crate) async fn view(room: &Billing, by: Principal) -> Result<PointsView, Er
     let mut tx = room.cx.db.begin(by.scope()).await?;
     let balance = balance(&mut tx, room, by.tenant).await?;
     tx.commit().await?;
-    let rewards = room.entitlement.catalogue.read().await.rewards().clone();
+    let rewards = room.entitlement.catalogue.now().rewards().clone();
     Ok(PointsView {
         balance,
         unit: POINT,
@@ -94,7 +94,7 @@ pub(crate) async fn redeem(
     times: u32,
 ) -> Result<Redemption, Error> {
     let found = {
-        let catalogue = room.entitlement.catalogue.read().await;
+        let catalogue = room.entitlement.catalogue.now();
         catalogue.rewards().exchange(exchange).cloned()
     };
     let exchange = found.ok_or(Error::NoExchange)?;

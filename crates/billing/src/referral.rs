@@ -170,8 +170,8 @@ fn is_oneself(referrer: &Kin, invited: &Kin) -> bool {
         .any(|mark| known.contains(mark))
 }
 
-async fn programme(room: &Billing, id: &str) -> Option<Programme> {
-    let catalogue = room.entitlement.catalogue.read().await;
+fn programme(room: &Billing, id: &str) -> Option<Programme> {
+    let catalogue = room.entitlement.catalogue.now();
     catalogue.rewards().programme(id).cloned()
 }
 
@@ -181,7 +181,7 @@ pub(crate) async fn view(room: &Billing, by: Principal) -> Result<ReferralsView,
     let mut codes = store::codes(&mut tx, by.tenant).await?;
     let invitations = store::list(&mut tx, by.tenant).await?;
     tx.commit().await?;
-    let all = room.entitlement.catalogue.read().await.rewards().clone();
+    let all = room.entitlement.catalogue.now().rewards().clone();
     let programmes = all.referral.into_iter().map(|programme| {
         let own = codes.iter().position(|code| code.programme == programme.id);
         ProgrammeView {
@@ -209,7 +209,7 @@ pub(crate) async fn invite(
 ) -> Result<CodeView, Error> {
     let cx = &room.cx;
     let by = caller.principal;
-    let programme = programme(room, id).await.ok_or(Error::NoReferral)?;
+    let programme = programme(room, id).ok_or(Error::NoReferral)?;
     let most = i32::try_from(programme.most).unwrap_or(i32::MAX);
     let mut tx = begin(room).await?;
     // a code that somebody has already is drawn again; with 2^40 of them that happens once, if ever
@@ -264,9 +264,7 @@ pub(crate) async fn accept(
     let code = store::code(&mut tx, &code.to_ascii_uppercase())
         .await?
         .ok_or(Error::NoReferral)?;
-    let programme = programme(room, &code.programme)
-        .await
-        .ok_or(Error::NoReferral)?;
+    let programme = programme(room, &code.programme).ok_or(Error::NoReferral)?;
     if identity::billing_contacts(&mut tx, by.tenant)
         .await?
         .is_empty()

@@ -101,10 +101,9 @@ struct Kept {
     expires_at: DateTime<Utc>,
 }
 
-pub(crate) async fn for_sale(room: &Billing, storefront: &str, id: &str) -> Result<TopUp, Error> {
-    let catalogue = room.entitlement.catalogue.read().await;
+pub(crate) fn for_sale(room: &Billing, storefront: &str, id: &str) -> Result<TopUp, Error> {
+    let catalogue = room.entitlement.catalogue.now();
     let found = catalogue.topup(storefront, id).cloned();
-    drop(catalogue);
     found
         .filter(|topup| topup.terms.stripe_price.is_some())
         .ok_or(Error::NoTopUp)
@@ -119,7 +118,7 @@ async fn place(
     id: &str,
 ) -> Result<TopUpOrder, Error> {
     let shop = room.shop()?;
-    let topup = for_sale(room, storefront, id).await?;
+    let topup = for_sale(room, storefront, id)?;
     let now = room.cx.clock.now();
     let total = topup.terms.price_yen.0;
     let order = TopUpOrder::of(room.cx.ids.new_id(), &topup, now, now + LIVES);
@@ -164,7 +163,7 @@ pub(crate) async fn start(
         .await?
         .ok_or(Error::OrderStale)?;
     tx.commit().await?;
-    let sold = for_sale(room, &topup.storefront, &topup.id).await?;
+    let sold = for_sale(room, &topup.storefront, &topup.id)?;
     if kept.expires_at <= room.cx.clock.now() || sold.version_id != topup.version_id {
         return Err(Error::OrderStale);
     }

@@ -4,11 +4,16 @@
 use std::{
     fs, io,
     os::unix::fs::{MetadataExt, PermissionsExt},
-    os::unix::process::CommandExt,
+    os::unix::{net::UnixStream, process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{Mutex, PoisonError},
 };
 
+use rustix::{
+    io::Errno,
+    process::{Pid, WaitOptions, test_kill_process, wait},
+};
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
@@ -37,6 +42,9 @@ pub struct Cluster {
     data: PathBuf,
     socket: PathBuf,
     user: Option<SystemUser>,
+    durability: Durability,
+    /// Held by whoever starts or stops the server; true once it is stopped for good.
+    is_stopped: Mutex<bool>,
 }
 
 /// The unprivileged account that the server runs as when we are root, which PostgreSQL refuses to be.
@@ -79,23 +87,65 @@ impl Cluster {
         let dir = dir
             .canonicalize()
             .map_err(|e| io_error(format!("{} can't be read", dir.display()), e))?;
-        let user = if rustix::process::geteuid().is_root() {
-            Some(unprivileged_user()?)
-        } else {
-            None
-        };
+        let user = server_user()?;
         let home = home_of(&dir, user);
-        let cluster = Self {
-            bin,
-            data: home.join("pg"),
-            socket: socket_dir(&home),
-            user,
-        };
+        let cluster = Self::at(&home, bin, user, durability);
         cluster.prepare_dirs(&home)?;
         if !cluster.data.join("PG_VERSION").exists() {
             cluster.init()?;
         }
-        cluster.run(durability)
+        // a server whose starter has ended becomes ours: only a parent can bury it, and until then it is taken for running
+        let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+        cluster.run()?;
+        Ok(cluster)
+    }
+
+    fn at(home: &Path, bin: PathBuf, user: Option<SystemUser>, durability: Durability) -> Self {
+        Self {
+            bin,
+            data: home.join("pg"),
+            socket: socket_dir(home),
+            user,
+            durability,
+            is_stopped: Mutex::new(false),
+        }
+    }
+
+    /// Whether the data directory `dir` has a cluster, running or not.
+    pub fn is_in(dir: &Path) -> bool {
+        let Ok(dir) = dir.canonicalize() else {
+            return false;
+        };
+        let home = server_user().map(|user| home_of(&dir, user));
+        home.is_ok_and(|home| home.join("pg/PG_VERSION").exists())
+    }
+
+    /// The owner's URL of the cluster of `dir`, for whoever comes beside the house that runs it; none where nothing runs.
+    pub fn url_in(dir: &Path) -> Option<Url> {
+        let dir = dir.canonicalize().ok()?;
+        let socket = socket_dir(&home_of(&dir, server_user().ok()?));
+        let door = socket.join(".s.PGSQL.5432");
+        UnixStream::connect(door).ok()?;
+        Some(url_at(&socket, "noren"))
+    }
+
+    /// Whether the server's first process lives. It stops all others when it dies.
+    pub fn is_running(&self) -> bool {
+        bury();
+        let file = fs::read_to_string(self.data.join("postmaster.pid")).unwrap_or_default();
+        let pid = file.lines().next().and_then(|line| line.parse().ok());
+        pid.and_then(Pid::from_raw)
+            .is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
+    }
+
+    /// Starts a server anew that died, unless it was stopped meanwhile.
+    ///
+    /// # Errors
+    /// When it does not start; with its own words.
+    pub fn start_again(&self) -> Result<(), ClusterError> {
+        let is_stopped = self.is_stopped.lock();
+        let is_stopped = is_stopped.unwrap_or_else(PoisonError::into_inner);
+        if *is_stopped { Ok(()) } else { self.run() }
     }
 
     /// Stops and removes the cluster of `dir` with everything in it; nothing else of `dir` is touched.
@@ -106,20 +156,11 @@ impl Cluster {
         let Ok(dir) = dir.canonicalize() else {
             return Ok(());
         };
-        let user = if rustix::process::geteuid().is_root() {
-            Some(unprivileged_user()?)
-        } else {
-            None
-        };
+        let user = server_user()?;
         let home = home_of(&dir, user);
         let data = home.join("pg");
         if data.join("PG_VERSION").exists() {
-            let cluster = Self {
-                bin: find_binaries()?,
-                data: data.clone(),
-                socket: socket_dir(&home),
-                user,
-            };
+            let cluster = Self::at(&home, find_binaries()?, user, Durability::Full);
             // one that does not run can't be stopped, which is just as well
             let _ = cluster.pg(
                 "pg_ctl",
@@ -147,19 +188,20 @@ impl Cluster {
 
     /// The owner's URL of another database in this cluster.
     pub fn url_of(&self, database: &str) -> Url {
-        let socket: String =
-            url::form_urlencoded::byte_serialize(self.socket.as_os_str().as_encoded_bytes())
-                .collect();
-        SecretString::from(format!(
-            "postgres://noren_owner@localhost/{database}?host={socket}"
-        ))
+        url_at(&self.socket, database)
     }
 
-    /// Stops the cluster; connections are closed, commits are kept.
+    /// Stops the cluster for good; connections are closed, commits are kept.
     ///
     /// # Errors
     /// When the server does not stop.
-    pub fn stop(self) -> Result<(), ClusterError> {
+    pub fn stop(&self) -> Result<(), ClusterError> {
+        let is_stopped = self.is_stopped.lock();
+        let mut is_stopped = is_stopped.unwrap_or_else(PoisonError::into_inner);
+        *is_stopped = true;
+        if !self.is_running() {
+            return Ok(());
+        }
         self.pg(
             "pg_ctl",
             &["stop", "-D", &text(&self.data), "-m", "fast", "-w", "-s"],
@@ -208,12 +250,12 @@ impl Cluster {
         })
     }
 
-    fn run(self, durability: Durability) -> Result<Self, ClusterError> {
+    fn run(&self) -> Result<(), ClusterError> {
         if self
             .pg("pg_ctl", &["status", "-D", &text(&self.data)])
             .is_err()
         {
-            let fast = match durability {
+            let fast = match self.durability {
                 // what was planned when the tables of a young house were empty is planned anew before it hurts
                 Durability::Full => "-c autovacuum_naptime=5s",
                 Durability::Throwaway => {
@@ -254,8 +296,7 @@ impl Cluster {
                 }
             })?;
         }
-        self.ensure_database()?;
-        Ok(self)
+        self.ensure_database()
     }
 
     fn ensure_database(&self) -> Result<(), ClusterError> {
@@ -355,6 +396,29 @@ fn major_of(postgres: &Path) -> Option<u32> {
         .next()?
         .parse()
         .ok()
+}
+
+fn url_at(socket: &Path, database: &str) -> Url {
+    let socket: String =
+        url::form_urlencoded::byte_serialize(socket.as_os_str().as_encoded_bytes()).collect();
+    SecretString::from(format!(
+        "postgres://noren_owner@localhost/{database}?host={socket}"
+    ))
+}
+
+/// Takes note of all children of this process that have ended; the server's are its own once their parent is dead. Nothing else
+/// runs programs while a cluster is kept.
+fn bury() {
+    while let Ok(Some(_)) = wait(WaitOptions::NOHANG) {}
+}
+
+/// Whom the server runs as: us, unless we are root.
+fn server_user() -> Result<Option<SystemUser>, ClusterError> {
+    if rustix::process::geteuid().is_root() {
+        unprivileged_user().map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 fn unprivileged_user() -> Result<SystemUser, ClusterError> {

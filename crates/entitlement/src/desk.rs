@@ -459,6 +459,15 @@ impl Desk {
         }
     }
 
+    /// Nothing more is admitted by the plans that were read before.
+    pub(crate) fn distrust(&self, now: DateTime<Utc>) {
+        for counter in self.all() {
+            if let Some(holding) = &mut lock(&counter.state).holding {
+                holding.distrust(now);
+            }
+        }
+    }
+
     fn with(&self, id: ReservationId, change: impl FnOnce(&mut Out)) {
         if let Some(out) = lock(&self.open).get_mut(&id) {
             change(out);

@@ -76,9 +76,8 @@ pub async fn available(
     (storefront, unit): (&str, &str),
 ) -> Result<i64, Error> {
     let now = room.cx.clock.now();
-    let catalogue = room.catalogue.read().await;
+    let catalogue = room.catalogue.now();
     let standing = plan_of(conn, &catalogue, caller, storefront, now).await?;
-    drop(catalogue);
     ensure(conn, &room.cx, caller.tenant, &standing.plan).await?;
     let stock = ledger::stock(conn, caller.tenant, unit, now).await?;
     let apart = block::unsettled(conn, caller.tenant, unit).await?;

@@ -186,14 +186,7 @@ async fn view(room: &Entitlement, caller: &Caller, storefront: String) -> Result
     let principal = caller.principal;
     let mut tx = cx.db.begin(principal.scope()).await?;
     let now = cx.clock.now();
-    let standing = plan_of(
-        &mut tx,
-        &*room.catalogue.read().await,
-        principal,
-        &storefront,
-        now,
-    )
-    .await?;
+    let standing = plan_of(&mut tx, &room.catalogue.now(), principal, &storefront, now).await?;
     let plan = &standing.plan;
     let zone = grant::ensure(&mut tx, cx, principal.tenant, plan).await?;
     let mut quotas = Vec::with_capacity(plan.terms.grants.len());
@@ -235,7 +228,7 @@ async fn list_plans(
     State(room): State<Entitlement>,
     ValidQuery(query): ValidQuery<StorefrontQuery>,
 ) -> Result<Okay<PlanOffers>, Error> {
-    let catalogue = room.catalogue.read().await;
+    let catalogue = room.catalogue.now();
     let items = catalogue
         .of(&query.storefront)
         .map(|plan| PlanOffer {
@@ -278,7 +271,7 @@ async fn list_topups(
     State(room): State<Entitlement>,
     ValidQuery(query): ValidQuery<StorefrontQuery>,
 ) -> Result<Okay<TopUpOffers>, Error> {
-    let catalogue = room.catalogue.read().await;
+    let catalogue = room.catalogue.now();
     let items = catalogue
         .topups()
         .filter(|topup| topup.storefront == query.storefront)

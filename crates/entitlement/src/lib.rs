@@ -31,7 +31,6 @@ use std::sync::Arc;
 
 use db::{Commit, Ctx, Scope, Tx};
 use identity::Identity;
-use tokio::sync::RwLock;
 
 pub use budget::note_budgets;
 pub use cap::{Cap, caps_of, set_cap};
@@ -44,10 +43,10 @@ pub use one_off::{Giver, GrantId, GrantView, OneOff, give, grants_of, revoke, ta
 pub use period::running_month;
 pub use plan::{
     Catalogue, Change, Customers, Direction, Earning, Every, Exchange, Feature, Following,
-    Leftover, Migration, Occasion, POINT, PeriodicGrant, Plan, PlanChange, PlanFile, PlanFileError,
-    PlanVersionId, Programme, Reward, Rewards, RollOver, Status, Terms, TopUp, TopUpTerms,
-    TopUpVersionId, Trigger, apply, assign, customers, diff, follow, list, lives_until, migrate,
-    plan_of_price, plan_version, topup_version,
+    Leftover, LiveCatalogue, Migration, Occasion, POINT, PeriodicGrant, Plan, PlanChange, PlanFile,
+    PlanFileError, PlanVersionId, Programme, Reward, Rewards, RollOver, Status, Terms, TopUp,
+    TopUpTerms, TopUpVersionId, Trigger, apply, assign, customers, diff, follow, follow_plans,
+    list, lives_until, migrate, plan_of_price, plan_version, topup_version,
 };
 pub use rate::{
     RateLimits, RatePolicy, known_limits, limit_field, policy_field, rate_limits, refused,
@@ -84,7 +83,7 @@ pub struct Entitlement {
     pub cx: Ctx,
     pub identity: Identity,
     /// The newest version of every plan.
-    pub catalogue: Arc<RwLock<Catalogue>>,
+    pub catalogue: Arc<LiveCatalogue>,
     /// The inference listener's public URL, which callers are sent to.
     pub inference_url: Arc<str>,
     /// What the commit of metered work waits for.
@@ -96,17 +95,12 @@ pub struct Entitlement {
 
 impl Entitlement {
     /// Opens the room.
-    pub fn open(
-        cx: Ctx,
-        identity: Identity,
-        catalogue: Arc<RwLock<Catalogue>>,
-        inference_url: &str,
-    ) -> Self {
+    pub fn open(cx: Ctx, identity: Identity, catalogue: Catalogue, inference_url: &str) -> Self {
         let desk = Arc::new(desk::Desk::new(cx.ids.new_id()));
         Self {
             cx,
             identity,
-            catalogue,
+            catalogue: Arc::new(LiveCatalogue::new(catalogue)),
             inference_url: inference_url.into(),
             commit: Commit::Durable,
             desk,
@@ -140,6 +134,20 @@ impl Entitlement {
     /// was never admitted before says no.
     pub fn is_in_touch(&self) -> bool {
         self.desk.is_in_touch()
+    }
+
+    /// Takes up plans, top-ups and rules of points that were applied since; processes do it by themselves in [`follow_plans`]. What was
+    /// admitted by the plans of before goes on, and nothing more is.
+    ///
+    /// # Errors
+    /// When the database is away or holds terms that this version can't read.
+    pub async fn refresh_plans(&self) -> Result<(), Error> {
+        let newest = Catalogue::load(&self.cx).await?;
+        if self.catalogue.take_up(newest) {
+            self.desk.distrust(self.cx.clock.now());
+            tracing::info!("plans were taken up");
+        }
+        Ok(())
     }
 
     /// Gives back all that this process has taken and does not use, for a process that ends.

@@ -189,7 +189,7 @@ pub async fn give(
     let now = cx.clock.now();
     let mut errors = FieldErrors::default();
     {
-        let catalogue = room.catalogue.read().await;
+        let catalogue = room.catalogue.now();
         wish.check(&catalogue.units(), now, &mut errors);
     }
     errors

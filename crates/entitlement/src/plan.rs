@@ -2,6 +2,7 @@ mod catalogue;
 mod diff;
 mod enrolment;
 mod file;
+mod live;
 mod migrate;
 mod operator;
 mod rewards;
@@ -22,6 +23,7 @@ pub use diff::{Change, Direction, PlanChange, diff};
 pub(crate) use enrolment::enrolled;
 pub use enrolment::{Customers, Following, Status, assign, customers, follow};
 pub use file::PlanFile;
+pub use live::{LiveCatalogue, follow_plans};
 pub use migrate::{Migration, migrate};
 pub(crate) use operator::router as operator_router;
 pub use rewards::{
@@ -37,7 +39,7 @@ kernel::id!(
 );
 
 /// One version of a plan.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     pub version_id: PlanVersionId,
     pub storefront: String,

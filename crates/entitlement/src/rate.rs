@@ -75,9 +75,8 @@ pub async fn rate_limits(
     let cx = &room.cx;
     let mut tx = cx.db.begin(caller.scope()).await?;
     let now = cx.clock.now();
-    let catalogue = room.catalogue.read().await;
+    let catalogue = room.catalogue.now();
     let standing = plan_of(&mut tx, &catalogue, caller, storefront, now).await?;
-    drop(catalogue);
     let plan = &standing.plan;
     let zone = grant::ensure(&mut tx, cx, caller.tenant, plan).await?;
     let mut used = InUse::default();

@@ -88,7 +88,7 @@ pub async fn offers(
 ) -> Result<Vec<Offer>, Error> {
     let now = room.cx.clock.now();
     let purpose = format!("{storefront}.chat");
-    let catalogue = room.entitlement.catalogue.read().await;
+    let catalogue = room.entitlement.catalogue.now();
     let mut tx = room.cx.db.begin(caller.scope()).await?;
     let standing = plan_of(&mut tx, &catalogue, caller, storefront, now).await?;
     tx.commit().await?;

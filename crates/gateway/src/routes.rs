@@ -194,7 +194,10 @@ impl Routes {
         };
         let mut targets = route.targets.clone();
         for target in &mut targets {
-            target.price = price_at(&target.prices, now).unwrap_or(target.price);
+            // one that begins later is nearer to what a call costs than nothing
+            let first = || target.prices.iter().min_by_key(|(from, _)| *from);
+            let price = price_at(&target.prices, now).or_else(|| first().map(|(_, price)| *price));
+            target.price = price.unwrap_or(target.price);
         }
         targets
     }
@@ -409,6 +412,29 @@ mod tests {
         for routes in [&routes, &after] {
             assert_eq!(secrets(routes, "https://pod.example/v2"), ["one", "two"]);
             assert!(secrets(routes, "https://else.example/v2").is_empty());
+        }
+    }
+    #[test]
+    fn before_the_first_price_a_call_costs_the_first_and_not_nothing() {
+        let own = Provider {
+            kind: Kind::OpenAi,
+            base_url: "https://own.example/v1".to_owned(),
+            region: String::new(),
+            keys: Vec::new(),
+            streams: true,
+            start: None,
+        };
+        let text = r#"[[model]]
+            name = "small"
+            targets = [{ provider = "own", model = "m" }]
+            prices = [{ from = "2028-01-01", input = 7, output = 7 }, { from = "2027-01-01", input = 5, output = 5 }]"#;
+        let file = ModelFile::parse(text).expect("the file is good");
+        let providers = BTreeMap::from([("own".to_owned(), own)]);
+        let routes = Routes::of_file(file, providers, Routes::default(), true);
+        for (now, input) in [("2026-11-24", 5), ("2027-06-01", 5), ("2028-06-01", 7)] {
+            let now = format!("{now}T00:00:00Z").parse().unwrap();
+            let targets = routes.targets("small", now);
+            assert_eq!(targets[0].price.input.0, input, "{now}");
         }
     }
 }

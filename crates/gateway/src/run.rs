@@ -306,7 +306,7 @@ pub(crate) async fn way(
     plan: &Plan,
     ask: &Way<'_>,
 ) -> Result<(String, Vec<Target>), Error> {
-    let catalogue = room.entitlement.catalogue.read().await;
+    let catalogue = room.entitlement.catalogue.now();
     let route = menu::route_of(
         plan,
         &catalogue,

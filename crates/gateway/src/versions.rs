@@ -166,7 +166,7 @@ pub async fn diff_models(
     text: &str,
 ) -> Result<ModelsDiff, Error> {
     let mut tx = cx.db.begin(Scope::House("models are compared")).await?;
-    let file = checked(&mut tx, settings, text).await?;
+    let file = checked(&mut tx, cx, settings, text).await?;
     let (version, before) = in_force(&mut tx, settings).await?;
     let not_passed = gate::not_passed(&mut tx, &before, &file).await?;
     tx.commit().await?;
@@ -196,10 +196,12 @@ fn sold(catalogue: &Catalogue) -> impl Iterator<Item = &str> {
 
 async fn checked(
     conn: &mut PgConnection,
+    cx: &Ctx,
     settings: &OfSettings,
     text: &str,
 ) -> Result<ModelFile, Error> {
     let file = ModelFile::parse(text)?;
+    file.check_prices(cx.clock.now())?;
     let mut known = settings.providers.clone();
     for name in credential::providers(conn).await? {
         let kind = Kind::named(&name).unwrap_or_default();
@@ -235,7 +237,7 @@ pub async fn apply_models(
     if new.seen.is_some_and(|seen| seen != before) {
         return Err(Error::ModelsChanged);
     }
-    let file = checked(&mut tx, settings, new.text).await?;
+    let file = checked(&mut tx, cx, settings, new.text).await?;
     check_gates(&mut tx, &old, &file).await?;
     let applied = put(&mut tx, cx, by, (before, &file, new.note)).await?;
     tx.commit().await?;
@@ -259,7 +261,7 @@ pub async fn roll_back_models(
     store::lock(&mut tx).await?;
     let (before, old) = in_force(&mut tx, settings).await?;
     let text = text_of(&mut tx, settings, to).await?;
-    let file = checked(&mut tx, settings, &text).await?;
+    let file = checked(&mut tx, cx, settings, &text).await?;
     check_gates(&mut tx, &old, &file).await?;
     let note = format!("← {to}");
     let applied = put(&mut tx, cx, by, (before, &file, Some(&note))).await?;

@@ -194,7 +194,7 @@ async fn is_used(conn: &mut PgConnection, room: &Misaki, caller: Principal) -> R
     if !is_person(caller) {
         return Ok(false);
     }
-    let catalogue = room.gateway.entitlement.catalogue.read().await;
+    let catalogue = room.gateway.entitlement.catalogue.now();
     let standing = plan_of(conn, &catalogue, caller, STOREFRONT, room.cx.clock.now()).await;
     Ok(standing
         .map_err(gateway::Error::from)?

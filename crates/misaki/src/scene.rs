@@ -35,7 +35,7 @@ pub(crate) async fn words(
 ) -> Result<Option<phrase::Hit>, Error> {
     let now = room.cx.clock.now();
     let talks = store::count(conn, caller.tenant, REGULAR + 1).await? - choice.kept;
-    let catalogue = room.gateway.entitlement.catalogue.read().await;
+    let catalogue = room.gateway.entitlement.catalogue.now();
     let standing = plan_of(conn, &catalogue, caller, STOREFRONT, now)
         .await
         .map_err(gateway::Error::from)?;

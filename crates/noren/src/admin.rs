@@ -1,7 +1,4 @@
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
@@ -12,7 +9,6 @@ use kernel::Clock;
 use seal::Vault;
 use secrecy::ExposeSecret;
 use settings::Settings;
-use tokio::sync::RwLock;
 
 use crate::{database::Database, output::say, seals};
 
@@ -70,7 +66,9 @@ pub(crate) async fn context(settings: &Settings) -> Result<Ctx> {
         .database
         .url
         .as_ref()
-        .context("DATABASE_URL is not set")?;
+        .context(
+            "DATABASE_URL is not set, and no house with a private database runs on the data directory (--data, or var)",
+        )?;
     Ok(Ctx::new(connect(settings, owner).await?, Clock::system()))
 }
 
@@ -92,12 +90,7 @@ pub(crate) async fn open_identity(settings: &Settings) -> Result<Identity> {
 pub(crate) async fn entitlement(identity: Identity) -> Result<Entitlement> {
     let catalogue = Catalogue::load(&identity.cx).await?;
     let cx = identity.cx.clone();
-    Ok(Entitlement::open(
-        cx,
-        identity,
-        Arc::new(RwLock::new(catalogue)),
-        "",
-    ))
+    Ok(Entitlement::open(cx, identity, catalogue, ""))
 }
 
 /// Recomputes the books and the audit log.

@@ -7,8 +7,8 @@ use settings::{LogFormat, Settings};
 use telemetry::trace::Traces;
 
 use crate::{
-    admin, background, caps, database, grants, listeners, output::say, people, providers, run,
-    seals, till, training, versions,
+    admin, background, caps, check, database, grants, listeners, output::say, people, providers,
+    run, seals, till, training, versions,
 };
 
 /// Several subscription services behind one counter.
@@ -39,50 +39,36 @@ enum Command {
     /// Prints the OpenAPI document.
     Openapi,
     /// Plans and their versions.
-    #[command(subcommand)]
-    Plans(admin::PlansCommand),
+    Plans(Beside<admin::PlansCommand>),
     /// People who sign in.
-    #[command(subcommand)]
-    Users(people::UsersCommand),
+    Users(Beside<people::UsersCommand>),
     /// Families, schools and teams.
-    #[command(subcommand)]
-    Tenants(people::TenantsCommand),
+    Tenants(Beside<people::TenantsCommand>),
     /// Units that tenants have beside their plans.
-    #[command(subcommand)]
-    Grants(grants::GrantsCommand),
+    Grants(Beside<grants::GrantsCommand>),
     /// What a tenant may use in a month, by the house.
-    #[command(subcommand)]
-    Caps(caps::CapsCommand),
+    Caps(Beside<caps::CapsCommand>),
     /// API keys.
-    #[command(subcommand)]
-    Keys(people::KeysCommand),
+    Keys(Beside<people::KeysCommand>),
     /// Apps that people may sign in to with their account here.
-    #[command(subcommand)]
-    Clients(people::ClientsCommand),
+    Clients(Beside<people::ClientsCommand>),
     /// Who did what.
-    #[command(subcommand)]
-    Audit(people::AuditCommand),
+    Audit(Beside<people::AuditCommand>),
     /// Letters that could not be delivered.
-    #[command(subcommand)]
-    Letters(people::LettersCommand),
+    Letters(Beside<people::LettersCommand>),
     /// What Stripe told us, and whether we missed something.
-    #[command(subcommand)]
-    Billing(till::BillingCommand),
+    Billing(Beside<till::BillingCommand>),
     /// Work in line, done later, or given up.
-    #[command(subcommand)]
-    Jobs(background::JobsCommand),
+    Jobs(Beside<background::JobsCommand>),
     /// The bar's models: what they are trained with, and whether they answer as she would.
     #[command(subcommand)]
     Misaki(training::MisakiCommand),
     /// Models, what they cost and who answers for them: versions that all nodes follow without a restart.
-    #[command(subcommand)]
-    Models(versions::ModelsCommand),
+    Models(Beside<versions::ModelsCommand>),
     /// Keys of providers, beside those of the settings.
-    #[command(subcommand)]
-    Providers(providers::ProvidersCommand),
+    Providers(Beside<providers::ProvidersCommand>),
     /// The keys that secrets in the database are sealed under.
-    #[command(subcommand)]
-    Seal(seals::command::SealCommand),
+    Seal(Beside<seals::command::SealCommand>),
     /// Removes the private cluster of a data directory with everything in it.
     Reset(DataArgs),
 }
@@ -90,8 +76,29 @@ enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct DataArgs {
     /// The data directory whose private cluster is meant; DATABASE_URL comes first.
-    #[arg(long, default_value = "var", value_name = "DIR")]
+    #[arg(long, default_value = database::USUAL, value_name = "DIR")]
     pub(crate) data: PathBuf,
+}
+
+/// A command beside a running house, on its database.
+#[derive(Debug, Args)]
+struct Beside<C: Subcommand> {
+    /// The data directory of the house, for its private database and sealing keys; `var` unless DATABASE_URL is set.
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    #[command(subcommand)]
+    command: C,
+}
+
+impl<C: Subcommand> Beside<C> {
+    async fn run(
+        self,
+        settings: Settings,
+        command: impl AsyncFnOnce(&Settings, C) -> Result<()>,
+    ) -> Result<()> {
+        let settings = database::beside(settings, self.data.as_deref())?;
+        command(&settings, self.command).await
+    }
 }
 
 fn traces(settings: &settings::Traces) -> Result<Option<Traces>> {
@@ -130,35 +137,25 @@ impl Cli {
                     .context("the database could not be brought up to date")
             }
             Command::Verify(args) => admin::verify(&settings, &args.data).await,
-            Command::Check => {
-                let missing = settings.missing_for_production();
-                let mut text = settings.describe();
-                if missing.is_empty() {
-                    text += "\nready for production\n";
-                } else {
-                    text += "\nmissing for production:\n";
-                    for what in missing {
-                        text = text + "- " + what + "\n";
-                    }
-                }
-                say(&text)
-            }
+            Command::Check => check::check(&settings),
             Command::Openapi => say(&listeners::openapi()?),
-            Command::Plans(command) => admin::plans(&settings, command).await,
-            Command::Users(command) => people::users(&settings, command).await,
-            Command::Tenants(command) => people::tenants(&settings, command).await,
-            Command::Caps(command) => caps::command(&settings, command).await,
-            Command::Grants(command) => grants::command(&settings, command).await,
-            Command::Keys(command) => people::keys(&settings, command).await,
-            Command::Clients(command) => people::clients(&settings, command).await,
-            Command::Audit(command) => people::audit(&settings, command).await,
-            Command::Letters(command) => people::letters(&settings, command).await,
-            Command::Billing(command) => till::command(&settings, command).await,
-            Command::Jobs(command) => background::command(&settings, command).await,
-            Command::Misaki(command) => training::command(&settings, command).await,
-            Command::Models(command) => versions::command(&settings, command).await,
-            Command::Providers(command) => providers::command(&settings, command).await,
-            Command::Seal(command) => seals::command::run(&settings, command).await,
+            Command::Plans(at) => at.run(settings, admin::plans).await,
+            Command::Users(at) => at.run(settings, people::users).await,
+            Command::Tenants(at) => at.run(settings, people::tenants).await,
+            Command::Caps(at) => at.run(settings, caps::command).await,
+            Command::Grants(at) => at.run(settings, grants::command).await,
+            Command::Keys(at) => at.run(settings, people::keys).await,
+            Command::Clients(at) => at.run(settings, people::clients).await,
+            Command::Audit(at) => at.run(settings, people::audit).await,
+            Command::Letters(at) => at.run(settings, people::letters).await,
+            Command::Billing(at) => at.run(settings, till::command).await,
+            Command::Jobs(at) => at.run(settings, background::command).await,
+            Command::Misaki(command) => {
+                training::command(&database::beside(settings, None)?, command).await
+            }
+            Command::Models(at) => at.run(settings, versions::command).await,
+            Command::Providers(at) => at.run(settings, providers::command).await,
+            Command::Seal(at) => at.run(settings, seals::command::run).await,
             Command::Reset(args) => {
                 database::reset(&args.data)?;
                 say("the private cluster is gone\n")

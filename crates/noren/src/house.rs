@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use anyhow::{Context, Result};
 use billing::Billing;
 use db::{Commit, Ctx};
@@ -13,7 +11,6 @@ use ledger::Ledger;
 use mail::Mail;
 use misaki::Misaki;
 use seal::Vault;
-use tokio::sync::RwLock;
 
 use crate::{
     background::{self, Kept},
@@ -81,13 +78,9 @@ impl House {
         };
         let mail = Mail::open(cx.clone(), letters)?;
         let catalogue = plans_in_force(&cx, opening.plans, opening.sandbox_prices).await?;
-        let entitlement = Entitlement::open(
-            cx.clone(),
-            identity.clone(),
-            Arc::new(RwLock::new(catalogue)),
-            &urls.inference,
-        )
-        .committing(opening.commit);
+        let entitlement =
+            Entitlement::open(cx.clone(), identity.clone(), catalogue, &urls.inference)
+                .committing(opening.commit);
         let till = billing::Config {
             account_url: urls.account.clone(),
             ..opening.billing

@@ -4,6 +4,7 @@
 mod admin;
 mod background;
 mod caps;
+mod check;
 mod cli;
 mod database;
 mod demo;

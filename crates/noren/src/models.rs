@@ -1,13 +1,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use gateway::{
     ApiKey, Effort, Kind, ModelFile, OfSettings, Price, Provider, Routes, Substitutes, Target,
 };
-use kernel::NanoUsd;
+use kernel::{Clock, NanoUsd};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
-use settings::{Gateway, OpenAi};
+use settings::{Gateway, OpenAi, without_userinfo};
 
 /// The stand-in as a provider.
 const STAND_IN: &str = "sandbox";
@@ -41,7 +41,8 @@ pub(crate) async fn openai(settings: &OpenAi) -> Result<Routes> {
     } else {
         settings.model.clone()
     };
-    tracing::info!(base_url = settings.base_url, model, "models");
+    let base_url = without_userinfo(&settings.base_url);
+    tracing::info!(base_url, model, "models");
     let key = settings.api_key.expose_secret();
     let target = Target {
         provider: "openai".to_owned(),
@@ -60,6 +61,15 @@ pub(crate) async fn openai(settings: &OpenAi) -> Result<Routes> {
     };
     let routes = ROUTES.map(|(route, _)| (route.to_owned(), vec![target.clone()]));
     Ok(Routes::new(routes))
+}
+
+/// Builds what the settings say of models as a house does at its start, and asks nobody.
+///
+/// # Errors
+/// With what a house would refuse to start with.
+pub(crate) fn check(settings: &Gateway) -> Result<()> {
+    effort(&settings.openai.effort)?;
+    named(settings, Routes::default(), None).map(drop)
 }
 
 /// The effort of that name, none for an empty one.
@@ -115,6 +125,7 @@ pub(crate) fn named(settings: &Gateway, routes: Routes, stand_in: Option<&str>) 
         providers.insert(name.clone(), read(name, provider)?);
     }
     file.check_kinds(&kinds(settings)?)?;
+    file.check_prices(Clock::system().now())?;
     if let Some(base_url) = stand_in {
         let provider = Provider {
             kind: Kind::OpenAi,
@@ -185,11 +196,16 @@ fn read(name: &str, provider: &settings::Provider) -> Result<Provider> {
     let (kind, base_url) =
         gateway::site(name, &provider.kind, &provider.base_url, &provider.region)
             .map_err(|why| anyhow::anyhow!("gateway.providers.{name}: {why}"))?;
+    let keys = keys(provider.api_keys.expose_secret());
+    let is_whole = |key: &ApiKey| key.secret.expose_secret().contains(':');
+    if kind == Kind::Bedrock && !keys.iter().all(is_whole) {
+        bail!("gateway.providers.{name}.api_keys: a key of Bedrock is id:secret");
+    }
     Ok(Provider {
         kind,
         base_url,
         region: provider.region.clone(),
-        keys: keys(provider.api_keys.expose_secret()),
+        keys,
         streams: provider.streams,
         start: match provider.start_seconds {
             0 => kind.cold_start(),

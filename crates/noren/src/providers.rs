@@ -67,6 +67,16 @@ pub(crate) enum ProvidersCommand {
 pub(crate) async fn command(settings: &Settings, command: ProvidersCommand) -> Result<()> {
     let cx = admin::context(settings).await?;
     let vault = seals::configured(settings)?.unwrap_or_else(Vault::without_keys);
+    let keeps_a_key = matches!(
+        command,
+        ProvidersCommand::Add { .. } | ProvidersCommand::Rotate { .. }
+    );
+    if keeps_a_key && vault.ids().is_empty() {
+        bail!(
+            "there is no key to seal it under: set NOREN__SEAL__KEYS_FILE (seal.keys_file) to the file of the house's keys, or \
+             NOREN__SEAL__KEYS, or name the house's data directory with --data"
+        );
+    }
     let meta = RequestMeta::of_the_house("req_providers");
     let by = Operator {
         principal: None,

@@ -5,6 +5,7 @@ use api::Proxies;
 use axum::Router;
 use clap::{Args, ValueEnum};
 use db::{Commit, Ctx, Db};
+use entitlement::follow_plans;
 use gateway::{Patience, Routes, follow_routes};
 use identity::{IssuerConfig, follow_revocations};
 use kernel::{Clock, Text};
@@ -15,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     admin,
     background::Kept,
-    database::Database,
+    database::{self, Database},
     demo,
     front::{Front, Readiness},
     house::{House, Opening},
@@ -31,7 +32,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// Where the private cluster lives.
-    #[arg(long, default_value = "var", value_name = "DIR")]
+    #[arg(long, default_value = database::USUAL, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// Identity, billing, storefront data, web app. Port 0 takes a free one.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "HOST:PORT")]
@@ -116,9 +117,7 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
 
         if let Some(stand_in) = stand_in {
             let here = format!("http://{}", addresses.0);
-            stand_in
-                .serve(&house, &here, &args.data, (&tasks, &stop))
-                .await;
+            stand_in.serve(&house, &here, &args.data, (&tasks, &stop));
         }
         let limits = limits(&settings);
         let proxies = Proxies::new(settings.server.proxies()?);
@@ -146,10 +145,14 @@ pub(crate) async fn everything(settings: Settings, args: RunArgs) -> Result<()> 
         ));
         tasks.spawn(follow_revocations(house.identity.clone(), stop.clone()));
         tasks.spawn(follow_routes(house.gateway.clone(), stop.clone()));
+        tasks.spawn(follow_plans(house.entitlement.clone(), stop.clone()));
         announce(&house, &urls, addresses, &database, demo)?;
-        stop_signals.received().await;
+        let ended = tokio::select! {
+            () = stop_signals.received() => Ok(()),
+            error = database.keep() => Err(error),
+        };
         stop_all(&settings, &house, &cx.db, stop, tasks).await;
-        Ok(())
+        ended
     }
     .await;
     database.close()?;
@@ -209,6 +212,7 @@ pub(crate) async fn one_listener(settings: Settings, args: &ServeArgs) -> Result
     };
     tasks.spawn(follow_revocations(house.identity.clone(), stop.clone()));
     tasks.spawn(follow_routes(house.gateway.clone(), stop.clone()));
+    tasks.spawn(follow_plans(house.entitlement.clone(), stop.clone()));
     let proxies = Proxies::new(settings.server.proxies()?);
     tasks.spawn(api::serve(
         listener,
@@ -268,6 +272,7 @@ pub(crate) async fn work(settings: Settings) -> Result<()> {
     ));
     tasks.spawn(follow_revocations(house.identity.clone(), stop.clone()));
     tasks.spawn(follow_routes(house.gateway.clone(), stop.clone()));
+    tasks.spawn(follow_plans(house.entitlement.clone(), stop.clone()));
     say(&format!("{}\n", serde_json::json!({ "ready": true })))?;
     stop_signals.received().await;
     stop_all(&settings, &house, &cx.db, stop, tasks).await;
@@ -296,9 +301,11 @@ async fn routes(
         return models::named(&settings.gateway, routes, None);
     }
     if !demo {
-        tracing::warn!(
-            "no model is configured: set gateway.openai.base_url, or start with --demo for a stand-in"
-        );
+        if !settings.gateway.is_configured() {
+            tracing::warn!(
+                "no model is configured: set gateway.providers or gateway.openai, or start with --demo for a stand-in"
+            );
+        }
         return models::named(&settings.gateway, Routes::default(), None);
     }
     let listener = TcpListener::bind("127.0.0.1:0")
@@ -430,7 +437,7 @@ fn readiness(settings: &Settings, urls: &PublicUrls, routes: &Routes) -> Vec<Rea
         ),
         step(
             "model",
-            !settings.gateway.openai.base_url.is_empty() && !routes.is_empty(),
+            settings.gateway.is_configured() && !routes.is_empty(),
             "応答するモデル",
             "A model that answers",
         ),

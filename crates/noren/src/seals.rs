@@ -20,7 +20,7 @@ use settings::Settings;
 /// How long words of runs are sealed anew in one round of the job; the next goes on.
 const LONGEST: Duration = Duration::from_mins(5);
 /// The file in a data directory.
-const FILE: &str = "seal.keys";
+pub(crate) const FILE: &str = "seal.keys";
 
 /// The keys of the settings; none where they name none.
 pub(crate) fn configured(settings: &Settings) -> Result<Option<Vault>> {

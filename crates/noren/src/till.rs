@@ -109,14 +109,14 @@ pub(crate) async fn stand_in(settings: &Settings, demo: bool, cx: &Ctx) -> Resul
 
 impl StandIn {
     /// Serves it. What it sells is what the house sells; what it remembers is in the data directory.
-    pub(crate) async fn serve(
+    pub(crate) fn serve(
         self,
         house: &House,
         account: &str,
         data: &Path,
         (tasks, stop): (&TaskTracker, &CancellationToken),
     ) {
-        let catalogue = house.entitlement.catalogue.read().await;
+        let catalogue = house.entitlement.catalogue.now();
         let plans = catalogue.all().map(|plan| {
             let terms = &plan.terms;
             (&terms.stripe_price, terms.price_yen, &terms.title, false)

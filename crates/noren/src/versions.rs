@@ -7,6 +7,7 @@ use clap::Subcommand;
 use entitlement::Catalogue;
 use gateway::{ModelChangeKind, ModelFile, ModelVersion, ModelsDiff, NewModels, Operator};
 use identity::RequestMeta;
+use kernel::Clock;
 use settings::Settings;
 
 use crate::{admin, models, output::say, training};
@@ -57,6 +58,7 @@ pub(crate) async fn command(settings: &Settings, command: ModelsCommand) -> Resu
             None => models::file(&settings.gateway)?,
         };
         read.check_kinds(&models::kinds(&settings.gateway)?)?;
+        read.check_prices(Clock::system().now())?;
         return say(&format!("{} models, nothing wrong\n", read.len()));
     }
     let house = house?;

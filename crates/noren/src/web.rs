@@ -9,10 +9,9 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::{MethodRouter, any},
 };
-use entitlement::Catalogue;
+use entitlement::{Catalogue, LiveCatalogue};
 use kernel::{Fault, Lang};
 use memory_serve::CacheControl;
-use tokio::sync::RwLock;
 use tower::ServiceExt;
 
 use crate::urls::PublicUrls;
@@ -84,7 +83,7 @@ fn is_page(path: &str) -> bool {
 /// When a template is broken.
 pub(crate) fn pages(
     urls: &PublicUrls,
-    catalogue: Arc<RwLock<Catalogue>>,
+    catalogue: Arc<LiveCatalogue>,
 ) -> anyhow::Result<MethodRouter> {
     let policy = format!(
         "default-src 'self'; connect-src 'self' {}; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
@@ -94,7 +93,7 @@ pub(crate) fn pages(
     let policy = HeaderValue::from_str(&policy)?;
     let public = Arc::new(Public::new(urls.clone())?);
     Ok(any(move |request: Request| async move {
-        let catalogue = catalogue.read().await;
+        let catalogue = catalogue.now();
         page(&request, &public, &catalogue, policy)
     }))
 }

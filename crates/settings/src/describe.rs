@@ -7,8 +7,8 @@ impl Settings {
     pub fn describe(&self) -> String {
         let (server, openai) = (&self.server, &self.gateway.openai);
         let lines = [
-            ("server.account_url", quoted(&server.account_url)),
-            ("server.inference_url", quoted(&server.inference_url)),
+            ("server.account_url", shown(&server.account_url)),
+            ("server.inference_url", shown(&server.inference_url)),
             ("server.connections", server.connections.to_string()),
             (
                 "server.connections_per_address",
@@ -35,7 +35,7 @@ impl Settings {
                 "log.format",
                 format!("{:?}", self.log.format).to_lowercase(),
             ),
-            ("traces.endpoint", quoted(&self.traces.endpoint)),
+            ("traces.endpoint", shown(&self.traces.endpoint)),
             ("traces.headers", masked(Some(&self.traces.headers))),
             ("mail.smtp_url", masked(Some(&self.mail.smtp_url))),
             ("mail.from", quoted(&self.mail.from)),
@@ -60,7 +60,7 @@ impl Settings {
             ),
             (
                 "billing.stripe.api_url",
-                quoted(&self.billing.stripe.api_url),
+                shown(&self.billing.stripe.api_url),
             ),
             (
                 "billing.stripe.api_version",
@@ -73,7 +73,7 @@ impl Settings {
             ("gateway.run_seconds", self.gateway.run_seconds.to_string()),
             ("gateway.external", self.gateway.external.to_string()),
             ("gateway.models_file", quoted(&self.gateway.models_file)),
-            ("gateway.openai.base_url", quoted(&openai.base_url)),
+            ("gateway.openai.base_url", shown(&openai.base_url)),
             ("gateway.openai.api_key", masked(Some(&openai.api_key))),
             ("gateway.openai.model", quoted(&openai.model)),
             (
@@ -124,7 +124,7 @@ impl Settings {
         self.gateway.providers.iter().flat_map(|(name, provider)| {
             [
                 ("kind", quoted(&provider.kind)),
-                ("base_url", quoted(&provider.base_url)),
+                ("base_url", shown(&provider.base_url)),
                 ("region", quoted(&provider.region)),
                 ("api_keys", masked(Some(&provider.api_keys))),
                 ("streams", provider.streams.to_string()),
@@ -138,11 +138,14 @@ impl Settings {
             let optional =
                 |text: &Option<String>| text.as_deref().map_or("(not set)".to_owned(), quoted);
             [
-                ("url", quoted(&issuer.url)),
+                ("url", shown(&issuer.url)),
                 ("client_id", quoted(&issuer.client_id)),
                 ("client_secret", masked(issuer.client_secret.as_ref())),
                 ("title", optional(&issuer.title)),
-                ("jwks_url", optional(&issuer.jwks_url)),
+                (
+                    "jwks_url",
+                    optional(&issuer.jwks_url.as_deref().map(without_userinfo)),
+                ),
                 ("scopes", quoted(&issuer.scopes)),
                 ("trust_email", issuer.trust_email.to_string()),
             ]
@@ -153,6 +156,20 @@ impl Settings {
 
 fn quoted(text: &str) -> String {
     format!("\"{text}\"")
+}
+
+fn shown(url: &str) -> String {
+    quoted(&without_userinfo(url))
+}
+
+/// A URL without the name and the password that may stand before its host. All before the last `@` goes, since a password may hold
+/// anything where somebody has mistyped it.
+pub fn without_userinfo(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
+        (None, Some((_, rest))) => rest.to_owned(),
+        (_, None) => url.to_owned(),
+    }
 }
 
 fn masked(secret: Option<&SecretString>) -> String {

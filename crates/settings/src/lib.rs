@@ -3,6 +3,7 @@
 //! The only room that reads the environment. Unknown names are refused, so that a misspelt setting is not silently
 //! without effect.
 
+mod check;
 mod describe;
 
 use std::{collections::BTreeMap, net::IpAddr, path::Path};
@@ -11,7 +12,12 @@ use config::{Config, Environment, File, FileFormat};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use url::Url;
+
+use check::{
+    check_address, check_issuer, check_public_url, check_registration_number, check_smtp_url,
+    check_upstream_url,
+};
+pub use describe::without_userinfo;
 
 const DEFAULTS: &str = include_str!("defaults.toml");
 
@@ -297,6 +303,13 @@ pub struct Gateway {
     pub openai: OpenAi,
 }
 
+impl Gateway {
+    /// Whether the settings name anybody who answers.
+    pub fn is_configured(&self) -> bool {
+        !self.openai.base_url.is_empty() || !self.providers.is_empty()
+    }
+}
+
 /// Where a provider answers and what opens its door.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -374,6 +387,8 @@ pub enum Error {
     NotRegistrationNumber(String),
     #[error("{field} is not an address: {text}; expected Name <name@domain>")]
     NotAddress { field: &'static str, text: String },
+    #[error("{0} is 0: it is at least 1")]
+    Zero(&'static str),
 }
 
 impl Settings {
@@ -396,6 +411,7 @@ impl Settings {
         if let Some(url) = secret("READ_DATABASE_URL") {
             settings.database.read_url = url;
         }
+        settings.check_zeros()?;
         check_public_url("server.account_url", &settings.server.account_url)?;
         check_public_url("server.inference_url", &settings.server.inference_url)?;
         check_upstream_url("gateway.openai.base_url", &settings.gateway.openai.base_url)?;
@@ -415,14 +431,32 @@ impl Settings {
         Ok(settings)
     }
 
+    /// Refuses what nothing could be done with.
+    fn check_zeros(&self) -> Result<(), Error> {
+        let (server, gateway) = (&self.server, &self.gateway);
+        let zero = [
+            ("server.connections", server.connections == 0),
+            (
+                "server.connections_per_address",
+                server.connections_per_address == 0,
+            ),
+            ("database.connections", self.database.connections == 0),
+            ("gateway.silence_seconds", gateway.silence_seconds == 0),
+            ("gateway.run_seconds", gateway.run_seconds == 0),
+        ]
+        .into_iter()
+        .find(|(_, is_zero)| *is_zero);
+        zero.map_or(Ok(()), |(name, _)| Err(Error::Zero(name)))
+    }
+
     /// What a production set-up still lacks, in words.
     pub fn missing_for_production(&self) -> Vec<&'static str> {
         let mut missing = Vec::new();
         if self.server.account_url.is_empty() || self.server.inference_url.is_empty() {
             missing.push("server.account_url and server.inference_url: the https URLs that people reach the listeners at");
         }
-        if self.gateway.openai.base_url.is_empty() {
-            missing.push("gateway.openai.base_url and api_key: a model that answers");
+        if !self.gateway.is_configured() {
+            missing.push("gateway.providers or gateway.openai: a model that answers");
         }
         if !self.mail.is_configured() || self.mail.from.contains("@localhost") {
             missing.push("mail.smtp_url and mail.from: letters wait until they can go out");
@@ -449,122 +483,6 @@ fn secret(name: &str) -> Option<SecretString> {
         .ok()
         .filter(|value| !value.is_empty())
         .map(SecretString::from)
-}
-
-fn check_issuer(name: &str, issuer: &Issuer) -> Result<(), Error> {
-    let named = (1..=30).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    if !named {
-        return Err(Error::IssuerName(name.to_owned()));
-    }
-    let wrong = |field, what| Error::Issuer {
-        name: name.to_owned(),
-        field,
-        what,
-    };
-    let url = |field: &str, text: &str| {
-        let field = format!("identity.issuers.{name}.{field}");
-        let url = parse(&field, text)?;
-        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
-            let text = text.to_owned();
-            return Err(Error::NotUrl { field, text });
-        }
-        check_public_url(&field, text)
-    };
-    url("url", &issuer.url)?;
-    if let Some(jwks_url) = &issuer.jwks_url {
-        url("jwks_url", jwks_url)?;
-    }
-    if issuer.client_id.trim().is_empty() {
-        return Err(wrong("client_id", "is empty"));
-    }
-    if !issuer.scopes.split(' ').any(|scope| scope == "openid") {
-        return Err(wrong("scopes", "lacks openid"));
-    }
-    Ok(())
-}
-
-fn check_public_url(field: &str, text: &str) -> Result<(), Error> {
-    if text.is_empty() {
-        return Ok(());
-    }
-    let url = parse(field, text)?;
-    let here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-    if url.scheme() == "https" || here {
-        Ok(())
-    } else {
-        Err(Error::PlainHttp {
-            field: field.to_owned(),
-            text: text.to_owned(),
-        })
-    }
-}
-
-fn check_upstream_url(field: &str, text: &str) -> Result<(), Error> {
-    if text.is_empty() {
-        Ok(())
-    } else {
-        parse(field, text).map(drop)
-    }
-}
-
-fn check_smtp_url(url: &SecretString) -> Result<(), Error> {
-    if url.expose_secret().is_empty() {
-        return Ok(());
-    }
-    // the text itself is not told: it holds a password
-    let url = Url::parse(url.expose_secret()).map_err(|_| Error::NotSmtp)?;
-    let has_host = url.host_str().is_some_and(|host| !host.is_empty());
-    let whole = has_host && matches!(url.path(), "" | "/") && url.fragment().is_none();
-    match (url.scheme(), url.query()) {
-        ("smtp" | "smtps", None) if whole => Ok(()),
-        ("smtp" | "smtps", Some(_)) => Err(Error::PlainSmtp),
-        _ => Err(Error::NotSmtp),
-    }
-}
-
-/// A first look, for a message that names the setting; mail itself reads it to the letter.
-fn check_registration_number(text: &str) -> Result<(), Error> {
-    let right = text.strip_prefix('T').is_some_and(|digits| {
-        digits.len() == 13 && digits.bytes().all(|digit| digit.is_ascii_digit())
-    });
-    if right || text.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::NotRegistrationNumber(text.to_owned()))
-    }
-}
-
-fn check_address(field: &'static str, text: &str) -> Result<(), Error> {
-    let address = text
-        .rsplit_once('<')
-        .map_or(text, |(_, rest)| rest.trim_end_matches('>'));
-    let plausible = address
-        .split_once('@')
-        .is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty());
-    if plausible && !text.chars().any(char::is_control) {
-        Ok(())
-    } else {
-        Err(Error::NotAddress {
-            field,
-            text: text.to_owned(),
-        })
-    }
-}
-
-fn parse(field: &str, text: &str) -> Result<Url, Error> {
-    let not_url = || Error::NotUrl {
-        field: field.to_owned(),
-        text: text.to_owned(),
-    };
-    let url = Url::parse(text).map_err(|_| not_url())?;
-    if matches!(url.scheme(), "http" | "https") && url.host().is_some() {
-        Ok(url)
-    } else {
-        Err(not_url())
-    }
 }
 
 #[cfg(test)]
@@ -607,6 +525,42 @@ mod tests {
                 "{}",
                 line.0
             );
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_not_printed() {
+        let url = "https://user:can@ry@models.example/v1";
+        assert_eq!(without_userinfo(url), "https://models.example/v1");
+        assert_eq!(
+            without_userinfo("https://models.example"),
+            "https://models.example"
+        );
+        let settings = load(
+            "[gateway.openai]\nbase_url = \"https://user:canary@models.example/v1\"
+            [gateway.providers.own]\nbase_url = \"https://canary@own.example\"\napi_keys = \"a\"",
+        )
+        .unwrap();
+        let text = settings.describe();
+        assert!(
+            text.contains("gateway.openai.base_url = \"https://models.example/v1\""),
+            "{text}"
+        );
+        assert!(!text.contains("canary"), "{text}");
+        let wrong = "[gateway.openai]\nbase_url = \"ftp://user:canary@models.example\"";
+        let error = load(wrong).unwrap_err().to_string();
+        assert!(!error.contains("canary"), "{error}");
+    }
+
+    #[test]
+    fn a_provider_by_its_name_is_a_model_that_answers() {
+        let missing = |toml| load(toml).unwrap().missing_for_production().join(" ");
+        assert!(missing("").contains("a model that answers"));
+        for toml in [
+            "[gateway.providers.openai]\napi_keys = \"sk-one\"",
+            "[gateway.openai]\nbase_url = \"https://models.example/v1\"",
+        ] {
+            assert!(!missing(toml).contains("a model that answers"), "{toml}");
         }
     }
 
@@ -756,6 +710,17 @@ mod tests {
                 "server.browser_origins has a part that is no origin, such as https://app.example, and not *: https://app.example/",
             ),
             ("[server]\nbrowser_origins = \"app.example\"", "no origin"),
+            ("[server]\nconnections = 0", "server.connections is 0"),
+            ("[server]\nconnections_per_address = 0", "at least 1"),
+            (
+                "[database]\nconnections = 0",
+                "database.connections is 0: it is at least 1",
+            ),
+            (
+                "[gateway]\nsilence_seconds = 0",
+                "gateway.silence_seconds is 0",
+            ),
+            ("[gateway]\nrun_seconds = 0", "gateway.run_seconds is 0"),
             ("[server", "can't be read"),
         ] {
             let error = load(toml).unwrap_err().to_string();

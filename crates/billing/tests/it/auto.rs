@@ -117,7 +117,7 @@ async fn what_is_sold_no_more_or_at_another_price_is_not_bought_by_itself() {
         entitlement::apply(&test.cx, &PlanFile::parse(&changed).unwrap())
             .await
             .unwrap();
-        *house.catalogue.write().await = Catalogue::load(&test.cx).await.unwrap();
+        house.refresh_plans().await.unwrap();
         assert_eq!(sweep(&shop).await, 0);
         assert_eq!(orders(&test).await, Vec::<String>::new());
         assert_eq!(rule(&shop, &cookies).await["stopped"], "not_sold");

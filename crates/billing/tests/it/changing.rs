@@ -113,7 +113,7 @@ async fn an_order_shows_what_the_law_wants_and_stays_as_it_was_shown() {
     entitlement::apply(&test.cx, &PlanFile::parse(&dearer).unwrap())
         .await
         .unwrap();
-    *house.catalogue.write().await = Catalogue::load(&test.cx).await.unwrap();
+    house.refresh_plans().await.unwrap();
     let (status, refused) = shop
         .ask(&cookies, "POST", "/billing/checkout-session", Some(wish))
         .await;

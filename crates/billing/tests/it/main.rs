@@ -175,7 +175,7 @@ async fn house_of(cx: &Ctx, plans: &str) -> Entitlement {
     entitlement::apply(cx, &PlanFile::parse(plans).unwrap())
         .await
         .unwrap();
-    let catalogue = Arc::new(RwLock::new(Catalogue::load(cx).await.unwrap()));
+    let catalogue = Catalogue::load(cx).await.unwrap();
     Entitlement::open(cx.clone(), identity, catalogue, "http://localhost")
 }
 
@@ -387,7 +387,7 @@ impl Shop {
     async fn standing(&self) -> Standing {
         let by = self.caller.principal;
         let mut tx = self.room.cx.db.begin(by.scope()).await.unwrap();
-        let catalogue = self.room.entitlement.catalogue.read().await;
+        let catalogue = self.room.entitlement.catalogue.now();
         let now = self.room.cx.clock.now();
         entitlement::plan_of(&mut tx, &catalogue, by, "narai", now)
             .await

@@ -61,7 +61,7 @@ pub(super) async fn acquire(
     let mut before = before(&counter, &wish, now);
     let mut tx = cx.db.begin_aside(caller.scope()).await?;
     store::lock(&mut tx, counter.tenant, &counter.storefront).await?;
-    let catalogue = room.catalogue.read().await;
+    let catalogue = room.catalogue.now();
     let standing = plan_of(&mut tx, &catalogue, caller, &counter.storefront, now).await?;
     let (tenant, storefront, node) = (counter.tenant, &counter.storefront, room.desk.node);
     store::let_go(&mut tx, tenant, storefront, node, now).await?;
@@ -134,6 +134,12 @@ pub(super) async fn acquire(
         counting,
     };
     apply(&counter, &new, granted, now);
+    // plans that were taken up meanwhile count from the next piece of work on
+    if !Arc::ptr_eq(&catalogue, &room.catalogue.now())
+        && let Some(holding) = &mut lock(&counter.state).holding
+    {
+        holding.distrust(now);
+    }
     Ok(Ok(()))
 }
 

@@ -64,7 +64,7 @@ pub(super) fn ensure(room: &Entitlement) {
 struct Parts {
     cx: Ctx,
     identity: identity::Identity,
-    catalogue: Arc<tokio::sync::RwLock<crate::Catalogue>>,
+    catalogue: Arc<crate::LiveCatalogue>,
     inference_url: Arc<str>,
 }
 

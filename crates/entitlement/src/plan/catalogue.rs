@@ -6,7 +6,7 @@ use super::{Audience, POINT, Plan, Rewards, StoredPlan, Terms, TopUp, rewards, s
 use crate::Error;
 
 /// The newest version of every plan, in memory.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Catalogue {
     plans: Vec<Plan>,
     topups: Vec<TopUp>,

@@ -24,7 +24,7 @@ kernel::id!(
 const LONGEST_DAYS: u16 = 180;
 
 /// Units that are bought once, beside a subscription or without one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopUp {
     pub version_id: TopUpVersionId,
     pub storefront: String,

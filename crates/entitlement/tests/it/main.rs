@@ -12,15 +12,12 @@ mod one_off;
 mod plans;
 mod reservations;
 
-use std::sync::Arc;
-
 use chrono::Duration;
 use db::Ctx;
 use entitlement::{
     Catalogue, Direction, Entitlement, Error, Outcome, PlanFile, Reservation, Usage, Work,
 };
 use identity::{Identity, Principal, RequestMeta, UserId};
-use tokio::sync::RwLock;
 
 const UNIT: &str = "misaki.chat";
 
@@ -54,7 +51,7 @@ async fn open(cx: &Ctx, plans: &PlanFile) -> Entitlement {
         .await
         .unwrap();
     entitlement::apply(cx, plans).await.unwrap();
-    let catalogue = Arc::new(RwLock::new(Catalogue::load(cx).await.unwrap()));
+    let catalogue = Catalogue::load(cx).await.unwrap();
     Entitlement::open(cx.clone(), identity, catalogue, "http://localhost")
 }
 

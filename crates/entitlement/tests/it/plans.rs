@@ -25,7 +25,7 @@ async fn a_changed_plan_is_a_new_version_and_whoever_is_on_the_old_one_keeps_it(
             .collect::<Vec<_>>(),
         [("guest", 2)]
     );
-    *room.catalogue.write().await = Catalogue::load(&test.cx).await.unwrap();
+    room.refresh_plans().await.unwrap();
     assert_eq!(
         reserve(&room, caller)
             .await
@@ -48,6 +48,28 @@ async fn a_changed_plan_is_a_new_version_and_whoever_is_on_the_old_one_keeps_it(
         9
     );
     assert_eq!(entitlement::list(&test.cx).await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn what_a_process_took_of_a_limit_is_worth_nothing_once_a_plan_has_less() {
+    let test = testkit::context().await;
+    let room = open(&test.cx, &plan_file(9, 9, 100)).await;
+    let caller = guest(&room).await;
+    let first = reserve(&room, caller).await.unwrap();
+    let second = reserve(&room, caller).await.unwrap();
+    entitlement::apply(&test.cx, &plan_file(3, 9, 100))
+        .await
+        .unwrap();
+    room.refresh_plans().await.unwrap();
+    let third = reserve(&room, caller).await.unwrap();
+    let limits = third.plan().terms.limits;
+    assert_eq!(limits.per_minute, 3);
+    let refused = reserve(&room, caller).await.unwrap_err();
+    assert!(
+        matches!(refused, Error::RateExceeded { per_minute: 3, .. }),
+        "{refused:?}"
+    );
+    drop((first, second, third));
 }
 
 #[tokio::test]

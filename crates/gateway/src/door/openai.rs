@@ -139,7 +139,7 @@ async fn cards(
     let visit = Visit::begin(room, request, dialect).await?;
     let now = room.cx.clock.now();
     let caller = &visit.caller;
-    let catalogue = room.entitlement.catalogue.read().await;
+    let catalogue = room.entitlement.catalogue.now();
     let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
     let standing = plan_of(
         &mut tx,

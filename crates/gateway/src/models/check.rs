@@ -1,7 +1,8 @@
 //! Whether the models of a file make sense together, and with the providers that there are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use kernel::Text;
 use llm::openai::Counts;
 
@@ -118,6 +119,25 @@ impl ModelFile {
     pub fn check_kinds(&self, kinds: &BTreeMap<String, Kind>) -> Result<(), ModelFileError> {
         for (at, model) in self.model.iter().enumerate() {
             if let Some(wrong) = wrong_api(model, kinds).or_else(|| wrong_thoughts(model, kinds)) {
+                return Err(at_model(at, model, wrong));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that each list of prices has one that holds now, and none for the same day twice. A text that was put in force
+    /// before is not refused for that.
+    ///
+    /// # Errors
+    /// With the list or the price.
+    pub fn check_prices(&self, now: DateTime<Utc>) -> Result<(), ModelFileError> {
+        for (at, model) in self.model.iter().enumerate() {
+            let targets = model.targets.iter().enumerate();
+            let of_targets =
+                targets.map(|(place, target)| (format!("/targets/{place}"), &target.prices));
+            let mut lists = std::iter::once((String::new(), &model.prices)).chain(of_targets);
+            if let Some(wrong) = lists.find_map(|(place, prices)| wrong_dates(&place, prices, now))
+            {
                 return Err(at_model(at, model, wrong));
             }
         }
@@ -335,6 +355,25 @@ fn wrong_price(place: &str, prices: &[DatedPrice]) -> Option<Wrong> {
     })
 }
 
+fn wrong_dates(place: &str, prices: &[DatedPrice], now: DateTime<Utc>) -> Option<Wrong> {
+    let mut days = BTreeSet::new();
+    if let Some(twice) = prices.iter().position(|price| !days.insert(price.from)) {
+        let what = Text::new(
+            "同じ日からの料金が二つあります。",
+            "two prices begin on the same day",
+        );
+        return Some((format!("{place}/prices/{twice}/from"), what));
+    }
+    if !prices.is_empty() && prices.iter().all(|price| price.held().0 > now) {
+        let what = Text::new(
+            "今の料金がありません。すでに始まった料金を書いてください。",
+            "no price holds now: give one that has begun",
+        );
+        return Some((format!("{place}/prices"), what));
+    }
+    None
+}
+
 fn at_model(at: usize, model: &Entry, (field, what): Wrong) -> ModelFileError {
     ModelFileError::Model {
         pointer: format!("/model/{at}{field}"),
@@ -436,6 +475,41 @@ mod tests {
         let unread = ModelFile::parse("[[model]]\nnam = 1").unwrap_err();
         assert_eq!(unread.pointer(), "");
         assert!(unread.to_string().contains("line 2"), "{unread}");
+    }
+
+    #[test]
+    fn a_price_has_begun_and_no_two_begin_together() {
+        let now = "2026-11-24T00:00:00Z".parse().unwrap();
+        let price = |from: &str| format!("{{ from = \"{from}\", input = 1, output = 2 }}");
+        for (days, pointer) in [
+            (&[][..], None),
+            (&["2026-11-24"], None),
+            (&["2027-01-01", "2026-01-01"], None),
+            (&["2026-11-25"], Some("/prices")),
+            (&["2027-02-01", "2027-01-01"], Some("/prices")),
+            (&["2026-01-01", "2026-01-01"], Some("/prices/1/from")),
+        ] {
+            let prices: Vec<String> = days.iter().map(|day| price(day)).collect();
+            let prices = prices.join(", ");
+            let target = "provider = \"p\", model = \"m\"";
+            for (text, place) in [
+                (
+                    format!("prices = [{prices}]\ntargets = [{{ {target} }}]"),
+                    "",
+                ),
+                (
+                    format!("targets = [{{ {target}, prices = [{prices}] }}]"),
+                    "/targets/0",
+                ),
+            ] {
+                let text = format!("[[model]]\nname = \"a\"\n{text}");
+                let file = ModelFile::parse(&text).unwrap();
+                let wrong = file.check_prices(now).err();
+                let found = wrong.as_ref().map(ModelFileError::pointer);
+                let expected = pointer.map(|pointer| format!("/model/0{place}{pointer}"));
+                assert_eq!(found, expected.as_deref(), "{text}");
+            }
+        }
     }
 
     #[test]

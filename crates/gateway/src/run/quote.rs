@@ -37,7 +37,7 @@ pub(crate) async fn quote(
     ask: &Ask,
 ) -> Result<Quote, Error> {
     let standing = {
-        let catalogue = room.entitlement.catalogue.read().await;
+        let catalogue = room.entitlement.catalogue.now();
         let mut tx = room.cx.db.begin(caller.principal.scope()).await?;
         let now = room.cx.clock.now();
         let standing = plan_of(

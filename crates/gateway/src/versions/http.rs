@@ -91,7 +91,7 @@ async fn check_models(
     _: Granted<may::HouseOperate>,
     ValidJson(body): ValidJson<ModelsText>,
 ) -> Result<Okay<ModelsDiff>, Error> {
-    let catalogue = room.entitlement.catalogue.read().await.clone();
+    let catalogue = room.entitlement.catalogue.now();
     let diff = diff_models(&room.cx, &room.of_settings()?, &catalogue, &body.text).await?;
     Ok(Okay(diff))
 }

@@ -29,7 +29,7 @@ use identity::{Caller, Identity, InferenceCaller, RequestMeta};
 use kernel::NanoUsd;
 use llm::Message;
 use testkit::TestCtx;
-use tokio::{net::TcpListener, sync::RwLock};
+use tokio::net::TcpListener;
 
 /// A house with one model, and a guest who may use it.
 struct Bar {
@@ -179,7 +179,7 @@ async fn node_of(cx: &Ctx, routes: Routes, vault: seal::Vault) -> Gateway {
     };
     let identity = Identity::open(cx.clone(), config).await.unwrap();
     entitlement::apply(cx, &plans).await.unwrap();
-    let catalogue = Arc::new(RwLock::new(Catalogue::load(cx).await.unwrap()));
+    let catalogue = Catalogue::load(cx).await.unwrap();
     let entitlement = Entitlement::open(cx.clone(), identity, catalogue, "http://localhost");
     Gateway::open(entitlement, routes, PATIENCE, None).unwrap()
 }

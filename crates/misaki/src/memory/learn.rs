@@ -89,7 +89,7 @@ impl Job for LearnFromChat {
         }
         tx.commit().await?;
         let asked = (notes::question(&news.talk), TOKENS);
-        let answer = ask_aside(&room.gateway, tenant, &small(room).await, asked).await;
+        let answer = ask_aside(&room.gateway, tenant, &small(room), asked).await;
         let answer = answer.map_err(|error| JobError::Retry(error.to_string()))?;
         metrics::counter!("misaki_learnings_total").increment(1);
         let notes = notes::read(&answer.text, &news.talk);
@@ -144,8 +144,8 @@ async fn write(
 }
 
 /// The route of the cheapest plan: what those who pay nothing talk with.
-async fn small(room: &Misaki) -> String {
-    let catalogue = room.gateway.entitlement.catalogue.read().await;
+fn small(room: &Misaki) -> String {
+    let catalogue = room.gateway.entitlement.catalogue.now();
     let route = catalogue
         .of(STOREFRONT)
         .find_map(|plan| plan.terms.routes.get(CHAT));

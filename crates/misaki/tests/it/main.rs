@@ -32,7 +32,7 @@ use identity::{Caller, Identity};
 use misaki::Misaki;
 use serde_json::{Value, json};
 use testkit::TestCtx;
-use tokio::{net::TcpListener, sync::RwLock};
+use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 struct Bar {
@@ -72,7 +72,7 @@ impl Bar {
         entitlement::apply(&cx, &PlanFile::parse(DEFAULT_PLANS).unwrap())
             .await
             .unwrap();
-        let catalogue = Arc::new(RwLock::new(Catalogue::load(&cx).await.unwrap()));
+        let catalogue = Catalogue::load(&cx).await.unwrap();
         let entitlement = Entitlement::open(cx, identity, catalogue, "http://localhost");
         let routes = [
             ("misaki-small", "sandbox-small"),
