@@ -135,6 +135,26 @@ export const misakiWords = define({
     ja: 'もっと続けて話せるプランもあるよ。',
     en: 'There is also a plan that allows more at a time.',
   },
+  rateExceeded: {
+    ja: (n: string) => `続けて話せるのは、1分に${n}回までなの。`,
+    en: (n: string) => `You can say up to ${n} things a minute here.`,
+  },
+  rateExceededPlain: { ja: '少し続けて話しすぎたみたい。', en: 'That was a little too fast for me.' },
+  become: {
+    ja: (plan: string, amount: string) => `${plan}になる${amount && `（${amount.replace(' ', '')}）`}`,
+    en: (plan: string, amount: string) => `Join as ${plan}${amount && ` (${amount})`}`,
+  },
+  planChanged: { ja: 'プランが変わりましたね。', en: 'Your plan has changed.' },
+  planChangedText: {
+    ja: 'もう一度送ってくれたら、続きを話せるよ。',
+    en: 'Send it again and we can go on.',
+  },
+  quotaSpentDay: { ja: '今日話せる分は、ぜんぶ話しちゃったね。', en: 'You have used all of today’s messages.' },
+  quotaSpentMonth: { ja: '今月話せる分は、ぜんぶ話しちゃったね。', en: 'You have used all of this month’s messages.' },
+  quotaBack: {
+    ja: (when: string) => `${when}になったら、また話そう。`,
+    en: (when: string) => `We can go on from ${when}.`,
+  },
   quotaTitle: { ja: '今日は、ここまでにしておこうか。', en: 'Let us leave it here for now.' },
   quotaMore: {
     ja: '定型のお返事なら、いつでも話せるよ。書いてくれた言葉は、ちゃんと残してあるからね。',
