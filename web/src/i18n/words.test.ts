@@ -45,6 +45,7 @@ import { deviceWords, profileWords, securityWords, stepUpWords } from './securit
 import { comingWords, shellWords, welcomeWords } from './shellWords'
 import { wordsOf } from './text'
 import { topUpWords } from './topUpWords'
+import { whyWords } from './whyWords'
 
 const tables = {
   modelDeskWords,
@@ -113,6 +114,7 @@ const tables = {
   unitWords,
   usageDeskWords,
   welcomeWords,
+  whyWords,
 }
 // Proper names, and the word that is written in the other language on purpose.
 const alike = new Set([
