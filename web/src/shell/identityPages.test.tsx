@@ -270,6 +270,34 @@ describe('a change that needs a proof', () => {
   })
 })
 
+describe('a form within a page', () => {
+  test.each([false, true])(
+    'keeps the focus of whoever has no mouse, as it comes and goes (keys before: %s)',
+    async (some) => {
+      let items = some ? [key] : []
+      openHouse('/account/keys', {
+        'GET /auth/me': () => json(me()),
+        'GET /keys': () => json({ items }),
+        'POST /keys': () => {
+          items = [key]
+          return json({ key, secret: 'nrn_the_secret' }, 201)
+        },
+      })
+      const opener = () => screen.findByRole('button', { name: '鍵をつくる' })
+      fireEvent.click(await opener())
+      expect(document.activeElement).toBe(screen.getByLabelText('鍵の名前'))
+      press('やめる')
+      expect(document.activeElement).toBe(await opener())
+      fireEvent.click(await opener())
+      type('鍵の名前', '朝の集計')
+      const form = screen.getByLabelText('鍵の名前').closest('form') as HTMLElement
+      fireEvent.submit(form)
+      await waitFor(() => expect(screen.queryByLabelText('鍵の名前')).toBeNull())
+      expect(document.activeElement).toBe(await opener())
+    },
+  )
+})
+
 describe('a key that is there', () => {
   test('gets a new name and a cap, and only those are sent', async () => {
     let now = key
