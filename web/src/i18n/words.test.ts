@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { accountWords, quotaWords } from './accountWords'
+import { actionWords, actorWords } from './actionWords'
 import {
   adminWords,
   eventDeskWords,
@@ -54,6 +55,8 @@ const tables = {
   talkWords,
   rewardWords,
   accountWords,
+  actionWords,
+  actorWords,
   adminWords,
   areaWords,
   auditWords,
