@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { featureName } from '../shell/billing/offers'
 import { actionName, actionWords, actorName } from './actionWords'
 
 test('every action that the server writes down has a word', () => {
@@ -16,6 +17,13 @@ test('every action that the server writes down has a word', () => {
 test('what is not known keeps its name', () => {
   expect(actionName('session.start', 'ja')).toBe('サインインした')
   expect(actionName('moon.rise', 'ja')).toBe('moon.rise')
+})
+
+test('what a plan may have is named in the language of the page', () => {
+  const features = readFileSync('../plans/default.toml', 'utf8').matchAll(/^features = \{ (.*) \}$/gm)
+  const names = [...features].flatMap(([, all = '']) => [...all.matchAll(/(\w+) =/g)].map(([, name = '']) => name))
+  expect(names).toContain('insights')
+  for (const name of names) expect(featureName(name, 'ja')).toMatch(/[ぁ-ん]/)
 })
 
 test.each([
