@@ -85,7 +85,11 @@ for (const [screen, language] of visits) {
       const { page, context, complaints, label } = await house.visit(screen, language)
       const email = address('letter')
       await signUp(page, t, email)
-      await page.getByText(t.letterSent).first().waitFor()
+      const sent = page.getByText(t.letterSent).first()
+      await sent.waitFor({ state: 'attached' })
+      // a phone has one line for it, until it is opened
+      if (screen.isMobile) await page.getByText(t.confirmAddress).click()
+      await sent.waitFor()
       assert.ok((await sideways(page)) <= 0, 'no sideways scroll')
       await picture(page, `identity-signed-up-${label}`)
       const link = await mailed(page, email, '/link/verify')

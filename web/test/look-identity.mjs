@@ -39,7 +39,10 @@ export const identityScenes = [
       await page.locator('input[name=password]').fill('correct horse battery')
       await submit(page).click()
       await page.waitForURL(/\/account$/)
-      await page.getByText(/お手紙を送りました|We sent a letter/).waitFor()
+      await page
+        .getByText(/お手紙を送りました|We sent a letter/)
+        .first()
+        .waitFor({ state: 'attached' })
     },
   },
   { name: 'id-forgot', path: '/forgot' },

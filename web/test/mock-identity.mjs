@@ -178,7 +178,7 @@ export function identityOf(state, id) {
       seq: 32 - n,
       at: ago(n / 3),
       actor: state.user?.id ?? 'usr_0',
-      action: ['key.created', 'member.role_changed', 'session.ended', 'user.profile_changed'][n % 4],
+      action: ['key.create', 'member.role', 'session.end', 'user.change'][n % 4],
       target: id('key'),
       before: n % 4 === 1 ? { role: 'member' } : null,
       after:

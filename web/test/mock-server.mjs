@@ -456,7 +456,7 @@ export function start({ account = 8080, inference = 8081, dist = join(here, '../
         return problem(res, 402, 'quota_exhausted', {
           suggestion: {
             plan: 'free',
-            title: { ja: '無料のアカウントをつくる', en: 'Create a free account' },
+            title: { ja: '無料会員', en: 'Member' },
             url: '/sign-up',
           },
         })

@@ -35,7 +35,11 @@ export const houseQuery = queryOptions({ queryKey: ['house'], queryFn: getHouse,
 
 export const meQuery = queryOptions({ queryKey: ['me'], queryFn: whoAmI, staleTime: 60_000 })
 
+// What goes on at the bar goes on in every tab: one that is looked at again asks anew for these, unlike for the rest.
+const SHARED = { refetchOnWindowFocus: 'always' } as const
+
 export const planQuery = queryOptions({
+  ...SHARED,
   queryKey: ['plan', 'misaki'],
   queryFn: async () => {
     const plan = await getMisakiPlan()
@@ -62,6 +66,7 @@ export const phrasesQuery = queryOptions({
 })
 
 export const chatsQuery = infiniteQueryOptions({
+  ...SHARED,
   queryKey: ['misaki', 'chats'],
   queryFn: ({ pageParam }) => getChats(pageParam),
   initialPageParam: null as string | null,
@@ -89,7 +94,12 @@ export function searchQuery(q: string) {
 }
 
 export function chatQuery(chat: string) {
-  return queryOptions({ queryKey: ['misaki', 'chat', chat], queryFn: () => getChat(chat), staleTime: 30_000 })
+  return queryOptions({
+    ...SHARED,
+    queryKey: ['misaki', 'chat', chat],
+    queryFn: () => getChat(chat),
+    staleTime: 30_000,
+  })
 }
 
 export const usageQuery = infiniteQueryOptions({

@@ -31,7 +31,6 @@ export const accountWords = define({
     ja: (perMinute: number, concurrent: number) => `1分に${perMinute}回まで、同時に${concurrent}つまで`,
     en: (perMinute: number, concurrent: number) => `up to ${perMinute} a minute, ${concurrent} at a time`,
   },
-  chatUnit: { ja: '会話', en: 'Messages' },
   usage: { ja: '使った記録', en: 'Usage' },
   usageEmpty: {
     ja: 'まだ何も使っていません。最初のひと言は無料です。',
@@ -95,6 +94,14 @@ export const quotaWords = define({
   },
   noneToday: { ja: '本日の分は終わりました', en: 'No messages left today' },
   noneMonth: { ja: '今月の分は終わりました', en: 'No messages left this month' },
+  left: {
+    ja: (n: string, _one: boolean) => `あと${n}回`,
+    en: (n: string, one: boolean) => (one ? `${n} message left` : `${n} messages left`),
+  },
+  lots: {
+    ja: '買い足した分なども入っています。内わけを見る',
+    en: 'Top-ups and the like included. See what it is made of',
+  },
   resets: { ja: (date: string) => `${date}に戻ります`, en: (date: string) => `resets ${date}` },
   usedOf: {
     ja: (used: string, granted: string) => `${granted}回のうち${used}回使用`,

@@ -87,6 +87,7 @@ export const plansWords = define({
 
 // What plans may have, by the names that the plan file uses.
 export const featureWords = define({
+  insights: { ja: '思い出を答えに生かす', en: 'Remembers what you told' },
   embed: { ja: 'サイトに置ける', en: 'On your own site' },
   sites: { ja: 'サイトの数', en: 'Sites' },
   pages_per_site: { ja: '1サイトのページ数', en: 'Pages per site' },

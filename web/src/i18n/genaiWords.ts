@@ -209,6 +209,7 @@ export const genaiPlayWords = define({
   done: { ja: '答えが出ました', en: 'The answer is complete' },
   cancelled: { ja: '途中で止めました', en: 'Stopped' },
   failed: { ja: '答えられませんでした', en: 'No answer' },
+  putBack: { ja: '質問を戻して、もう一度送る', en: 'Put the question back to send again' },
   lost: { ja: 'つながるのを待っています', en: 'Waiting for the line' },
   facts: {
     ja: (time: string, input: string, output: string, cost: string) =>

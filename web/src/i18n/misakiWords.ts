@@ -81,47 +81,6 @@ export const misakiWords = define({
   },
   stopped: { ja: 'ここで止めました', en: 'Stopped here' },
   failed: { ja: 'お返事の途中でつまずきました。', en: 'The answer did not come through.' },
-  why_upstream_failed: {
-    ja: 'モデルが答えを返せませんでした。もう一度たのんでみてください。',
-    en: 'The model could not answer. Ask once more.',
-  },
-  why_upstream_stalled: {
-    ja: 'モデルが途中で黙ってしまいました。もう一度たのんでみてください。',
-    en: 'The model fell silent half way. Ask once more.',
-  },
-  why_upstream_garbled: {
-    ja: 'モデルの返事が壊れていました。もう一度たのんでみてください。',
-    en: 'The model sent something unreadable. Ask once more.',
-  },
-  why_upstream_busy: {
-    ja: 'モデルがいま混み合っています。少し待って、もう一度たのんでみてください。',
-    en: 'The model is busy right now. Wait a moment, then ask once more.',
-  },
-  why_line_full: {
-    ja: 'いま順番を待つ人がたくさんいます。少し待って、もう一度たのんでみてください。',
-    en: 'Many are waiting for their turn. Wait a moment, then ask once more.',
-  },
-  why_upstream_unavailable: {
-    ja: 'モデルにいまつながりません。しばらくしてから、もう一度たのんでみてください。',
-    en: 'The model cannot be reached right now. Ask again in a while.',
-  },
-  why_upstream_refused: {
-    ja: 'モデルがこのお話を受け付けませんでした。短くするか、言い方を変えてみてください。',
-    en: 'The model did not take this. Make it shorter or put it another way.',
-  },
-  why_upstream_denied: {
-    ja: 'モデルに入れてもらえませんでした。お店の設定のせいです。お店の人に知らせてください。',
-    en: 'The model did not let us in. That is for the operator to mend; please tell them.',
-  },
-  why_node_lost: {
-    ja: 'お店の機械が一台止まりました。もう一度たのめば、ほかの機械が答えます。',
-    en: 'One of our machines stopped. Ask once more and another will answer.',
-  },
-  why_deadline: {
-    ja: '時間がかかりすぎたので、いったん切りました。短くたのむと通りやすくなります。',
-    en: 'It took too long and was ended. A shorter question helps.',
-  },
-  why_other: { ja: '少し待って、もう一度たのんでみてください。', en: 'Wait a moment, then ask once more.' },
   askAgain: { ja: 'もう一度たのむ', en: 'Ask again' },
   sendAgain: { ja: 'もう一度送る', en: 'Send again' },
   rewrite: { ja: '書き直す', en: 'Edit it' },
@@ -134,6 +93,26 @@ export const misakiWords = define({
   fasterPlan: {
     ja: 'もっと続けて話せるプランもあるよ。',
     en: 'There is also a plan that allows more at a time.',
+  },
+  rateExceeded: {
+    ja: (n: string) => `続けて話せるのは、1分に${n}回までなの。`,
+    en: (n: string) => `You can say up to ${n} things a minute here.`,
+  },
+  rateExceededPlain: { ja: '少し続けて話しすぎたみたい。', en: 'That was a little too fast for me.' },
+  become: {
+    ja: (plan: string, amount: string) => `${plan}になる${amount && `（${amount.replace(' ', '')}）`}`,
+    en: (plan: string, amount: string) => `Join as ${plan}${amount && ` (${amount})`}`,
+  },
+  planChanged: { ja: 'プランが変わりましたね。', en: 'Your plan has changed.' },
+  planChangedText: {
+    ja: 'もう一度送ってくれたら、続きを話せるよ。',
+    en: 'Send it again and we can go on.',
+  },
+  quotaSpentDay: { ja: '今日話せる分は、ぜんぶ話しちゃったね。', en: 'You have used all of today’s messages.' },
+  quotaSpentMonth: { ja: '今月話せる分は、ぜんぶ話しちゃったね。', en: 'You have used all of this month’s messages.' },
+  quotaBack: {
+    ja: (when: string) => `${when}になったら、また話そう。`,
+    en: (when: string) => `We can go on from ${when}.`,
   },
   quotaTitle: { ja: '今日は、ここまでにしておこうか。', en: 'Let us leave it here for now.' },
   quotaMore: {

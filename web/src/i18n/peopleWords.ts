@@ -27,7 +27,7 @@ export const bannerWords = define({
     ja: '30分以内に、お手紙のリンクを押してください。それで準備は終わりです。',
     en: 'Press its link within 30 minutes, and everything is set.',
   },
-  resend: { ja: 'もう一度送る', en: 'Send it again' },
+  resend: { ja: 'お手紙をもう一度送る', en: 'Send the letter again' },
   resent: { ja: '送りました。', en: 'Sent.' },
   later: { ja: 'あとで', en: 'Later' },
   firstKey: { ja: '最初のAPIキーを見る', en: 'See your first API key' },

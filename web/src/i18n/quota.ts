@@ -9,12 +9,12 @@ export function chatQuota(quotas: readonly Quota[] | undefined): Quota | null {
   return quotas?.find((quota) => quota.unit === CHAT_UNIT) ?? null
 }
 
-// Numbers speak: 本日あと8回 rather than 8/10.
-export function quotaLeft(quota: Quota, locale: Locale): string {
+// Numbers speak: 本日あと8回 rather than 8/10. Of a balance that holds more than the period's own, no period is named.
+export function quotaLeft(quota: Quota, locale: Locale, more = false): string {
   const words = wordsOf(quotaWords, locale)
   const today = quota.every === 'day'
   if (quota.available <= 0) return today ? words.noneToday : words.noneMonth
-  const left = today ? words.leftToday : words.leftMonth
+  const left = more ? words.left : today ? words.leftToday : words.leftMonth
   return left(count(quota.available, locale), quota.available === 1)
 }
 

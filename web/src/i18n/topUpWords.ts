@@ -47,6 +47,7 @@ export const topUpWords = define({
     en: 'You left before paying. Nothing was bought.',
   },
   seeLedger: { ja: '残高と入出の記録', en: 'Balance and record' },
+  toShop: { ja: 'お店へ行く', en: 'Go to the shop' },
   topUp: { ja: '買い足す', en: 'Buy more' },
   plans: { ja: 'プランを見る', en: 'See the plans' },
 })

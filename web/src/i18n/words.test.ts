@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { accountWords, quotaWords } from './accountWords'
+import { actionWords, actorWords } from './actionWords'
 import {
   adminWords,
   eventDeskWords,
@@ -45,6 +46,7 @@ import { deviceWords, profileWords, securityWords, stepUpWords } from './securit
 import { comingWords, shellWords, welcomeWords } from './shellWords'
 import { wordsOf } from './text'
 import { topUpWords } from './topUpWords'
+import { whyWords } from './whyWords'
 
 const tables = {
   modelDeskWords,
@@ -53,6 +55,8 @@ const tables = {
   talkWords,
   rewardWords,
   accountWords,
+  actionWords,
+  actorWords,
   adminWords,
   areaWords,
   auditWords,
@@ -113,6 +117,7 @@ const tables = {
   unitWords,
   usageDeskWords,
   welcomeWords,
+  whyWords,
 }
 // Proper names, and the word that is written in the other language on purpose.
 const alike = new Set([

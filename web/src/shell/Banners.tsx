@@ -1,5 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useLocation } from '@tanstack/react-router'
+import { useState } from 'react'
 import { resendVerification, undoDeletion } from '../api/identity'
 import { describeProblem } from '../api/problem'
 import { meQuery, planQuery } from '../api/queries'
@@ -9,6 +10,7 @@ import { useLocale } from '../i18n/locale'
 import { bannerWords } from '../i18n/peopleWords'
 import { useWords } from '../i18n/text'
 import { Button, buttonClass } from '../ui/Button'
+import { Icon } from '../ui/Icon'
 import { Notice } from '../ui/Notice'
 import { dismissForThisVisit, useArrival } from './arrival'
 import styles from './house.module.css'
@@ -44,44 +46,41 @@ function Unconfirmed({ email }: { email: string }) {
   const words = useWords(bannerWords)
   const locale = useLocale()
   const { letterTo, firstKey, dismissed } = useArrival()
+  const here = useLocation({ select: ({ pathname }) => pathname })
+  const [roomy] = useState(() => window.matchMedia?.('(min-width: 40.01rem)').matches ?? true)
   const resend = useMutation({ mutationFn: resendVerification })
   if (dismissed) return null
   const justNow = letterTo === email
+  // On a phone it is one line until somebody opens it.
+  const sent = justNow ? words.letterSent(email) : words.confirmTitle
+  const said = justNow ? words.letterSentText : words.confirmText(email)
   return (
-    <Notice
-      tone="info"
-      icon="letter"
-      role="status"
-      title={justNow ? words.letterSent(email) : words.confirmTitle}
-      actions={
-        <>
-          <MailboxLink small />
-          {firstKey && (
-            <Link to="/account/keys" className={buttonClass({ small: true })}>
-              {words.firstKey}
-            </Link>
-          )}
-          {resend.isSuccess ? (
-            <span>{words.resent}</span>
-          ) : (
-            <Button small disabled={resend.isPending} onClick={() => resend.mutate()}>
-              {words.resend}
-            </Button>
-          )}
-          <Button small look="plain" onClick={dismissForThisVisit}>
-            {words.later}
+    <details className={styles['fold']} open={roomy}>
+      <summary>
+        <Icon name="letter" />
+        <span>{roomy ? sent : words.confirmTitle}</span>
+      </summary>
+      {justNow && !roomy && <p>{sent}</p>}
+      <p role="status">{resend.error ? describeProblem(resend.error, locale).summary : said}</p>
+      <div className={styles['foldActs']}>
+        <MailboxLink small />
+        {firstKey && here.startsWith('/genai') && (
+          <Link to="/account/keys" className={buttonClass({ small: true })}>
+            {words.firstKey}
+          </Link>
+        )}
+        {resend.isSuccess ? (
+          <span>{words.resent}</span>
+        ) : (
+          <Button small disabled={resend.isPending} onClick={() => resend.mutate()}>
+            {words.resend}
           </Button>
-        </>
-      }
-    >
-      <p>
-        {resend.error
-          ? describeProblem(resend.error, locale).summary
-          : justNow
-            ? words.letterSentText
-            : words.confirmText(email)}
-      </p>
-    </Notice>
+        )}
+        <Button small look="plain" onClick={dismissForThisVisit}>
+          {words.later}
+        </Button>
+      </div>
+    </details>
   )
 }
 

@@ -1,5 +1,5 @@
-import { fireEvent, screen, waitFor, within } from '@testing-library/react'
-import { describe, expect, test } from 'vitest'
+import { act, fireEvent, screen, waitFor, within } from '@testing-library/react'
+import { describe, expect, test, vi } from 'vitest'
 import type { ApiKey, Me } from '../api/types'
 import { at, json, me, openHouse, prepareHouse, press, problem, type } from './testHouse'
 
@@ -124,7 +124,11 @@ describe('signing up', () => {
     await screen.findByText('a@example.jp にお手紙を送りました')
     expect(pathname()).toBe('/account/profile')
     expect(screen.getByRole('link', { name: 'この体験版のポストを開く' }).getAttribute('href')).toBe('/sandbox/mailbox')
-    fireEvent.click(screen.getByRole('link', { name: '最初のAPIキーを見る' }))
+    expect(screen.getByRole('button', { name: 'お手紙をもう一度送る' })).toBeTruthy()
+    // the key is for who came for the API
+    expect(screen.queryByRole('link', { name: '最初のAPIキーを見る' })).toBeNull()
+    await act(() => router.navigate({ to: '/genai/status' }))
+    fireEvent.click(await screen.findByRole('link', { name: '最初のAPIキーを見る' }))
     expect(await screen.findByText('nrn_secret')).toBeTruthy()
     expect(JSON.stringify({ ...localStorage, ...sessionStorage })).not.toContain('nrn_secret')
     press('控えました')
@@ -268,6 +272,75 @@ describe('a change that needs a proof', () => {
     ])
     expect(calls.filter((call) => call === 'GET /auth/factors')).toHaveLength(1)
   })
+})
+
+describe('on a phone', () => {
+  test('an address that waits for its confirmation takes one line, until it is opened', async () => {
+    vi.stubGlobal('matchMedia', () => ({ matches: false, addEventListener() {}, removeEventListener() {} }))
+    const waiting = me({ user: { ...me().user, email_verified: false } as Me['user'] })
+    openHouse('/account/profile', { 'GET /auth/me': () => json(waiting) })
+    const line = await screen.findByText('メールアドレスを確かめてください')
+    const fold = line.closest('details') as HTMLDetailsElement
+    expect(fold.open).toBe(false)
+    expect(within(fold).getByText('お手紙をもう一度送る')).toBeTruthy()
+  })
+})
+
+describe('the audit log', () => {
+  test('says in words what was done and by whom, and keeps the codes for the details', async () => {
+    const row = (n: number, action: string, actor: string) => ({
+      id: `aud_${n}`,
+      seq: n,
+      at,
+      actor,
+      action,
+      target: `ses_${n}`,
+      before: null,
+      after: null,
+      request_id: 'req_1',
+      network: '',
+      hash: '',
+    })
+    openHouse('/account/audit', {
+      'GET /auth/me': () => json(me()),
+      'GET /audit': () =>
+        json({ items: [row(2, 'payment.record', 'stripe'), row(1, 'session.start', 'usr_1')], next_cursor: null }),
+    })
+    expect(await screen.findByText('サインインした')).toBeTruthy()
+    expect(screen.getByText('お支払いを記録した')).toBeTruthy()
+    expect(screen.getByText('誰が あなた')).toBeTruthy()
+    expect(screen.getByText('誰が 決済サービス')).toBeTruthy()
+    for (const code of ['session.start', 'usr_1', 'ses_1'])
+      expect(screen.getByText(code).closest('details')).not.toBeNull()
+  })
+})
+
+describe('a form within a page', () => {
+  test.each([false, true])(
+    'keeps the focus of whoever has no mouse, as it comes and goes (keys before: %s)',
+    async (some) => {
+      let items = some ? [key] : []
+      openHouse('/account/keys', {
+        'GET /auth/me': () => json(me()),
+        'GET /keys': () => json({ items }),
+        'POST /keys': () => {
+          items = [key]
+          return json({ key, secret: 'nrn_the_secret' }, 201)
+        },
+      })
+      const opener = () => screen.findByRole('button', { name: '鍵をつくる' })
+      fireEvent.click(await opener())
+      expect(document.activeElement).toBe(screen.getByLabelText('鍵の名前'))
+      press('やめる')
+      expect(document.activeElement).toBe(await opener())
+      fireEvent.click(await opener())
+      type('鍵の名前', '朝の集計')
+      const form = screen.getByLabelText('鍵の名前').closest('form') as HTMLElement
+      fireEvent.submit(form)
+      await waitFor(() => expect(screen.queryByLabelText('鍵の名前')).toBeNull())
+      expect(document.activeElement).toBe(await opener())
+    },
+  )
 })
 
 describe('a key that is there', () => {

@@ -1,5 +1,6 @@
-import { useInfiniteQuery } from '@tanstack/react-query'
-import { auditQuery } from '../../api/queries'
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { auditQuery, meQuery } from '../../api/queries'
+import { actionName, actorName } from '../../i18n/actionWords'
 import { dayAndTime } from '../../i18n/format'
 import { auditWords } from '../../i18n/keyWords'
 import { useLocale } from '../../i18n/locale'
@@ -18,6 +19,7 @@ export default function AuditPage() {
   const words = useWords(auditWords)
   const locale = useLocale()
   const query = useInfiniteQuery(auditQuery)
+  const { data: me } = useQuery(meQuery)
   return (
     <Page title={words.title} lead={words.lead}>
       <section className={styles['card']}>
@@ -40,19 +42,27 @@ export default function AuditPage() {
                 {rows.map((row) => (
                   <li key={row.id}>
                     <div className={area['thing']}>
-                      <b>{row.action}</b>
+                      <b>{actionName(row.action, locale)}</b>
                       <span className={area['facts']}>
                         <time dateTime={row.at}>{dayAndTime(row.at, locale)}</time>
                         <span>
-                          {words.who} <code>{row.actor}</code>
-                        </span>
-                        <span>
-                          {words.target} <code>{row.target}</code>
+                          {words.who} {actorName(row.actor, me?.user?.id, locale)}
                         </span>
                       </span>
-                      {(row.before !== null || row.after !== null) && (
-                        <details className={area['details']}>
-                          <summary>{words.change}</summary>
+                      <details className={area['details']}>
+                        <summary>{words.details}</summary>
+                        <span className={area['facts']}>
+                          <span>
+                            {words.action} <code>{row.action}</code>
+                          </span>
+                          <span>
+                            {words.who} <code>{row.actor}</code>
+                          </span>
+                          <span>
+                            {words.target} <code>{row.target}</code>
+                          </span>
+                        </span>
+                        {(row.before !== null || row.after !== null) && (
                           <div className={area['changes']}>
                             <div>
                               <small>{words.before}</small>
@@ -63,8 +73,8 @@ export default function AuditPage() {
                               <pre>{pretty(row.after, words.nothing)}</pre>
                             </div>
                           </div>
-                        </details>
-                      )}
+                        )}
+                      </details>
                     </div>
                   </li>
                 ))}

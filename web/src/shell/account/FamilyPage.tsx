@@ -22,6 +22,7 @@ import { Rename } from './MembersPage'
 import { People } from './People'
 import { Confirm, Fetched, Page } from './parts'
 import { can } from './sections'
+import { useFormFocus } from './useFormFocus'
 
 const MOST_GUARDIANS = 2
 
@@ -31,6 +32,7 @@ function Children({ family, manages, onChanged }: { family: Family; manages: boo
   const queryClient = useQueryClient()
   const navigate = useNavigate()
   const [adding, setAdding] = useState(false)
+  const { around, opener } = useFormFocus(adding)
   const [editing, setEditing] = useState<Child | null>(null)
   const [entering, setEntering] = useState<Child | null>(null)
   const [removing, setRemoving] = useState<Child | null>(null)
@@ -49,7 +51,7 @@ function Children({ family, manages, onChanged }: { family: Family; manages: boo
     },
   })
   return (
-    <section className={styles['card']}>
+    <section ref={around} className={styles['card']}>
       <h2>{words.children}</h2>
       {family.children.length === 0 && !adding && (
         <div className={area['empty']}>
@@ -99,7 +101,7 @@ function Children({ family, manages, onChanged }: { family: Family; manages: boo
       )}
       {manages && !adding && (
         <div>
-          <Button small look="primary" onClick={() => setAdding(true)}>
+          <Button ref={opener} small look="primary" onClick={() => setAdding(true)}>
             {words.add}
           </Button>
         </div>

@@ -30,6 +30,7 @@ import { HookDeliveries } from './HookDeliveries'
 import { HookForm } from './HookForm'
 import { emptyHook, hookDraftOf, termsOf } from './hookView'
 import { Confirm, Fetched, Page } from './parts'
+import { useFormFocus } from './useFormFocus'
 
 const hooksQuery = { queryKey: ['hooks', 'list'], queryFn: getHooks }
 
@@ -211,20 +212,22 @@ export default function HooksPage() {
   const hooks = useQuery(hooksQuery)
   const [adding, setAdding] = useState(false)
   const [shown, setShown] = useState<Shown | null>(null)
+  const { around, opener } = useFormFocus(adding)
   return (
     <Page title={words.title} lead={words.lead}>
       {shown && <Secret shown={shown} onKept={() => setShown(null)} />}
       {adding && (
-        <section className={styles['card']}>
+        <section ref={around} className={styles['card']}>
           <h2>{words.add}</h2>
           <HookForm
             before={emptyHook}
             submit={words.add}
             act={(draft) => createHook(termsOf(draft))}
-            onDone={(made) => {
-              setAdding(false)
+            onDone={async (made) => {
               setShown({ hook: made.hook.id, secret: made.secret, oldUntil: null })
-              void queryClient.invalidateQueries({ queryKey: hooksQuery.queryKey })
+              // The list, and the button in it, are there before the form goes.
+              await queryClient.invalidateQueries({ queryKey: hooksQuery.queryKey })
+              setAdding(false)
               void navigate({ to: '/account/hooks', search: { hook: made.hook.id } })
             }}
             onCancel={() => setAdding(false)}
@@ -242,7 +245,7 @@ export default function HooksPage() {
                     <Noren characters="便り" cloth="genai" />
                     <h2>{words.empty}</h2>
                     <p>{words.emptyText}</p>
-                    <Button look="primary" onClick={() => setAdding(true)}>
+                    <Button ref={opener} look="primary" onClick={() => setAdding(true)}>
                       {words.add}
                     </Button>
                   </div>
@@ -252,7 +255,7 @@ export default function HooksPage() {
                 <section className={styles['card']} aria-label={words.title}>
                   {!adding && (
                     <div>
-                      <Button small look={open ? 'quiet' : 'primary'} onClick={() => setAdding(true)}>
+                      <Button ref={opener} small look={open ? 'quiet' : 'primary'} onClick={() => setAdding(true)}>
                         {words.add}
                       </Button>
                     </div>

@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
+import { type Ref, useState } from 'react'
 import { revokeKey, rotateKey } from '../../api/identity'
 import { keysQuery } from '../../api/queries'
 import type { ApiKey, KeyWithSecret } from '../../api/types'
@@ -24,6 +24,7 @@ import area from './area.module.css'
 import { EditKey } from './EditKey'
 import { NewKeyForm } from './NewKeyForm'
 import { Confirm, Fetched, Page } from './parts'
+import { useFormFocus } from './useFormFocus'
 
 function Secret({ secret, note, onKept }: { secret: string; note?: string; onKept: () => void }) {
   const words = useWords(keyWords)
@@ -116,10 +117,12 @@ function Keys({
   items,
   onMade,
   onNew,
+  opener,
 }: {
   items: readonly ApiKey[]
   onMade: (made: KeyWithSecret) => void
   onNew: () => void
+  opener: Ref<HTMLButtonElement>
 }) {
   const words = useWords(keyWords)
   const queryClient = useQueryClient()
@@ -141,7 +144,7 @@ function Keys({
         <Noren characters="鍵" cloth="genai" />
         <h2>{words.empty}</h2>
         <p>{words.emptyText}</p>
-        <Button look="primary" onClick={onNew}>
+        <Button ref={opener} look="primary" onClick={onNew}>
           {words.create}
         </Button>
       </div>
@@ -231,17 +234,19 @@ export default function KeysPage() {
   const { firstKey } = useArrival()
   const [making, setMaking] = useState(false)
   const [made, setMade] = useState<KeyWithSecret | null>(null)
-  const onMade = (fresh: KeyWithSecret) => {
-    setMaking(false)
+  const { around, opener } = useFormFocus(making)
+  const onMade = async (fresh: KeyWithSecret) => {
     setMade(fresh)
-    void queryClient.invalidateQueries({ queryKey: keysQuery.queryKey })
+    // The list, and the button in it, are there before the form goes.
+    await queryClient.invalidateQueries({ queryKey: keysQuery.queryKey })
+    setMaking(false)
   }
   return (
     <Page title={words.title} lead={words.lead}>
       {firstKey && <Secret secret={firstKey.secret} note={words.firstKey} onKept={putFirstKeyAway} />}
       {made && <Secret secret={made.secret} onKept={() => setMade(null)} />}
       {making && (
-        <section className={styles['card']}>
+        <section ref={around} className={styles['card']}>
           <h2>{words.create}</h2>
           <NewKeyForm onMade={onMade} onCancel={() => setMaking(false)} />
         </section>
@@ -252,12 +257,12 @@ export default function KeysPage() {
             <>
               {items.length > 0 && !making && (
                 <div>
-                  <Button small look="primary" onClick={() => setMaking(true)}>
+                  <Button ref={opener} small look="primary" onClick={() => setMaking(true)}>
                     {words.create}
                   </Button>
                 </div>
               )}
-              <Keys items={items} onMade={onMade} onNew={() => setMaking(true)} />
+              <Keys items={items} onMade={onMade} onNew={() => setMaking(true)} opener={opener} />
             </>
           )}
         </Fetched>

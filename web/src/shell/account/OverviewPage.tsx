@@ -2,18 +2,18 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { describeProblem } from '../../api/problem'
 import { meQuery, planQuery } from '../../api/queries'
-import type { Me, Quota } from '../../api/types'
+import type { Me } from '../../api/types'
 import { accountWords } from '../../i18n/accountWords'
 import { day, yen } from '../../i18n/format'
 import { areaWords } from '../../i18n/keyWords'
 import { useLocale } from '../../i18n/locale'
-import { quotaLeft, quotaResets, quotaUsed } from '../../i18n/quota'
 import { shellWords } from '../../i18n/shellWords'
 import { useWords } from '../../i18n/text'
 import { Button, buttonClass } from '../../ui/Button'
-import { Meter } from '../../ui/Meter'
 import { Notice } from '../../ui/Notice'
 import { Skeleton } from '../../ui/Skeleton'
+import { useHoldsMore } from '../billing/more'
+import { QuotaBar } from '../billing/QuotaBar'
 import { useSignOut } from '../leave'
 import styles from './account.module.css'
 import { Display } from './Display'
@@ -48,30 +48,12 @@ function Who({ me }: { me: Me }) {
   )
 }
 
-function QuotaBar({ quota }: { quota: Quota }) {
-  const words = useWords(accountWords)
-  const locale = useLocale()
-  const said = `${quotaLeft(quota, locale)}, ${quotaUsed(quota, locale)}`
-  return (
-    <div className={styles['quota']}>
-      <p>
-        <b>{quotaLeft(quota, locale)}</b>
-        <span className={styles['soft']}>{words.chatUnit}</span>
-      </p>
-      <Meter value={quota.available} max={quota.granted} label={words.chatUnit} words={said} />
-      <p>
-        <small>{quotaUsed(quota, locale)}</small>
-        <small>{quotaResets(quota, locale)}</small>
-      </p>
-    </div>
-  )
-}
-
 function Plan() {
   const words = useWords(accountWords)
   const area = useWords(areaWords)
   const locale = useLocale()
   const { data, error, isPending, refetch } = useQuery(planQuery)
+  const holdsMore = useHoldsMore(data)
   return (
     <section className={styles['card']}>
       <h2>{words.planOf(words.misaki)}</h2>
@@ -88,7 +70,7 @@ function Plan() {
             <p className={styles['soft']}>{words.limits(data.limits.per_minute, data.limits.concurrent)}</p>
           </div>
           {data.quotas.map((quota) => (
-            <QuotaBar key={quota.unit + quota.every} quota={quota} />
+            <QuotaBar key={quota.unit + quota.every} quota={quota} more={holdsMore(quota)} />
           ))}
           <div className={styles['row']}>
             <Link to="/misaki" className={buttonClass({ small: true })}>

@@ -18,6 +18,7 @@ import styles from './account.module.css'
 import area from './area.module.css'
 import { deviceName } from './deviceName'
 import { Confirm } from './parts'
+import { useFormFocus } from './useFormFocus'
 
 export function Passkeys({ passkeys }: { passkeys: readonly Passkey[] }) {
   const words = useWords(securityWords)
@@ -25,6 +26,7 @@ export function Passkeys({ passkeys }: { passkeys: readonly Passkey[] }) {
   const locale = useLocale()
   const queryClient = useQueryClient()
   const [adding, setAdding] = useState(false)
+  const { around, opener } = useFormFocus(adding)
   const [name, setName] = useState('')
   const [removing, setRemoving] = useState<Passkey | null>(null)
   const refresh = () => queryClient.invalidateQueries({ queryKey: factorsQuery.queryKey })
@@ -43,7 +45,7 @@ export function Passkeys({ passkeys }: { passkeys: readonly Passkey[] }) {
     },
   })
   return (
-    <section className={styles['card']}>
+    <section ref={around} className={styles['card']}>
       <h2>{words.passkeys}</h2>
       <p className={styles['soft']}>{words.passkeysText}</p>
       {passkeys.length === 0 && <p>{words.passkeysNone}</p>}
@@ -74,6 +76,7 @@ export function Passkeys({ passkeys }: { passkeys: readonly Passkey[] }) {
       {passkeysWork() && !adding && (
         <div className={styles['row']}>
           <Button
+            ref={opener}
             small
             onClick={() => {
               add.reset()

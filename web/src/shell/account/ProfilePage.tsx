@@ -20,6 +20,7 @@ import { useGuarded } from '../stepUp'
 import styles from './account.module.css'
 import area from './area.module.css'
 import { Page } from './parts'
+import { useFormFocus } from './useFormFocus'
 
 type User = NonNullable<Me['user']>
 
@@ -80,11 +81,12 @@ function Email({ user }: { user: User }) {
   const words = useWords(profileWords)
   const form = useWords(formWords)
   const [changing, setChanging] = useState(false)
+  const { around, opener } = useFormFocus(changing)
   const [email, setEmail] = useState('')
   const resend = useMutation({ mutationFn: resendVerification })
   const change = useGuarded({ mutationFn: () => changeEmail(email), onSuccess: () => setChanging(false) })
   return (
-    <section className={styles['card']}>
+    <section ref={around} className={styles['card']}>
       <h2>{words.email}</h2>
       <p className={area['title']}>
         {user.email ?? words.noEmail}
@@ -140,6 +142,7 @@ function Email({ user }: { user: User }) {
             </Button>
           )}
           <Button
+            ref={opener}
             small
             onClick={() => {
               change.reset()

@@ -16,6 +16,7 @@ import styles from './account.module.css'
 import { Passkeys } from './Passkeys'
 import { Confirm, Fetched, Page } from './parts'
 import { Totp } from './Totp'
+import { useFormFocus } from './useFormFocus'
 
 function Password({ factors }: { factors: Factors }) {
   const words = useWords(securityWords)
@@ -23,6 +24,7 @@ function Password({ factors }: { factors: Factors }) {
   const form = useWords(formWords)
   const queryClient = useQueryClient()
   const [changing, setChanging] = useState(false)
+  const { around, opener } = useFormFocus(changing)
   const [removing, setRemoving] = useState(false)
   const [password, setPassword] = useState('')
   const change = useGuarded({
@@ -42,7 +44,7 @@ function Password({ factors }: { factors: Factors }) {
     },
   })
   return (
-    <section className={styles['card']}>
+    <section ref={around} className={styles['card']}>
       <h2>{words.password}</h2>
       {!changing && (
         <>
@@ -57,6 +59,7 @@ function Password({ factors }: { factors: Factors }) {
           </p>
           <div>
             <Button
+              ref={opener}
               small
               onClick={() => {
                 change.reset()

@@ -79,6 +79,29 @@ describe('webhooks', () => {
     expect(screen.queryByText('whsec_abc')).toBeNull()
   })
 
+  test('keep the focus of whoever has no mouse, as the form comes and goes', async () => {
+    let items: Hook[] = []
+    openHouse('/account/hooks', {
+      ...routes,
+      'GET /hooks': () => json({ items }),
+      'POST /hooks': () => {
+        items = [hook]
+        return json({ hook, secret: 'whsec_abc' }, 201)
+      },
+    })
+    const opener = () => screen.findByRole('button', { name: '送り先を加える' })
+    const focused = () => document.activeElement
+    fireEvent.click(await opener())
+    expect(focused()).toBe(screen.getByLabelText('送り先のURL'))
+    press('やめる')
+    expect(focused()).toBe(await opener())
+    fireEvent.click(await opener())
+    type('送り先のURL', 'https://example.jp/hooks')
+    press('送り先を加える')
+    await waitFor(() => expect(screen.queryByLabelText('送り先のURL')).toBeNull())
+    expect(focused()).toBe(await opener())
+  })
+
   test('show each delivery with what was tried, and send it again', async () => {
     let items = [delivery]
     const { bodies } = openHouse('/account/hooks?hook=hook_1', {

@@ -27,6 +27,7 @@ import { BudgetCard } from './BudgetCard'
 import styles from './billing.module.css'
 import { Daily } from './Daily'
 import { goTo } from './go'
+import { useHoldsMore } from './more'
 import { QuotaBar } from './QuotaBar'
 import { forgetPlans, planOfQuery, subscriptionsQuery } from './queries'
 import { Rates } from './Rates'
@@ -224,12 +225,13 @@ function PlanCard({ view, me, storefront }: { view: PlanView; me: Me; storefront
 
 function Quotas({ view }: { view: PlanView }) {
   const words = useWords(standingWords)
+  const holdsMore = useHoldsMore(view)
   return (
     <section className={account['card']}>
       <h2>{words.quotas}</h2>
       {view.quotas.length === 0 && <p className={account['soft']}>{words.noQuotas}</p>}
       {view.quotas.map((quota) => (
-        <QuotaBar key={quota.unit + quota.every} quota={quota} />
+        <QuotaBar key={quota.unit + quota.every} quota={quota} more={holdsMore(quota)} />
       ))}
       {view.quotas[0] && (
         <div>

@@ -188,13 +188,18 @@ function Outcome({ storefront, order }: { storefront: StorefrontId; order: strin
       <h1>{paid ? words.done : words.waiting}</h1>
       <p>{paid ? words.doneText : words.waitingText}</p>
       {paid && (
-        <Link
-          to="/account/ledger"
-          search={{ unit: `${storefront}.${storefront === 'narai' ? 'ticket' : 'chat'}` }}
-          className={buttonClass({ look: 'primary' })}
-        >
-          {words.seeLedger}
-        </Link>
+        <>
+          <Link to={`/${storefront}`} className={buttonClass({ look: 'primary' })}>
+            {words.toShop}
+          </Link>
+          <Link
+            to="/account/ledger"
+            search={{ unit: `${storefront}.${storefront === 'narai' ? 'ticket' : 'chat'}` }}
+            className={buttonClass({ look: 'plain' })}
+          >
+            {words.seeLedger}
+          </Link>
+        </>
       )}
     </div>
   )

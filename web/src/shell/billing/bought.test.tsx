@@ -62,6 +62,17 @@ describe('what is bought once', () => {
   }, 30_000)
 })
 
+test('what was bought leads back to the shop, and to where it is on record', async () => {
+  const order = `ord_${'0'.repeat(32)}`
+  openHouse(`/billing/topups/misaki?outcome=success&order=${order}`, {
+    ...signedIn,
+    [`GET /billing/topup-orders/${order}`]: () => json({ id: order, paid: true }),
+  })
+  const way = await screen.findByRole('link', { name: 'お店へ行く' }, patiently)
+  expect(way.getAttribute('href')).toBe('/misaki')
+  expect(screen.getByRole('link', { name: '残高と入出の記録' })).toBeTruthy()
+})
+
 describe('the automatic top-up', () => {
   test('is agreed to with its six items, and turned off by one press', async () => {
     const order = `ord_${'0'.repeat(32)}`

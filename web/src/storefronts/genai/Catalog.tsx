@@ -12,6 +12,7 @@ import { buttonClass } from '../../ui/Button'
 import { Small } from '../../ui/Choose'
 import { Empty } from '../../ui/Empty'
 import { type Column, Table } from '../../ui/Table'
+import { Gate } from './Console'
 import { perMillion } from './format'
 import styles from './genai.module.css'
 import { HealthMark, Page } from './parts'
@@ -93,16 +94,26 @@ function Models({ models }: { models: readonly Model[] }) {
   )
 }
 
-export function Catalog() {
-  const words = useWords(catalogWords)
+function Prices() {
   const query = useQuery(modelsQuery)
   return (
-    <Page title={words.title} lead={words.lead}>
-      <section className={styles['card']}>
-        <Fetched query={query} height="20rem">
-          {(models) => <Models models={models} />}
-        </Fetched>
-      </section>
-    </Page>
+    <section className={styles['card']}>
+      <Fetched query={query} height="20rem">
+        {(models) => <Models models={models} />}
+      </Fetched>
+    </section>
+  )
+}
+
+export function Catalog() {
+  const words = useWords(catalogWords)
+  return (
+    <Gate>
+      {() => (
+        <Page title={words.title} lead={words.lead}>
+          <Prices />
+        </Page>
+      )}
+    </Gate>
   )
 }

@@ -1,6 +1,6 @@
 import { keepPreviousData, useQueries, useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
-import { type KeyboardEvent, type ReactNode, useCallback, useEffect, useMemo, useRef, useState } from 'react'
+import { type KeyboardEvent, type ReactNode, type Ref, useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { type Ask, type Model, quoteInference } from '../../api/genai'
 import { describeProblem } from '../../api/problem'
 import { genaiPlanQuery } from '../../api/queries'
@@ -24,6 +24,7 @@ import { Presets } from './Presets'
 import { Page, Snippets } from './parts'
 import { askOf, conversation, emptySettings, faultsOf, type Settings, settingsOf, type Turn, turnsOf } from './play'
 import styles from './play.module.css'
+import { createPlayDrafts, type PlayDraft, type PlayDrafts } from './playDrafts'
 import { entryQuery, modelsQuery, talkQuery } from './queries'
 import type { PlaySearch } from './search'
 import { Talks } from './Talks'
@@ -32,6 +33,8 @@ import { useAnswers } from './useAnswers'
 import { useKeeping } from './useKeeping'
 
 const NOTHING: Turn[] = []
+// The conversation that has no address yet.
+const NEW = 'new'
 const SAYS_LATEST = 500
 
 // Waits until typing has paused, so that a quote is asked for once a thought and not once a letter.
@@ -98,10 +101,11 @@ interface ComposerProps {
   sendable: boolean
   busy: boolean
   onStop: () => void
+  area: Ref<HTMLTextAreaElement>
   children: ReactNode
 }
 
-function Composer({ text, onText, onSend, sendable, busy, onStop, children }: ComposerProps) {
+function Composer({ text, onText, onSend, sendable, busy, onStop, area, children }: ComposerProps) {
   const words = useWords(genaiPlayWords)
   const onKeyDown = (event: KeyboardEvent<HTMLTextAreaElement>) => {
     const { key, ctrlKey, metaKey, keyCode } = event
@@ -119,6 +123,7 @@ function Composer({ text, onText, onSend, sendable, busy, onStop, children }: Co
       }}
     >
       <textarea
+        ref={area}
         value={text}
         rows={3}
         aria-label={words.message}
@@ -162,13 +167,21 @@ interface ConversationProps {
   talk: string | null
   before: Turn[]
   onBegun: (talk: string) => void
+  drafts: PlayDrafts
+  // Under which name what is half written here is kept.
+  place: string
 }
 
-function Conversation({ models, settings, talk, before, onBegun }: ConversationProps) {
+function Conversation({ models, settings, talk, before, onBegun, drafts, place }: ConversationProps) {
   const words = useWords(genaiPlayWords)
   const talks = useWords(talkWords)
   const locale = useLocale()
-  const [text, setText] = useState('')
+  const [text, setText] = useState(() => drafts.get(place)?.text ?? '')
+  const area = useRef<HTMLTextAreaElement>(null)
+  const write = (now: string) => {
+    setText(now)
+    drafts.write(place, { text: now })
+  }
   const [showCode, setShowCode] = useState(false)
   const { keep, problem } = useKeeping(talk, onBegun)
   const { turns, send, stop, busy } = useAnswers(before, keep)
@@ -187,7 +200,14 @@ function Conversation({ models, settings, talk, before, onBegun }: ConversationP
   const forgotten = turns.some((turn) => turn.text === null || turn.answers.some(({ gone }) => gone))
   return (
     <>
-      <Turns turns={turns} />
+      <Turns
+        turns={turns}
+        onPutBack={(question) => {
+          // A question that comes back waits above what has been typed since.
+          write(text === '' ? question : `${question}\n${text}`)
+          area.current?.focus()
+        }}
+      />
       {forgotten && (
         <Notice
           tone="info"
@@ -203,14 +223,15 @@ function Conversation({ models, settings, talk, before, onBegun }: ConversationP
         <Notice tone="bad" role="status" title={talks.notKept(describeProblem(problem, locale).summary)} />
       )}
       <Composer
+        area={area}
         text={text}
-        onText={setText}
+        onText={write}
         sendable={sendable}
         busy={busy}
         onStop={stop}
         onSend={() => {
           send(text.trim(), asks)
-          setText('')
+          write('')
         }}
       >
         {busy ? <span className={styles['quote']}>{words.streaming}</span> : <QuoteLine asks={asks} />}
@@ -276,9 +297,10 @@ function useShown() {
   const begun = useCallback(
     (at: number, talk: string) => {
       // Somebody may have gone elsewhere meanwhile.
-      if (key.current !== at) return
+      if (key.current !== at) return false
       setShown((now) => ({ ...now, talk }))
       void navigate({ to: '/genai/playground', search: { talk }, replace: true })
+      return true
     },
     [navigate],
   )
@@ -289,33 +311,64 @@ function useShown() {
   return { shown, begun, anew }
 }
 
-function Play({ models }: { models: readonly Model[] }) {
+// What was set here before; else the model that the address names, or the first one that may be asked. A model that is gone since is
+// not asked.
+function firstSettings(models: readonly Model[], draft: PlayDraft | null, asked: string | null): Settings {
+  const kept = draft?.settings ?? null
+  const named = kept !== null && draft?.asked === asked ? undefined : models.find(({ name }) => name === asked)
+  const known = kept?.models.filter((model) => models.some(({ name }) => name === model)) ?? []
+  const first = named ?? models.find(({ in_plan }) => in_plan) ?? models[0]
+  return { ...(kept ?? emptySettings), models: named || known.length === 0 ? (first ? [first.name] : []) : known }
+}
+
+function Play({ models, tenant }: { models: readonly Model[]; tenant: string }) {
   const words = useWords(genaiPlayWords)
   const talks = useWords(talkWords)
   const { model: wanted } = useSearch({ strict: false }) as PlaySearch
   const { shown, begun, anew } = useShown()
-  const [settings, setSettings] = useState<Settings>(() => {
-    const first = models.find(({ name }) => name === wanted) ?? models.find(({ in_plan }) => in_plan) ?? models[0]
-    return { ...emptySettings, models: first ? [first.name] : [] }
-  })
+  const [drafts] = useState(() => createPlayDrafts(tenant))
+  const place = shown.talk ?? NEW
+  const [settings, setSettings] = useState(() => firstSettings(models, drafts.get(place), wanted ?? null))
   // On a phone the conversation comes first; beside it there is room for the settings.
   const [roomy] = useState(() => window.matchMedia?.('(min-width: 60.01rem)').matches ?? true)
-  const change = useCallback((part: Partial<Settings>) => setSettings((now) => ({ ...now, ...part })), [])
+  // Another conversation comes with what was set in it here.
+  const { key, opened } = shown
+  const at = useRef(key)
+  useEffect(() => {
+    if (at.current === key) return
+    at.current = key
+    const draft = drafts.get(place)
+    if (draft?.settings) setSettings(firstSettings(models, draft, draft.asked))
+  }, [key, place, drafts, models])
+  const set = (next: Settings) => {
+    setSettings(next)
+    drafts.write(place, { settings: next, asked: wanted ?? null })
+  }
   const take = useCallback(
     (part: Partial<Settings>) => {
+      // What was set here since then is newer than what was asked with.
+      if (drafts.get(place)?.settings) return
       // A model that is gone since is not asked.
       const known = part.models?.filter((model) => models.some(({ name }) => name === model)) ?? []
-      change({ ...part, ...(known.length > 0 ? { models: known } : {}) } satisfies Partial<Settings>)
+      setSettings((now) => ({ ...now, ...part, ...(known.length > 0 ? { models: known } : {}) }))
     },
-    [change, models],
+    [models, drafts, place],
   )
-  const { key, opened } = shown
-  const parts = { models, settings, onBegun: (talk: string) => begun(key, talk) }
+  const onBegun = (talk: string) => {
+    if (begun(key, talk)) drafts.move(NEW, talk)
+  }
+  const begin = () => {
+    // A new chat begins with what is set now, and one in which nothing was asked yet begins empty.
+    if (place === NEW) drafts.write(NEW, { text: '' })
+    else if (!drafts.get(NEW)) drafts.write(NEW, { settings })
+    anew()
+  }
+  const parts = { models, settings, onBegun, drafts, place }
   return (
     <div className={styles['play']}>
       <div className={styles['work']}>
         <div className={genai['row']}>
-          <Button small onClick={anew}>
+          <Button small onClick={begin}>
             <Icon name="plus" size={16} />
             {talks.anew}
           </Button>
@@ -330,8 +383,13 @@ function Play({ models }: { models: readonly Model[] }) {
         <Talks shown={shown.talk} open={roomy} onGone={anew} />
         <details className={styles['settings']} open={roomy}>
           <summary>{words.settings}</summary>
-          <SettingsForm models={models} settings={settings} faults={faultsOf(settings)} onChange={change} />
-          <Presets settings={settings} onLoad={(loaded) => setSettings(loaded)} known={models} />
+          <SettingsForm
+            models={models}
+            settings={settings}
+            faults={faultsOf(settings)}
+            onChange={(part) => set({ ...settings, ...part })}
+          />
+          <Presets settings={settings} onLoad={set} known={models} />
         </details>
       </div>
     </div>
@@ -342,23 +400,27 @@ export function Playground() {
   const words = useWords(genaiPlayWords)
   return (
     <Gate>
-      {() => (
+      {(me) => (
         <Page title={words.title}>
-          <Models />
+          <Models tenant={me.tenant.id} />
         </Page>
       )}
     </Gate>
   )
 }
 
-function Models() {
+function Models({ tenant }: { tenant: string }) {
   const words = useWords(genaiPlayWords)
   const models = useQuery(modelsQuery)
   return (
     <Fetched query={models} height="24rem">
       {(all) => {
         const chats = all.filter(({ kind }) => kind !== 'embedding')
-        return chats.length === 0 ? <Empty cloth="genai" mark="空" title={words.noModels} /> : <Play models={chats} />
+        return chats.length === 0 ? (
+          <Empty cloth="genai" mark="空" title={words.noModels} />
+        ) : (
+          <Play models={chats} tenant={tenant} />
+        )
       }}
     </Fetched>
   )

@@ -6,9 +6,11 @@ import { talkWords } from '../../i18n/genaiTalkWords'
 import { genaiPlayWords } from '../../i18n/genaiWords'
 import { useLocale } from '../../i18n/locale'
 import { useWords } from '../../i18n/text'
+import { whyFailed } from '../../i18n/whyWords'
 import { Announcer } from '../../ui/Announcer'
-import { buttonClass } from '../../ui/Button'
+import { Button, buttonClass } from '../../ui/Button'
 import { Empty } from '../../ui/Empty'
+import { Icon } from '../../ui/Icon'
 import { Notice } from '../../ui/Notice'
 import { duration } from './format'
 import genai from './genai.module.css'
@@ -57,9 +59,11 @@ function AnswerView({ answer }: { answer: Answer }) {
       )}
       {answer.state === 'cancelled' && <small>{words.cancelled}</small>}
       {answer.state === 'failed' && !problem && (
-        <small>
-          {words.failed} {answer.reason && <code>{answer.reason}</code>}
-        </small>
+        <Notice tone="bad" role="status" title={words.failed}>
+          <p>
+            {whyFailed(answer.reason, locale)} {answer.reason && <code>{answer.reason}</code>}
+          </p>
+        </Notice>
       )}
       {over && answer.tokens && (
         <small>
@@ -80,7 +84,18 @@ function AnswerView({ answer }: { answer: Answer }) {
   )
 }
 
-export function Turns({ turns }: { turns: readonly Turn[] }) {
+// All is over, and something did not get its answer.
+function isLost({ answers }: Turn): boolean {
+  return answers.every(({ endedAt }) => endedAt !== null) && answers.some(({ state }) => state === 'failed')
+}
+
+interface Props {
+  turns: readonly Turn[]
+  // Puts a question back to where it was written.
+  onPutBack: (text: string) => void
+}
+
+export function Turns({ turns, onPutBack }: Props) {
   const words = useWords(genaiPlayWords)
   const talk = useWords(talkWords)
   const box = useRef<HTMLElement>(null)
@@ -116,6 +131,14 @@ export function Turns({ turns }: { turns: readonly Turn[] }) {
               <AnswerView key={at} answer={answer} />
             ))}
           </div>
+          {turn === last && turn.text !== null && isLost(turn) && (
+            <div>
+              <Button small onClick={() => onPutBack(turn.text ?? '')}>
+                <Icon name="retry" size={16} />
+                {words.putBack}
+              </Button>
+            </div>
+          )}
         </div>
       ))}
     </section>

@@ -1,4 +1,4 @@
-import { act, fireEvent, screen, waitFor, within } from '@testing-library/react'
+import { act, cleanup, fireEvent, screen, waitFor, within } from '@testing-library/react'
 import { beforeEach, expect, test, vi } from 'vitest'
 import type { HistoryItem } from '../../api/genai'
 import type { Talk } from '../../api/talks'
@@ -32,6 +32,7 @@ class Line {
 
 beforeEach(() => {
   Line.all = []
+  sessionStorage.clear()
   vi.stubGlobal('EventSource', Line)
 })
 
@@ -278,6 +279,76 @@ test('a talk is opened again with what is kept of it and its settings, and goes 
     },
   ])
   await screen.findByText(/この問答は履歴に入りませんでした.*talk_fullです/)
+})
+
+test('a question that was not answered says why in words, and is put back to be sent again', async () => {
+  const { bodies } = openHouse('/genai/playground', {
+    ...signedIn,
+    'POST /inference/quote': () => json({ input_tokens: 7, max_output_tokens: 1, cost_upper_bound_nano_usd: 1 }),
+    'POST /inference': () => json(item('run_1', { status: 'queued' }), 202),
+    'GET /inference/run_1/events': () =>
+      new Response(
+        'id: 1\nevent: ended\ndata: {"state":"failed","reason":"upstream_failed","tokens_in":0,"tokens_out":0,"cost_nano_usd":0}\n\n',
+        { headers: { 'content-type': 'text/event-stream' } },
+      ),
+  })
+  const box = await screen.findByLabelText<HTMLTextAreaElement>('メッセージ')
+  fireEvent.change(box, { target: { value: 'やあ' } })
+  await waitFor(() => expect(screen.getByRole('button', { name: '送信' }).hasAttribute('disabled')).toBe(false))
+  press('送信')
+  await screen.findByText(/モデルが答えを返せませんでした。/)
+  expect(screen.getByText('upstream_failed', { selector: 'code' })).toBeTruthy()
+  expect(box.value).toBe('')
+  press('質問を戻して、もう一度送る')
+  expect(box.value).toBe('やあ')
+  expect(document.activeElement).toBe(box)
+  press('送信')
+  await waitFor(() => expect(bodies['POST /inference']).toHaveLength(2))
+  expect(bodies['POST /inference']?.[1]).toEqual(bodies['POST /inference']?.[0])
+})
+
+test('the playground keeps what was set and half written over a reload and a way elsewhere', async () => {
+  const routes = {
+    ...signedIn,
+    'GET /genai/models': () => json({ items: [...models, { ...models[0], name: 'other' }] }),
+    'POST /inference/quote': () => json({ input_tokens: 7, max_output_tokens: 1, cost_upper_bound_nano_usd: 1 }),
+  }
+  const { router } = openHouse('/genai/playground?model=small', routes)
+  fireEvent.change(await screen.findByLabelText('メッセージ'), { target: { value: '書きかけ' } })
+  fireEvent.change(screen.getByLabelText('システムプロンプト'), { target: { value: '簡潔に' } })
+  fireEvent.change(screen.getByLabelText('温度（temperature）'), { target: { value: '0.2' } })
+  fireEvent.change(screen.getByLabelText('モデル'), { target: { value: 'other' } })
+  const value = (label: string) => screen.getByLabelText<HTMLInputElement>(label).value
+  const shown = () => ['メッセージ', 'システムプロンプト', '温度（temperature）', 'モデル'].map(value)
+  const all = ['書きかけ', '簡潔に', '0.2', 'other']
+  expect(shown()).toEqual(all)
+  await act(() => router.navigate({ to: '/genai/requests' }))
+  await screen.findByText('まだリクエストはありません')
+  act(() => router.history.back())
+  await screen.findByLabelText('メッセージ')
+  expect(shown()).toEqual(all)
+  cleanup()
+  openHouse('/genai/playground', routes)
+  await screen.findByLabelText('メッセージ')
+  expect(shown()).toEqual(all)
+  cleanup()
+  // whoever comes for another model gets that one
+  openHouse('/genai/playground?model=big', routes)
+  await screen.findByLabelText('メッセージ')
+  expect(shown()).toEqual(['書きかけ', '簡潔に', '0.2', 'big'])
+  press('新しい会話')
+  await waitFor(() => expect(value('メッセージ')).toBe(''))
+  cleanup()
+  // and nobody else's session reads it
+  openHouse('/genai/playground', { ...routes, 'GET /auth/me': () => json(me({}, 'owner', 'team')) })
+  await screen.findByLabelText('メッセージ')
+  expect(shown()).toEqual(['', '', '', 'small'])
+})
+
+test('the prices by model ask a stranger in instead of failing', async () => {
+  openHouse('/genai/catalog', { 'GET /genai/models': () => problem(401, 'unauthenticated') })
+  await screen.findByRole('heading', { name: 'サインインすると使えます' })
+  expect(screen.queryByText('unauthenticatedです')).toBeNull()
 })
 
 test('a talk is named and deleted, and the one that is shown makes room for a new one', async () => {

@@ -14,7 +14,23 @@ function text(value: unknown, longest: number): string {
   return typeof value === 'string' ? value.slice(0, longest) : ''
 }
 
-// Web storage may hold anything; what is not a preset is left out.
+// Web storage may hold anything.
+export function readSettings(value: unknown): Settings | null {
+  if (typeof value !== 'object' || value === null) return null
+  const has = value as Record<string, unknown>
+  const models = Array.isArray(has['models']) ? has['models'].map((model) => text(model, 200)).slice(0, 2) : []
+  return {
+    ...emptySettings,
+    models: models.filter((model) => model !== ''),
+    system: text(has['system'], 20_000),
+    maxTokens: text(has['maxTokens'], 10),
+    temperature: text(has['temperature'], 10),
+    topP: text(has['topP'], 10),
+    stop: text(has['stop'], 400),
+  }
+}
+
+// What is not a preset is left out.
 export function readPresets(raw: string | null): Preset[] {
   let found: unknown
   try {
@@ -26,24 +42,8 @@ export function readPresets(raw: string | null): Preset[] {
   return found.slice(0, MOST).flatMap((one: unknown) => {
     if (typeof one !== 'object' || one === null || !('name' in one) || !('settings' in one)) return []
     const name = text(one.name, 60)
-    const { settings } = one
-    if (name === '' || typeof settings !== 'object' || settings === null) return []
-    const has = settings as Record<string, unknown>
-    const models = Array.isArray(has['models']) ? has['models'].map((model) => text(model, 200)).slice(0, 2) : []
-    return [
-      {
-        name,
-        settings: {
-          ...emptySettings,
-          models: models.filter((model) => model !== ''),
-          system: text(has['system'], 20_000),
-          maxTokens: text(has['maxTokens'], 10),
-          temperature: text(has['temperature'], 10),
-          topP: text(has['topP'], 10),
-          stop: text(has['stop'], 400),
-        },
-      },
-    ]
+    const settings = readSettings(one.settings)
+    return settings === null || name === '' ? [] : [{ name, settings }]
   })
 }
 

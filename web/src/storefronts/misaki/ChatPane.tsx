@@ -5,6 +5,7 @@ import { getWelcome } from '../../api/misaki'
 import { describeProblem, hasCode } from '../../api/problem'
 import { meQuery, planQuery } from '../../api/queries'
 import type { Message } from '../../api/types'
+import { quotaWords } from '../../i18n/accountWords'
 import { day } from '../../i18n/format'
 import { useLocale } from '../../i18n/locale'
 import { misakiWords } from '../../i18n/misakiWords'
@@ -12,6 +13,7 @@ import { chatQuota, quotaLeft, quotaResets } from '../../i18n/quota'
 import { roomWords } from '../../i18n/roomWords'
 import { shellWords } from '../../i18n/shellWords'
 import { useWords } from '../../i18n/text'
+import { useHoldsMore } from '../../shell/billing/more'
 import { Badge } from '../../ui/Badge'
 import { Button, buttonClass } from '../../ui/Button'
 import { copyText } from '../../ui/clipboard'
@@ -82,14 +84,22 @@ function Status({ model, draft, account }: { model: string | null; draft: string
   const words = useWords(misakiWords)
   const locale = useLocale()
   const { data: plan, error } = useQuery({ ...planQuery, enabled: false })
+  const kept = useWords(quotaWords)
+  const holdsMore = useHoldsMore(plan)
   const quota = chatQuota(plan?.quotas)
+  const more = quota !== null && holdsMore(quota)
   return (
     <div className={styles['status']}>
       <span className={styles['left']}>
         {plan && <span className={styles['planTitle']}>{plan.plan.title[locale]}</span>}
-        {quota && (
+        {quota && !more && (
           <Link to="/account/plan" title={quotaResets(quota, locale)}>
             {quotaLeft(quota, locale)}
+          </Link>
+        )}
+        {quota && more && (
+          <Link to="/account/ledger" search={{ unit: quota.unit }} title={kept.lots}>
+            {quotaLeft(quota, locale, more)}
           </Link>
         )}
         {!plan && error && <span>{words.planAway}</span>}
@@ -285,7 +295,7 @@ export function ChatPane({ chatId, door, onChatOpened, notices }: Props) {
             <OutgoingView
               key={item.key}
               item={item}
-              quota={chatQuota(plan.data?.quotas)}
+              plan={plan.data ?? null}
               onResend={talk.resend}
               onRewrite={({ key, text }) => {
                 talk.withdraw(key)

@@ -5,6 +5,7 @@ import { useLocale } from '../../i18n/locale'
 import { misakiWords } from '../../i18n/misakiWords'
 import { roomWords } from '../../i18n/roomWords'
 import { useWords } from '../../i18n/text'
+import { whyFailed } from '../../i18n/whyWords'
 import { Announcer } from '../../ui/Announcer'
 import { Badge } from '../../ui/Badge'
 import { Button } from '../../ui/Button'
@@ -231,18 +232,7 @@ export function Prose({ text, partial }: { text: string; partial: boolean }) {
 
 function FailedRun({ reason, onAgain }: { reason: string | null; onAgain: (() => void) | null }) {
   const words = useWords(misakiWords)
-  const known = {
-    upstream_failed: words.why_upstream_failed,
-    upstream_stalled: words.why_upstream_stalled,
-    upstream_garbled: words.why_upstream_garbled,
-    upstream_busy: words.why_upstream_busy,
-    line_full: words.why_line_full,
-    upstream_unavailable: words.why_upstream_unavailable,
-    upstream_refused: words.why_upstream_refused,
-    upstream_denied: words.why_upstream_denied,
-    node_lost: words.why_node_lost,
-    deadline: words.why_deadline,
-  } as Record<string, string>
+  const locale = useLocale()
   return (
     <Notice
       tone="warn"
@@ -257,7 +247,7 @@ function FailedRun({ reason, onAgain }: { reason: string | null; onAgain: (() =>
         )
       }
     >
-      <p>{known[reason ?? ''] ?? words.why_other}</p>
+      <p>{whyFailed(reason, locale)}</p>
     </Notice>
   )
 }

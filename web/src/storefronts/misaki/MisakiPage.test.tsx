@@ -1,9 +1,9 @@
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { focusManager, QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { createMemoryHistory, RouterProvider } from '@tanstack/react-router'
-import { cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/react'
+import { act, cleanup, fireEvent, render, screen, waitFor, within } from '@testing-library/react'
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { misakiAccess } from '../../api/inference'
-import type { Me, Message, PlanView } from '../../api/types'
+import type { Chat, Me, Message, PlanView } from '../../api/types'
 import { createHouseRouter } from '../../shell/router'
 
 type Handler = (request: Request) => Response | Promise<Response>
@@ -75,6 +75,17 @@ const guest: Me = {
   deletion_at: null,
 }
 
+const offer = (id: string, amount: number, version = 1) => ({
+  id,
+  version,
+  title: { ja: '無料会員', en: 'Member' },
+  price_yen: 0,
+  limits: { per_minute: 10, concurrent: 1 },
+  grants: [{ unit: 'misaki.chat', amount, every: 'day', roll_over: null }],
+  features: {},
+  highlights: [],
+})
+
 function openHouse(path: string, routes: Record<string, Handler>) {
   const calls: string[] = []
   const all: Record<string, Handler> = {
@@ -90,7 +101,8 @@ function openHouse(path: string, routes: Record<string, Handler>) {
     calls.push(call)
     return all[call]?.(request) ?? problem(404, 'not_found')
   })
-  const client = new QueryClient({ defaultOptions: { queries: { retry: false } } })
+  // as the app itself: what is read anew when somebody comes back says so
+  const client = new QueryClient({ defaultOptions: { queries: { retry: false, refetchOnWindowFocus: false } } })
   const history = createMemoryHistory({ initialEntries: [path] })
   const router = createHouseRouter(client, history)
   render(
@@ -136,6 +148,17 @@ describe('the bar', () => {
     expect(calls.filter((call) => call === 'POST /auth/guest')).toHaveLength(1)
     expect(calls).not.toContain('GET /auth/me')
     expect(screen.getAllByRole('heading', { level: 1 })).toHaveLength(1)
+  })
+
+  test('names no day of a balance that holds more than the plan gives, and leads to what it is made of', async () => {
+    const quotas = plan.quotas.map((quota) => ({ ...quota, granted: 110, available: 108 }))
+    openHouse('/misaki', {
+      'GET /billing/plan': () => json({ ...plan, quotas }),
+      'GET /billing/plans': () => json({ items: [offer('guest', 10)] }),
+    })
+    const left = await screen.findByRole('link', { name: 'あと108回' })
+    expect(left.getAttribute('href')).toBe('/account/ledger?unit=misaki.chat')
+    expect(screen.queryByText(/本日あと/)).toBeNull()
   })
 
   test.each(['/misaki', '/misaki/passing'])(
@@ -233,36 +256,46 @@ describe('the bar', () => {
     openHouse('/misaki', {
       'POST /misaki/messages': () =>
         problem(402, 'quota_exhausted', {
-          suggestion: { plan: 'free', title: { ja: '無料でつくる', en: 'Create one' }, url: '/sign-up' },
+          suggestion: { plan: 'free', title: { ja: '無料会員', en: 'Member' }, url: '/sign-up' },
         }),
+      'GET /billing/plans': () => json({ items: [offer('free', 30)] }),
     })
+    await screen.findByText('本日あと8回')
     await say('もう少し')
-    const way = await screen.findByRole('link', { name: '無料でつくる' })
+    const way = await screen.findByRole('link', { name: '無料会員になる（1日30回）' })
+    expect(screen.getByText(/^今日話せる分は、ぜんぶ話しちゃったね。11月20日.*になったら、また話そう。$/)).toBeTruthy()
+    expect(screen.queryByText(/quota_exhaustedです/)).toBeNull()
     expect(way.getAttribute('href')).toBe('/sign-up?next=%2Fmisaki')
     expect(screen.queryByRole('dialog')).toBeNull()
   })
 
   test.each([
-    [402, 'quota_exhausted', {}],
-    [429, 'rate_exceeded', { retry_after: 9 }],
-  ])('a refusal with %i says why and leads to the plan that would allow it, and back', async (status, code, more) => {
-    const { router } = openHouse('/misaki', {
-      'POST /misaki/messages': () =>
-        problem(status, code, {
-          ...more,
-          suggestion: { plan: 'paid', title: { ja: 'なじみ', en: 'Regular' }, url: '/plans/misaki?plan=paid' },
-        }),
-      'GET /auth/me': () => json(guest),
-      'GET /billing/plans': () => json({ items: [] }),
-    })
-    await say('もう少し')
-    expect((await screen.findAllByText(new RegExp(`${code}です`)))[0]).toBeTruthy()
-    const way = screen.getByRole('link', { name: '「なじみ」のプランを見る' })
-    expect(way.getAttribute('href')).toBe('/plans/misaki?plan=paid&next=%2Fmisaki')
-    expect(screen.queryByRole('dialog')).toBeNull()
-    fireEvent.click(way)
-    await waitFor(() => expect(router.state.location.pathname).toBe('/plans/misaki'))
-  })
+    [402, 'quota_exhausted', {}, '今日話せる分は、ぜんぶ話しちゃったね。'],
+    [429, 'rate_exceeded', { retry_after: 9 }, '続けて話せるのは、1分に6回までなの。'],
+  ])(
+    'a refusal with %i says why and leads to the plan that would allow it, and back',
+    async (status, code, more, why) => {
+      const { router } = openHouse('/misaki', {
+        'POST /misaki/messages': () =>
+          problem(status, code, {
+            ...more,
+            suggestion: { plan: 'paid', title: { ja: 'なじみ', en: 'Regular' }, url: '/plans/misaki?plan=paid' },
+          }),
+        'GET /auth/me': () => json(guest),
+        'GET /billing/plans': () => json({ items: [] }),
+      })
+      await screen.findByText('本日あと8回')
+      await say('もう少し')
+      expect(await screen.findByText(new RegExp(why))).toBeTruthy()
+      // the seconds of the server's sentence would stand still beside those that are counted down
+      expect(screen.queryByText(new RegExp(`${code}です`))).toBeNull()
+      const way = screen.getByRole('link', { name: '「なじみ」のプランを見る' })
+      expect(way.getAttribute('href')).toBe('/plans/misaki?plan=paid&next=%2Fmisaki')
+      expect(screen.queryByRole('dialog')).toBeNull()
+      fireEvent.click(way)
+      await waitFor(() => expect(router.state.location.pathname).toBe('/plans/misaki'))
+    },
+  )
 
   test('takes an answer up again after a reload, without doubling it', async () => {
     const run = { id: 'run_1', state: 'running' as const, reason: null, is_closed: false, model: null }
@@ -321,5 +354,117 @@ describe('the bar', () => {
   test('says that a conversation is not there', async () => {
     openHouse('/misaki/chat/chat_9', { 'GET /api/misaki/chats/chat_9': () => problem(404, 'chat_not_found') })
     expect(await screen.findByText('この会話は見つかりませんでした')).toBeTruthy()
+  })
+
+  test('learns what was said in another tab, when it is looked at again and when it speaks itself', async () => {
+    let messages = [user('A1'), assistant('はい1')]
+    const chat = (): Chat => ({
+      id: 'chat_1',
+      title: 'お茶',
+      pinned: false,
+      folder: null,
+      created_at: at,
+      updated_at: at,
+      messages,
+    })
+    openHouse('/misaki/chat/chat_1', {
+      'GET /api/misaki/chats/chat_1': () => json(chat()),
+      'POST /misaki/messages': () => {
+        const reply = { kind: 'canned', chat_id: 'chat_1', user: user('B1'), assistant: assistant('はいB') }
+        messages = [...messages, user('A3'), reply.user, reply.assistant]
+        return json(reply)
+      },
+    })
+    expect(await screen.findByText('はい1')).toBeTruthy()
+    messages = [...messages, user('A2'), assistant('はい2')]
+    act(() => {
+      focusManager.setFocused(false)
+      focusManager.setFocused(true)
+    })
+    expect(await screen.findByText('はい2')).toBeTruthy()
+    focusManager.setFocused(undefined)
+    await say('B1')
+    expect(await screen.findByText('A3')).toBeTruthy()
+    expect(screen.getAllByText('B1')).toHaveLength(1)
+  })
+
+  const spent = (more: object = {}) =>
+    problem(402, 'quota_exhausted', {
+      suggestion: { plan: 'free', title: { ja: '無料会員', en: 'Member' }, url: '/sign-up' },
+      ...more,
+    })
+
+  test('a text that was refused comes back to be written on when a phrase opens the conversation', async () => {
+    const { router } = openHouse('/misaki', {
+      'POST /misaki/messages': async (request) =>
+        ((await request.json()) as { text: string }).text === 'こんばんは'
+          ? json({ kind: 'canned', chat_id: 'chat_1', user: user('こんばんは'), assistant: assistant('いらっしゃい') })
+          : spent(),
+      'GET /api/misaki/chats/chat_1': () =>
+        json({
+          id: 'chat_1',
+          title: null,
+          created_at: at,
+          updated_at: at,
+          messages: [user('こんばんは'), assistant('いらっしゃい')],
+        }),
+    })
+    await say('断られた話')
+    expect(await screen.findByText('今日は、ここまでにしておこうか。')).toBeTruthy()
+    await say('こんばんは')
+    await waitFor(() => expect(router.state.location.pathname).toBe('/misaki/chat/chat_1'))
+    expect(screen.getByRole('textbox')).toHaveProperty('value', '断られた話')
+    // what is answered stands at the end, and no refusal below it
+    expect(screen.queryByText('今日は、ここまでにしておこうか。')).toBeNull()
+  })
+
+  test('what is still on its way goes along into the conversation that another line has opened', async () => {
+    let refuse: (response: Response) => void = () => undefined
+    let sent = 0
+    const { router } = openHouse('/misaki', {
+      'POST /misaki/messages': () => {
+        sent += 1
+        if (sent > 1)
+          return json({ kind: 'canned', chat_id: 'chat_1', user: user('ねえ'), assistant: assistant('なあに') })
+        return new Promise((resolve) => {
+          refuse = resolve
+        })
+      },
+      'GET /api/misaki/chats/chat_1': () =>
+        json({
+          id: 'chat_1',
+          title: null,
+          created_at: at,
+          updated_at: at,
+          messages: [user('ねえ'), assistant('なあに')],
+        }),
+    })
+    // a phrase does not keep the next line waiting
+    fireEvent.click(await screen.findByRole('button', { name: 'こんばんは' }))
+    await say('ねえ')
+    await waitFor(() => expect(router.state.location.pathname).toBe('/misaki/chat/chat_1'))
+    refuse(problem(503, 'upstream_unavailable'))
+    expect(await screen.findByText('upstream_unavailableです')).toBeTruthy()
+  })
+
+  test('no refusal leads to the plan that somebody has by now', async () => {
+    let mine = plan
+    openHouse('/misaki', {
+      'GET /billing/plan': () => json(mine),
+      'POST /misaki/messages': () => spent(),
+    })
+    await screen.findByText('本日あと8回')
+    await say('もう少し')
+    expect(await screen.findByText('今日は、ここまでにしておこうか。')).toBeTruthy()
+    mine = { ...plan, plan: { ...plan.plan, id: 'free', title: { ja: '無料会員', en: 'Member' } } }
+    act(() => {
+      focusManager.setFocused(false)
+      focusManager.setFocused(true)
+    })
+    expect(await screen.findByText('プランが変わりましたね。')).toBeTruthy()
+    focusManager.setFocused(undefined)
+    expect(screen.queryByRole('link', { name: /無料会員/ })).toBeNull()
+    expect(screen.queryByText('今日は、ここまでにしておこうか。')).toBeNull()
+    expect(screen.getByRole('button', { name: 'もう一度送る' })).toBeTruthy()
   })
 })

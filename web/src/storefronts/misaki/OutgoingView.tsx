@@ -1,13 +1,16 @@
+import { useQuery } from '@tanstack/react-query'
 import { Link, useRouterState } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { describeProblem, type ProblemView } from '../../api/problem'
-import type { Quota } from '../../api/types'
-import { count } from '../../i18n/format'
+import type { PlanView } from '../../api/types'
+import { count, day, dayAndTime } from '../../i18n/format'
 import { useLocale } from '../../i18n/locale'
 import { misakiWords } from '../../i18n/misakiWords'
-import { quotaResets } from '../../i18n/quota'
+import { CHAT_UNIT, chatQuota } from '../../i18n/quota'
 import { shellWords } from '../../i18n/shellWords'
 import { useWords } from '../../i18n/text'
+import { grantAmount } from '../../shell/billing/offers'
+import { offersQuery } from '../../shell/billing/queries'
 import { Badge } from '../../ui/Badge'
 import { Button, buttonClass } from '../../ui/Button'
 import { Icon } from '../../ui/Icon'
@@ -18,7 +21,7 @@ import type { Outgoing } from './room'
 
 interface Props {
   item: Outgoing
-  quota: Quota | null
+  plan: PlanView | null
   onResend: (key: string) => void
   onRewrite: (item: Outgoing) => void
 }
@@ -38,12 +41,16 @@ function useWait(seconds: number | null): number {
 // The way to what would have been allowed: an account for a guest, else the plan itself among the others.
 function Way({ suggestion }: { suggestion: NonNullable<ProblemView['suggestion']> }) {
   const words = useWords(misakiWords)
+  const locale = useLocale()
   const here = useRouterState({ select: (state) => state.location.pathname })
+  const { data: offers } = useQuery(offersQuery('misaki'))
   const look = buttonClass({ look: 'primary', small: true })
   if (suggestion.url.startsWith('/sign-up')) {
+    const grants = offers?.find(({ id }) => id === suggestion.plan)?.grants
+    const grant = grants?.find(({ unit }) => unit === CHAT_UNIT)
     return (
       <Link to="/sign-up" search={{ next: here }} className={look}>
-        {suggestion.title}
+        {words.become(suggestion.title, grant ? grantAmount(grant, locale) : '')}
       </Link>
     )
   }
@@ -59,7 +66,40 @@ function Way({ suggestion }: { suggestion: NonNullable<ProblemView['suggestion']
   )
 }
 
-function Refused({ item, quota, onResend, onRewrite }: Props) {
+function Again({ item, onResend, onRewrite }: Pick<Props, 'item' | 'onResend' | 'onRewrite'>) {
+  const words = useWords(misakiWords)
+  return (
+    <>
+      <Button small onClick={() => onResend(item.key)}>
+        <Icon name="retry" size={16} />
+        {words.sendAgain}
+      </Button>
+      <Button small look="plain" onClick={() => onRewrite(item)}>
+        {item.again === null ? words.rewrite : words.dismiss}
+      </Button>
+    </>
+  )
+}
+
+// What was used up, and from when on there is more, in her words.
+function Spent({ plan, summary }: { plan: PlanView | null; summary: string }) {
+  const words = useWords(misakiWords)
+  const locale = useLocale()
+  const quota = chatQuota(plan?.quotas)
+  const known = { day: words.quotaSpentDay, month: words.quotaSpentMonth } as Record<string, string>
+  const when = quota?.every === 'day' ? dayAndTime : day
+  return (
+    <>
+      <p>
+        {known[quota?.every ?? ''] ?? summary}
+        {quota?.resets_at && `${locale === 'ja' ? '' : ' '}${words.quotaBack(when(quota.resets_at, locale))}`}
+      </p>
+      <p>{words.quotaMore}</p>
+    </>
+  )
+}
+
+function Refused({ item, plan, onResend, onRewrite }: Props) {
   const words = useWords(misakiWords)
   const shell = useWords(shellWords)
   const locale = useLocale()
@@ -69,11 +109,23 @@ function Refused({ item, quota, onResend, onRewrite }: Props) {
   const { suggestion, topup } = problem
   // A quota says when it returns by its date; a wait of seconds is counted down.
   const wait = useWait(spent ? null : problem.retryAfter)
+  const again = <Again item={item} onResend={onResend} onRewrite={onRewrite} />
+  // What was refused on another plan leads to a plan no more.
+  if ((spent || suggestion) && item.plan && plan && item.plan !== plan.plan.id) {
+    return (
+      <Notice tone="info" role="status" title={words.planChanged} actions={again}>
+        <p>{words.planChangedText}</p>
+      </Notice>
+    )
+  }
+  // The server's sentence names the seconds that it was asked at, and they would stand still beside those that run.
+  const hurried = plan ? words.rateExceeded(count(plan.limits.per_minute, locale)) : words.rateExceededPlain
+  const summary = problem.code === 'rate_exceeded' ? hurried : problem.summary
   return (
     <Notice
       tone={spent ? 'info' : 'bad'}
       role="status"
-      title={spent ? words.quotaTitle : problem.summary}
+      title={spent ? words.quotaTitle : summary}
       request={!spent && problem.requestId ? { label: shell.requestId, id: problem.requestId } : null}
       actions={
         <>
@@ -88,23 +140,11 @@ function Refused({ item, quota, onResend, onRewrite }: Props) {
               {topup.title}
             </Link>
           )}
-          <Button small onClick={() => onResend(item.key)}>
-            <Icon name="retry" size={16} />
-            {words.sendAgain}
-          </Button>
-          <Button small look="plain" onClick={() => onRewrite(item)}>
-            {item.again === null ? words.rewrite : words.dismiss}
-          </Button>
+          {again}
         </>
       }
     >
-      {spent && (
-        <p>
-          {problem.summary}
-          {quota?.resets_at && ` ${quotaResets(quota, locale)}${locale === 'ja' ? '。' : '.'}`}
-        </p>
-      )}
-      {spent && <p>{words.quotaMore}</p>}
+      {spent && <Spent plan={plan} summary={problem.summary} />}
       {wait > 0 && <p>{words.waitSeconds(count(wait, locale))}</p>}
       {!spent && suggestion && <p>{words.fasterPlan}</p>}
     </Notice>

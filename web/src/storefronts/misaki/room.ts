@@ -23,6 +23,8 @@ export interface Outgoing {
   canned: PhraseHit | null
   state: 'sending' | 'failed'
   error?: unknown
+  // On which plan it was refused, as far as that was known.
+  plan?: string | null
 }
 
 // What outlives a single page of the bar: answers that are being given, lines that are half written or could not be
@@ -35,6 +37,8 @@ export interface Room {
   outbox: Store<readonly Outgoing[]>
   // What the house told beside an answer, by message.
   notices: Map<string, Bilingual>
+  // Lines that were refused become drafts again.
+  giveBack: (which: (item: Outgoing) => boolean) => void
   belongTo: (tenant: string) => void
 }
 
@@ -48,12 +52,19 @@ export function roomOf(client: QueryClient): Room {
   const drafts = createDrafts()
   const outbox = createStore<readonly Outgoing[]>([])
   let owner: string | null = null
+  const giveBack: Room['giveBack'] = (which) => {
+    const refused = outbox.get().filter((item) => item.state === 'failed' && which(item))
+    if (refused.length === 0) return
+    for (const { text, chatId } of refused.toReversed()) if (text !== '') drafts.giveBack(chatId ?? 'new', text)
+    outbox.set(outbox.get().filter((item) => !refused.includes(item)))
+  }
   const room: Room = {
     board,
     marks,
     drafts,
     outbox,
     notices: new Map(),
+    giveBack,
     belongTo(tenant) {
       drafts.belongTo(tenant)
       if (owner !== null && owner !== tenant) {
@@ -70,11 +81,8 @@ export function roomOf(client: QueryClient): Room {
   }
   window.addEventListener('pagehide', () => {
     room.deletions.flush()
-    // A line that was refused comes back as a draft, also after a way over the payment company's page.
-    for (const { state, text, chatId } of outbox.get()) {
-      if (state === 'failed' && text !== '') drafts.giveBack(chatId ?? 'new', text)
-    }
-    outbox.set(outbox.get().filter(({ state }) => state !== 'failed'))
+    // So they are there after a way over the payment company's page, too.
+    giveBack(() => true)
   })
   rooms.set(client, room)
   return room

@@ -141,8 +141,16 @@ export function useConversation({ chatId, enabled, onChatOpened }: Options): Con
         const reply =
           item.again === null ? await sendMessage({ ...item, locale }) : await askAgain(item.again, locale, item.key)
         recordReply(client, reply)
-        setOutbox((items) => items.filter((other) => other.key !== item.key))
-        if (item.chatId === null) opened.current(reply.chat_id)
+        const opens = item.chatId === null
+        // What else was said before there was a conversation belongs to the one that has begun now.
+        setOutbox((items) =>
+          items
+            .filter((other) => other.key !== item.key)
+            .map((other) => (opens && other.chatId === null ? { ...other, chatId: reply.chat_id } : other)),
+        )
+        if (opens) opened.current(reply.chat_id)
+        // A reply does not say what it follows: another tab may have gone on with the conversation before.
+        else void client.invalidateQueries({ queryKey: chatQuery(reply.chat_id).queryKey })
         void client.invalidateQueries({ queryKey: chatsQuery.queryKey })
         if (reply.kind === 'run') {
           if (reply.notice) room.notices.set(reply.assistant.id, reply.notice.text)
@@ -151,8 +159,9 @@ export function useConversation({ chatId, enabled, onChatOpened }: Options): Con
         }
       } catch (error) {
         stopWanted.current.delete(item.key)
+        const plan = client.getQueryData(planQuery.queryKey)?.plan.id ?? null
         setOutbox((items) =>
-          items.map((other) => (other.key === item.key ? { ...other, state: 'failed', error } : other)),
+          items.map((other) => (other.key === item.key ? { ...other, state: 'failed', error, plan } : other)),
         )
       }
       void client.invalidateQueries({ queryKey: planQuery.queryKey })
@@ -161,6 +170,8 @@ export function useConversation({ chatId, enabled, onChatOpened }: Options): Con
   )
 
   const begin = (item: Outgoing): void => {
+    // An older refusal would stand below what is answered now.
+    room.giveBack((other) => other.chatId === chatId)
     setOutbox((items) => [...items, item])
     void post(item)
   }
