@@ -21,7 +21,7 @@ use sandbox::{StripeDouble, StripePrice};
 use secrecy::ExposeSecret;
 use sha2::Sha256;
 use tempfile::TempDir;
-use tokio::{net::TcpListener, sync::RwLock};
+use tokio::net::TcpListener;
 
 use crate::{CLIENTS, MEASURE};
 
@@ -104,7 +104,7 @@ impl House {
             );
         }
         entitlement::apply(&cx, &PlanFile::parse(PLANS)?).await?;
-        let catalogue = Arc::new(RwLock::new(Catalogue::load(&cx).await?));
+        let catalogue = Catalogue::load(&cx).await?;
         let entitlement = Entitlement::open(
             cx.clone(),
             identity.clone(),
@@ -209,7 +209,7 @@ impl House {
     /// The plan that somebody is on now.
     pub(crate) async fn plan(&self, caller: Principal) -> Result<String> {
         let mut tx = self.cx.db.begin(caller.scope()).await?;
-        let catalogue = self.room.entitlement.catalogue.read().await;
+        let catalogue = self.room.entitlement.catalogue.now();
         let now = self.cx.clock.now();
         let standing = entitlement::plan_of(&mut tx, &catalogue, caller, "misaki", now).await?;
         Ok(standing.plan.id)

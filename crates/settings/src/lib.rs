@@ -63,7 +63,7 @@ impl Server {
     /// An origin is compared letter by letter with what a browser sends, so it has to be written as browsers do.
     fn check_origins(&self) -> Result<(), Error> {
         let is_origin = |part: &String| {
-            let url = Url::parse(part).ok();
+            let url = url::Url::parse(part).ok();
             let url = url.filter(|url| matches!(url.scheme(), "http" | "https"));
             part == "*" || url.is_some_and(|url| url.origin().ascii_serialization() == *part)
         };

@@ -126,7 +126,7 @@ impl Trouble {
 /// What was at the bottom of it: a refused connection, an unknown name, a wrong certificate. The outer words are the same for all,
 /// and have the address in them, in which a password may be.
 fn causes(error: &reqwest::Error) -> String {
-    let innermost = successors(error.source(), |error| error.source()).last();
+    let innermost = successors(error.source(), |&error| error.source()).last();
     innermost.map_or_else(|| "for no known cause".to_owned(), ToString::to_string)
 }
 
