@@ -10,7 +10,7 @@ use llm::{ChatRequest, StreamEvent, openai::door::ChatWriter};
 
 use super::{
     Begun, Visit, check_length,
-    tell::{Write, collect_all, sse_all},
+    tell::{Write, collect_all, sse_all, waiting},
     visit::launched,
 };
 use crate::{
@@ -38,12 +38,11 @@ pub(super) async fn answer(
     lang: Lang,
     writer: impl FnOnce(RunId, String) -> ChatWriter,
 ) -> Result<Response, Turned> {
-    let (streams, model) = (wish.streams, wish.model.clone());
+    let (streams, model, aborts) = (wish.streams, wish.model.clone(), visit.aborts());
     let runs = begun(room, &visit, wish).await?;
     let first = runs.first().ok_or(Error::RunNotFound)?.clone();
     let writer = writer(first.id, model);
     let mut response = if streams {
-        let aborts = visit.aborts();
         let write = Choices {
             writer,
             choice: 0,
@@ -51,7 +50,9 @@ pub(super) async fn answer(
         };
         sse_all(room, visit.caller, runs.clone(), 0, aborts, write).await?
     } else {
-        let answers = collect_all(room, visit.caller.principal, &runs).await?;
+        let ids = runs.iter().map(|run| run.id);
+        let answers = collect_all(room, visit.caller.principal, &runs);
+        let answers = waiting(room, ids, aborts, answers).await?;
         json(StatusCode::OK, &writer.whole(&answers))
     };
     first.name(&mut response);

@@ -26,7 +26,8 @@ use tokio::time::timeout;
 use super::{
     Visit, collect, sse,
     tell::{Write, so_far},
-    wants_no_trace,
+    visit::DISCONNECT,
+    waiting, wants_no_trace,
 };
 use crate::{
     Error, Gateway, RunId, State as RunState, cancel,
@@ -45,7 +46,8 @@ const MOST_NAMED: usize = 500;
 /// that was kept; what was said before is read and billed again.
 #[utoipa::path(post, path = "/v1/responses", operation_id = "create_response", tag = "openai",
     request_body = serde_json::Value,
-    params(("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free.")),
+    params(("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free."),
+           ("x-noren-disconnect" = Option<String>, Header, description = DISCONNECT)),
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
     responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn create_response(State(room): State<Gateway>, request: Request) -> Response {
@@ -74,13 +76,14 @@ pub(super) async fn create_response(State(room): State<Gateway>, request: Reques
         };
         let kept = keep(&room, visit.caller.principal, id, kept).await?;
         let in_background = kept.card.background;
+        let aborts = visit.aborts() && !in_background;
         let mut response = if streams {
-            let aborts = visit.aborts() && !in_background;
             let write = Responses::new(id, kept, lang);
             sse(&room, visit.caller, id, 0, aborts, write).await?
         } else {
             if !in_background {
-                collect(&room, visit.caller.principal, id).await?;
+                let answer = collect(&room, visit.caller.principal, id);
+                waiting(&room, [id], aborts, answer).await?;
             }
             show(&room, &visit.caller, id, kept, lang).await?
         };

@@ -72,6 +72,23 @@ fn end(answer: &mut ChatAnswer, usage: Usage) {
     }
 }
 
+/// Does the waiting of the only one who hears of these runs: whoever leaves meanwhile, and asked for that, stops them.
+pub(crate) async fn waiting<T>(
+    room: &Gateway,
+    runs: impl IntoIterator<Item = RunId>,
+    aborts: bool,
+    wait: impl Future<Output = T>,
+) -> T {
+    let mut leaving = Leaving {
+        room: room.clone(),
+        aborts,
+        open: runs.into_iter().enumerate().collect(),
+    };
+    let heard = wait.await;
+    leaving.open.clear();
+    heard
+}
+
 /// A run and what it has said until now, without waiting.
 pub(crate) async fn so_far(
     room: &Gateway,

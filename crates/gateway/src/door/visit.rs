@@ -68,9 +68,7 @@ impl Visit {
 
     /// Whether the run is to stop when this caller hangs up.
     pub(crate) fn aborts(&self) -> bool {
-        self.headers
-            .get("x-noren-disconnect")
-            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"abort"))
+        aborts(&self.headers)
     }
 
     /// Starts the run that this request asks for, or finds the one that it started before.
@@ -232,6 +230,16 @@ pub(super) async fn launched(room: &Gateway, mut admitted: Admitted) -> Result<B
         feed: Some(feed),
         cached,
     })
+}
+
+/// What the header of [`aborts`] means, as the doors' descriptions tell it.
+pub(super) const DISCONNECT: &str = "`abort`: whoever hangs up before the answer's end stops it, and pays what was said by then. Unless said it goes on to its end and is billed whole; `GET /inference/{run}/result` has it, by the id that `X-Noren-Run` tells.";
+
+/// Whether a caller wants a run to stop when it hangs up.
+pub(super) fn aborts(headers: &HeaderMap) -> bool {
+    headers
+        .get("x-noren-disconnect")
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"abort"))
 }
 
 /// Whether a caller wants no text kept beyond the run, which it can say at every door.
