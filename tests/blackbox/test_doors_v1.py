@@ -417,14 +417,10 @@ def test_who_hangs_up_before_an_answer_in_one_piece_stops_it_only_where_that_was
     assert all(known["tokens_out"] > 0 for known in runs), "what was said is paid"
 
 
-@pytest.mark.parametrize(("path", "body"), [
-    ("/inference", {"model": "small", "prompt": QUESTION}),
-    ("/v2/small/runsync?wait=1000", {"input": {"prompt": QUESTION}}),
-])
-def test_who_has_waited_as_long_as_it_would_has_not_hung_up(shop, secret, path, body):
+def test_who_has_waited_as_long_as_it_would_has_not_hung_up(shop, secret):
     headers = {"x-api-key": secret, "prefer": "wait=1", "x-noren-disconnect": "abort"}
-    answer = httpx.post(f"{shop.inference}{path}", json=body, headers=headers, timeout=30)
-    assert answer.json().get("status") in ("processing", "IN_PROGRESS"), answer.text
+    answer = httpx.post(f"{shop.inference}/inference", json={"model": "small", "prompt": QUESTION}, headers=headers, timeout=30)
+    assert answer.status_code == 202, answer.text
     assert run_of(shop, secret, answer.headers["x-noren-run"])["state"] == "completed"
 
 

@@ -11,7 +11,7 @@ use llm::{
     tokens::{self, Vocabulary},
 };
 
-use super::{Visit, collect, openai::face, sse, tell::Write, visit::DISCONNECT, waiting};
+use super::{Visit, collect, openai::face, sse, tell::Write, unless_gone, visit::DISCONNECT};
 use crate::{
     Gateway,
     dialect::{Dialect, Turned, VendorRefusals, json, lang},
@@ -40,8 +40,8 @@ pub(super) async fn create_message(State(room): State<Gateway>, request: Request
         let writer = MessageWriter::new(face(&room, "msg", id, model), input);
         let named = named.as_ref().map(|id| id.0.clone());
         let writer = writer.with_thoughts(display).with_request_id(named);
-        let aborts = visit.aborts();
         let mut response = if streams {
+            let aborts = visit.aborts();
             sse(
                 &room,
                 visit.caller,
@@ -53,7 +53,7 @@ pub(super) async fn create_message(State(room): State<Gateway>, request: Request
             .await?
         } else {
             let answer = collect(&room, visit.caller.principal, begun.clone());
-            let answer = waiting(&room, [id], aborts, answer).await?;
+            let answer = unless_gone(&room, [id], visit.gone(), answer).await?;
             json(StatusCode::OK, &writer.answer(&answer))
         };
         begun.name(&mut response);

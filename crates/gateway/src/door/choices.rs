@@ -10,7 +10,7 @@ use llm::{ChatRequest, StreamEvent, openai::door::ChatWriter};
 
 use super::{
     Begun, Visit, check_length,
-    tell::{Write, collect_all, sse_all, waiting},
+    tell::{Write, collect_all, sse_all, unless_gone},
     visit::launched,
 };
 use crate::{
@@ -38,11 +38,12 @@ pub(super) async fn answer(
     lang: Lang,
     writer: impl FnOnce(RunId, String) -> ChatWriter,
 ) -> Result<Response, Turned> {
-    let (streams, model, aborts) = (wish.streams, wish.model.clone(), visit.aborts());
+    let (streams, model) = (wish.streams, wish.model.clone());
     let runs = begun(room, &visit, wish).await?;
     let first = runs.first().ok_or(Error::RunNotFound)?.clone();
     let writer = writer(first.id, model);
     let mut response = if streams {
+        let aborts = visit.aborts();
         let write = Choices {
             writer,
             choice: 0,
@@ -52,7 +53,7 @@ pub(super) async fn answer(
     } else {
         let ids = runs.iter().map(|run| run.id);
         let answers = collect_all(room, visit.caller.principal, &runs);
-        let answers = waiting(room, ids, aborts, answers).await?;
+        let answers = unless_gone(room, ids, visit.gone(), answers).await?;
         json(StatusCode::OK, &writer.whole(&answers))
     };
     first.name(&mut response);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::{Accepted, Check, FieldErrors, Okay, PathId, Refusals, ValidJson, ValidQuery};
+use api::{Accepted, Check, FieldErrors, HungUp, Okay, PathId, Refusals, ValidJson, ValidQuery};
 use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue, header},
@@ -19,9 +19,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Beside, collect, priority,
-    visit::{aborts, start},
-    waiting, wants_no_trace,
+    Beside, collect, priority, unless_gone,
+    visit::{gone, start},
+    wants_no_trace,
 };
 use crate::{
     Ask, CacheUse, DataPolicy, Error, Gateway, InferenceView, Priority, RunId, Terms, cancel,
@@ -317,6 +317,7 @@ impl NewInference {
 pub(super) async fn start_inference(
     State(room): State<Gateway>,
     caller: InferenceCaller,
+    hung_up: HungUp,
     headers: HeaderMap,
     ValidJson(mut body): ValidJson<NewInference>,
 ) -> Result<Response, Error> {
@@ -333,7 +334,7 @@ pub(super) async fn start_inference(
         Some(wait) => {
             // whatever the end is, the run tells it below
             let wait = tokio::time::timeout(wait, collect(&room, caller.principal, id));
-            let _ = waiting(&room, [id], aborts(&headers), wait).await;
+            let _ = unless_gone(&room, [id], gone(&headers, &hung_up), wait).await;
             match result(&room, caller.principal, id).await {
                 Ok(found) => shown(found),
                 Err(error) => error.into_response(),

@@ -26,8 +26,9 @@ use tokio::time::timeout;
 use super::{
     Visit, collect, sse,
     tell::{Write, so_far},
+    unless_gone,
     visit::DISCONNECT,
-    waiting, wants_no_trace,
+    wants_no_trace,
 };
 use crate::{
     Error, Gateway, RunId, State as RunState, cancel,
@@ -76,14 +77,14 @@ pub(super) async fn create_response(State(room): State<Gateway>, request: Reques
         };
         let kept = keep(&room, visit.caller.principal, id, kept).await?;
         let in_background = kept.card.background;
-        let aborts = visit.aborts() && !in_background;
         let mut response = if streams {
+            let aborts = visit.aborts() && !in_background;
             let write = Responses::new(id, kept, lang);
             sse(&room, visit.caller, id, 0, aborts, write).await?
         } else {
             if !in_background {
                 let answer = collect(&room, visit.caller.principal, id);
-                waiting(&room, [id], aborts, answer).await?;
+                unless_gone(&room, [id], visit.gone(), answer).await?;
             }
             show(&room, &visit.caller, id, kept, lang).await?
         };

@@ -22,7 +22,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use tokio::time::timeout;
 
-use super::{Beside, Visit, collect, waiting};
+use super::{Beside, Visit, collect, unless_gone};
 use crate::{
     Ask, DataPolicy, Error, Gateway, RunId, RunView, admit, cancel,
     dialect::{Dialect, Turned, VendorRefusals, json, lang},
@@ -76,7 +76,7 @@ pub(super) async fn run_job_and_wait(
         // whatever the end is, the run tells it below
         let run = current(&room, &visit.caller, id).await?;
         let wait = timeout(wait, collect(&room, visit.caller.principal, run));
-        let _ = waiting(&room, [run], visit.aborts(), wait).await;
+        let _ = unless_gone(&room, [run], visit.gone(), wait).await;
         show(&room, &visit.caller, id, shape).await
     };
     answer(waited.await, lang)

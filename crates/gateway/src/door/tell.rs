@@ -1,4 +1,8 @@
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     body::Body,
@@ -72,21 +76,22 @@ fn end(answer: &mut ChatAnswer, usage: Usage) {
     }
 }
 
-/// Does the waiting of the only one who hears of these runs: whoever leaves meanwhile, and asked for that, stops them.
-pub(crate) async fn waiting<T>(
+/// Waits for what comes of these runs, and stops them when their caller is `gone` before.
+pub(crate) async fn unless_gone<T>(
     room: &Gateway,
     runs: impl IntoIterator<Item = RunId>,
-    aborts: bool,
+    gone: impl Future<Output = ()>,
     wait: impl Future<Output = T>,
 ) -> T {
-    let mut leaving = Leaving {
-        room: room.clone(),
-        aborts,
-        open: runs.into_iter().enumerate().collect(),
-    };
-    let heard = wait.await;
-    leaving.open.clear();
-    heard
+    let mut wait = pin!(wait);
+    tokio::select! {
+        heard = &mut wait => return heard,
+        () = gone => {}
+    }
+    for id in runs {
+        room.node.live.cancel(id);
+    }
+    wait.await
 }
 
 /// A run and what it has said until now, without waiting.
