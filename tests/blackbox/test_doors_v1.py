@@ -388,6 +388,42 @@ def test_who_asks_for_it_stops_the_run_by_hanging_up(shop, secret):
     assert found["tokens_out"] > 0
 
 
+QUESTION = "[slow][long 6] talk"
+# of each door that gives an answer in one piece, or waits for one
+IN_ONE_PIECE = [
+    ("/v1/chat/completions", {"model": "small", "messages": ask(QUESTION)}),
+    ("/v1/chat/completions", {"model": "small", "messages": ask(QUESTION), "n": 2}),
+    ("/v1/completions", {"model": "small", "prompt": QUESTION, "max_tokens": 500}),
+    ("/v1/messages", {"model": "small", "messages": ask(QUESTION), "max_tokens": 500}),
+    ("/v1/responses", {"model": "small", "input": QUESTION}),
+    ("/inference", {"model": "small", "prompt": QUESTION}),
+    ("/v2/small/runsync", {"input": {"prompt": QUESTION}}),
+]
+
+
+@pytest.mark.parametrize(("aborts", "state"), [(False, "completed"), (True, "cancelled")])
+@pytest.mark.parametrize(("path", "body"), IN_ONE_PIECE)
+def test_who_hangs_up_before_an_answer_in_one_piece_stops_it_only_where_that_was_asked(shop, secret, path, body, aborts, state):
+    headers = {"x-api-key": secret, "anthropic-version": "2023-06-01", "prefer": "wait=30"}
+    headers |= {"x-noren-disconnect": "Abort"} if aborts else {}
+    with psycopg.connect(shop.database) as database:
+        [before] = database.execute("select coalesce(max(created_at), 'epoch') from gateway.run").fetchone()
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{shop.inference}{path}", json=body, headers=headers, timeout=0.7)
+        begun = database.execute("select id from gateway.run where created_at > %s", [before]).fetchall()
+    assert len(begun) == body.get("n", 1)
+    runs = [run_of(shop, secret, f"run_{id.hex}") for [id] in begun]
+    assert {known["state"] for known in runs} == {state}, runs
+    assert all(known["tokens_out"] > 0 for known in runs), "what was said is paid"
+
+
+def test_who_has_waited_as_long_as_it_would_has_not_hung_up(shop, secret):
+    headers = {"x-api-key": secret, "prefer": "wait=1", "x-noren-disconnect": "abort"}
+    answer = httpx.post(f"{shop.inference}/inference", json={"model": "small", "prompt": QUESTION}, headers=headers, timeout=30)
+    assert answer.status_code == 202, answer.text
+    assert run_of(shop, secret, answer.headers["x-noren-run"])["state"] == "completed"
+
+
 def chunks_of(shop, body: dict, until: str | None = None) -> list[tuple[str, dict]]:
     """What the stand-in says to this itself: the answer after each of its chunks, and what it had counted by then; at most until it has
     said so much."""

@@ -1,16 +1,17 @@
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::{convert::Infallible, panic::AssertUnwindSafe, time::Instant};
 
 use axum::{
     Router,
     body::Body,
-    extract::{MatchedPath, Request},
-    http::{HeaderName, HeaderValue, Method, header},
+    extract::{FromRequestParts, MatchedPath, Request},
+    http::{HeaderName, HeaderValue, Method, header, request::Parts},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
 };
 use futures::FutureExt;
 use kernel::{Fault, IdSource, Lang, Text};
 use telemetry::trace;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -21,6 +22,25 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The id of one request, in its answer, its log lines and its audit rows.
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
+
+/// Tells work that goes on without its caller when that one has hung up before it was answered.
+#[derive(Clone, Debug, Default)]
+pub struct HungUp(CancellationToken);
+
+impl HungUp {
+    /// Ends when the caller has hung up.
+    pub async fn wait(&self) {
+        self.0.cancelled().await;
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for HungUp {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
+    }
+}
 
 /// Puts around a listener's routes what every request gets: an id, a log line, metrics, security headers,
 /// problems in the caller's language, no panic that reaches a socket, and work that a hang-up can't cut short.
@@ -217,16 +237,22 @@ fn render(problem: Problem, before: &Response, lang: Lang, request_id: String) -
     response
 }
 
-/// Runs what changes something in a task of its own: a client that hangs up drops the answer, not the work.
-async fn finish_what_changes_something(request: Request, next: Next) -> Response {
+/// Runs what changes something in a task of its own: a client that hangs up drops the answer, not the work, which is told so by
+/// [`HungUp`].
+async fn finish_what_changes_something(mut request: Request, next: Next) -> Response {
     if matches!(
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS
     ) {
         return next.run(request).await;
     }
+    let hung_up = HungUp::default();
+    request.extensions_mut().insert(hung_up.clone());
+    let unanswered = hung_up.0.drop_guard();
     let work = next.run(request).in_current_span();
-    match tokio::spawn(trace::current().around(work)).await {
+    let done = tokio::spawn(trace::current().around(work)).await;
+    unanswered.disarm();
+    match done {
         Ok(response) => response,
         Err(error) => Problem::from(Fault::internal("a handler panicked", error)).into_response(),
     }

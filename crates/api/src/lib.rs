@@ -21,7 +21,7 @@ pub use input::{
     Check, FieldErrors, PageQuery, PathId, ValidJson, ValidQuery, read_body, read_body_as_sent,
     require_json,
 };
-pub use layers::{RequestId, answer_in_shape, wrap};
+pub use layers::{HungUp, RequestId, answer_in_shape, wrap};
 pub use openapi::{Refusals, base_document};
 pub use origin::{Origins, allow_browser_origins, refuse_foreign_origins};
 pub use pace::Stalled;

@@ -24,6 +24,7 @@ pub use nowhere::{no_such_method, no_such_path};
 pub(crate) use openai::face;
 pub(crate) use responses::kept_body;
 pub use runpod::Teller;
+use tell::unless_gone;
 pub(crate) use tell::{collect, so_far, sse};
 pub(crate) use visit::{Begun, Beside, Visit, check_length, priority, wants_no_trace};
 

@@ -120,13 +120,15 @@ fn learn(room: &Gateway, key: Option<&ApiKey>, trouble: Option<&Trouble>) {
         (Some(key), None) => key.health.works(),
         (
             Some(key),
-            Some(&Trouble::Refused {
-                status: status @ (401 | 402 | 403 | 429),
-                retry_after,
-                ..
-            }),
-        ) => {
-            credential::refused(room, key, status, retry_after);
+            Some(
+                trouble @ Trouble::Refused {
+                    status,
+                    retry_after,
+                    ..
+                },
+            ),
+        ) if trouble.is_of_the_key() => {
+            credential::refused(room, key, *status, *retry_after);
         }
         _ => {}
     }

@@ -23,12 +23,13 @@ pub enum CodecError {
 }
 
 /// Codes of failures that the same request meets again, however often it is sent.
-const LASTING: [&str; 40] = [
+const LASTING: [&str; 42] = [
     "accessdeniedexception",
     "account_deactivated",
     "authentication_error",
     "billing_error",
     "billing_hard_limit_reached",
+    "billing_not_active",
     "bio_policy",
     "content_filter",
     "content_policy_violation",
@@ -61,6 +62,7 @@ const LASTING: [&str; 40] = [
     "request_too_large",
     "resourcenotfoundexception",
     "unrecognizedclientexception",
+    "unsupported_country_region_territory",
     "unsupported_image_media_type",
     "unsupported_parameter",
     "validationexception",

@@ -34,7 +34,7 @@ pub use decoder::Decoder;
 pub use document::{Document, DocumentSource};
 pub use door::Face;
 pub use error::CodecError;
-pub use failure::Failure;
+pub use failure::{Failure, read_refusal};
 pub use logprob::{Likely, TokenLogprob};
 pub use refusal::{Refusal, RefusalKind};
 pub use stops::Stops;

@@ -31,6 +31,10 @@ export const whyWords = define({
     ja: 'モデルがこのお話を受け付けませんでした。短くするか、言い方を変えてみてください。',
     en: 'The model did not take this. Make it shorter or put it another way.',
   },
+  context_length_exceeded: {
+    ja: 'お話が長くなりすぎて、モデルが読みきれません。新しい会話を始めるか、短くしてみてください。',
+    en: 'This has grown longer than the model can read. Start a new conversation, or make it shorter.',
+  },
   upstream_denied: {
     ja: 'モデルに入れてもらえませんでした。お店の設定のせいです。お店の人に知らせてください。',
     en: 'The model did not let us in. That is for the operator to mend; please tell them.',

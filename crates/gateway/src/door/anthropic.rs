@@ -11,7 +11,7 @@ use llm::{
     tokens::{self, Vocabulary},
 };
 
-use super::{Visit, collect, openai::face, sse, tell::Write};
+use super::{Visit, collect, openai::face, sse, tell::Write, unless_gone, visit::DISCONNECT};
 use crate::{
     Gateway,
     dialect::{Dialect, Turned, VendorRefusals, json, lang},
@@ -22,7 +22,8 @@ const DIALECT: Dialect = Dialect::Anthropic;
 /// Answers a chat in Anthropic's Messages protocol, whole or as a stream.
 #[utoipa::path(post, path = "/v1/messages", operation_id = "create_message", tag = "anthropic",
     request_body = serde_json::Value,
-    params(("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free.")),
+    params(("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free."),
+           ("x-noren-disconnect" = Option<String>, Header, description = DISCONNECT)),
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
     responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn create_message(State(room): State<Gateway>, request: Request) -> Response {
@@ -51,7 +52,8 @@ pub(super) async fn create_message(State(room): State<Gateway>, request: Request
             )
             .await?
         } else {
-            let answer = collect(&room, visit.caller.principal, begun.clone()).await?;
+            let answer = collect(&room, visit.caller.principal, begun.clone());
+            let answer = unless_gone(&room, [id], visit.gone(), answer).await?;
             json(StatusCode::OK, &writer.answer(&answer))
         };
         begun.name(&mut response);

@@ -10,7 +10,7 @@ use llm::{ChatRequest, StreamEvent, openai::door::ChatWriter};
 
 use super::{
     Begun, Visit, check_length,
-    tell::{Write, collect_all, sse_all},
+    tell::{Write, collect_all, sse_all, unless_gone},
     visit::launched,
 };
 use crate::{
@@ -51,7 +51,9 @@ pub(super) async fn answer(
         };
         sse_all(room, visit.caller, runs.clone(), 0, aborts, write).await?
     } else {
-        let answers = collect_all(room, visit.caller.principal, &runs).await?;
+        let ids = runs.iter().map(|run| run.id);
+        let answers = collect_all(room, visit.caller.principal, &runs);
+        let answers = unless_gone(room, ids, visit.gone(), answers).await?;
         json(StatusCode::OK, &writer.whole(&answers))
     };
     first.name(&mut response);

@@ -8,6 +8,7 @@ use super::{
     Visit,
     choices::{Wish, answer},
     openai::face,
+    visit::DISCONNECT,
 };
 use crate::{
     Gateway,
@@ -20,7 +21,8 @@ const DIALECT: Dialect = Dialect::OpenAi;
 /// prompt of a list and each of `n` answers is a run of its own, named in `X-Noren-Runs`.
 #[utoipa::path(post, path = "/v1/completions", operation_id = "create_completion", tag = "openai",
     request_body = serde_json::Value,
-    params(("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit`, `partial` or `miss`; a hit is free.")),
+    params(("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit`, `partial` or `miss`; a hit is free."),
+           ("x-noren-disconnect" = Option<String>, Header, description = DISCONNECT)),
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
     responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn create_completion(State(room): State<Gateway>, request: Request) -> Response {

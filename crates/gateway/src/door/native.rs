@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::{Accepted, Check, FieldErrors, Okay, PathId, Refusals, ValidJson, ValidQuery};
+use api::{Accepted, Check, FieldErrors, HungUp, Okay, PathId, Refusals, ValidJson, ValidQuery};
 use axum::{
     extract::State,
     http::{HeaderMap, HeaderValue, header},
@@ -18,7 +18,11 @@ use llm::{ChatRequest, openai::door::read_chat};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{Beside, collect, priority, visit::start, wants_no_trace};
+use super::{
+    Beside, collect, priority, unless_gone,
+    visit::{gone, start},
+    wants_no_trace,
+};
 use crate::{
     Ask, CacheUse, DataPolicy, Error, Gateway, InferenceView, Priority, RunId, Terms, cancel,
     dialect::NATIVE,
@@ -297,11 +301,12 @@ impl NewInference {
     }
 }
 
-/// Starts a run; it is durable before the answer, and goes on whether or not anyone listens. With `Prefer: wait=n` the result
+/// Starts a run; it is durable before the answer, and goes on whether or not anyone listens unless that is asked for. With `Prefer: wait=n` the result
 /// comes when the run has ended, or where it stands after n seconds, whichever is first; an `Idempotency-Key` names one run for
 /// a day, however often it is sent; after one that failed without a word, for what may pass, it names the next.
 #[utoipa::path(post, path = "/inference", operation_id = "start_inference", tag = "inference", request_body = NewInference,
     params(("prefer" = Option<String>, Header, description = "`wait=n`: how many seconds to wait for the end, 60 at most."),
+           ("x-noren-disconnect" = Option<String>, Header, description = "`abort`: whoever hangs up while it waits stops the run, and pays what was said by then. Unless said it goes on to its end and is billed whole."),
            ("x-noren-priority" = Option<String>, Header, description = "`low`: others may go first where a model takes only so many at once."),
            ("x-noren-providers" = Option<String>, Header, description = "Names of providers with commas between: no other is asked."),
            ("x-noren-regions" = Option<String>, Header, description = "Regions with commas between, such as `ap-northeast-1` or `eu`: what is nowhere else is asked, and a provider that says no region is not."),
@@ -312,6 +317,7 @@ impl NewInference {
 pub(super) async fn start_inference(
     State(room): State<Gateway>,
     caller: InferenceCaller,
+    hung_up: HungUp,
     headers: HeaderMap,
     ValidJson(mut body): ValidJson<NewInference>,
 ) -> Result<Response, Error> {
@@ -327,7 +333,8 @@ pub(super) async fn start_inference(
         None => accepted(view(&room, caller.principal, id).await?),
         Some(wait) => {
             // whatever the end is, the run tells it below
-            let _ = tokio::time::timeout(wait, collect(&room, caller.principal, id)).await;
+            let wait = tokio::time::timeout(wait, collect(&room, caller.principal, id));
+            let _ = unless_gone(&room, [id], gone(&headers, &hung_up), wait).await;
             match result(&room, caller.principal, id).await {
                 Ok(found) => shown(found),
                 Err(error) => error.into_response(),

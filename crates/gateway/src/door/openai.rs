@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::{
     Visit,
     choices::{Wish, answer},
+    visit::DISCONNECT,
 };
 use crate::{
     Gateway, RunId,
@@ -28,7 +29,8 @@ const DIALECT: Dialect = Dialect::OpenAi;
 /// `X-Noren-Runs`.
 #[utoipa::path(post, path = "/v1/chat/completions", operation_id = "create_chat_completion", tag = "openai",
     request_body = serde_json::Value,
-    params(("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit`, `partial` or `miss`; a hit is free.")),
+    params(("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit`, `partial` or `miss`; a hit is free."),
+           ("x-noren-disconnect" = Option<String>, Header, description = DISCONNECT)),
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
     responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn create_chat_completion(

@@ -26,6 +26,8 @@ use tokio::time::timeout;
 use super::{
     Visit, collect, sse,
     tell::{Write, so_far},
+    unless_gone,
+    visit::DISCONNECT,
     wants_no_trace,
 };
 use crate::{
@@ -45,7 +47,8 @@ const MOST_NAMED: usize = 500;
 /// that was kept; what was said before is read and billed again.
 #[utoipa::path(post, path = "/v1/responses", operation_id = "create_response", tag = "openai",
     request_body = serde_json::Value,
-    params(("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free.")),
+    params(("x-noren-cache" = Option<String>, Header, description = "`on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free."),
+           ("x-noren-disconnect" = Option<String>, Header, description = DISCONNECT)),
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
     responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn create_response(State(room): State<Gateway>, request: Request) -> Response {
@@ -86,7 +89,8 @@ pub(super) async fn create_response(State(room): State<Gateway>, request: Reques
             sse(&room, visit.caller, run, 0, aborts, write).await?
         } else {
             if !in_background {
-                collect(&room, visit.caller.principal, id).await?;
+                let answer = collect(&room, visit.caller.principal, id);
+                unless_gone(&room, [id], visit.gone(), answer).await?;
             }
             show(&room, &visit.caller, id, kept, lang).await?
         };

@@ -22,7 +22,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use tokio::time::timeout;
 
-use super::{Beside, Visit, collect};
+use super::{Beside, Visit, collect, unless_gone};
 use crate::{
     Ask, DataPolicy, Error, Gateway, RunId, RunView, admit, cancel,
     dialect::{Dialect, Turned, VendorRefusals, json, lang},
@@ -59,7 +59,9 @@ pub(super) async fn run_job(
 
 /// Starts a job and waits for its end, for as long as `?wait=` says in milliseconds.
 #[utoipa::path(post, path = "/v2/{endpoint}/runsync", operation_id = "run_job_and_wait", tag = "runpod",
-    params(("endpoint" = String, Path), ("wait" = Option<u64>, Query)), request_body = serde_json::Value,
+    params(("endpoint" = String, Path), ("wait" = Option<u64>, Query),
+           ("x-noren-disconnect" = Option<String>, Header, description = "`abort`: whoever hangs up while it waits stops the job, and pays what was said by then. Unless said it goes on to its end and is billed whole.")),
+    request_body = serde_json::Value,
     security(("api_key" = []), ("inference_token" = []), ("access_token" = [])),
     responses((status = 200, body = serde_json::Value), VendorRefusals))]
 pub(super) async fn run_job_and_wait(
@@ -73,7 +75,8 @@ pub(super) async fn run_job_and_wait(
         let (visit, id, shape) = begin(&room, endpoint, request).await?;
         // whatever the end is, the run tells it below
         let run = current(&room, &visit.caller, id).await?;
-        let _ = timeout(wait, collect(&room, visit.caller.principal, run)).await;
+        let wait = timeout(wait, collect(&room, visit.caller.principal, run));
+        let _ = unless_gone(&room, [run], visit.gone(), wait).await;
         show(&room, &visit.caller, id, shape).await
     };
     answer(waited.await, lang)

@@ -1,4 +1,8 @@
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     body::Body,
@@ -70,6 +74,24 @@ fn end(answer: &mut ChatAnswer, usage: Usage) {
     if answer.finish == Finish::Other {
         answer.finish = Finish::Stop;
     }
+}
+
+/// Waits for what comes of these runs, and stops them when their caller is `gone` before.
+pub(crate) async fn unless_gone<T>(
+    room: &Gateway,
+    runs: impl IntoIterator<Item = RunId>,
+    gone: impl Future<Output = ()>,
+    wait: impl Future<Output = T>,
+) -> T {
+    let mut wait = pin!(wait);
+    tokio::select! {
+        heard = &mut wait => return heard,
+        () = gone => {}
+    }
+    for id in runs {
+        room.node.live.cancel(id);
+    }
+    wait.await
 }
 
 /// A run and what it has said until now, without waiting.

@@ -1,5 +1,6 @@
-use std::sync::Arc;
+use std::{future::pending, sync::Arc};
 
+use api::HungUp;
 use axum::{
     body::Bytes,
     extract::{FromRequestParts, Request},
@@ -31,6 +32,7 @@ pub(crate) struct Visit {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) dialect: Dialect,
+    hung_up: HungUp,
     /// Whether the body says that others may go first.
     pub(crate) may_wait: bool,
 }
@@ -46,6 +48,7 @@ impl Visit {
         let caller = InferenceCaller::from_request_parts(&mut parts, room)
             .await
             .map_err(|error| Turned::from(api::Problem::from(error)))?;
+        let Ok(hung_up) = HungUp::from_request_parts(&mut parts, room).await;
         let headers = parts.headers.clone();
         let request = Request::from_parts(parts, body);
         let body = Bytes::from(api::read_body(request, BODY_LIMIT).await?);
@@ -57,6 +60,7 @@ impl Visit {
             headers,
             body,
             dialect,
+            hung_up,
             may_wait: false,
         })
     }
@@ -68,9 +72,12 @@ impl Visit {
 
     /// Whether the run is to stop when this caller hangs up.
     pub(crate) fn aborts(&self) -> bool {
-        self.headers
-            .get("x-noren-disconnect")
-            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"abort"))
+        aborts(&self.headers)
+    }
+
+    /// Ends when this caller has hung up and wants its runs to stop then.
+    pub(crate) async fn gone(&self) {
+        gone(&self.headers, &self.hung_up).await;
     }
 
     /// Starts the run that this request asks for, or finds the one that it started before.
@@ -232,6 +239,24 @@ pub(super) async fn launched(room: &Gateway, mut admitted: Admitted) -> Result<B
         feed: Some(feed),
         cached,
     })
+}
+
+/// What `X-Noren-Disconnect` means, as the doors' descriptions tell it.
+pub(super) const DISCONNECT: &str = "`abort`: whoever hangs up before the answer's end stops it, and pays what was said by then. Unless said it goes on to its end and is billed whole; `GET /inference/{run}/result` has it, by the id that `X-Noren-Run` tells.";
+
+/// Whether a caller wants a run to stop when it hangs up.
+fn aborts(headers: &HeaderMap) -> bool {
+    headers
+        .get("x-noren-disconnect")
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"abort"))
+}
+
+/// Ends when a caller has hung up that wants its runs to stop then; never for others.
+pub(super) async fn gone(headers: &HeaderMap, hung_up: &HungUp) {
+    if !aborts(headers) {
+        return pending().await;
+    }
+    hung_up.wait().await;
 }
 
 /// Whether a caller wants no text kept beyond the run, which it can say at every door.

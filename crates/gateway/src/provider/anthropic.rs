@@ -1,5 +1,5 @@
 use futures::stream;
-use llm::{ChatRequest, anthropic};
+use llm::{ChatRequest, anthropic, read_refusal};
 use secrecy::{ExposeSecret, SecretString};
 use telemetry::trace;
 
@@ -23,7 +23,7 @@ pub(super) async fn open(
         call = call.header("x-api-key", key.expose_secret());
     }
     let response = call.send().await.map_err(Trouble::Unreachable)?;
-    let response = accepted(response, |body| anthropic::decode(body).err()).await?;
+    let response = accepted(response, read_refusal).await?;
     if request.stream {
         return Ok(Opened {
             events: Box::pin(streamed(

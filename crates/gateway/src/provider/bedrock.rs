@@ -2,6 +2,7 @@ use futures::stream;
 use llm::{
     ChatRequest,
     bedrock::{self, Credentials, ToSign, sign},
+    read_refusal,
 };
 use reqwest::{Url, header::CONTENT_TYPE};
 use secrecy::{ExposeSecret, SecretString};
@@ -54,7 +55,7 @@ pub(super) async fn open(
         }
     }
     let response = call.body(body).send().await.map_err(Trouble::Unreachable)?;
-    let response = accepted(response, |body| bedrock::decode(body, "").err()).await?;
+    let response = accepted(response, read_refusal).await?;
     if request.stream {
         return Ok(Opened {
             events: Box::pin(streamed(response, bedrock::StreamDecoder::new(), |body| {

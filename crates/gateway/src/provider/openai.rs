@@ -2,6 +2,7 @@ use futures::{StreamExt, stream};
 use llm::{
     ChatAnswer, ChatRequest, CodecError, EmbedAnswer, EmbedRequest,
     openai::{self, responses},
+    read_refusal,
 };
 use secrecy::{ExposeSecret, SecretString};
 use telemetry::trace;
@@ -40,7 +41,7 @@ pub(super) async fn open(
         call = call.bearer_auth(key.expose_secret());
     }
     let response = call.send().await.map_err(Trouble::Unreachable)?;
-    let response = accepted(response, |body| openai::decode(body).err()).await?;
+    let response = accepted(response, read_refusal).await?;
     let events = match (target.api, request.stream) {
         (Api::Chat, true) => {
             streamed(response, openai::StreamDecoder::new(), openai::decode).boxed()
@@ -82,7 +83,7 @@ pub(super) async fn embed(
         call = call.bearer_auth(key.expose_secret());
     }
     let response = call.send().await.map_err(Trouble::Unreachable)?;
-    let response = accepted(response, |body| openai::decode(body).err()).await?;
+    let response = accepted(response, read_refusal).await?;
     let body = read(response, ANSWER_LIMIT).await?;
     Ok(openai::decode_embed(&body, request.input.len())?)
 }

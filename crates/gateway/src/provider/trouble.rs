@@ -93,19 +93,18 @@ impl Trouble {
 
     /// Whether another key of the same provider may do better.
     pub(crate) fn is_of_the_key(&self) -> bool {
-        matches!(
-            self,
-            Self::Refused {
-                status: 401 | 402 | 403 | 429,
-                ..
+        match self {
+            Self::Refused { status, code, .. } => {
+                matches!(status, 401 | 402 | 403 | 429) || is_of_the_account(code.as_deref())
             }
-        )
+            _ => false,
+        }
     }
 
     /// Whether the same call may do better in a moment.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
-            Self::Refused { code, .. } if is_out_of_money(code.as_deref()) => false,
+            Self::Refused { code, .. } if is_of_the_account(code.as_deref()) => false,
             Self::Refused { status, .. } => {
                 matches!(status, 408 | 409 | 425 | 429) || *status >= 500
             }
@@ -136,9 +135,9 @@ const TOO_LONG: &str = "context_length_exceeded";
 fn of_status(status: u16, code: Option<&str>) -> Meaning {
     match status {
         _ if code == Some(TOO_LONG) => Meaning::TooLong,
+        _ if is_of_the_account(code) => Meaning::Denied,
         400 | 413 | 422 => Meaning::Refused,
         401..=405 => Meaning::Denied,
-        _ if is_out_of_money(code) => Meaning::Denied,
         408 | 409 | 425 | 429 | 503 | 529 => Meaning::Busy,
         _ => Meaning::Failed,
     }
@@ -165,7 +164,7 @@ fn of_code(code: Option<&str>) -> Meaning {
             | "serviceUnavailableException",
         ) => Meaning::Busy,
         Some("validationException") => Meaning::Refused,
-        _ if is_out_of_money(code) => Meaning::Denied,
+        _ if is_of_the_account(code) => Meaning::Denied,
         _ => match code.and_then(|code| code.parse().ok()) {
             Some(status) => of_status(status, None),
             None => Meaning::Failed,
@@ -173,10 +172,20 @@ fn of_code(code: Option<&str>) -> Meaning {
     }
 }
 
-fn is_out_of_money(code: Option<&str>) -> bool {
+/// Whether it is about our account at the provider, whatever was asked and by which status it comes: OpenAI tells a reached limit by
+/// 429 or 400, others a wrong key by 400.
+fn is_of_the_account(code: Option<&str>) -> bool {
     matches!(
         code,
-        Some("insufficient_quota" | "billing_hard_limit_reached" | "billing_error")
+        Some(
+            "account_deactivated"
+                | "billing_error"
+                | "billing_hard_limit_reached"
+                | "billing_not_active"
+                | "insufficient_quota"
+                | "invalid_api_key"
+                | "unsupported_country_region_territory"
+        )
     )
 }
 
@@ -198,6 +207,9 @@ mod tests {
         for (status, code, meaning) in [
             (400, None, Meaning::Refused),
             (400, Some("context_length_exceeded"), Meaning::TooLong),
+            (400, Some("invalid_request_error"), Meaning::Refused),
+            (400, Some("billing_error"), Meaning::Denied),
+            (400, Some("invalid_api_key"), Meaning::Denied),
             (401, None, Meaning::Denied),
             (403, None, Meaning::Denied),
             (404, None, Meaning::Denied),
@@ -230,6 +242,15 @@ mod tests {
         assert_eq!(told(Some("invalid_image_url")), Meaning::Refused);
         assert_eq!(told(None), Meaning::Failed);
         assert_eq!(Trouble::Silent.meaning(), Meaning::Stalled);
+    }
+
+    #[test]
+    fn what_is_about_our_account_is_of_the_key_whatever_its_status() {
+        for (status, code) in [(401, None), (400, Some("invalid_api_key"))] {
+            let trouble = refused(status, code);
+            assert!(trouble.is_of_the_key() && !trouble.is_ours() && !trouble.may_pass());
+        }
+        assert!(!refused(400, Some("invalid_request_error")).is_of_the_key());
     }
 
     #[test]
