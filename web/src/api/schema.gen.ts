@@ -2695,7 +2695,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Starts a run; it is durable before the answer, and goes on whether or not anyone listens. With `Prefer: wait=n` the result
+         * Starts a run; it is durable before the answer, and goes on whether or not anyone listens unless that is asked for. With `Prefer: wait=n` the result
          *     comes when the run has ended, or where it stands after n seconds, whichever is first; an `Idempotency-Key` names one run for
          *     a day, however often it is sent; after one that failed without a word, for what may pass, it names the next.
          */
@@ -15164,6 +15164,8 @@ export interface operations {
             header?: {
                 /** @description `wait=n`: how many seconds to wait for the end, 60 at most. */
                 prefer?: string | null;
+                /** @description `abort`: whoever hangs up while it waits stops the run, and pays what was said by then. Unless said it goes on to its end and is billed whole. */
+                "x-noren-disconnect"?: string | null;
                 /** @description `low`: others may go first where a model takes only so many at once. */
                 "x-noren-priority"?: string | null;
                 /** @description Names of providers with commas between: no other is asked. */
@@ -17308,6 +17310,8 @@ export interface operations {
             header?: {
                 /** @description `on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit`, `partial` or `miss`; a hit is free. */
                 "x-noren-cache"?: string | null;
+                /** @description `abort`: whoever hangs up before the answer's end stops it, and pays what was said by then. Unless said it goes on to its end and is billed whole; `GET /inference/{run}/result` has it, by the id that `X-Noren-Run` tells. */
+                "x-noren-disconnect"?: string | null;
                 /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
                 "Idempotency-Key"?: string;
             };
@@ -17356,6 +17360,8 @@ export interface operations {
             header?: {
                 /** @description `on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit`, `partial` or `miss`; a hit is free. */
                 "x-noren-cache"?: string | null;
+                /** @description `abort`: whoever hangs up before the answer's end stops it, and pays what was said by then. Unless said it goes on to its end and is billed whole; `GET /inference/{run}/result` has it, by the id that `X-Noren-Run` tells. */
+                "x-noren-disconnect"?: string | null;
                 /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
                 "Idempotency-Key"?: string;
             };
@@ -17665,6 +17671,8 @@ export interface operations {
             header?: {
                 /** @description `on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free. */
                 "x-noren-cache"?: string | null;
+                /** @description `abort`: whoever hangs up before the answer's end stops it, and pays what was said by then. Unless said it goes on to its end and is billed whole; `GET /inference/{run}/result` has it, by the id that `X-Noren-Run` tells. */
+                "x-noren-disconnect"?: string | null;
                 /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
                 "Idempotency-Key"?: string;
             };
@@ -17843,6 +17851,8 @@ export interface operations {
             header?: {
                 /** @description `on`, `read`, `write` or `off`, with `; max-age=SECONDS` where wanted: whether an answer that this tenant was given before will do, and this one may be given again. The answer says `hit` or `miss`; a hit is free. */
                 "x-noren-cache"?: string | null;
+                /** @description `abort`: whoever hangs up before the answer's end stops it, and pays what was said by then. Unless said it goes on to its end and is billed whole; `GET /inference/{run}/result` has it, by the id that `X-Noren-Run` tells. */
+                "x-noren-disconnect"?: string | null;
                 /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
                 "Idempotency-Key"?: string;
             };
@@ -18243,6 +18253,8 @@ export interface operations {
                 wait?: number;
             };
             header?: {
+                /** @description `abort`: whoever hangs up while it waits stops the job, and pays what was said by then. Unless said it goes on to its end and is billed whole. */
+                "x-noren-disconnect"?: string | null;
                 /** @description Names the request: a retry within 24 hours gets the first answer again, marked Idempotency-Replayed. */
                 "Idempotency-Key"?: string;
             };
