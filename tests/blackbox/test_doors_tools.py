@@ -236,7 +236,7 @@ def test_calls_that_come_by_turns_are_told_one_after_the_other(gpt, claude):
 def test_a_refusal_is_heard_that_comes_in_one_piece_as_if_all_were_well(gpt, streams):
     with pytest.raises(openai.BadRequestError) as refused:
         by_gpt(gpt, streams, model="full", messages=QUESTION)
-    assert refused.value.code == "upstream_refused"
+    assert refused.value.code == "context_length_exceeded"
 
 
 def choice_at(talker, name: str):
