@@ -59,7 +59,7 @@ def test_what_is_too_long_for_one_target_is_asked_of_the_next_and_no_target_is_b
 def test_the_log_has_a_providers_words_and_not_those_that_it_quotes(shop, gpt, talker):
     own = "Unsupported parameter: 'max_tokens' is not supported with this model."
     ask = [{"role": "user", "content": DIAGNOSIS}]
-    for message in [own, f"[{{'msg': 'should be a string', 'input': '{DIAGNOSIS}'}}]", "first line\n2026-11-24 INFO forged\x1b[31m" + "x" * 200_000]:
+    for message in [own, f"[{{'msg': 'should be a string', 'input': '{DIAGNOSIS}'}}]", "first line\n2026-11-24 INFO forged\x1b[31m" + "x" * 9_000]:
         talker.complains = {"/openai": (400, {"error": {"message": message, "type": "invalid_request_error", "code": None}})}
         with pytest.raises(openai.BadRequestError):
             gpt.chat.completions.create(model="gpt", messages=ask)
